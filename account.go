@@ -1,0 +1,195 @@
+package gate
+
+import (
+	"sync"
+	"time"
+)
+
+// account is one customer's usage of one metered feature, or of one wallet.
+type account struct {
+	book *book
+
+	mu  sync.Mutex
+	cur *period
+	// lastRead and lastAck are the book's clock at the start of the newest read
+	// applied and at the newest acknowledgement.
+	lastRead, lastAck uint64
+	// ackedAt is Stigg's time of the newest acknowledgement.
+	ackedAt time.Time
+}
+
+// period is one usage period of an account; one that never ends has a zero end. A
+// ticket keeps the period it was admitted in.
+type period struct {
+	start, end time.Time
+	// provisional is true for a period that our own clock opened: Stigg's word
+	// corrects it in place.
+	provisional bool
+
+	standing
+	// holds and waits count the amounts in held and unacked: with none left the sum
+	// is exactly 0, since floats drift.
+	holds, waits int
+}
+
+// cycle is how an account's periods follow each other.
+type cycle struct {
+	reset  ResetPeriod
+	anchor time.Time
+}
+
+// reading is Stigg's count of one account at one time.
+type reading struct {
+	usage      float64
+	start, end time.Time
+}
+
+// roll opens the period that now falls in once the current one is over. Call it
+// under the lock.
+func (a *account) roll(now time.Time, c cycle) {
+	p := a.cur
+	if p == nil {
+		a.cur = &period{}
+		return
+	}
+	if p.end.IsZero() || now.Before(p.end) {
+		return
+	}
+	if start, end, ok := c.after(p.end, now); ok {
+		a.cur = &period{start: start, end: end, provisional: true}
+	}
+}
+
+// after returns the period that now falls in, given that one ended at end.
+func (c cycle) after(end, now time.Time) (time.Time, time.Time, bool) {
+	anchor := c.anchor
+	if anchor.IsZero() {
+		anchor = end
+	}
+	return c.reset.next(anchor, now)
+}
+
+// take judges an amount against the account and, if the verdict grants it and hold
+// is set, holds it, all in one step. The period is where a hold was taken; the
+// standing is what the verdict was found on.
+func (a *account) take(now time.Time, c cycle, amount float64, hold bool, judge func(standing) verdict) (v verdict, p *period, s standing) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.roll(now, c)
+	p, s = a.cur, a.cur.standing
+	v = judge(s)
+	if v.reason == "" && hold {
+		p.held += amount
+		p.holds++
+	}
+	return v, p, s
+}
+
+// settle ends a hold: what was held becomes used usage that waits for its
+// acknowledgement. A negative use counts once it is acknowledged; a use of 0 only
+// ends the hold.
+func (a *account) settle(p *period, held, used float64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	p.release(held)
+	if used > 0 {
+		p.unacked += used
+		p.waits++
+	}
+}
+
+func (p *period) release(held float64) {
+	p.held -= held
+	if p.holds--; p.holds == 0 {
+		p.held = 0
+	}
+}
+
+// arrive takes settled usage out of unacked. Call it under the lock.
+func (p *period) arrive(used float64) {
+	if used <= 0 {
+		return
+	}
+	p.unacked -= used
+	if p.waits--; p.waits == 0 {
+		p.unacked = 0
+	}
+}
+
+// drop takes back settled usage that Stigg refused for good and did not count.
+func (a *account) drop(p *period, used float64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	p.arrive(used)
+}
+
+// acknowledge ends the wait of usage that Stigg has counted. Stigg's own count, if
+// it came along, becomes used, unless newer word was applied first; without it the
+// usage itself is added. sent is the book's clock before the report first left: a
+// read that began after it may know more than the answer, which then only raises.
+func (a *account) acknowledge(p *period, used float64, ack *reading, at, now time.Time, sent uint64, c cycle) {
+	tick := a.book.tick()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	p.arrive(used)
+	a.lastAck = max(a.lastAck, tick)
+	if ack == nil {
+		p.used += used
+		return
+	}
+	r := *ack
+	if r.end.IsZero() && !p.end.IsZero() {
+		r.start, r.end = p.start, p.end
+	}
+	if !at.IsZero() && at.Before(a.ackedAt) {
+		return // an answer given later has this usage in it
+	}
+	if at.After(a.ackedAt) {
+		a.ackedAt = at
+	}
+	if !a.apply(r, a.lastRead < sent, now, c) {
+		p.used += used
+	}
+}
+
+// read applies a read of Stigg that began at tick begun.
+func (a *account) read(begun uint64, r reading, now time.Time, c cycle) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	newest := begun > a.lastRead && begun > a.lastAck
+	a.lastRead = max(a.lastRead, begun)
+	a.apply(r, newest, now, c)
+}
+
+// apply merges Stigg's count into the current period and reports whether the count
+// spoke of it. A count that is not the newest may raise used, never lower it. Call
+// it under the lock.
+func (a *account) apply(r reading, newest bool, now time.Time, c cycle) bool {
+	over := false
+	if !r.end.IsZero() && !now.Before(r.end) {
+		if start, end, ok := c.after(r.end, now); ok {
+			r, over = reading{start: start, end: end}, true
+		}
+	}
+	p := a.cur
+	switch {
+	case p == nil, !p.end.IsZero() && !r.start.Before(p.end):
+		a.cur = &period{start: r.start, end: r.end, provisional: over, standing: standing{used: r.usage}}
+		return !over
+	case over:
+		return false
+	case !newest:
+		p.used = max(p.used, r.usage)
+	default:
+		p.start, p.end, p.provisional, p.used = r.start, r.end, false, r.usage
+	}
+	return true
+}
+
+// view is the account's present standing and period.
+func (a *account) view(now time.Time, c cycle) (standing, time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.roll(now, c)
+	return a.cur.standing, a.cur.end
+}

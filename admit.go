@@ -1,0 +1,331 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+)
+
+const (
+	// retryPending and retryUnavailable are the Retry-After of 429 and 503.
+	retryPending     = time.Second
+	retryUnavailable = 5 * time.Second
+)
+
+// Check decides whether the customer may do what the policy asks, and changes
+// nothing: no amount is held. It waits at most the decision deadline, and not at all
+// if the customer's entitlements are cached. A policy whose amount comes from the
+// request can't be checked without one.
+func (g *Gate) Check(ctx context.Context, c Customer, p Policy) Decision {
+	_, d := g.admit(ctx, c, &p, Call{}, false)
+	return d
+}
+
+// Admit is Check, and holds what the policy uses, so that nobody else can take it.
+// If the decision allows, the ticket must be settled or released once, whatever the
+// policy; if not, it is nil.
+func (g *Gate) Admit(ctx context.Context, c Customer, p Policy) (*Ticket, Decision) {
+	t, d := g.admit(ctx, c, &p, Call{}, true)
+	if d.Allowed && t == nil {
+		t = &Ticket{gate: g, decision: d, done: true}
+	}
+	return t, d
+}
+
+// admission is one question to the gate under way.
+type admission struct {
+	request *http.Request // nil outside HTTP
+	now     time.Time
+	snap    *snapshot
+	ticket  *Ticket // nil: nothing is held
+}
+
+// admit decides, and takes holds if hold is set and the policy reports. The ticket
+// is nil if nothing was held.
+func (g *Gate) admit(ctx context.Context, c Customer, p *Policy, call Call, hold bool) (*Ticket, Decision) {
+	d := Decision{Customer: c, Route: call.Route}
+	t := g.try(ctx, c, p, call, hold, &d)
+	if !d.Allowed {
+		g.finish(p, &d)
+	}
+	if t != nil {
+		t.decision = d
+	}
+	if g.observer != nil {
+		g.observer.Decided(ctx, d)
+	}
+	return t, d
+}
+
+func (g *Gate) try(ctx context.Context, c Customer, p *Policy, call Call, hold bool, d *Decision) *Ticket {
+	if err := p.Validate(); err != nil {
+		return d.deny(ReasonFeatureNotFound, err)
+	}
+	if p.kind == kindPublic {
+		d.Allowed = true
+		return nil
+	}
+	if err := c.Validate(); err != nil {
+		return d.deny(ReasonUnresolved, err)
+	}
+	q := admission{request: call.Request, now: g.now()}
+	slots := 0
+	if hold {
+		slots = p.meters()
+	}
+	for {
+		var err error
+		if q.snap, err = g.cache.get(ctx, c, q.now); err != nil {
+			return d.undecided(ctx, err)
+		}
+		if slots == 0 {
+			d.Allowed = g.evaluate(&q, p, d)
+			return nil
+		}
+		if q.snap.book.pin() {
+			break
+		}
+		// The book was forgotten since: look the customer up again.
+		q.now = g.now()
+	}
+	return g.hold(ctx, &q, p, slots, d)
+}
+
+// hold evaluates with a ticket. The snapshot's book is pinned for it.
+func (g *Gate) hold(ctx context.Context, q *admission, p *Policy, slots int, d *Decision) *Ticket {
+	if g.delivery == nil {
+		q.snap.book.unpin()
+		return d.deny(ReasonFeatureNotFound, errNoReporter)
+	}
+	if err := g.delivery.reserve(slots); err != nil {
+		q.snap.book.unpin()
+		return d.deny(ReasonUnavailable, err)
+	}
+	t := &Ticket{gate: g, reportIf: p.reportIf, book: q.snap.book, slots: slots}
+	t.holds = t.first[:0]
+	if g.observer != nil {
+		t.ctx = context.WithoutCancel(ctx)
+	}
+	q.ticket = t
+	if d.Allowed = g.evaluate(q, p, d); d.Allowed {
+		return t
+	}
+	t.undo(0)
+	g.delivery.vacate(slots)
+	t.book.unpin()
+	return nil
+}
+
+var errNoReporter = errors.New("the policy reports usage, but the gate has no Reporter")
+
+// undecided is a failed lookup: the caller left, or we don't know.
+func (d *Decision) undecided(ctx context.Context, err error) *Ticket {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return d.deny(ReasonClientGone, err)
+	}
+	return d.deny(ReasonUnavailable, err)
+}
+
+func (d *Decision) deny(r Reason, err error) *Ticket {
+	d.Allowed, d.Reason, d.Err = false, r, err
+	return nil
+}
+
+// evaluate answers a policy; d tells of the feature that decided.
+func (g *Gate) evaluate(q *admission, p *Policy, d *Decision) bool {
+	switch p.kind {
+	case kindAll:
+		for i := range p.parts {
+			if !g.evaluate(q, &p.parts[i], d) {
+				return false
+			}
+		}
+		return true
+	case kindAny:
+		return g.evaluateAny(q, p, d)
+	default:
+		return g.feature(q, p, d)
+	}
+}
+
+func (g *Gate) evaluateAny(q *admission, p *Policy, d *Decision) bool {
+	before, taken := *d, q.ticket.taken()
+	var refusal Decision
+	for i := range p.parts {
+		*d = before
+		if g.evaluate(q, &p.parts[i], d) {
+			return true
+		}
+		q.ticket.undo(taken)
+		if i == 0 {
+			refusal = *d
+		}
+	}
+	*d = refusal
+	return false
+}
+
+// feature answers a policy for one feature by the decision table.
+func (g *Gate) feature(q *admission, p *Policy, d *Decision) bool {
+	*d = Decision{Customer: d.Customer, Route: d.Route, FeatureID: p.feature, FeatureName: p.feature}
+	a, err := p.ask(q.request)
+	if err != nil {
+		d.deny(ReasonBadRequest, err)
+		return false
+	}
+	if a.mode == modeAsks || a.mode == modeUses {
+		d.Requested, d.HasRequested = a.amount, true
+	}
+	r := q.snap.rights[p.feature]
+	if d.Reason = lookup(q.snap.set.Denied, r != nil); d.Reason != "" {
+		return false
+	}
+	if r.DisplayName != "" {
+		d.FeatureName = r.DisplayName
+	}
+	v, metered := r.judge(a)
+	if r.Kind == Configuration && !r.Unlimited {
+		d.Limit, d.HasLimit = r.Limit, true
+	}
+	if metered {
+		v = q.meter(r, a, d)
+	}
+	if v.reason == "" && r.CreditRate != nil && r.CreditRate.Formula && !r.Granted {
+		v.reason = ReasonInsufficientCredits // only Stigg can evaluate a formula
+	}
+	d.Reason, d.never, d.OverLimit = v.reason, v.never, v.over
+	return v.reason == ""
+}
+
+// ask fills in what the request tells.
+func (p *Policy) ask(r *http.Request) (ask, error) {
+	a := ask{mode: p.mode, amount: p.amount, values: p.values}
+	if p.amountOf == nil && p.valuesOf == nil {
+		return a, nil
+	}
+	if r == nil {
+		return a, errors.New("the policy needs a request to tell its amount or values")
+	}
+	var err error
+	if p.valuesOf != nil {
+		a.values, err = p.valuesOf(r)
+		return a, err
+	}
+	if a.amount, err = p.amountOf(r); err == nil {
+		err = checkAmount(a.amount)
+	}
+	return a, err
+}
+
+// meter is rows 8 to 10 on the feature's account and, if it costs credits, on the
+// wallet's. If the ticket holds, both hold or neither.
+func (q *admission) meter(r *right, a ask, d *Decision) verdict {
+	if a.mode == modeHas {
+		a.amount = 1
+		d.Requested, d.HasRequested = 1, true
+	}
+	hold := q.ticket != nil && (a.mode == modeUses || a.mode == modeFrees)
+	h := hold0(r, a)
+	v, period, s := r.account.take(q.now, r.cycle(), h.held, hold, func(s standing) verdict { return r.room(s, a) })
+	d.Metered, d.Usage, d.ResetsAt = true, s.used+s.unacked, period.end
+	d.Limit, d.HasLimit = r.Limit, !r.Unlimited
+	if v.reason != "" {
+		return v
+	}
+	h.period, h.createdAt = period, q.now
+	if q.now.Before(period.start) {
+		h.createdAt = period.start // rolled by a later clock reading
+	}
+	if w := q.pay(r, a, &h, hold); w.reason != "" {
+		if hold {
+			h.use, h.creditPeriod = 0, nil
+			h.settle()
+		}
+		return w
+	}
+	if hold {
+		q.ticket.holds = append(q.ticket.holds, h)
+	}
+	return v
+}
+
+// hold0 is what a request of this kind holds and means to report.
+func hold0(r *right, a ask) hold {
+	switch a.mode {
+	case modeUses:
+		return hold{right: r, held: a.amount, use: a.amount}
+	case modeFrees:
+		return hold{right: r, use: -a.amount}
+	default:
+		return hold{right: r}
+	}
+}
+
+// pay asks the wallet of a feature that costs credits.
+func (q *admission) pay(r *right, a ask, h *hold, hold bool) verdict {
+	if r.CreditRate == nil || r.CreditRate.Formula || a.mode == modeFrees {
+		return verdict{}
+	}
+	if r.credit == nil {
+		return verdict{reason: ReasonInsufficientCredits}
+	}
+	if reason := r.credit.admits(); reason != "" {
+		return verdict{reason: reason}
+	}
+	price := a.amount * r.CreditRate.Amount
+	v, period, _ := r.wallet.take(q.now, cycle{}, price, hold, func(s standing) verdict { return r.credit.room(s, price) })
+	if v.reason == "" && hold {
+		h.credits, h.creditPeriod = price, period
+	}
+	return v
+}
+
+// finish gives a refusal its code, status and hints.
+func (g *Gate) finish(p *Policy, d *Decision) {
+	a := d.Reason.answer()
+	d.Code, d.Status = a.code, a.status
+	if d.never {
+		d.Code = "usage_never_fits"
+	}
+	switch d.Reason {
+	case ReasonPending:
+		d.RetryAfter = retryPending
+	case ReasonUnavailable:
+		d.RetryAfter = retryUnavailable
+	case ReasonBadRequest:
+		var e *RequestError
+		if errors.As(d.Err, &e) {
+			d.apply(e)
+		}
+	}
+	for _, statuses := range []map[Reason]int{g.statuses, p.statuses} {
+		if status, ok := statuses[d.Reason.known()]; ok {
+			d.Status = status
+		}
+	}
+	if a.ours {
+		g.logMistake(d)
+	}
+}
+
+// apply takes over what an AmountFunc wants the client to see.
+func (d *Decision) apply(e *RequestError) {
+	if e.Status >= 400 && e.Status < 500 {
+		d.Status = e.Status
+	}
+	if e.Code != "" {
+		d.Code = e.Code
+	}
+}
+
+// logMistake logs, once, that the app's policies and Stigg's catalog do not agree.
+func (g *Gate) logMistake(d *Decision) {
+	type mistake struct {
+		feature string
+		reason  Reason
+	}
+	if _, known := g.logged.LoadOrStore(mistake{d.FeatureID, d.Reason}, true); !known {
+		g.logger.Error("gate: a policy does not fit the catalog; requests are denied", "feature", d.FeatureID, "reason", string(d.Reason), "route", d.Route, "error", d.Err)
+	}
+}

@@ -1,0 +1,103 @@
+package gate
+
+import (
+	"context"
+	"time"
+)
+
+// Source says what a customer has. It is asked for whole sets, so that one call
+// answers for all features. Package client is one; tests write their own.
+//
+// A customer that Stigg does not know, has archived or gave no subscription is
+// not an error: it is a set with Denied filled. An error means that nothing is
+// known; the gate then answers as for an outage. Entitlements must return when
+// ctx ends, and is called from many goroutines at once.
+type Source interface {
+	Entitlements(ctx context.Context, c Customer) (EntitlementSet, error)
+}
+
+// EntitlementSet is everything one customer (and resource) may do, already
+// merged by Stigg from plan, add-ons, trial and promotions.
+type EntitlementSet struct {
+	// Features holds one entitlement per feature.
+	Features []Entitlement
+	// Credits holds one wallet per credit currency.
+	Credits []Credit
+	// Denied is Stigg's reason against the customer as a whole: CustomerNotFound,
+	// CustomerIsArchived or NoActiveSubscription. It decides only for features
+	// that are not in the set.
+	Denied Reason
+}
+
+// FeatureKind tells how a feature is decided.
+type FeatureKind uint8
+
+// The kinds of feature. Stigg's type NUMBER is Configuration without a meter and
+// Metered with one. A kind this version does not know is KindUnknown: it is
+// granted only as far as Stigg itself says isGranted.
+const (
+	KindUnknown   FeatureKind = iota
+	Boolean                   // on or off
+	Enum                      // a set of allowed values
+	Configuration             // a number that is a value, such as a largest file size
+	Metered                   // a number that is used up or allocated
+)
+
+// Entitlement is what a customer has of one feature.
+type Entitlement struct {
+	FeatureID   string
+	DisplayName string
+	Kind        FeatureKind
+
+	// Granted is Stigg's own verdict when the set was read, without an amount.
+	Granted bool
+	// Denied is Stigg's reason against this feature, if it has one.
+	Denied Reason
+
+	// Limit is the most that may be used, or the value of a Configuration. Stigg's
+	// null limit without Unlimited counts as 0.
+	Limit     float64
+	Unlimited bool
+	// SoftLimit keeps granting past Limit.
+	SoftLimit bool
+	// Usage is Stigg's count in the period below when the set was read.
+	Usage float64
+	// Values are the allowed values of an Enum.
+	Values []string
+
+	// Reset names the length of a usage period; ResetNever has none.
+	Reset ResetPeriod
+	// Anchor is the moment whose day and time all periods are counted from.
+	Anchor time.Time
+	// PeriodStart and PeriodEnd bound the period that Usage belongs to; both are
+	// zero without one.
+	PeriodStart, PeriodEnd time.Time
+	// ValidUntil is when Stigg says this must be read again; zero: no such moment.
+	ValidUntil time.Time
+
+	// CreditRate is set for a feature that is paid from a wallet.
+	CreditRate *CreditRate
+}
+
+// CreditRate is what one unit of a feature costs in credits.
+type CreditRate struct {
+	CurrencyID string
+	// Amount is the price of one unit.
+	Amount float64
+	// Formula is true when Stigg prices by a formula. That can't be evaluated here:
+	// Stigg's own verdict decides.
+	Formula bool
+}
+
+// Credit is a wallet: what a customer has of one credit currency.
+type Credit struct {
+	CurrencyID  string
+	DisplayName string
+	Granted     bool
+	Denied      Reason
+	// Limit is what was granted, Usage what of it is consumed.
+	Limit, Usage float64
+	SoftLimit    bool
+	PeriodEnd    time.Time
+	ValidUntil   time.Time
+}

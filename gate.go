@@ -1,0 +1,198 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Gate decides which requests a customer's plan covers, and reports what they used.
+// Make one per process with New, share it among all routers, and Close it at the end.
+// All methods may be called from any goroutine.
+type Gate struct {
+	who      Resolver
+	observer Observer
+	logger   *slog.Logger
+	now      func() time.Time
+	statuses map[Reason]int
+	upgrade  string
+	base     string
+
+	ledger   *ledger
+	cache    *cache
+	delivery *delivery // nil without a Reporter
+
+	stop    context.CancelFunc // ends the delivery
+	stopped chan struct{}      // closed when the delivery has ended
+	logged  sync.Map           // configuration mistakes already logged
+
+	closing sync.Mutex
+	closed  bool
+	result  error
+}
+
+// ErrClosed is returned for what is asked of a Gate after Close.
+var ErrClosed = errors.New("gate: closed")
+
+// New returns a gate in front of what source knows, for the customers that who
+// resolves. If usage is to be reported, source must be a Reporter too or one must be
+// given by WithReporter.
+//
+// New asks nothing of Stigg, so an app starts while Stigg is down. It starts one
+// goroutine if there is a Reporter; Close ends it.
+func New(source Source, who Resolver, options ...Option) (*Gate, error) {
+	c := defaults()
+	var problems []error
+	for _, option := range options {
+		if err := option(&c); err != nil {
+			problems = append(problems, err)
+		}
+	}
+	if source == nil {
+		problems = append(problems, errors.New("the source is nil"))
+	}
+	if who == nil {
+		problems = append(problems, errors.New("the resolver is nil; it says which customer a request is made for"))
+	}
+	if len(problems) > 0 {
+		return nil, fmt.Errorf("gate: new: %w", errors.Join(problems...))
+	}
+	if r, ok := source.(Reporter); ok && c.reporter == nil {
+		c.reporter = r
+	}
+	return start(source, who, c)
+}
+
+func start(source Source, who Resolver, c config) (*Gate, error) {
+	g := &Gate{
+		who: who, observer: c.observer, logger: c.logger, now: c.now,
+		statuses: c.statuses, upgrade: c.upgrade, base: c.problemBase,
+		ledger: newLedger(), stopped: make(chan struct{}),
+	}
+	var err error
+	if g.cache, err = newCache(source, g.ledger, c); err != nil {
+		return nil, fmt.Errorf("gate: new: %w", err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	g.stop = stop
+	if c.reporter == nil {
+		close(g.stopped)
+		return g, nil
+	}
+	g.delivery = newDelivery(c.reporter, c)
+	go func() {
+		defer close(g.stopped)
+		g.delivery.run(ctx)
+	}()
+	return g, nil
+}
+
+// Close delivers the usage that waits and ends the gate. From its first call on,
+// requests that would report are denied with 503. It waits for running requests to
+// settle and for their usage to be acknowledged, until ctx ends; so shut the HTTP
+// server down first. What could not be delivered is counted in an *UndeliveredError
+// and lost with the process.
+//
+// Close is safe on a gate that was never used. Called again it gives the same answer.
+func (g *Gate) Close(ctx context.Context) error {
+	g.closing.Lock()
+	defer g.closing.Unlock()
+	if g.closed {
+		return g.result
+	}
+	g.closed = true
+	if g.delivery != nil {
+		g.delivery.shut()
+		select {
+		case <-g.delivery.idle:
+		case <-ctx.Done():
+		}
+	}
+	g.stop()
+	g.cache.close(ctx)
+	<-g.stopped
+	if g.delivery != nil {
+		if queued, open := g.delivery.waiting(); queued+open > 0 {
+			g.result = &UndeliveredError{Queued: queued, Open: open}
+			g.logger.Error("gate: closed with usage undelivered", "queued", queued, "open", open)
+		}
+	}
+	return g.result
+}
+
+// UndeliveredError is what Close could not finish in time.
+type UndeliveredError struct {
+	// Queued is the number of settled usages that Stigg has not acknowledged.
+	Queued int
+	// Open is the number of usages that requests still running may report.
+	Open int
+}
+
+func (e *UndeliveredError) Error() string {
+	return fmt.Sprintf("gate: closed with %d usages undelivered and %d requests unsettled", e.Queued, e.Open)
+}
+
+// Stale makes the next check of a customer ask Stigg anew. Call it after a change
+// that must be felt at once: a sign-up, an upgrade.
+func (g *Gate) Stale(c Customer) { g.cache.stale(c) }
+
+// Entitlements returns what the customer has, from the cache, or from the Source if
+// nothing fresh is cached; it waits at most the decision deadline. The usage in it
+// is what this process knows: Stigg's number plus what is settled and not yet
+// acknowledged.
+func (g *Gate) Entitlements(ctx context.Context, c Customer) (EntitlementSet, error) {
+	if err := c.Validate(); err != nil {
+		return EntitlementSet{}, err
+	}
+	now := g.now()
+	s, err := g.cache.get(ctx, c, now)
+	if err != nil {
+		return EntitlementSet{}, fmt.Errorf("gate: read entitlements: %w", err)
+	}
+	set := EntitlementSet{
+		Features: make([]Entitlement, 0, len(s.set.Features)),
+		Credits:  append([]Credit(nil), s.set.Credits...),
+		Denied:   s.set.Denied,
+	}
+	for _, e := range s.set.Features {
+		if r := s.rights[e.FeatureID]; r.account != nil {
+			standing, end := r.account.view(now, r.cycle())
+			e.Usage = standing.used + standing.unacked
+			if !end.Equal(e.PeriodEnd) {
+				e.PeriodStart, e.PeriodEnd = e.PeriodEnd, end
+			}
+		}
+		set.Features = append(set.Features, e)
+	}
+	return set, nil
+}
+
+// Stats is what the gate counts.
+type Stats struct {
+	// Loads is the number of reads of a customer's set that were begun.
+	Loads uint64
+	// Customers is the number of customers (and resources) cached.
+	Customers int
+	// Books is the number of customers (and resources) whose usage is kept track of:
+	// those cached and those with requests or reports under way.
+	Books int
+	// Queued is the number of usages that are settled and not yet acknowledged; Open
+	// the number that running requests may report.
+	Queued, Open int
+	// Acknowledged and Refused count usages that have left the queue; Retries the
+	// attempts to deliver that failed.
+	Acknowledged, Refused, Retries uint64
+}
+
+// Stats returns the gate's counts at this moment.
+func (g *Gate) Stats() Stats {
+	s := Stats{Loads: g.cache.count.Load(), Customers: g.cache.entries.Len(), Books: g.ledger.size()}
+	if d := g.delivery; d != nil {
+		s.Queued, s.Open = d.waiting()
+		s.Acknowledged, s.Refused, s.Retries = d.acknowledged.Load(), d.refused.Load(), d.retries.Load()
+	}
+	return s
+}

@@ -1,0 +1,112 @@
+package gate
+
+import (
+	"context"
+	"net/http"
+)
+
+// Call is one request as an adapter sees it.
+type Call struct {
+	Request *http.Request
+	// Route is the route's pattern, as the router names it; it may be empty.
+	Route string
+}
+
+// Guard is a policy bound to a gate: what an adapter puts in front of handlers. It is
+// the one place where a request is admitted, run and settled; adapters only
+// translate.
+type Guard struct {
+	gate    *Gate
+	policy  Policy
+	reports bool
+	closed  bool // denies all: the route is not in the table
+}
+
+// Guard binds a policy. The error is a *PolicyError.
+func (g *Gate) Guard(p Policy) (*Guard, error) {
+	if err := p.Validate(); err != nil {
+		return nil, err
+	}
+	if p.reports() && g.delivery == nil {
+		return nil, &PolicyError{Feature: p.named(), Err: errNoReporter}
+	}
+	return &Guard{gate: g, policy: p, reports: p.reports()}, nil
+}
+
+// MustGuard is Guard that panics, for the adapters' Require: a policy is wrong at
+// start-up or never.
+func (g *Gate) MustGuard(p Policy) *Guard {
+	guard, err := g.Guard(p)
+	if err != nil {
+		panic(err)
+	}
+	return guard
+}
+
+// Reports tells whether serving a request may report usage. An adapter need not
+// watch the response if it can't.
+func (gd *Guard) Reports() bool { return gd.reports }
+
+// Serve takes one request through the gate: it calls deny with a decision that does
+// not allow, or next, and after next, if the policy reports, outcome, exactly once;
+// usage is then reported or released. next gets the request to hand on; in a route
+// that reports its context carries the Ticket. Panics pass through untouched: outcome
+// is not called then, and the usage is released.
+//
+// A CORS preflight is let through: it never carries credentials. A HEAD request is
+// checked like its GET, but uses nothing.
+func (gd *Guard) Serve(c Call, deny func(Decision), next func(*http.Request), outcome func() Outcome) {
+	if gd.policy.kind == kindPublic || preflight(c.Request) {
+		next(c.Request)
+		return
+	}
+	t, d := gd.enter(c)
+	switch {
+	case !d.Allowed:
+		deny(d)
+	case t == nil:
+		next(c.Request)
+	default:
+		t.run(c.Request, next, outcome)
+	}
+}
+
+// enter resolves the customer and admits.
+func (gd *Guard) enter(c Call) (*Ticket, Decision) {
+	g, ctx := gd.gate, c.Request.Context()
+	d := Decision{Route: c.Route}
+	if gd.closed {
+		d.deny(ReasonNotInTable, nil)
+	} else {
+		customer, err := g.who(c.Request)
+		if err == nil {
+			return g.admit(ctx, customer, &gd.policy, c, c.Request.Method != http.MethodHead)
+		}
+		d.deny(ReasonUnresolved, err)
+	}
+	g.finish(&gd.policy, &d)
+	if g.observer != nil {
+		g.observer.Decided(ctx, d)
+	}
+	return nil, d
+}
+
+// run calls the handler and settles, exactly once, whatever way it ends. There is no
+// recover: a panic, http.ErrAbortHandler and runtime.Goexit keep their stack.
+func (t *Ticket) run(r *http.Request, next func(*http.Request), outcome func() Outcome) {
+	returned := false
+	defer func() {
+		o := Outcome{Panicked: true}
+		if returned {
+			o = outcome()
+		}
+		t.conclude(o)
+	}()
+	next(r.WithContext(context.WithValue(r.Context(), ticketKey{}, t)))
+	returned = true
+}
+
+// preflight reports whether r is a CORS preflight; a plain OPTIONS is not.
+func preflight(r *http.Request) bool {
+	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != ""
+}

@@ -1,0 +1,84 @@
+// Package nethttp puts a gate in front of net/http handlers.
+//
+//	mux.Handle("POST /campaigns", nethttp.Require(g, gate.Feature("feature-02-campaigns").Uses(1))(createCampaign))
+//
+// Put recovery outside, then authentication, then the gate, then the handler. A
+// Require inside another charges twice. It works for every router whose middlewares
+// are of net/http's shape; chi has an adapter of its own that knows chi's routes.
+package nethttp
+
+import (
+	"cmp"
+	"net/http"
+	"net/url"
+	"reflect"
+	"regexp"
+	"strings"
+
+	"github.com/stiggate/gate"
+)
+
+// Require returns a middleware that lets a request through if the policy does. It
+// panics with a *gate.PolicyError if the policy is wrong, since that is a mistake of
+// the program.
+func Require(g *gate.Gate, p gate.Policy) func(http.Handler) http.Handler {
+	guard := g.MustGuard(p)
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			Serve(g, guard, r.Pattern, w, r, next)
+		})
+	}
+}
+
+// Routes returns mux behind a table of policies, whose keys are patterns as mux was
+// given them. It panics if a policy or a key is wrong; see Verify for keys that name
+// no route. What mux itself answers (404, 405, a redirect to the clean path) is not
+// guarded.
+func Routes(g *gate.Gate, mux *http.ServeMux, t gate.Table, rest gate.Rest) http.Handler {
+	guards := g.MustGuards(t, rest)
+	redirect := reflect.TypeOf(http.RedirectHandler("/", http.StatusFound))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h, registered := mux.Handler(r)
+		if registered == "" || reflect.TypeOf(h) == redirect {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		Serve(g, guards.Find(split(registered)), registered, w, r, mux)
+	})
+}
+
+// Verify reports which keys of the table name no route of mux: nil, or an error that
+// names them all. Call it when all routes are registered. net/http can't list its
+// routes, so each key is tried with a request that it would match.
+func Verify(mux *http.ServeMux, t gate.Table) error {
+	wildcard := regexp.MustCompile(`\{[^/]*\}`)
+	return t.Verify(func(method, pattern string) bool {
+		host, path, _ := strings.Cut(pattern, "/")
+		path = wildcard.ReplaceAllString(strings.TrimSuffix(path, "{$}"), "gate-probe")
+		probe := &http.Request{Method: cmp.Or(method, http.MethodPatch), Host: cmp.Or(host, "gate-probe.invalid"), URL: &url.URL{Path: "/" + path}}
+		_, registered := mux.Handler(probe)
+		gotMethod, gotPattern := split(registered)
+		return gotMethod == method && gotPattern == pattern
+	})
+}
+
+// Serve takes one request through a guard, for adapters of routers of net/http's
+// shape. The writer is wrapped only if the policy may report.
+func Serve(g *gate.Gate, guard *gate.Guard, route string, w http.ResponseWriter, r *http.Request, next http.Handler) {
+	var seen *gate.Recorder
+	out := w
+	if guard.Reports() {
+		out, seen = gate.Record(w)
+	}
+	guard.Serve(gate.Call{Request: r, Route: route},
+		func(d gate.Decision) { g.WriteDenial(w, r, d) },
+		func(r *http.Request) { next.ServeHTTP(out, r) },
+		func() gate.Outcome { return seen.Outcome() })
+}
+
+func split(registered string) (method, pattern string) {
+	if method, pattern, ok := strings.Cut(registered, " "); ok {
+		return method, strings.TrimLeft(pattern, " \t")
+	}
+	return "", registered
+}

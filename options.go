@@ -1,0 +1,195 @@
+package gate
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Option changes a Gate at New. An option that can't be taken makes New fail.
+type Option func(*config) error
+
+// config is a Gate's settings.
+type config struct {
+	reporter Reporter
+	observer Observer
+	logger   *slog.Logger
+	now      func() time.Time
+
+	ttl       time.Duration
+	customers int
+	patience  time.Duration
+
+	queue     int
+	onRefused func(Usage, error)
+
+	statuses    map[Reason]int
+	upgrade     string
+	problemBase string
+}
+
+// The defaults, each of them to be changed by the option named.
+const (
+	DefaultTTL              = time.Minute            // WithTTL
+	DefaultCustomers        = 100_000                // WithCustomers
+	DefaultDecisionDeadline = 250 * time.Millisecond // WithDecisionDeadline
+	DefaultQueue            = 100_000                // WithQueue
+	// DefaultProblemBase begins the type of every denial: the README's table of
+	// reasons (WithProblemBase).
+	DefaultProblemBase = "https://github.com/stiggate/gate#"
+)
+
+func defaults() config {
+	return config{
+		logger:      slog.New(slog.DiscardHandler),
+		now:         time.Now,
+		ttl:         DefaultTTL,
+		customers:   DefaultCustomers,
+		patience:    DefaultDecisionDeadline,
+		queue:       DefaultQueue,
+		problemBase: DefaultProblemBase,
+	}
+}
+
+// WithReporter reports usage through r. Without it the Source is used, if it is a
+// Reporter too, as package client is.
+func WithReporter(r Reporter) Option {
+	return func(c *config) error {
+		if r == nil {
+			return errors.New("the reporter is nil")
+		}
+		c.reporter = r
+		return nil
+	}
+}
+
+// WithObserver tells o of every decision and every settlement.
+func WithObserver(o Observer) Option {
+	return func(c *config) error {
+		if o == nil {
+			return errors.New("the observer is nil")
+		}
+		c.observer = o
+		return nil
+	}
+}
+
+// WithLogger logs what an operator must know: a feature the policies name and Stigg
+// does not have, usage that was refused, Stigg out of reach. It logs changes of
+// state, not requests, and no customer's data. The default logs nothing.
+func WithLogger(l *slog.Logger) Option {
+	return func(c *config) error {
+		if l == nil {
+			return errors.New("the logger is nil")
+		}
+		c.logger = l
+		return nil
+	}
+}
+
+// WithClock takes the time from now, for tests. Waiting is done on the real clock.
+func WithClock(now func() time.Time) Option {
+	return func(c *config) error {
+		if now == nil {
+			return errors.New("the clock is nil")
+		}
+		c.now = now
+		return nil
+	}
+}
+
+// WithTTL is how long a customer's entitlements are fresh, give or take 10 %, if
+// Stigg does not name an earlier end.
+func WithTTL(d time.Duration) Option {
+	return positive("TTL", d, func(c *config) { c.ttl = d })
+}
+
+// WithCustomers bounds the cache: how many customers' (and resources') entitlements
+// are kept. The least recently asked for goes first; its running requests and its
+// unreported usage are not forgotten with it.
+func WithCustomers(n int) Option {
+	return positive("number of customers", n, func(c *config) { c.customers = n })
+}
+
+// WithDecisionDeadline is the longest that a request waits for a customer's
+// entitlements when none are cached. Then it is denied with 503; the load goes on
+// and fills the cache.
+func WithDecisionDeadline(d time.Duration) Option {
+	return positive("decision deadline", d, func(c *config) { c.patience = d })
+}
+
+// WithQueue bounds how many usages wait in memory: settled ones and those that
+// running requests may still report. When it is full, requests that would report
+// are denied with 503, so that none goes unrecorded.
+func WithQueue(n int) Option {
+	return positive("queue", n, func(c *config) { c.queue = n })
+}
+
+func positive[N int | time.Duration](what string, n N, set func(*config)) Option {
+	return func(c *config) error {
+		if n <= 0 {
+			return fmt.Errorf("the %s must be positive, not %v", what, n)
+		}
+		set(c)
+		return nil
+	}
+}
+
+// OnRefused is told of usage that Stigg refused for good (an unknown feature, an
+// archived customer), with Stigg's reason. It is called from the goroutine that
+// delivers, which waits for it.
+func OnRefused(f func(Usage, error)) Option {
+	return func(c *config) error {
+		if f == nil {
+			return errors.New("the OnRefused function is nil")
+		}
+		c.onRefused = f
+		return nil
+	}
+}
+
+// WithStatus changes the HTTP status of denials with this reason. A policy's own
+// Status comes first. ReasonUnknown also stands for all reasons that this version
+// does not know.
+func WithStatus(reason Reason, status int) Option {
+	return func(c *config) error {
+		if err := checkStatus(reason, status); err != nil {
+			return err
+		}
+		c.statuses = maps.Clone(c.statuses)
+		if c.statuses == nil {
+			c.statuses = make(map[Reason]int)
+		}
+		c.statuses[reason] = status
+		return nil
+	}
+}
+
+// WithUpgradeLink puts a link into denials that another plan would mend. {feature}
+// in it is replaced by the feature's id.
+func WithUpgradeLink(link string) Option {
+	return func(c *config) error {
+		u, err := url.Parse(strings.ReplaceAll(link, "{feature}", "feature"))
+		if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" {
+			return errors.New("the upgrade link is not an absolute http or https URL")
+		}
+		c.upgrade = link
+		return nil
+	}
+}
+
+// WithProblemBase is what the type of every denial begins with; the code follows.
+// The page it leads to should explain the codes. Default: DefaultProblemBase.
+func WithProblemBase(base string) Option {
+	return func(c *config) error {
+		if u, err := url.Parse(base); err != nil || u.Scheme == "" {
+			return errors.New("the problem base is not an absolute URI")
+		}
+		c.problemBase = base
+		return nil
+	}
+}

@@ -1,0 +1,287 @@
+package gate
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"net/http"
+	"slices"
+)
+
+// Policy is what a route asks of a customer's plan. It is an immutable value: every
+// method returns a new one, and one may serve many routes. Build it from Feature,
+// All, Any or Public.
+//
+// A mistake in a policy (an empty feature id, an amount that is NaN, infinite or
+// negative) is kept in it and comes out at start-up: as an error from Validate, New
+// functions and Verify, as a panic from the adapters' Require and Routes, which
+// have no error to return.
+type Policy struct {
+	kind     policyKind
+	feature  string
+	mode     mode
+	amount   float64
+	amountOf func(*http.Request) (float64, error)
+	values   []string
+	valuesOf func(*http.Request) ([]string, error)
+	parts    []Policy
+
+	statuses map[Reason]int
+	reportIf func(Outcome) bool
+	err      error
+}
+
+type policyKind uint8
+
+const (
+	kindNone policyKind = iota // the zero Policy, which is a mistake
+	kindFeature
+	kindAll
+	kindAny
+	kindPublic
+)
+
+// Feature asks for a feature of the plan, whatever its kind: a boolean one must be
+// on, an enum or a configuration there, and of a metered one 1 must be left.
+// Nothing is held and nothing reported.
+func Feature(id string) Policy {
+	p := Policy{kind: kindFeature, feature: id}
+	if problem := checkID(id, false); problem != "" {
+		p.err = &IDError{What: "feature id", Problem: problem}
+	}
+	return p
+}
+
+// Uses asks for n units of a metered feature, holds them while the handler runs,
+// and reports them as used if the handler succeeds. With 0 units the request is let
+// in up to the limit, and the handler says through its Ticket what it used.
+func (p Policy) Uses(n float64) Policy { return p.asking(modeUses, n, nil) }
+
+// UsesFunc is Uses with an amount that the request tells. See AmountFunc.
+func (p Policy) UsesFunc(n AmountFunc) Policy { return p.asking(modeUses, 0, n) }
+
+// Frees gives back n units of a metered feature: nothing is asked but that the
+// feature is in the plan, and -n is reported if the handler succeeds. What is given
+// back can be used again once Stigg has acknowledged it.
+func (p Policy) Frees(n float64) Policy { return p.asking(modeFrees, n, nil) }
+
+// FreesFunc is Frees with an amount that the request tells. See AmountFunc.
+func (p Policy) FreesFunc(n AmountFunc) Policy { return p.asking(modeFrees, 0, n) }
+
+// Asks asks whether n units would fit, of a metered feature or into the value of a
+// configuration (is a file of n MB allowed?). Nothing is held and nothing reported.
+func (p Policy) Asks(n float64) Policy { return p.asking(modeAsks, n, nil) }
+
+// AsksFunc is Asks with an amount that the request tells. See AmountFunc.
+func (p Policy) AsksFunc(n AmountFunc) Policy { return p.asking(modeAsks, 0, n) }
+
+// Values asks whether each of the values is allowed by an enum feature.
+func (p Policy) Values(values ...string) Policy {
+	p = p.asking(modeValues, 0, nil)
+	p.values = slices.Clone(values)
+	if len(values) == 0 {
+		p.fail(errors.New("Values needs at least one value"))
+	}
+	return p
+}
+
+// ValuesFunc is Values with values that the request tells. Its errors are answered
+// as those of an AmountFunc.
+func (p Policy) ValuesFunc(values func(*http.Request) ([]string, error)) Policy {
+	p = p.asking(modeValues, 0, nil)
+	p.valuesOf = values
+	if values == nil {
+		p.fail(errors.New("ValuesFunc is nil"))
+	}
+	return p
+}
+
+// AmountFunc reads an amount from a request: a query value, a header, the
+// Content-Length. It must not read the body. An amount that is NaN, infinite or
+// negative is the caller's mistake and answered with 400, as is any error; return
+// a *RequestError to choose the status and what the client is told.
+type AmountFunc func(*http.Request) (float64, error)
+
+// RequestError is what an AmountFunc or ValuesFunc returns to say what is wrong with
+// the request.
+type RequestError struct {
+	// Status is the answer's status, 400 if it is 0. Only 4xx counts.
+	Status int
+	// Code is the answer's code, request_not_understood if it is empty.
+	Code string
+	// Detail is shown to the client.
+	Detail string
+}
+
+func (e *RequestError) Error() string { return "gate: request not understood: " + e.Detail }
+
+func (p Policy) asking(m mode, n float64, f AmountFunc) Policy {
+	if p.kind != kindFeature {
+		p.fail(errors.New("an amount or values belong to a Feature policy, not to a combined one"))
+	}
+	if p.mode != modeHas {
+		p.fail(errors.New("a policy takes one of Uses, Frees, Asks and Values"))
+	}
+	p.mode, p.amount, p.amountOf = m, n, f
+	if err := checkAmount(n); err != nil {
+		p.fail(err)
+	}
+	return p
+}
+
+func (p *Policy) fail(problem error) {
+	if p.err == nil {
+		p.err = problem
+	}
+}
+
+// AmountError is an amount that no plan can be asked for.
+type AmountError struct{ Problem string }
+
+func (e *AmountError) Error() string { return "gate: amount " + e.Problem }
+
+func checkAmount(n float64) error {
+	switch {
+	case math.IsNaN(n):
+		return &AmountError{"is not a number"}
+	case math.IsInf(n, 0):
+		return &AmountError{"is infinite"}
+	case n < 0:
+		return &AmountError{"is negative"}
+	}
+	return nil
+}
+
+// All asks for every one of the policies, in order. Holds are taken in order too, and
+// all undone at the first refusal, which is the answer.
+func All(policies ...Policy) Policy { return combined(kindAll, "All", policies) }
+
+// Any asks for the first of the policies that is granted; only that one holds and
+// reports. If none is, the first refusal is the answer.
+func Any(policies ...Policy) Policy { return combined(kindAny, "Any", policies) }
+
+func combined(kind policyKind, name string, parts []Policy) Policy {
+	p := Policy{kind: kind, parts: slices.Clone(parts)}
+	if len(parts) == 0 {
+		p.fail(errors.New(name + " needs at least one policy"))
+	}
+	for _, part := range parts {
+		switch {
+		case part.err != nil:
+			p.fail(part.err)
+		case part.kind == kindPublic:
+			p.fail(errors.New(name + " can't hold a Public policy"))
+		case part.kind == kindNone:
+			p.fail(errors.New(name + " holds an empty policy"))
+		case part.reportIf != nil || part.statuses != nil:
+			p.fail(errors.New("Status and ReportIf belong to the outermost policy, not inside " + name))
+		}
+	}
+	return p
+}
+
+// Public lets every request through without asking who it is. It is for tables, to
+// say that a route is open on purpose.
+func Public() Policy { return Policy{kind: kindPublic} }
+
+// Status changes the HTTP status of denials with this reason, for this policy. A
+// status must be between 400 and 599. ReasonUnknown also stands for all reasons that
+// this version does not know.
+func (p Policy) Status(reason Reason, status int) Policy {
+	if err := checkStatus(reason, status); err != nil {
+		p.fail(err)
+		return p
+	}
+	p.statuses = maps.Clone(p.statuses)
+	if p.statuses == nil {
+		p.statuses = make(map[Reason]int)
+	}
+	p.statuses[reason] = status
+	return p
+}
+
+func checkStatus(reason Reason, status int) error {
+	if reason == "" {
+		return errors.New("a status needs a reason")
+	}
+	if status < 400 || status > 599 {
+		return fmt.Errorf("status %d for %s is not between 400 and 599", status, reason)
+	}
+	return nil
+}
+
+// ReportIf decides from what became of the request whether its usage is reported or
+// released. Without it, success is a status below 400 and no panic. f is not asked
+// after a panic, which always releases.
+func (p Policy) ReportIf(f func(Outcome) bool) Policy {
+	p.reportIf = f
+	if f == nil {
+		p.fail(errors.New("ReportIf is nil"))
+	}
+	return p
+}
+
+// Validate says what is wrong with the policy: nil, or a *PolicyError.
+func (p Policy) Validate() error {
+	switch {
+	case p.err != nil:
+		return &PolicyError{Feature: p.named(), Err: p.err}
+	case p.kind == kindNone:
+		return &PolicyError{Err: errors.New("the policy is empty; begin it with Feature, All, Any or Public")}
+	}
+	return nil
+}
+
+// named is the feature id if it is one that may be quoted.
+func (p Policy) named() string {
+	if checkID(p.feature, false) != "" {
+		return ""
+	}
+	return p.feature
+}
+
+// PolicyError says which policy is wrong and how. It comes out at start-up only.
+type PolicyError struct {
+	Route   string // the key of the table, if there is one
+	Feature string // the feature, if it has a valid id
+	Err     error
+}
+
+func (e *PolicyError) Error() string {
+	where := ""
+	if e.Route != "" {
+		where += fmt.Sprintf(" of route %q", e.Route)
+	}
+	if e.Feature != "" {
+		where += fmt.Sprintf(" for %q", e.Feature)
+	}
+	return "gate: policy" + where + ": " + e.Err.Error()
+}
+
+// Unwrap returns what is wrong.
+func (e *PolicyError) Unwrap() error { return e.Err }
+
+// reports tells whether serving p can report usage.
+func (p Policy) reports() bool {
+	return p.mode == modeUses || p.mode == modeFrees || slices.ContainsFunc(p.parts, Policy.reports)
+}
+
+// meters is the largest number of usages that one admission of p can report.
+func (p Policy) meters() int {
+	switch {
+	case p.mode == modeUses || p.mode == modeFrees:
+		return 1
+	case p.kind == kindAny:
+		most := 0
+		for _, part := range p.parts {
+			most = max(most, part.meters())
+		}
+		return most
+	}
+	sum := 0
+	for _, part := range p.parts {
+		sum += part.meters()
+	}
+	return sum
+}

@@ -1,0 +1,131 @@
+package gate
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Table is the policies of a router by route: "POST /campaigns", spelled as the
+// router registers it, or "/campaigns" for a route of all methods.
+type Table map[string]Policy
+
+// Rest says what becomes of routes that a table does not name. There is no default:
+// a gate that is open by oversight is worse than one that says so.
+type Rest uint8
+
+// The two kinds of rest.
+const (
+	_ Rest = iota
+	// DenyRest denies them, with 403 route_not_open. Requests that match no route at
+	// all are left to the router's own 404 or 405.
+	DenyRest
+	// PublicRest lets them through, unguarded.
+	PublicRest
+)
+
+// Guards is a table bound to a gate.
+type Guards struct {
+	guards map[routeKey]*Guard
+	rest   *Guard
+}
+
+type routeKey struct{ method, pattern string }
+
+// Guards binds a table. The error joins a *PolicyError for every entry that is wrong.
+func (g *Gate) Guards(t Table, rest Rest) (*Guards, error) {
+	var problems []error
+	gs := &Guards{guards: make(map[routeKey]*Guard, len(t))}
+	switch rest {
+	case DenyRest:
+		gs.rest = &Guard{gate: g, closed: true}
+	case PublicRest:
+		gs.rest = &Guard{gate: g, policy: Public()}
+	default:
+		problems = append(problems, errors.New("gate: a table needs DenyRest or PublicRest"))
+	}
+	for _, route := range slices.Sorted(maps.Keys(t)) {
+		key, err := parseRoute(route)
+		if err != nil {
+			problems = append(problems, &PolicyError{Route: route, Err: err})
+			continue
+		}
+		guard, err := g.Guard(t[route])
+		var wrong *PolicyError
+		if errors.As(err, &wrong) {
+			problems = append(problems, &PolicyError{Route: route, Feature: wrong.Feature, Err: wrong.Err})
+		}
+		gs.guards[key] = guard
+	}
+	if len(problems) > 0 {
+		return nil, errors.Join(problems...)
+	}
+	return gs, nil
+}
+
+// MustGuards is Guards that panics, for the adapters' Routes.
+func (g *Gate) MustGuards(t Table, rest Rest) *Guards {
+	guards, err := g.Guards(t, rest)
+	if err != nil {
+		panic(err)
+	}
+	return guards
+}
+
+// Find returns the guard of a registered route: that of the method and pattern, or
+// of the pattern for all methods, or the rest's. method is the one the route was
+// registered with; it may be empty.
+func (gs *Guards) Find(method, pattern string) *Guard {
+	if guard, ok := gs.guards[routeKey{method, pattern}]; ok {
+		return guard
+	}
+	if guard, ok := gs.guards[routeKey{"", pattern}]; ok {
+		return guard
+	}
+	return gs.rest
+}
+
+// Verify says which keys of the table name no registered route; the adapters' Verify
+// calls it with what they know of their router. The error joins a *PolicyError for
+// each.
+func (t Table) Verify(registered func(method, pattern string) bool) error {
+	var problems []error
+	for _, route := range slices.Sorted(maps.Keys(t)) {
+		key, err := parseRoute(route)
+		if err == nil && !registered(key.method, key.pattern) {
+			err = errors.New("the router has no such route")
+		}
+		if err == nil {
+			err = unwrapPolicy(t[route].Validate())
+		}
+		if err != nil {
+			problems = append(problems, &PolicyError{Route: route, Feature: t[route].named(), Err: err})
+		}
+	}
+	return errors.Join(problems...)
+}
+
+func unwrapPolicy(err error) error {
+	var wrong *PolicyError
+	if errors.As(err, &wrong) {
+		return wrong.Err
+	}
+	return err
+}
+
+func parseRoute(route string) (routeKey, error) {
+	method, pattern, both := strings.Cut(route, " ")
+	if !both {
+		method, pattern = "", route
+	}
+	switch {
+	case !strings.Contains(pattern, "/"):
+		return routeKey{}, errors.New(`a route is "METHOD /pattern" or "/pattern"`)
+	case strings.ContainsAny(pattern, " \t") || pattern != strings.TrimSpace(pattern):
+		return routeKey{}, errors.New("the pattern has a space in it")
+	case method != strings.ToUpper(method) || both && method == "":
+		return routeKey{}, errors.New("the method is not in upper case")
+	}
+	return routeKey{method, pattern}, nil
+}
