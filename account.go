@@ -69,20 +69,28 @@ func (c cycle) after(end, now time.Time) (time.Time, time.Time, bool) {
 	return c.reset.next(anchor, now)
 }
 
+// taking is what take found, all of one moment.
+type taking struct {
+	verdict
+	standing           // before the amount
+	period   *period   // where it is held
+	start    time.Time // the period's
+	end      time.Time
+}
+
 // take judges an amount against the account and, if the verdict grants it and hold
-// is set, holds it, all in one step. The period is where a hold was taken; the
-// standing is what the verdict was found on.
-func (a *account) take(now time.Time, c cycle, amount float64, hold bool, judge func(standing) verdict) (v verdict, p *period, s standing) {
+// is set, holds it, all in one step.
+func (a *account) take(now time.Time, c cycle, amount float64, hold bool, judge func(standing) verdict) taking {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.roll(now, c)
-	p, s = a.cur, a.cur.standing
-	v = judge(s)
-	if v.reason == "" && hold {
+	p := a.cur
+	t := taking{judge(p.standing), p.standing, p, p.start, p.end}
+	if t.reason == "" && hold {
 		p.held += amount
 		p.holds++
 	}
-	return v, p, s
+	return t
 }
 
 // settle ends a hold: what was held becomes used usage that waits for its

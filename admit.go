@@ -227,15 +227,15 @@ func (q *admission) meter(r *right, a ask, d *Decision) verdict {
 	}
 	hold := q.ticket != nil && (a.mode == modeUses || a.mode == modeFrees)
 	h := hold0(r, a)
-	v, period, s := r.account.take(q.now, r.cycle(), h.held, hold, func(s standing) verdict { return r.room(s, a) })
-	d.Metered, d.Usage, d.ResetsAt = true, s.used+s.unacked, period.end
+	t := r.account.take(q.now, r.cycle(), h.held, hold, func(s standing) verdict { return r.room(s, a) })
+	d.Metered, d.Usage, d.ResetsAt = true, t.used+t.unacked, t.end
 	d.Limit, d.HasLimit = r.Limit, !r.Unlimited
-	if v.reason != "" {
-		return v
+	if t.reason != "" {
+		return t.verdict
 	}
-	h.period, h.createdAt = period, q.now
-	if q.now.Before(period.start) {
-		h.createdAt = period.start // rolled by a later clock reading
+	h.period, h.createdAt = t.period, q.now
+	if q.now.Before(t.start) {
+		h.createdAt = t.start // rolled by a later clock reading
 	}
 	if w := q.pay(r, a, &h, hold); w.reason != "" {
 		if hold {
@@ -247,7 +247,7 @@ func (q *admission) meter(r *right, a ask, d *Decision) verdict {
 	if hold {
 		q.ticket.holds = append(q.ticket.holds, h)
 	}
-	return v
+	return t.verdict
 }
 
 // hold0 is what a request of this kind holds and means to report.
@@ -274,11 +274,11 @@ func (q *admission) pay(r *right, a ask, h *hold, hold bool) verdict {
 		return verdict{reason: reason}
 	}
 	price := a.amount * r.CreditRate.Amount
-	v, period, _ := r.wallet.take(q.now, cycle{}, price, hold, func(s standing) verdict { return r.credit.room(s, price) })
-	if v.reason == "" && hold {
-		h.credits, h.creditPeriod = price, period
+	t := r.wallet.take(q.now, cycle{}, price, hold, func(s standing) verdict { return r.credit.room(s, price) })
+	if t.reason == "" && hold {
+		h.credits, h.creditPeriod = price, t.period
 	}
-	return v
+	return t.verdict
 }
 
 // finish gives a refusal its code, status and hints.

@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -39,6 +40,8 @@ type cache struct {
 	now      func() time.Time
 	ttl      time.Duration
 	patience time.Duration
+	logger   *slog.Logger
+	down     atomic.Bool // the last load failed
 
 	entries *lru.Cache[Customer, *snapshot]
 	unknown *lru.Cache[Customer, *snapshot]
@@ -81,7 +84,7 @@ type load struct {
 func newCache(source Source, l *ledger, c config) (*cache, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	k := &cache{
-		source: source, ledger: l, now: c.now, ttl: c.ttl, patience: c.patience,
+		source: source, ledger: l, now: c.now, ttl: c.ttl, patience: c.patience, logger: c.logger,
 		loads: make(map[Customer]*load), ctx: ctx, cancel: cancel,
 	}
 	var err, err2 error
@@ -160,6 +163,7 @@ func (k *cache) run(c Customer, l *load, b *book) {
 	defer cancel()
 	begun := b.tick()
 	set, err := k.source.Entitlements(ctx, c)
+	k.note(err)
 	if err != nil {
 		l.err = err
 	} else {
@@ -174,6 +178,16 @@ func (k *cache) run(c Customer, l *load, b *book) {
 	delete(k.loads, c)
 	if l.snap != nil && !k.closed {
 		k.keep(c, l.snap)
+	}
+}
+
+// note logs when entitlements can't be read any more and when they can again.
+func (k *cache) note(err error) {
+	switch was := k.down.Swap(err != nil); {
+	case err != nil && !was && k.ctx.Err() == nil:
+		k.logger.Warn("gate: entitlements can't be read; requests of customers that are not cached are denied with 503", "error", err)
+	case err == nil && was:
+		k.logger.Info("gate: entitlements are read again")
 	}
 }
 

@@ -56,29 +56,29 @@ func Feature(id string) Policy {
 // Uses asks for n units of a metered feature, holds them while the handler runs,
 // and reports them as used if the handler succeeds. With 0 units the request is let
 // in up to the limit, and the handler says through its Ticket what it used.
-func (p Policy) Uses(n float64) Policy { return p.asking(modeUses, n, nil) }
+func (p Policy) Uses(n float64) Policy { return p.asking(modeUses, n) }
 
 // UsesFunc is Uses with an amount that the request tells. See AmountFunc.
-func (p Policy) UsesFunc(n AmountFunc) Policy { return p.asking(modeUses, 0, n) }
+func (p Policy) UsesFunc(n AmountFunc) Policy { return p.askingFunc(modeUses, n) }
 
 // Frees gives back n units of a metered feature: nothing is asked but that the
 // feature is in the plan, and -n is reported if the handler succeeds. What is given
 // back can be used again once Stigg has acknowledged it.
-func (p Policy) Frees(n float64) Policy { return p.asking(modeFrees, n, nil) }
+func (p Policy) Frees(n float64) Policy { return p.asking(modeFrees, n) }
 
 // FreesFunc is Frees with an amount that the request tells. See AmountFunc.
-func (p Policy) FreesFunc(n AmountFunc) Policy { return p.asking(modeFrees, 0, n) }
+func (p Policy) FreesFunc(n AmountFunc) Policy { return p.askingFunc(modeFrees, n) }
 
 // Asks asks whether n units would fit, of a metered feature or into the value of a
 // configuration (is a file of n MB allowed?). Nothing is held and nothing reported.
-func (p Policy) Asks(n float64) Policy { return p.asking(modeAsks, n, nil) }
+func (p Policy) Asks(n float64) Policy { return p.asking(modeAsks, n) }
 
 // AsksFunc is Asks with an amount that the request tells. See AmountFunc.
-func (p Policy) AsksFunc(n AmountFunc) Policy { return p.asking(modeAsks, 0, n) }
+func (p Policy) AsksFunc(n AmountFunc) Policy { return p.askingFunc(modeAsks, n) }
 
 // Values asks whether each of the values is allowed by an enum feature.
 func (p Policy) Values(values ...string) Policy {
-	p = p.asking(modeValues, 0, nil)
+	p = p.asking(modeValues, 0)
 	p.values = slices.Clone(values)
 	if len(values) == 0 {
 		p.fail(errors.New("Values needs at least one value"))
@@ -89,7 +89,7 @@ func (p Policy) Values(values ...string) Policy {
 // ValuesFunc is Values with values that the request tells. Its errors are answered
 // as those of an AmountFunc.
 func (p Policy) ValuesFunc(values func(*http.Request) ([]string, error)) Policy {
-	p = p.asking(modeValues, 0, nil)
+	p = p.asking(modeValues, 0)
 	p.valuesOf = values
 	if values == nil {
 		p.fail(errors.New("ValuesFunc is nil"))
@@ -116,14 +116,23 @@ type RequestError struct {
 
 func (e *RequestError) Error() string { return "gate: request not understood: " + e.Detail }
 
-func (p Policy) asking(m mode, n float64, f AmountFunc) Policy {
+func (p Policy) askingFunc(m mode, n AmountFunc) Policy {
+	p = p.asking(m, 0)
+	p.amountOf = n
+	if n == nil {
+		p.fail(errors.New("the amount function is nil"))
+	}
+	return p
+}
+
+func (p Policy) asking(m mode, n float64) Policy {
 	if p.kind != kindFeature {
 		p.fail(errors.New("an amount or values belong to a Feature policy, not to a combined one"))
 	}
 	if p.mode != modeHas {
 		p.fail(errors.New("a policy takes one of Uses, Frees, Asks and Values"))
 	}
-	p.mode, p.amount, p.amountOf = m, n, f
+	p.mode, p.amount = m, n
 	if err := checkAmount(n); err != nil {
 		p.fail(err)
 	}
@@ -154,8 +163,36 @@ func checkAmount(n float64) error {
 }
 
 // All asks for every one of the policies, in order. Holds are taken in order too, and
-// all undone at the first refusal, which is the answer.
-func All(policies ...Policy) Policy { return combined(kindAll, "All", policies) }
+// all undone at the first refusal, which is the answer. Only one of the policies may
+// name an amount of the same feature.
+func All(policies ...Policy) Policy {
+	p := combined(kindAll, "All", policies)
+	seen := make(map[string]bool)
+	for _, part := range policies {
+		amounts := part.amounts(nil)
+		for id := range amounts {
+			if seen[id] {
+				p.fail(fmt.Errorf("All names two amounts of %q; make them one", id))
+			}
+			seen[id] = true
+		}
+	}
+	return p
+}
+
+// amounts adds the features that p names an amount of to ids.
+func (p Policy) amounts(ids map[string]bool) map[string]bool {
+	if ids == nil {
+		ids = make(map[string]bool)
+	}
+	if p.mode != modeHas && p.mode != modeValues {
+		ids[p.feature] = true
+	}
+	for _, part := range p.parts {
+		part.amounts(ids)
+	}
+	return ids
+}
 
 // Any asks for the first of the policies that is granted; only that one holds and
 // reports. If none is, the first refusal is the answer.

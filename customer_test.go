@@ -1,0 +1,137 @@
+package gate
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+func TestCustomerIDs(t *testing.T) {
+	tests := []struct {
+		name  string
+		c     Customer
+		valid bool
+	}{
+		{"plain", Customer{ID: "customer-demo-01"}, true},
+		{"all that is allowed", Customer{ID: "0aZ_|.@-"}, true},
+		{"an e-mail address", Customer{ID: "a@example.com"}, true},
+		{"255 bytes", Customer{ID: strings.Repeat("a", 255)}, true},
+		{"with a resource", Customer{ID: "a", Resource: "site-1"}, true},
+		{"empty", Customer{}, false},
+		{"256 bytes", Customer{ID: strings.Repeat("a", 256)}, false},
+		{"300 bytes", Customer{ID: strings.Repeat("a", 300)}, false},
+		{"a path", Customer{ID: "a/../b"}, false},
+		{"a query", Customer{ID: "x?y="}, false},
+		{"a space", Customer{ID: "a b"}, false},
+		{"a space in front", Customer{ID: " a"}, false},
+		{"a tab", Customer{ID: "a\tb"}, false},
+		{"a newline", Customer{ID: "a\nb"}, false},
+		{"a zero byte", Customer{ID: "a\x00"}, false},
+		{"a letter beyond ASCII", Customer{ID: "é"}, false},
+		{"a percent sign", Customer{ID: "a%2fb"}, false},
+		{"a colon, which would mix customers in a joined key", Customer{ID: "a:b"}, false},
+		{"a dot in front", Customer{ID: ".a"}, false},
+		{"a resource with an at sign", Customer{ID: "a", Resource: "b@c"}, false},
+		{"a resource with a slash", Customer{ID: "a", Resource: "b/c"}, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			err := tt.c.Validate()
+			if (err == nil) != tt.valid {
+				t.Fatalf("Validate() = %v, want valid %v", err, tt.valid)
+			}
+			var idErr *IDError
+			if err != nil && !errors.As(err, &idErr) {
+				t.Errorf("%T is no *IDError", err)
+			}
+			if err != nil && len(tt.c.ID) > 3 && strings.Contains(err.Error(), tt.c.ID) {
+				t.Errorf("%q quotes the id", err)
+			}
+		})
+	}
+}
+
+func FuzzCustomerIDs(f *testing.F) {
+	for _, id := range []string{"a", "a/../b", "x?y=", "customer@example.com", "", "\x00"} {
+		f.Add(id, id)
+	}
+	f.Fuzz(func(t *testing.T, id, resource string) {
+		if (Customer{ID: id, Resource: resource}).Validate() != nil {
+			return
+		}
+		if id == "" || len(id) > 255 || strings.ContainsAny(id+resource, "/?&=#% \t\r\n:\\\"'<>") {
+			t.Errorf("%q, %q are taken", id, resource)
+		}
+	})
+}
+
+// TestNobodyToAsk holds that no odd identity causes a call to Stigg.
+func TestNobodyToAsk(t *testing.T) {
+	header := func(values ...string) http.Header { return http.Header{"X-Customer-Id": values} }
+	tests := []struct {
+		name   string
+		header http.Header
+	}{
+		{"no header", http.Header{}},
+		{"an empty header", header("")},
+		{"two headers", header("a", "b")},
+		{"the same header twice", header("a", "a")},
+		{"300 bytes", header(strings.Repeat("a", 300))},
+		{"a path", header("a/../b")},
+		{"a query", header("x?y=")},
+		{"a space", header("a b")},
+		{"a control character", header("a\x01b")},
+		{"a bad resource", http.Header{"X-Customer-Id": {"a"}, "X-Resource-Id": {"b c"}}},
+		{"two resources", http.Header{"X-Customer-Id": {"a"}, "X-Resource-Id": {"b", "c"}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := &stub{set: features(metered("f", 0, 5))}
+			r := request("POST", "/", "")
+			r.Header = tt.header
+			w := serve(t, gateOf(t, s), Feature("f").Uses(1), r, func(http.ResponseWriter, *http.Request) { t.Error("the handler ran") })
+			var body problem
+			if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil || w.Code != 401 || body.Code != "customer_unresolved" {
+				t.Errorf("got %d %s (%v), want 401 customer_unresolved", w.Code, w.Body, err)
+			}
+			if s.count() != 0 {
+				t.Errorf("%d upstream calls, want none", s.count())
+			}
+		})
+	}
+}
+
+func TestFromContext(t *testing.T) {
+	type key struct{}
+	resolve := FromContext(func(ctx context.Context) (Customer, bool) {
+		c, ok := ctx.Value(key{}).(Customer)
+		return c, ok
+	})
+	r := request("GET", "/", "spoofed")
+	if _, err := resolve(r); !errors.Is(err, ErrNoCustomer) {
+		t.Errorf("without a value: got %v, want ErrNoCustomer", err)
+	}
+	want := Customer{ID: "verified", Resource: "site-1"}
+	got, err := resolve(r.WithContext(context.WithValue(r.Context(), key{}, want)))
+	if err != nil || got != want {
+		t.Errorf("got %v, %v, want %v", got, err, want)
+	}
+}
+
+func TestAResourceIsPartOfWhoAsks(t *testing.T) {
+	s := &stub{set: features(metered("f", 0, 1))}
+	g := gateOf(t, s)
+	for _, c := range []Customer{{ID: "a"}, {ID: "a", Resource: "b"}, {ID: "a", Resource: "c"}} {
+		ticket, d := g.Admit(t.Context(), c, Feature("f").Uses(1))
+		if !d.Allowed {
+			t.Errorf("%v: %s; another resource's usage counted", c, d.Reason)
+		}
+		ticket.Release()
+	}
+	if s.count() != 3 {
+		t.Errorf("%d loads, want one for each", s.count())
+	}
+}

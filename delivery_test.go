@@ -1,0 +1,294 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// refusal is an error that Stigg means for good.
+type refusal struct{}
+
+func (refusal) Error() string   { return "stub: refused" }
+func (refusal) Permanent() bool { return true }
+
+// busy is an error that asks for a pause.
+type busy time.Duration
+
+func (busy) Error() string               { return "stub: busy" }
+func (b busy) RetryAfter() time.Duration { return time.Duration(b) }
+
+func use(t *testing.T, g *Gate, customer string, n float64) {
+	t.Helper()
+	ticket, d := g.Admit(t.Context(), Customer{ID: customer}, Feature("f").Uses(n))
+	if !d.Allowed {
+		t.Fatalf("denied: %s (%v)", d.Reason, d.Err)
+	}
+	ticket.Settle()
+}
+
+func TestTheFirstReportLeavesAtOnceThenBatchesFill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{set: features(metered("f", 0, 1e9))}
+		var at []time.Duration
+		var sizes []int
+		start := time.Now()
+		s.report = func(batch []Usage) ([]Ack, error) {
+			at, sizes = append(at, time.Since(start)), append(sizes, len(batch))
+			return nil, nil
+		}
+		g := gateOf(t, s)
+		use(t, g, "c", 1)
+		synctest.Wait()
+		for range 250 {
+			use(t, g, "c", 1)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if got := fmt.Sprint(sizes, at); got != "[1 100 100 50] [0s 100ms 200ms 400ms]" {
+			t.Errorf("batches %s", got)
+		}
+		if err := g.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestEveryAttemptCarriesTheSameKeyAndTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{set: features(metered("f", 0, 5))}
+		var seen []Usage
+		s.report = func(batch []Usage) ([]Ack, error) {
+			seen = append(seen, batch...)
+			if len(seen) < 5 {
+				return nil, errStubDown
+			}
+			return nil, nil
+		}
+		g := gateOf(t, s)
+		admitted := time.Now()
+		ticket, _ := g.Admit(t.Context(), Customer{ID: "c"}, Feature("f").Uses(2))
+		time.Sleep(3 * time.Second) // the handler works
+		ticket.Settle()
+		if err := g.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for _, u := range seen {
+			if u != seen[0] || !u.CreatedAt.Equal(admitted) || u.Value != 2 || u.Key == "" {
+				t.Errorf("an attempt carried %+v, the first %+v", u, seen[0])
+			}
+		}
+		if len(seen) != 5 || len(s.usages()) != 1 {
+			t.Errorf("%d attempts, %d taken", len(seen), len(s.usages()))
+		}
+		if st := g.Stats(); st.Retries != 4 || st.Acknowledged != 1 {
+			t.Errorf("got %+v", st)
+		}
+	})
+}
+
+func TestKeysAreUnique(t *testing.T) {
+	a, b := newKeySource(), newKeySource()
+	seen := map[string]bool{}
+	for range 1000 {
+		seen[a.next()], seen[b.next()] = true, true
+	}
+	if len(seen) != 2000 {
+		t.Errorf("%d different keys of 2000", len(seen))
+	}
+}
+
+func TestOneRefusedMeasurementCostsNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{set: features(metered("f", 0, 1e9))}
+		s.report = func(batch []Usage) ([]Ack, error) {
+			for _, u := range batch {
+				if u.Customer.ID == "archived" {
+					return nil, fmt.Errorf("wrapped: %w", refusal{})
+				}
+			}
+			return nil, nil
+		}
+		var refused []Usage
+		g := gateOf(t, s, OnRefused(func(u Usage, err error) {
+			if !errors.Is(err, refusal{}) {
+				t.Errorf("refused with %v", err)
+			}
+			refused = append(refused, u)
+		}))
+		for i := range 40 {
+			customer := fmt.Sprint("c", i)
+			if i == 7 || i == 23 {
+				customer = "archived"
+			}
+			use(t, g, customer, 1)
+		}
+		if err := g.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if len(s.usages()) != 38 || len(refused) != 2 {
+			t.Errorf("%d taken, %d refused, want 38 and 2", len(s.usages()), len(refused))
+		}
+		if st := g.Stats(); st.Acknowledged != 38 || st.Refused != 2 || st.Queued != 0 {
+			t.Errorf("got %+v", st)
+		}
+	})
+}
+
+func TestRefusedUsageFreesTheLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{set: features(metered("f", 0, 1))}
+		s.report = func([]Usage) ([]Ack, error) { return nil, refusal{} }
+		g := gateOf(t, s)
+		use(t, g, "c", 1)
+		synctest.Wait()
+		if d := g.Check(t.Context(), Customer{ID: "c"}, Feature("f")); !d.Allowed {
+			t.Errorf("what Stigg never counted still counts: %q", d.Reason)
+		}
+	})
+}
+
+func TestRetryAfterIsObeyed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{set: features(metered("f", 0, 5))}
+		start, tries := time.Now(), 0
+		s.report = func([]Usage) ([]Ack, error) {
+			if tries++; tries == 1 {
+				return nil, busy(7 * time.Second)
+			}
+			return nil, nil
+		}
+		g := gateOf(t, s)
+		use(t, g, "c", 1)
+		if err := g.Close(t.Context()); err != nil || time.Since(start) < 7*time.Second {
+			t.Errorf("closed after %v: %v", time.Since(start), err)
+		}
+	})
+}
+
+func TestAnAnswerOfTheWrongLengthIsNoAcknowledgement(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{set: features(metered("f", 0, 5))}
+		tries := 0
+		s.report = func(batch []Usage) ([]Ack, error) {
+			if tries++; tries == 1 {
+				return make([]Ack, len(batch)+1), nil
+			}
+			return nil, nil
+		}
+		g := gateOf(t, s)
+		use(t, g, "c", 1)
+		if err := g.Close(t.Context()); err != nil || tries != 2 {
+			t.Errorf("%d tries, %v", tries, err)
+		}
+	})
+}
+
+func TestAFullQueueDeniesInsteadOfLosing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{set: features(metered("f", 0, 1e9))}
+		up := false
+		s.report = func([]Usage) ([]Ack, error) {
+			if !up {
+				return nil, errStubDown
+			}
+			return nil, nil
+		}
+		g := gateOf(t, s, WithQueue(3))
+		use(t, g, "c", 1)
+		use(t, g, "c", 1)
+		running, _ := g.Admit(t.Context(), Customer{ID: "c"}, Feature("f").Uses(1))
+		synctest.Wait()
+		_, d := g.Admit(t.Context(), Customer{ID: "c"}, Feature("f").Uses(1))
+		if d.Reason != ReasonUnavailable || d.Status != 503 {
+			t.Errorf("with the queue full: %q", d.Reason)
+		}
+		if d := g.Check(t.Context(), Customer{ID: "c"}, Feature("f")); !d.Allowed {
+			t.Errorf("what reports nothing is denied too: %q", d.Reason)
+		}
+		running.Settle()
+		s.mu.Lock()
+		up = true
+		s.mu.Unlock()
+		if err := g.Close(t.Context()); err != nil || len(s.usages()) != 3 {
+			t.Errorf("%d delivered, %v", len(s.usages()), err)
+		}
+	})
+}
+
+func TestCloseCountsWhatIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{set: features(metered("f", 0, 1e9)), err: nil}
+		s.report = func([]Usage) ([]Ack, error) { return nil, errStubDown }
+		g := gateOf(t, s)
+		for range 150 {
+			use(t, g, "c", 1)
+		}
+		_, _ = g.Admit(t.Context(), Customer{ID: "c"}, Feature("f").Uses(1)) // never settled
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		err := g.Close(ctx)
+		var left *UndeliveredError
+		if !errors.As(err, &left) || left.Queued != 150 || left.Open != 1 {
+			t.Errorf("got %v", err)
+		}
+		if again := g.Close(t.Context()); again != err {
+			t.Errorf("closed again: %v", again)
+		}
+		if _, d := g.Admit(t.Context(), Customer{ID: "c"}, Feature("f").Uses(1)); d.Reason != ReasonUnavailable || !errors.Is(d.Err, ErrClosed) {
+			t.Errorf("after Close: %q, %v", d.Reason, d.Err)
+		}
+	})
+}
+
+func TestCloseWaitsForRunningRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{set: features(metered("f", 0, 5))}
+		g := gateOf(t, s)
+		ticket, _ := g.Admit(t.Context(), Customer{ID: "c"}, Feature("f").Uses(1))
+		closed := make(chan error)
+		go func() { closed <- g.Close(t.Context()) }()
+		synctest.Wait()
+		select {
+		case err := <-closed:
+			t.Fatalf("closed with a request running: %v", err)
+		default:
+		}
+		ticket.Settle()
+		if err := <-closed; err != nil || len(s.usages()) != 1 {
+			t.Errorf("%d delivered, %v", len(s.usages()), err)
+		}
+	})
+}
+
+func TestCloseWithoutUse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := gateOf(t, &stub{})
+		for range 2 {
+			if err := g.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+func TestReadYourWrites(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{set: features(metered("f", 0, 5))}
+		s.report = func(batch []Usage) ([]Ack, error) {
+			return []Ack{{Known: true, Usage: 4, At: time.Now()}}, nil // another process used 3
+		}
+		g := gateOf(t, s)
+		use(t, g, "c", 1)
+		if d := g.Check(t.Context(), Customer{ID: "c"}, Feature("f")); d.Usage != 1 {
+			t.Errorf("before the acknowledgement: %v used, want 1", d.Usage)
+		}
+		synctest.Wait()
+		if d := g.Check(t.Context(), Customer{ID: "c"}, Feature("f")); d.Usage != 4 || s.count() != 1 {
+			t.Errorf("after it: %v used, %d loads, want 4 and 1", d.Usage, s.count())
+		}
+	})
+}

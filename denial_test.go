@@ -1,0 +1,202 @@
+package gate
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+func denialOf(t *testing.T, g *Gate, p Policy, r *http.Request) (*httptest.ResponseRecorder, map[string]any) {
+	t.Helper()
+	w := serve(t, g, p, r, func(http.ResponseWriter, *http.Request) { t.Error("the handler ran") })
+	var body map[string]any
+	if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil {
+		t.Fatalf("%v: %q", err, w.Body)
+	}
+	return w, body
+}
+
+func TestADenialSaysWhatAndWhy(t *testing.T) {
+	end := time.Date(2026, 12, 21, 0, 0, 0, 0, time.UTC)
+	templates := metered("feature-01-templates", 3, 5)
+	templates.DisplayName, templates.PeriodStart, templates.PeriodEnd, templates.Reset = "Templates", end.AddDate(0, -1, 0), end, ResetMonth
+	g := gateOf(t, &stub{set: features(templates)},
+		WithClock(func() time.Time { return end.AddDate(0, 0, -1) }),
+		WithUpgradeLink("https://app.example.com/upgrade?feature={feature}"))
+	w, body := denialOf(t, g, Feature("feature-01-templates").Uses(3), request("POST", "/templates?n=3", "customer-demo-01"))
+
+	instance, _ := body["instance"].(string)
+	if !regexp.MustCompile(`^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`).MatchString(instance) {
+		t.Errorf("instance %q is no urn:uuid of version 4", instance)
+	}
+	body["instance"] = "-"
+	got, _ := json.MarshalIndent(body, "", " ")
+	want := `{
+ "accessDeniedReason": "RequestedUsageExceedingLimit",
+ "code": "usage_limit_exceeded",
+ "currentUsage": 3,
+ "detail": "This request needs 3 of Templates; 3 of 5 are used.",
+ "feature": {
+  "displayName": "Templates",
+  "id": "feature-01-templates"
+ },
+ "instance": "-",
+ "requestedUsage": 3,
+ "resetsAt": "2026-12-21T00:00:00Z",
+ "status": 402,
+ "title": "Plan limit reached",
+ "type": "https://github.com/stiggate/gate#usage_limit_exceeded",
+ "upgrade": {
+  "url": "https://app.example.com/upgrade?feature=feature-01-templates"
+ },
+ "usageLimit": 5
+}`
+	if string(got) != want {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
+	for name, want := range map[string]string{
+		"Content-Type": "application/problem+json", "Cache-Control": "no-store",
+		"X-Content-Type-Options": "nosniff", "Content-Length": fmt.Sprint(w.Body.Len()),
+	} {
+		if got := w.Header().Get(name); got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+	if strings.Contains(w.Body.String(), "customer-demo-01") {
+		t.Error("the body names the customer")
+	}
+}
+
+func TestWhatNeverFitsIsToldApart(t *testing.T) {
+	g := gateOf(t, &stub{set: features(metered("f", 3, 5))})
+	_, body := denialOf(t, g, Feature("f").Uses(6), request("POST", "/", "c"))
+	if body["code"] != "usage_never_fits" || body["accessDeniedReason"] != "RequestedUsageExceedingLimit" {
+		t.Errorf("got %v, %v", body["code"], body["accessDeniedReason"])
+	}
+}
+
+func TestHeadIsDeniedWithoutABody(t *testing.T) {
+	g := gateOf(t, &stub{set: features(metered("f", 5, 5))})
+	w := serve(t, g, Feature("f").Uses(1), request("HEAD", "/", "c"), func(http.ResponseWriter, *http.Request) { t.Error("the handler ran") })
+	if w.Code != 402 || w.Body.Len() != 0 || w.Header().Get("Content-Length") == "" {
+		t.Errorf("got %d, %d bytes, Content-Length %q", w.Code, w.Body.Len(), w.Header().Get("Content-Length"))
+	}
+}
+
+func TestAnUnknownReasonIsKeptVerbatim(t *testing.T) {
+	e := metered("f", 0, 5)
+	e.Denied = "Planet<Aligned>"
+	g := gateOf(t, &stub{set: features(e)}, WithStatus(ReasonUnknown, 451))
+	w, body := denialOf(t, g, Feature("f"), request("GET", "/", "c"))
+	if w.Code != 451 || body["code"] != "access_denied" || body["accessDeniedReason"] != "Planet<Aligned>" {
+		t.Errorf("got %d %v", w.Code, body)
+	}
+}
+
+func TestStatusesCanBeChanged(t *testing.T) {
+	down := &stub{err: errStubDown}
+	full := &stub{set: features(metered("f", 5, 5))}
+	tests := []struct {
+		name   string
+		source *stub
+		policy Policy
+		gate   []Option
+		want   int
+	}{
+		{"the default", full, Feature("f").Uses(1), nil, 402},
+		{"per gate", full, Feature("f").Uses(1), []Option{WithStatus(ReasonLimitExceeded, 429)}, 429},
+		{"per policy", full, Feature("f").Uses(1).Status(ReasonLimitExceeded, 403), nil, 403},
+		{"the policy comes before the gate", full, Feature("f").Uses(1).Status(ReasonLimitExceeded, 403), []Option{WithStatus(ReasonLimitExceeded, 429)}, 403},
+		{"another reason's status does not count", full, Feature("f").Uses(1).Status(ReasonRevoked, 451), nil, 402},
+		{"a reason of our own", down, Feature("f"), []Option{WithStatus(ReasonUnavailable, 500)}, 500},
+		{"per combined policy", full, All(Feature("f").Uses(1)).Status(ReasonLimitExceeded, 409), nil, 409},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w, body := denialOf(t, gateOf(t, tt.source, tt.gate...), tt.policy, request("POST", "/", "c"))
+			if w.Code != tt.want || body["status"] != float64(tt.want) {
+				t.Errorf("got %d and %v in the body, want %d", w.Code, body["status"], tt.want)
+			}
+		})
+	}
+}
+
+func TestOurOwnFaultIsNeverThePayers(t *testing.T) {
+	secret := errors.New("dial tcp 10.1.2.3:443: key sk-secret")
+	w, body := denialOf(t, gateOf(t, &stub{err: secret}), Feature("f").Uses(1), request("POST", "/", "c"))
+	if w.Code != 503 || w.Header().Get("Retry-After") == "" || body["code"] != "entitlements_unavailable" || body["accessDeniedReason"] != nil {
+		t.Errorf("got %d, Retry-After %q, %v", w.Code, w.Header().Get("Retry-After"), body)
+	}
+	if strings.Contains(w.Body.String(), "secret") || strings.Contains(w.Body.String(), "10.1") {
+		t.Errorf("the body quotes the error: %s", w.Body)
+	}
+}
+
+func TestOnlyHeldUsageIsAskedToComeAgain(t *testing.T) {
+	g := gateOf(t, &stub{set: features(metered("f", 0, 1))})
+	ticket, _ := g.Admit(t.Context(), Customer{ID: "c"}, Feature("f").Uses(1))
+	w, body := denialOf(t, g, Feature("f").Uses(1), request("POST", "/", "c"))
+	if w.Code != 429 || w.Header().Get("Retry-After") != "1" || body["code"] != "concurrent_usage_pending" || body["accessDeniedReason"] != nil {
+		t.Errorf("while held: got %d, Retry-After %q, %v", w.Code, w.Header().Get("Retry-After"), body)
+	}
+	ticket.Settle()
+	if w, _ := denialOf(t, g, Feature("f").Uses(1), request("POST", "/", "c")); w.Code != 402 {
+		t.Errorf("once settled: got %d, want 402", w.Code)
+	}
+}
+
+func TestBadAmountsOfARequest(t *testing.T) {
+	of := func(n float64, err error) Policy {
+		return Feature("f").UsesFunc(func(*http.Request) (float64, error) { return n, err })
+	}
+	tests := []struct {
+		name   string
+		policy Policy
+		status int
+		code   string
+		detail string
+	}{
+		{"not a number", of(math.NaN(), nil), 400, "request_not_understood", "The amount asked for is not a number."},
+		{"infinite", of(math.Inf(1), nil), 400, "request_not_understood", "The amount asked for is infinite."},
+		{"negative", of(-1, nil), 400, "request_not_understood", "The amount asked for is negative."},
+		{"an error keeps its text to itself", of(0, errors.New("strconv: secret")), 400, "request_not_understood", "The amount or the values asked for can't be read from the request."},
+		{"an error for the client", of(0, &RequestError{Status: 411, Code: "length_required", Detail: "Say how long it is."}), 411, "length_required", "Say how long it is."},
+		{"a status that is none of the client's", of(0, &RequestError{Status: 200, Detail: "x"}), 400, "request_not_understood", "x"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := &stub{set: features(metered("f", 0, 5))}
+			g := gateOf(t, s)
+			w, body := denialOf(t, g, tt.policy, request("POST", "/", "c"))
+			if w.Code != tt.status || body["code"] != tt.code || body["detail"] != tt.detail {
+				t.Errorf("got %d %v %q", w.Code, body["code"], body["detail"])
+			}
+			if st := g.Stats(); st.Open != 0 || st.Queued != 0 {
+				t.Errorf("a refused request leaves %+v", st)
+			}
+		})
+	}
+}
+
+func TestEveryDetailIsASentence(t *testing.T) {
+	reasons := []Reason{
+		ReasonBudgetExceeded, ReasonCustomerIsArchived, ReasonCustomerNotFound, ReasonResourceNotFound, ReasonEntitlementNotFound,
+		ReasonFeatureNotFound, ReasonFeatureMismatch, ReasonInsufficientCredits, ReasonNoSubscription, ReasonNotInPlan,
+		ReasonLimitExceeded, ReasonValueNotAllowed, ReasonRevoked, ReasonUnknown, "New",
+		ReasonUnresolved, ReasonUnavailable, ReasonPending, ReasonBadRequest, ReasonNotInTable,
+	}
+	for _, r := range reasons {
+		d := Decision{Customer: Customer{ID: "customer-x"}, FeatureName: "Templates", Reason: r, Err: errors.New("inner")}
+		detail := d.detail()
+		if !strings.HasSuffix(detail, ".") || strings.Contains(detail, "customer-x") || strings.Contains(detail, "inner") {
+			t.Errorf("%s: %q", r, detail)
+		}
+	}
+}

@@ -1,0 +1,115 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+)
+
+// stub is a Stigg of one set for everybody, whose answers a test can hold back.
+type stub struct {
+	mu       sync.Mutex
+	set      EntitlementSet
+	err      error
+	loads    int
+	asked    []Customer
+	release  chan struct{} // if not nil, a load waits for it
+	entered  chan struct{} // if not nil, a load says that it has begun
+	reported []Usage
+	report   func(batch []Usage) ([]Ack, error)
+}
+
+func (s *stub) Entitlements(ctx context.Context, c Customer) (EntitlementSet, error) {
+	s.mu.Lock()
+	s.loads++
+	s.asked = append(s.asked, c)
+	release, entered := s.release, s.entered
+	s.mu.Unlock()
+	if entered != nil {
+		entered <- struct{}{}
+	}
+	if release != nil {
+		select {
+		case <-release:
+		case <-ctx.Done():
+			return EntitlementSet{}, ctx.Err()
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.set, s.err
+}
+
+func (s *stub) Report(_ context.Context, batch []Usage) ([]Ack, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.report != nil {
+		if acks, err := s.report(batch); acks != nil || err != nil {
+			return acks, err
+		}
+	}
+	s.reported = append(s.reported, batch...)
+	return make([]Ack, len(batch)), nil
+}
+
+func (s *stub) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.loads
+}
+
+func (s *stub) usages() []Usage {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]Usage(nil), s.reported...)
+}
+
+func metered(id string, usage, limit float64) Entitlement {
+	return Entitlement{FeatureID: id, DisplayName: "The " + id, Kind: Metered, Granted: true, Usage: usage, Limit: limit}
+}
+
+func features(e ...Entitlement) EntitlementSet { return EntitlementSet{Features: e} }
+
+var errStubDown = errors.New("stub: down")
+
+// gateOf returns a gate over s that is closed with the test.
+func gateOf(t *testing.T, s Source, options ...Option) *Gate {
+	t.Helper()
+	g, err := New(s, FromTrustedHeader("X-Customer-ID", "X-Resource-ID"), options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel() // what must be delivered is closed by the test itself
+		_ = g.Close(ctx)
+	})
+	return g
+}
+
+// serve sends a request through a guard for p in front of handler.
+func serve(t *testing.T, g *Gate, p Policy, r *http.Request, handler http.HandlerFunc) *httptest.ResponseRecorder {
+	t.Helper()
+	guard, err := g.Guard(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	out, seen := Record(w)
+	guard.Serve(Call{Request: r},
+		func(d Decision) { g.WriteDenial(w, r, d) },
+		func(r *http.Request) { handler(out, r) },
+		seen.Outcome)
+	return w
+}
+
+func request(method, target, customer string) *http.Request {
+	r := httptest.NewRequest(method, target, nil)
+	if customer != "" {
+		r.Header.Set("X-Customer-ID", customer)
+	}
+	return r
+}
