@@ -1,0 +1,167 @@
+package gatetest
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/stiggate/gate"
+)
+
+// request is one row of the suite.
+type request struct {
+	name           string
+	method, target string
+	header         map[string]string
+
+	status  int
+	code    string             // of a denial
+	broken  bool               // the connection breaks, as for a panic
+	uses    map[string]float64 // what must be reported; nothing else may
+	unasked bool               // Stigg must not be asked
+}
+
+func as(customer string) map[string]string { return map[string]string{"X-Customer-ID": customer} }
+
+// routes is what the suite serves.
+func routes() []Route {
+	many := gate.Feature("many")
+	return []Route{
+		{"POST", "/many", many.Uses(2), answerStatus},
+		{"POST", "/panic", many.Uses(2), func(http.ResponseWriter, *http.Request) { panic("boom") }},
+		{"POST", "/panic-late", many.Uses(2), panicLate},
+		{"POST", "/abort", many.Uses(2), func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }},
+		{"POST", "/nothing", many.Uses(2), func(http.ResponseWriter, *http.Request) {}},
+		{"POST", "/hints", many.Uses(2), hints},
+		{"POST", "/flush", many.Uses(2), flush},
+		{"POST", "/late", many.Uses(2), late},
+		{"POST", "/echo", many.Uses(2), func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) }},
+		{"GET", "/many", many.Uses(2), answerStatus},
+		{"POST", "/near", gate.Feature("near").UsesFunc(amount), answerStatus},
+		{"DELETE", "/near", gate.Feature("near").FreesFunc(amount), answerStatus},
+		{"GET", "/on", gate.Feature("on"), answerStatus},
+		{"GET", "/off", gate.Feature("off"), answerStatus},
+		{"GET", "/size", gate.Feature("size").AsksFunc(amount), answerStatus},
+		{"GET", "/cities/{city}", gate.Feature("cities").ValuesFunc(city), answerStatus},
+		{"GET", "/mismatch", gate.Feature("on").Uses(1), answerStatus},
+		{"GET", "/both", gate.All(gate.Feature("on"), gate.Feature("many").Uses(1), gate.Feature("off")), answerStatus},
+		{"GET", "/either", gate.Any(gate.Feature("off"), gate.Feature("many").Uses(1)), answerStatus},
+		{"GET", "/public", gate.Public(), answerStatus},
+		{"OPTIONS", "/many", gate.Feature("on"), answerStatus},
+	}
+}
+
+// answerStatus answers ?status=, or 200 without naming it.
+func answerStatus(w http.ResponseWriter, r *http.Request) {
+	if status, err := strconv.Atoi(r.URL.Query().Get("status")); err == nil {
+		w.WriteHeader(status)
+		return
+	}
+	_, _ = io.WriteString(w, "ok")
+}
+
+func panicLate(w http.ResponseWriter, _ *http.Request) {
+	_, _ = io.WriteString(w, "a body that is on its way")
+	_ = http.NewResponseController(w).Flush()
+	panic("boom")
+}
+
+func hints(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Link", "</style.css>; rel=preload")
+	w.WriteHeader(http.StatusEarlyHints)
+	answerStatus(w, r)
+}
+
+func flush(w http.ResponseWriter, _ *http.Request) {
+	if f, ok := w.(http.Flusher); ok {
+		f.Flush()
+	}
+	w.WriteHeader(http.StatusInternalServerError) // too late: 200 is on the wire
+}
+
+func late(w http.ResponseWriter, r *http.Request) {
+	if err := gate.TicketFrom(r.Context()).Use(7); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+	}
+}
+
+func amount(r *http.Request) (float64, error) {
+	n, err := strconv.ParseFloat(r.URL.Query().Get("n"), 64)
+	if err != nil {
+		return 0, &gate.RequestError{Detail: "n is not a number."}
+	}
+	return n, nil
+}
+
+func city(r *http.Request) ([]string, error) {
+	_, value, found := strings.Cut(r.URL.Path, "/cities/")
+	if !found {
+		return nil, errors.New("no city")
+	}
+	return []string{value}, nil
+}
+
+// requests is the suite's table.
+func requests() []request {
+	used := func(feature string, n float64) map[string]float64 { return map[string]float64{feature: n} }
+	payer := as("payer")
+	preflight := map[string]string{"Origin": "https://app.example.com", "Access-Control-Request-Method": "POST"}
+	return []request{
+		{name: "success", method: "POST", target: "/many?status=201", header: payer, status: 201, uses: used("many", 2)},
+		{name: "an implicit 200", method: "POST", target: "/many", header: payer, status: 200, uses: used("many", 2)},
+		{name: "nothing written", method: "POST", target: "/nothing", header: payer, status: 200, uses: used("many", 2)},
+		{name: "204", method: "POST", target: "/many?status=204", header: payer, status: 204, uses: used("many", 2)},
+		{name: "304", method: "POST", target: "/many?status=304", header: payer, status: 304, uses: used("many", 2)},
+		{name: "404 of the handler", method: "POST", target: "/many?status=404", header: payer, status: 404},
+		{name: "402 of the handler", method: "POST", target: "/many?status=402", header: payer, status: 402},
+		{name: "500 of the handler", method: "POST", target: "/many?status=500", header: payer, status: 500},
+		{name: "a panic", method: "POST", target: "/panic", header: payer, broken: true},
+		{name: "a panic after a body", method: "POST", target: "/panic-late", header: payer, broken: true},
+		{name: "an abort", method: "POST", target: "/abort", header: payer, broken: true},
+		{name: "early hints, then success", method: "POST", target: "/hints?status=201", header: payer, status: 201, uses: used("many", 2)},
+		{name: "early hints, then failure", method: "POST", target: "/hints?status=500", header: payer, status: 500},
+		{name: "a flush commits the success", method: "POST", target: "/flush", header: payer, status: 200, uses: used("many", 2)},
+		{name: "a late amount", method: "POST", target: "/late", header: payer, status: 200, uses: used("many", 7)},
+		{name: "an empty body is left alone", method: "POST", target: "/echo", header: payer, status: 200, uses: used("many", 2)},
+		{name: "GET", method: "GET", target: "/many", header: payer, status: 200, uses: used("many", 2)},
+
+		{name: "up to the limit", method: "POST", target: "/near?n=2", header: payer, status: 200, uses: used("near", 2)},
+		{name: "past the limit", method: "POST", target: "/near?n=3", header: payer, status: 402, code: "usage_limit_exceeded"},
+		{name: "past any limit", method: "POST", target: "/near?n=6", header: payer, status: 402, code: "usage_never_fits"},
+		{name: "an amount that is no number", method: "POST", target: "/near?n=x", header: payer, status: 400, code: "request_not_understood"},
+		{name: "NaN", method: "POST", target: "/near?n=NaN", header: payer, status: 400, code: "request_not_understood"},
+		{name: "infinity", method: "POST", target: "/near?n=Inf", header: payer, status: 400, code: "request_not_understood"},
+		{name: "a negative amount", method: "POST", target: "/near?n=-1", header: payer, status: 400, code: "request_not_understood"},
+		{name: "1e308", method: "POST", target: "/near?n=1e308", header: payer, status: 402, code: "usage_never_fits"},
+		{name: "giving back", method: "DELETE", target: "/near?n=1", header: payer, status: 200, uses: used("near", -1)},
+		{name: "giving back fails", method: "DELETE", target: "/near?n=1&status=500", header: payer, status: 500},
+
+		{name: "a feature that is on", method: "GET", target: "/on", header: payer, status: 200},
+		{name: "a feature that is not in the plan", method: "GET", target: "/off", header: payer, status: 402, code: "feature_not_in_plan"},
+		{name: "a configuration, within", method: "GET", target: "/size?n=5", header: payer, status: 200},
+		{name: "a configuration, past", method: "GET", target: "/size?n=5.1", header: payer, status: 402, code: "usage_never_fits"},
+		{name: "a value that is allowed", method: "GET", target: "/cities/NY", header: payer, status: 200},
+		{name: "a value that is not", method: "GET", target: "/cities/TLV", header: payer, status: 403, code: "value_not_allowed"},
+		{name: "a policy that does not fit", method: "GET", target: "/mismatch", header: payer, status: 403, code: "feature_type_mismatch"},
+		{name: "all, and one is refused", method: "GET", target: "/both", header: payer, status: 402, code: "feature_not_in_plan"},
+		{name: "any", method: "GET", target: "/either", header: payer, status: 200, uses: used("many", 1)},
+
+		{name: "no subscription", method: "GET", target: "/on", header: as("none"), status: 402, code: "no_active_subscription"},
+		{name: "an archived customer", method: "GET", target: "/on", header: as("archived"), status: 403, code: "customer_archived"},
+		{name: "an unknown customer", method: "GET", target: "/on", header: as("unknown"), status: 403, code: "customer_not_found"},
+		{name: "Stigg is down", method: "POST", target: "/many", header: as("down"), status: 503, code: "entitlements_unavailable"},
+		{name: "no customer", method: "POST", target: "/many", status: 401, code: "customer_unresolved", unasked: true},
+		{name: "a customer that is a path", method: "POST", target: "/many", header: as("a/../b"), status: 401, code: "customer_unresolved", unasked: true},
+		{name: "a customer that is a query", method: "POST", target: "/many", header: as("x?y="), status: 401, code: "customer_unresolved", unasked: true},
+		{name: "a customer of 300 bytes", method: "POST", target: "/many", header: as(strings.Repeat("a", 300)), status: 401, code: "customer_unresolved", unasked: true},
+		{name: "a customer with a space", method: "POST", target: "/many", header: as("a b"), status: 401, code: "customer_unresolved", unasked: true},
+
+		{name: "a public route", method: "GET", target: "/public", status: 200, unasked: true},
+		{name: "a preflight", method: "OPTIONS", target: "/many", header: preflight, status: 200, unasked: true},
+		{name: "a plain OPTIONS", method: "OPTIONS", target: "/many", status: 401, code: "customer_unresolved", unasked: true},
+		{name: "no such route", method: "GET", target: "/nowhere", status: 404, unasked: true},
+		{name: "no such method", method: "PUT", target: "/on", status: 405, unasked: true},
+	}
+}
