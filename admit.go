@@ -74,23 +74,28 @@ func (g *Gate) try(ctx context.Context, c Customer, p *Policy, call Call, hold b
 	if hold {
 		slots = p.meters()
 	}
-	for {
+	for range mostLookups {
 		var err error
 		if q.snap, err = g.cache.get(ctx, c, q.now); err != nil {
 			return d.undecided(ctx, err)
 		}
-		if slots == 0 {
+		if slots == 0 || len(q.snap.rights) == 0 { // nothing to hold
 			d.Allowed = g.evaluate(&q, p, d)
 			return nil
 		}
 		if q.snap.book.pin() {
-			break
+			return g.hold(ctx, &q, p, slots, d)
 		}
-		// The book was forgotten since: look the customer up again.
-		q.now = g.now()
+		q.now = g.now() // the book was forgotten since: look the customer up again
 	}
-	return g.hold(ctx, &q, p, slots, d)
+	return d.deny(ReasonUnavailable, errThrashing)
 }
+
+// mostLookups bounds how often one request looks a customer up whom the cache drops
+// again at once.
+const mostLookups = 100
+
+var errThrashing = errors.New("gate: the cache is too small: customers are dropped before their request is decided")
 
 // hold evaluates with a ticket. The snapshot's book is pinned for it.
 func (g *Gate) hold(ctx context.Context, q *admission, p *Policy, slots int, d *Decision) *Ticket {

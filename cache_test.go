@@ -105,7 +105,7 @@ func TestMadeUpIDsEvictNobody(t *testing.T) {
 	g := gateOf(t, s, WithCustomers(2))
 	g.Check(t.Context(), Customer{ID: "payer"}, Feature("f"))
 	for i := range 100 {
-		if d := g.Check(t.Context(), Customer{ID: fmt.Sprint("made-up-", i)}, Feature("f")); d.Reason != ReasonCustomerNotFound {
+		if _, d := g.Admit(t.Context(), Customer{ID: fmt.Sprint("made-up-", i)}, Feature("f").Uses(1)); d.Reason != ReasonCustomerNotFound {
 			t.Fatalf("got %q", d.Reason)
 		}
 	}
@@ -132,6 +132,10 @@ func (s *byCustomer) Entitlements(_ context.Context, c Customer) (EntitlementSet
 		return EntitlementSet{Denied: ReasonCustomerNotFound}, nil
 	}
 	return s.set, nil
+}
+
+func (s *byCustomer) Report(_ context.Context, batch []Usage) ([]Ack, error) {
+	return make([]Ack, len(batch)), nil
 }
 
 func TestTheCacheIsBounded(t *testing.T) {

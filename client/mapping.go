@@ -1,0 +1,143 @@
+package client
+
+import (
+	"strings"
+
+	"github.com/stiggate/gate"
+	"github.com/stiggate/gate/client/gql"
+)
+
+// The members of EntitlementUnion that this version knows.
+const (
+	featureTypename = "FeatureEntitlement"
+	creditTypename  = "CreditEntitlement"
+)
+
+type stateMember = gql.GetEntitlementsState_EntitlementsState_EntitlementsV2
+
+// setOf takes from Stigg's answer what can be understood.
+func setOf(state *gql.GetEntitlementsState_EntitlementsState) gate.EntitlementSet {
+	set := gate.EntitlementSet{
+		Features: make([]gate.Entitlement, 0, len(state.EntitlementsV2)),
+		Denied:   gate.Reason(value(state.AccessDeniedReason)),
+	}
+	for _, m := range state.EntitlementsV2 {
+		if m == nil {
+			continue
+		}
+		switch value(m.Typename) {
+		case featureTypename:
+			if e := featureEntitlement(stateFields(m)); e.FeatureID != "" {
+				set.Features = append(set.Features, e)
+			}
+		case creditTypename:
+			if m.Currency.CurrencyID != "" {
+				set.Credits = append(set.Credits, creditOf(m))
+			}
+		}
+	}
+	return set
+}
+
+func featureEntitlement(f gql.FeatureFields) gate.Entitlement {
+	e := gate.Entitlement{
+		Granted:     f.IsGranted,
+		Denied:      gate.Reason(value(f.AccessDeniedReason)),
+		Limit:       value(f.UsageLimit),
+		Unlimited:   f.HasUnlimitedUsage,
+		SoftLimit:   value(f.HasSoftLimit),
+		Usage:       value(f.CurrentUsage),
+		Values:      f.EnumValues,
+		Reset:       gate.ResetPeriod(value(f.ResetPeriod)),
+		Anchor:      f.UsagePeriodAnchor.Value(),
+		PeriodStart: f.UsagePeriodStart.Value(),
+		PeriodEnd:   f.UsagePeriodEnd.Value(),
+		ValidUntil:  f.ValidUntil.Value(),
+	}
+	if f.Feature != nil {
+		e.FeatureID = f.Feature.RefID
+		e.DisplayName = f.Feature.DisplayName
+		e.Kind = kindOf(f.Feature.FeatureType, value(f.Feature.MeterType))
+	}
+	if rate := f.CreditRate; rate != nil {
+		e.CreditRate = &gate.CreditRate{
+			CurrencyID: rate.CurrencyID,
+			Amount:     rate.Amount,
+			Formula:    value(rate.CostFormula) != "",
+		}
+	}
+	return e
+}
+
+// kindOf reads Stigg's two types. Webhooks and older answers write meters in upper
+// case; a number without a meter type has no meter.
+func kindOf(feature, meter string) gate.FeatureKind {
+	switch strings.ToUpper(feature) {
+	case "BOOLEAN":
+		return gate.Boolean
+	case "ENUM":
+		return gate.Enum
+	case "NUMBER":
+		switch strings.ToUpper(meter) {
+		case "", "NONE":
+			return gate.Configuration
+		case "INCREMENTAL", "FLUCTUATING":
+			return gate.Metered
+		}
+	}
+	return gate.KindUnknown
+}
+
+func creditOf(m *stateMember) gate.Credit {
+	return gate.Credit{
+		CurrencyID:  m.Currency.CurrencyID,
+		DisplayName: m.Currency.DisplayName,
+		Granted:     m.IsGranted,
+		Denied:      gate.Reason(value(m.AccessDeniedReason)),
+		Limit:       value(m.UsageLimit),
+		Usage:       value(m.CurrentUsage),
+		SoftLimit:   value(m.HasSoftLimit),
+		PeriodEnd:   m.UsagePeriodEnd.Value(),
+		ValidUntil:  m.ValidUntil.Value(),
+	}
+}
+
+// stateFields and singleFields bring two generated types of the same fields to one.
+
+func stateFields(m *stateMember) gql.FeatureFields {
+	return gql.FeatureFields{
+		IsGranted:          m.IsGranted,
+		AccessDeniedReason: m.AccessDeniedReason,
+		Feature:            (*gql.FeatureFields_Feature)(m.Feature),
+		UsageLimit:         m.UsageLimit,
+		HasUnlimitedUsage:  m.HasUnlimitedUsage,
+		HasSoftLimit:       m.HasSoftLimit,
+		CurrentUsage:       m.CurrentUsage,
+		EnumValues:         m.EnumValues,
+		ResetPeriod:        m.ResetPeriod,
+		UsagePeriodAnchor:  m.UsagePeriodAnchor,
+		UsagePeriodStart:   m.UsagePeriodStart,
+		UsagePeriodEnd:     m.UsagePeriodEnd,
+		ValidUntil:         m.ValidUntil,
+		CreditRate:         (*gql.FeatureFields_CreditRate)(m.CreditRate),
+	}
+}
+
+func singleFields(m *gql.GetEntitlementV2_EntitlementV2) gql.FeatureFields {
+	return gql.FeatureFields{
+		IsGranted:          m.IsGranted,
+		AccessDeniedReason: m.AccessDeniedReason,
+		Feature:            (*gql.FeatureFields_Feature)(m.Feature),
+		UsageLimit:         m.UsageLimit,
+		HasUnlimitedUsage:  m.HasUnlimitedUsage,
+		HasSoftLimit:       m.HasSoftLimit,
+		CurrentUsage:       m.CurrentUsage,
+		EnumValues:         m.EnumValues,
+		ResetPeriod:        m.ResetPeriod,
+		UsagePeriodAnchor:  m.UsagePeriodAnchor,
+		UsagePeriodStart:   m.UsagePeriodStart,
+		UsagePeriodEnd:     m.UsagePeriodEnd,
+		ValidUntil:         m.ValidUntil,
+		CreditRate:         (*gql.FeatureFields_CreditRate)(m.CreditRate),
+	}
+}

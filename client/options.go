@@ -1,0 +1,97 @@
+package client
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+const (
+	defaultEndpoint = "https://api.stigg.io/graphql"
+	defaultTimeout  = 5 * time.Second
+	defaultAttempts = 2
+	defaultMaxWait  = time.Second
+
+	// provisioningTimeout is for calls in which Stigg may call a billing provider.
+	provisioningTimeout = 30 * time.Second
+	longestTimeout      = 10 * time.Minute
+	mostAttempts        = 10
+	longestWait         = time.Minute
+)
+
+// Option configures a Client in [New]. It returns an error if its argument can't
+// be used.
+type Option func(*Client) error
+
+// WithEndpoint sets the base under which /graphql hangs, https://api.stigg.io by
+// default. It must be an absolute http or https URL without user, query and
+// fragment. The API key is sent there: use http only towards your own machine.
+func WithEndpoint(base string) Option {
+	return func(c *Client) error {
+		u, err := url.Parse(base)
+		switch {
+		case err != nil:
+			return errors.New("the endpoint is not a URL")
+		case u.Scheme != "http" && u.Scheme != "https":
+			return errors.New("the endpoint is not an absolute http or https URL")
+		case u.Hostname() == "" || u.Opaque != "":
+			return errors.New("the endpoint names no host")
+		case u.User != nil:
+			return errors.New("the endpoint carries a user")
+		case u.RawQuery != "" || u.ForceQuery || strings.Contains(base, "#"):
+			return errors.New("the endpoint carries a query or a fragment")
+		}
+		c.endpoint = u.JoinPath("graphql").String()
+		return nil
+	}
+}
+
+// WithHTTPClient makes the client send through h: its Transport, Jar and Timeout
+// are used as they are now, its CheckRedirect is not, for redirects are never
+// followed. The transport is handed the API key in a header and must not log it.
+func WithHTTPClient(h *http.Client) Option {
+	return func(c *Client) error {
+		if h == nil {
+			return errors.New("the HTTP client is nil")
+		}
+		c.http = &http.Client{Transport: h.Transport, Jar: h.Jar, Timeout: h.Timeout}
+		return nil
+	}
+}
+
+// WithTimeout bounds one attempt, from connecting to the last byte of the answer;
+// 5 s by default. Provisioning calls, in which Stigg may wait for a billing
+// provider, are given 30 s if d is less. The context of a call bounds all its
+// attempts and the waits between them.
+func WithTimeout(d time.Duration) Option {
+	return func(c *Client) error {
+		if d <= 0 || d > longestTimeout {
+			return errors.New("the timeout is not within 0 and 10 minutes")
+		}
+		c.timeout = d
+		return nil
+	}
+}
+
+// WithRetry sets how often a call is tried in all, 1 to 10, and how long it may
+// wait before the next attempt, up to a minute; 2 attempts and 1 s by default, and
+// 1 attempt means no repeating.
+//
+// Waits begin near 100 ms, double, and are jittered. When Stigg names the time to
+// come back (Retry-After, X-RateLimit-Reset), that is the wait. If it is longer
+// than maxWait, or longer than the context has left, the call ends at once with
+// the error in hand. An attempt that timed out is not repeated.
+func WithRetry(attempts int, maxWait time.Duration) Option {
+	return func(c *Client) error {
+		if attempts < 1 || attempts > mostAttempts {
+			return errors.New("the number of attempts is not within 1 and 10")
+		}
+		if maxWait < 0 || maxWait > longestWait {
+			return errors.New("the longest wait is not within 0 and 1 minute")
+		}
+		c.retry = retryPolicy{attempts: attempts, maxWait: maxWait}
+		return nil
+	}
+}

@@ -1,0 +1,178 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"reflect"
+	"time"
+
+	"github.com/Yamashou/gqlgenc/clientv2"
+)
+
+// The operations of client/operations, by name.
+const (
+	opEntitlementsState   = "GetEntitlementsState"
+	opEntitlement         = "GetEntitlementV2"
+	opReportUsage         = "ReportUsage"
+	opReportUsageBulk     = "ReportUsageBulk"
+	opReportEvent         = "ReportEvent"
+	opCustomer            = "GetCustomerByRefId"
+	opProvisionCustomer   = "ProvisionCustomer"
+	opProvision           = "ProvisionSubscription"
+	opActiveSubscriptions = "GetActiveSubscriptions"
+)
+
+// maxResponse bounds an answer, after decompression.
+const maxResponse = 8 << 20
+
+// do sends one operation and decodes its answer into res, in place of the
+// generated client's own encoder, transport and decoder: those write small floats
+// as 0, read without a bound and quote whole answers in their errors.
+func (c *Client) do(ctx context.Context, req *http.Request, info *clientv2.GQLRequestInfo, res any) error {
+	op := info.Request.OperationName
+	body, err := encode(info.Request)
+	if err != nil {
+		return invalid(op, "the arguments can't be encoded", nil)
+	}
+	c.setHeaders(req, op, body)
+	attempts := c.retry
+	if !repeatable(op, info.Request.Query) {
+		attempts.attempts = 1
+	}
+	for n := 1; ; n++ {
+		if err := ended(ctx); err != nil {
+			return &Error{Operation: op, Code: ErrCanceled, cause: err}
+		}
+		reflect.ValueOf(res).Elem().SetZero()
+		failed := c.attempt(ctx, req, op, res)
+		if failed == nil {
+			return nil
+		}
+		wait, again := attempts.wait(n, failed, c.random())
+		if !again || !pause(ctx, wait) {
+			return failed
+		}
+	}
+}
+
+// ended is why ctx is over, or nil. A deadline that has passed is over even before
+// its timer has fired: a dialer may notice it first.
+func ended(ctx context.Context) error {
+	if deadline, ok := ctx.Deadline(); ok && ctx.Err() == nil && time.Until(deadline) <= 0 {
+		return context.DeadlineExceeded
+	}
+	return ctx.Err()
+}
+
+// encode writes the request as JSON, without variables that were not given.
+func encode(r *clientv2.Request) ([]byte, error) {
+	given := make(map[string]any, len(r.Variables))
+	for name, value := range r.Variables {
+		if !isNil(value) {
+			given[name] = value
+		}
+	}
+	return json.Marshal(clientv2.Request{Query: r.Query, Variables: given, OperationName: r.OperationName})
+}
+
+// isNil reports whether v is nil or a nil pointer, map or slice in an interface.
+func isNil(v any) bool {
+	value := reflect.ValueOf(v)
+	switch value.Kind() {
+	case reflect.Invalid:
+		return true
+	case reflect.Pointer, reflect.Map, reflect.Slice, reflect.Interface:
+		return value.IsNil()
+	}
+	return false
+}
+
+func (c *Client) setHeaders(req *http.Request, op string, body []byte) {
+	h := make(http.Header, 8)
+	h.Set("Content-Type", "application/json")
+	h.Set("Accept", "application/json")
+	h.Set("User-Agent", "stiggate/"+Version)
+	h.Set("x-graphql-operation-name", op)
+	h.Set("apollographql-client-name", "stiggate")
+	h.Set("apollographql-client-version", Version)
+	c.key.set(h)
+	req.Header = h
+	req.ContentLength = int64(len(body))
+	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+}
+
+// attempt sends req once. A nil result means that res is filled.
+func (c *Client) attempt(ctx context.Context, req *http.Request, op string, res any) *Error {
+	bounded, cancel := context.WithTimeout(ctx, c.timeoutOf(op))
+	defer cancel()
+	r := req.Clone(bounded)
+	r.Body, _ = req.GetBody()
+	resp, err := c.http.Do(r)
+	if err != nil {
+		return broken(ctx, bounded, op, 0, err)
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse+1))
+	if err != nil {
+		return broken(ctx, bounded, op, resp.StatusCode, err)
+	}
+	a := answer{op: op, status: resp.StatusCode, header: resp.Header, body: raw}
+	return a.decode(res, c.key.within, c.now())
+}
+
+func (c *Client) timeoutOf(op string) time.Duration {
+	if op == opProvision || op == opProvisionCustomer {
+		return max(c.timeout, provisioningTimeout)
+	}
+	return c.timeout
+}
+
+// broken is the error of a request that got no whole answer: the caller's context
+// ended, the attempt's time was up, or the network failed.
+func broken(ctx, attempt context.Context, op string, status int, err error) *Error {
+	e := &Error{Operation: op, HTTPStatus: status, Code: ErrNetwork, Retryable: true}
+	var timeout net.Error
+	over := ended(ctx)
+	switch {
+	case over != nil:
+		e.Code, e.Retryable, e.cause = ErrCanceled, false, over
+	case attempt.Err() != nil, errors.As(err, &timeout) && timeout.Timeout():
+		e.Code, e.cause = ErrTimeout, os.ErrDeadlineExceeded
+	default:
+		e.cause = harmless(err)
+	}
+	return e
+}
+
+// harmless finds in err what the standard library says of the network. All else
+// is dropped: a transport of the user's may put the request into its errors.
+func harmless(err error) error {
+	var (
+		dns *net.DNSError
+		op  *net.OpError
+		crt *tls.CertificateVerificationError
+		rec tls.RecordHeaderError
+	)
+	switch {
+	case errors.As(err, &dns):
+		return dns
+	case errors.As(err, &crt):
+		return crt
+	case errors.As(err, &rec):
+		return rec
+	case errors.As(err, &op):
+		return op
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return io.ErrUnexpectedEOF
+	case errors.Is(err, io.EOF):
+		return io.EOF
+	}
+	return nil
+}

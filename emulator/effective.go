@@ -1,0 +1,236 @@
+package emulator
+
+import (
+	"slices"
+	"time"
+)
+
+// entitlement is what a customer has of one feature, everything merged.
+type entitlement struct {
+	feature *feature
+	// limit of a NUMBER; nil without unlimited counts as 0 (semantics "The data").
+	limit           *float64
+	unlimited, soft bool
+	values          []string
+	// reset and anchor are those of the source that gave the limit.
+	reset  resetRule
+	anchor time.Time
+	// revoked: its subscription was cancelled with its entitlements.
+	revoked     bool
+	displayName *string
+
+	// What follows is read at one moment, for metered features only.
+	usage     float64
+	usedAt    time.Time
+	period    period
+	changesAt time.Time
+}
+
+func (e *entitlement) number() float64 {
+	if e.limit == nil {
+		return 0
+	}
+	return *e.limit
+}
+
+func newEntitlement(f *feature, g *packageGrant, anchor time.Time) *entitlement {
+	return &entitlement{
+		feature: f, limit: g.UsageLimit, unlimited: g.Unlimited, soft: g.SoftLimit,
+		values: g.Values, reset: g.reset(), anchor: g.reset().anchorFor(anchor), displayName: g.DisplayName,
+	}
+}
+
+// state gives the effective set of a customer, or of one of its resources, in
+// the catalog's order, and the reason why the set as a whole is denied, empty
+// if it isn't. Promotional grants are in the set beside the reason
+// NoActiveSubscription: they need no subscription.
+func (w *world) state(customerID, resourceID string, now time.Time) ([]*entitlement, string) {
+	c := w.customers[customerID]
+	switch {
+	case c == nil:
+		return nil, reasonCustomerNotFound
+	case c.archived():
+		return nil, reasonCustomerIsArchived
+	case !c.knows(resourceID):
+		return nil, reasonNoActiveSubscription
+	}
+	subs := c.activeSubscriptions(now, func(r string) bool { return r == resourceID })
+	var sets []map[string]*entitlement
+	for _, s := range subs {
+		sets = append(sets, w.granted(s))
+	}
+	sets = append(sets, c.promoted(now))
+	var all []*entitlement
+	next := c.nextChange(resourceID, now)
+	for _, f := range w.catalog.Features {
+		if e := mostGenerous(f, sets); e != nil {
+			c.measure(e, resourceID, now)
+			e.changesAt = earliest(next, e.period.end)
+			all = append(all, e)
+		}
+	}
+	if len(subs) == 0 {
+		return all, reasonNoActiveSubscription
+	}
+	return all, ""
+}
+
+func (c *customer) knows(resourceID string) bool {
+	_, known := c.resources[resourceID]
+	return known || resourceID == ""
+}
+
+// measure reads the usage of a metered feature in its present period.
+func (c *customer) measure(e *entitlement, resourceID string, now time.Time) {
+	if !e.feature.metered() {
+		return
+	}
+	e.period = e.reset.periodAt(e.anchor, now)
+	if ct := c.counters[counterKey{resourceID, e.feature.ID}]; ct != nil {
+		e.usage, e.usedAt = ct.usage(e.period), ct.updatedAt
+	}
+}
+
+// granted gives what one subscription grants: its plan over the plan's
+// ancestors, the units bought, the subscription's own values, the add-ons.
+func (w *world) granted(s *subscription) map[string]*entitlement {
+	set := map[string]*entitlement{}
+	lineage := w.catalog.lineage(s.plan)
+	for _, plan := range slices.Backward(lineage) {
+		for _, g := range plan.Entitlements {
+			set[g.FeatureID] = newEntitlement(w.catalog.featureByID[g.FeatureID], g, s.start)
+		}
+		for _, id := range plan.Inherited {
+			if set[id] == nil {
+				set[id] = newEntitlement(w.catalog.featureByID[id], &packageGrant{FeatureID: id}, s.start)
+			}
+		}
+	}
+	for id, n := range s.units {
+		// An ancestor's value of a feature sold by the unit does not show through.
+		set[id] = newEntitlement(w.catalog.featureByID[id], s.plan.grantOf(id), s.start)
+		set[id].limit = &n
+	}
+	for id, g := range s.overrides {
+		own := *g
+		if base := set[id]; base != nil && own.ResetPeriod == "" {
+			own.ResetPeriod, own.ResetConfig = base.reset.every, &resetConfig{base.reset.according}
+		}
+		set[id] = newEntitlement(w.catalog.featureByID[id], &own, s.start)
+	}
+	for _, a := range s.addons {
+		for _, g := range a.addon.Entitlements {
+			set[g.FeatureID] = withAddon(set[g.FeatureID], newEntitlement(w.catalog.featureByID[g.FeatureID], g, s.start), g, a.quantity)
+		}
+	}
+	for _, e := range set {
+		e.revoked = s.revoked
+	}
+	return set
+}
+
+// lineage gives a plan and its ancestors, the plan first.
+func (c *catalog) lineage(p *pkg) []*pkg {
+	line := []*pkg{p}
+	for p.BasePlan != nil {
+		p = c.planByID[*p.BasePlan]
+		line = append(line, p)
+	}
+	return line
+}
+
+// grantOf gives the package's own entitlement of a feature, an empty one if it
+// has none.
+func (p *pkg) grantOf(featureID string) *packageGrant {
+	for _, g := range p.Entitlements {
+		if g.FeatureID == featureID {
+			return g
+		}
+	}
+	return &packageGrant{FeatureID: featureID}
+}
+
+// withAddon adds an add-on's entitlement to what the plan gives: Increment adds
+// its limit once for each one bought, Override counts if it is more generous.
+func withAddon(base, addon *entitlement, g *packageGrant, quantity int) *entitlement {
+	if g.Behavior != "Increment" || addon.limit == nil {
+		return moreGenerous(base, addon)
+	}
+	total := *addon.limit * float64(quantity)
+	if base == nil {
+		addon.limit = &total
+		return addon
+	}
+	total += base.number()
+	base.limit = &total
+	base.unlimited = base.unlimited || addon.unlimited
+	return base
+}
+
+// promoted gives what the promotions of the present grant.
+func (c *customer) promoted(now time.Time) map[string]*entitlement {
+	set := map[string]*entitlement{}
+	for _, p := range c.promotions {
+		if p.active(now) {
+			set[p.feature.ID] = newEntitlement(p.feature, p.grant, p.start)
+		}
+	}
+	return set
+}
+
+func mostGenerous(f *feature, sets []map[string]*entitlement) *entitlement {
+	var best *entitlement
+	for _, set := range sets {
+		best = moreGenerous(best, set[f.ID])
+	}
+	return best
+}
+
+// moreGenerous merges two sources of one feature, either of which may be nil:
+// unlimited before the larger limit, the limit's reset period with it, values
+// united. The first wins a draw, and what is revoked gives nothing.
+func moreGenerous(a, b *entitlement) *entitlement {
+	switch {
+	case a == nil, b != nil && a.revoked && !b.revoked:
+		return b
+	case b == nil, b.revoked && !a.revoked:
+		return a
+	}
+	best, other := *a, b
+	if b.unlimited && !a.unlimited || b.unlimited == a.unlimited && b.number() > a.number() {
+		best, other = *b, a
+	}
+	best.soft = a.soft || b.soft
+	best.values = nil
+	for _, v := range best.feature.Values {
+		if slices.Contains(a.values, v.Value) || slices.Contains(b.values, v.Value) {
+			best.values = append(best.values, v.Value)
+		}
+	}
+	if best.displayName == nil {
+		best.displayName = other.displayName
+	}
+	return &best
+}
+
+// nextChange gives the next time at which the set changes by itself: a
+// subscription or a promotion begins or ends. Zero for never.
+func (c *customer) nextChange(resourceID string, now time.Time) time.Time {
+	var next time.Time
+	consider := func(t time.Time) {
+		if t.After(now) {
+			next = earliest(next, t)
+		}
+	}
+	for _, s := range c.subscriptions {
+		if s.resource == resourceID && !s.over(now) {
+			consider(s.start)
+			consider(s.stops())
+		}
+	}
+	for _, p := range c.promotions {
+		consider(p.start)
+		consider(p.end)
+	}
+	return next
+}

@@ -1,0 +1,192 @@
+package emulator
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/vektah/gqlparser/v2/ast"
+)
+
+// DefaultKey is the API key that an emulator asks for unless [WithKey] says
+// another. It is no secret.
+const DefaultKey = "stigg-emulator-key"
+
+// Emulator is an emulated Stigg. It is an [http.Handler] that serves
+// POST /graphql, the edge reads below /v1/ and the operator's window below
+// /_emulator/. All methods are safe for concurrent use. It runs no goroutine
+// and holds no file, so there is nothing to close.
+type Emulator struct {
+	key     string
+	clock   func() time.Time
+	catalog *catalog
+	demo    bool
+	schema  *ast.Schema
+	fields  map[string]resolver
+	mux     http.Handler
+	traces  atomic.Int64
+
+	mu        sync.Mutex
+	offset    time.Duration
+	world     *world
+	requests  map[string]int
+	documents map[string]*ast.QueryDocument
+}
+
+// Option changes how an [Emulator] is made. An option whose value can't be used
+// makes [New] fail.
+type Option func(*Emulator) error
+
+// WithKey sets the API key that callers must send in the header X-API-KEY. The
+// key appears in no answer and in no error.
+func WithKey(key string) Option {
+	return func(e *Emulator) error {
+		if key == "" {
+			return errors.New("the key is empty")
+		}
+		e.key = key
+		return nil
+	}
+}
+
+// WithClock sets where the present comes from; [Emulator.Advance] adds to it.
+// It must be safe for concurrent use and must not call the emulator. The
+// default is [time.Now].
+func WithClock(now func() time.Time) Option {
+	return func(e *Emulator) error {
+		if now == nil {
+			return errors.New("the clock is nil")
+		}
+		e.clock = now
+		return nil
+	}
+}
+
+// WithCatalog replaces the default catalog, and its customers, by one read from
+// r, in the format of the package's revvenu.json. Errors name the field at
+// fault, for example "plans[1].entitlements[0].featureId".
+func WithCatalog(r io.Reader) Option {
+	return func(e *Emulator) (err error) {
+		e.catalog, err = readCatalog(r)
+		return err
+	}
+}
+
+// WithCatalogFile is [WithCatalog] with a file.
+func WithCatalogFile(path string) Option {
+	return func(e *Emulator) error {
+		f, err := os.Open(path)
+		if err != nil {
+			return fmt.Errorf("catalog: %w", err)
+		}
+		defer f.Close()
+		if err := WithCatalog(f)(e); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		return nil
+	}
+}
+
+// WithoutDemo leaves the catalog's customers out.
+func WithoutDemo() Option {
+	return func(e *Emulator) error {
+		e.demo = false
+		return nil
+	}
+}
+
+// New makes an emulator with the Revvenu catalog and its demo customers, unless
+// options say otherwise.
+func New(opts ...Option) (*Emulator, error) {
+	e := &Emulator{
+		key: DefaultKey, clock: time.Now, demo: true, fields: modelled(),
+		requests: map[string]int{}, documents: map[string]*ast.QueryDocument{},
+	}
+	for _, opt := range opts {
+		if err := opt(e); err != nil {
+			return nil, fmt.Errorf("emulator: %w", err)
+		}
+	}
+	var err error
+	if e.schema, err = loadSchema(); err != nil {
+		return nil, fmt.Errorf("emulator: %w", err)
+	}
+	if e.catalog == nil {
+		if e.catalog, err = readCatalog(bytes.NewReader(revvenu)); err != nil {
+			return nil, fmt.Errorf("emulator: %w", err)
+		}
+	}
+	e.world = newWorld(e.catalog)
+	if e.demo {
+		if err := e.world.seed(e.catalog.Seeds); err != nil {
+			return nil, fmt.Errorf("emulator: catalog: %w", err)
+		}
+	}
+	e.mux = e.routes()
+	return e, nil
+}
+
+// ServeHTTP serves the API; see [Emulator].
+func (e *Emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) { e.mux.ServeHTTP(w, r) }
+
+// now gives the present in UTC to the millisecond, which is what the API can
+// say. The caller holds the mutex.
+func (e *Emulator) now() time.Time {
+	return e.clock().Add(e.offset).UTC().Truncate(time.Millisecond)
+}
+
+// Now gives the emulator's present, in UTC.
+func (e *Emulator) Now() time.Time {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.now()
+}
+
+// Advance moves the emulator's clock, backwards for a negative d. Periods roll
+// and grants expire by this clock; timestamps of answers never go back.
+func (e *Emulator) Advance(d time.Duration) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.offset += d
+}
+
+// setClock moves the clock to t, from where it goes on.
+func (e *Emulator) setClock(t time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.offset = t.Sub(e.clock())
+}
+
+// Usage gives every measurement that was accepted, in order of arrival, those
+// that did not count again included. What the catalog seeds is not in it.
+func (e *Emulator) Usage() []Measurement {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.world.measurements)
+}
+
+// Events gives every raw event that was accepted, in order of arrival. The
+// dimensions are shared and must not be changed.
+func (e *Emulator) Events() []Event {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.world.events)
+}
+
+// Requests counts what was executed since the start: each root field by its
+// name, once for every time an operation had it, and the edge reads as
+// edge.entitlements-state, edge.entitlements and edge.sdk-configuration.
+// Requests that were refused before execution are not counted.
+func (e *Emulator) Requests() map[string]int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return maps.Clone(e.requests)
+}

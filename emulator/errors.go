@@ -1,0 +1,46 @@
+package emulator
+
+import "fmt"
+
+// Code is the machine-readable kind of an [Error]: one of Stigg's error codes,
+// sent as extensions.code of a GraphQL error.
+type Code string
+
+// The codes of the errors that the emulator answers.
+const (
+	CodeAddonNotFound            Code = "AddonNotFound"
+	CodeBadUserInput             Code = "BadUserInput"
+	CodeBillingPeriodMissing     Code = "BillingPeriodMissingError"
+	CodeCustomerNotFound         Code = "CustomerNotFound"
+	CodeDuplicatedEntity         Code = "DuplicatedEntityNotAllowed"
+	CodeEntityIsArchived         Code = "EntityIsArchivedError"
+	CodeFeatureHasMeter          Code = "CannotReportUsageForEntitlementWithMeterError"
+	CodeFeatureNotFound          Code = "FeatureNotFound"
+	CodeIncompatibleAddon        Code = "IncompatibleSubscriptionAddon"
+	CodeInvalidCancellationDate  Code = "InvalidCancellationDate"
+	CodeInvalidQuantity          Code = "InvalidQuantity"
+	CodeMeteringNotAvailable     Code = "MeteringNotAvailableForFeatureType"
+	CodePlanNotFound             Code = "PlanNotFound"
+	CodePromotionNotFound        Code = "PromotionalEntitlementNotFoundError"
+	CodeSubscriptionEnded        Code = "SubscriptionAlreadyCanceledOrExpired"
+	CodeSubscriptionNotFound     Code = "SubscriptionNotFound"
+	CodeTrialCancelledAtOnceOnly Code = "TrialMustBeCancelledImmediately"
+	CodeUnauthenticated          Code = "Unauthenticated"
+	CodeUnexpected               Code = "UnexpectedError"
+	CodeUnsupported              Code = "UnsupportedParameter"
+	CodeUsageOutOfRange          Code = "UsageMeasurementDiffOutOfRangeError"
+)
+
+// Error is a refusal of the emulated service: what Stigg calls a domain error.
+// Over GraphQL it is answered with HTTP status 200.
+type Error struct {
+	Code    Code
+	Message string
+}
+
+// Error gives the message with its code.
+func (e *Error) Error() string { return fmt.Sprintf("%s: %s", e.Code, e.Message) }
+
+func refuse(code Code, format string, args ...any) *Error {
+	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,250 @@
+package emulator
+
+import (
+	_ "embed"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql/introspection"
+	"github.com/vektah/gqlparser/v2"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+	"github.com/vektah/gqlparser/v2/parser"
+	"github.com/vektah/gqlparser/v2/validator"
+)
+
+//go:embed schema.graphql
+var schemaText string
+
+// maxTokens bounds a document, and with it what validating it may cost. The
+// largest official document has some 2,000 tokens.
+const maxTokens = 20_000
+
+// maxFields bounds what one operation may answer: nested fragments could ask
+// for more than fits into memory.
+const maxFields = 100_000
+
+// maxDocuments bounds the validated documents that are kept.
+const maxDocuments = 256
+
+// Codes of what is wrong with a request rather than with what it asks for, in
+// the spelling of Apollo Server.
+const (
+	codeParseFailed      Code = "GRAPHQL_PARSE_FAILED"
+	codeValidationFailed Code = "GRAPHQL_VALIDATION_FAILED"
+	codeUserInput        Code = "BAD_USER_INPUT"
+	codeBadRequest       Code = "BAD_REQUEST"
+	codeOperation        Code = "OPERATION_RESOLUTION_FAILURE"
+)
+
+func loadSchema() (*ast.Schema, error) {
+	s, err := gqlparser.LoadSchema(&ast.Source{Name: "schema.graphql", Input: schemaText})
+	if err != nil {
+		return nil, fmt.Errorf("schema.graphql: %w", err)
+	}
+	return s, nil
+}
+
+// graphRequest is the body of a GraphQL request.
+type graphRequest struct {
+	Query         string         `json:"query"`
+	OperationName string         `json:"operationName"`
+	Variables     map[string]any `json:"variables"`
+}
+
+// graphError is one element of the errors of an answer.
+type graphError struct {
+	Message    string         `json:"message"`
+	Locations  []gqlLocation  `json:"locations,omitempty"`
+	Path       []string       `json:"path,omitempty"`
+	Extensions map[string]any `json:"extensions"`
+}
+
+type gqlLocation struct {
+	Line   int `json:"line"`
+	Column int `json:"column"`
+}
+
+// reply is an answer before it is written: data is nil where the request was
+// not executed at all.
+type reply struct {
+	status int
+	data   []byte
+	errors []graphError
+}
+
+// execute runs one operation. counted says whether its root fields count as
+// requests of a client.
+func (e *Emulator) execute(req graphRequest, counted bool) (out reply) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	defer func() {
+		if p := recover(); p != nil {
+			out = e.failed(http.StatusInternalServerError, CodeUnexpected, "the emulator failed: %v", p)
+		}
+	}()
+	doc, errs := e.document(req.Query)
+	if errs != nil {
+		return reply{status: http.StatusBadRequest, errors: errs}
+	}
+	op := doc.Operations.ForName(req.OperationName)
+	if op == nil {
+		return e.badRequest(codeOperation, "the document has no operation that operationName %q names", req.OperationName)
+	}
+	root := e.schema.Query
+	switch op.Operation {
+	case ast.Mutation:
+		root = e.schema.Mutation
+	case ast.Subscription:
+		return e.badRequest(codeBadRequest, "a subscription can't be answered to a POST: the emulator does not serve subscriptions over HTTP")
+	}
+	vars, err := e.variables(op, req.Variables)
+	if err != nil {
+		return e.badRequest(codeUserInput, "%s", err.Error())
+	}
+	x := &execution{e: e, doc: doc, vars: vars, now: e.now()}
+	fields := x.collect(root, []ast.SelectionSet{op.SelectionSet})
+	for _, f := range fields {
+		if err := x.argue(f); err != nil {
+			return e.badRequest(codeUserInput, "%s", err.Error())
+		}
+	}
+	return x.run(root, fields, counted)
+}
+
+func (e *Emulator) badRequest(code Code, format string, args ...any) reply {
+	return e.failed(http.StatusBadRequest, code, format, args...)
+}
+
+func (e *Emulator) failed(status int, code Code, format string, args ...any) reply {
+	err := graphError{Message: fmt.Sprintf(format, args...), Extensions: e.extensions(code)}
+	return reply{status: status, errors: []graphError{err}}
+}
+
+// extensions gives what Stigg adds to an error. isValidationError is true where
+// the caller can mend it.
+func (e *Emulator) extensions(code Code) map[string]any {
+	serial := e.traces.Add(1)
+	return map[string]any{
+		"code":              string(code),
+		"traceId":           uuidOf("trace", fmt.Sprint(serial)),
+		"isValidationError": code != CodeUnexpected && code != CodeUnauthenticated,
+	}
+}
+
+// document parses and validates a document, or finds it among those it has seen.
+func (e *Emulator) document(query string) (*ast.QueryDocument, []graphError) {
+	if doc := e.documents[query]; doc != nil {
+		return doc, nil
+	}
+	if strings.TrimSpace(query) == "" {
+		return nil, e.badRequest(codeBadRequest, "the request has no query").errors
+	}
+	doc, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: query}, maxTokens)
+	if err != nil {
+		return nil, e.located(codeParseFailed, gqlerror.List{gqlerror.WrapIfUnwrapped(err)})
+	}
+	if errs := validator.Validate(e.schema, doc); len(errs) > 0 {
+		return nil, e.located(codeValidationFailed, errs)
+	}
+	if len(e.documents) >= maxDocuments {
+		clear(e.documents)
+	}
+	e.documents[query] = doc
+	return doc, nil
+}
+
+func (e *Emulator) located(code Code, errs gqlerror.List) []graphError {
+	out := make([]graphError, 0, len(errs))
+	for _, err := range errs {
+		g := graphError{Message: err.Message, Extensions: e.extensions(code)}
+		for _, at := range err.Locations {
+			g.Locations = append(g.Locations, gqlLocation{at.Line, at.Column})
+		}
+		out = append(out, g)
+	}
+	return out
+}
+
+// execution is one operation under way.
+type execution struct {
+	e      *Emulator
+	doc    *ast.QueryDocument
+	vars   map[string]any
+	now    time.Time
+	fields int
+}
+
+// run answers the root fields one after the other. Only root fields can fail;
+// one that may not be null takes the whole data with it.
+func (x *execution) run(root *ast.Definition, fields []*collected, counted bool) reply {
+	out := reply{status: http.StatusOK}
+	w := newWriter()
+	w.open('{')
+	whole := true
+	for _, f := range fields {
+		if counted && !strings.HasPrefix(f.Name, "__") {
+			x.e.requests[f.Name]++
+		}
+		w.key(f.Alias)
+		err := x.answer(w, root, f)
+		if err == nil {
+			continue
+		}
+		out.errors = append(out.errors, graphError{
+			Message: err.Message, Path: []string{f.Alias}, Extensions: x.e.extensions(err.Code),
+			Locations: []gqlLocation{{f.Position.Line, f.Position.Column}},
+		})
+		w.raw("null")
+		whole = whole && !f.Definition.Type.NonNull
+	}
+	w.close('}')
+	out.data = w.buf.Bytes()
+	if !whole {
+		out.data = []byte("null")
+	}
+	return out
+}
+
+// answer writes the value of a root field, or nothing and an error.
+func (x *execution) answer(w *writer, root *ast.Definition, f *collected) (failure *Error) {
+	mark := w.buf.Len()
+	defer func() {
+		if p := recover(); p != nil {
+			failure = refuse(CodeUnexpected, "the emulator failed: %v", p)
+		}
+		if failure != nil {
+			w.buf.Truncate(mark)
+			w.comma = false
+		}
+	}()
+	value, err := x.resolve(root, f)
+	if err == nil {
+		err = x.complete(w, f.Definition.Type, f, value)
+	}
+	if err == nil {
+		return nil
+	}
+	if known, ok := err.(*Error); ok {
+		return known
+	}
+	return refuse(CodeUnexpected, "%v", err)
+}
+
+func (x *execution) resolve(root *ast.Definition, f *collected) (any, error) {
+	switch f.Name {
+	case "__typename":
+		return root.Name, nil
+	case "__schema":
+		return introspection.WrapSchema(x.e.schema), nil
+	case "__type":
+		return introspection.WrapTypeFromDef(x.e.schema, x.e.schema.Types[f.args.str("name")]), nil
+	}
+	resolve, modelled := x.e.fields[f.Name]
+	if !modelled {
+		return nil, refuse(CodeUnsupported, "the emulator does not model the field %s.%s", root.Name, f.Name)
+	}
+	return resolve(view{x.e.world, x.now}, f.args)
+}

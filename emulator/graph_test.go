@@ -1,0 +1,121 @@
+package emulator
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestAliasesFragmentsAndDirectives(t *testing.T) {
+	e := newTest(t)
+	const doc = `query Q($yes: Boolean = true, $no: Boolean!) {
+		b: getCustomerByRefId(input: {customerId: "customer-basic"}) { ...C refId @skip(if: $yes) name @include(if: $no) }
+		a: getCustomerByRefId(input: {customerId: "customer-pro"}) { ...C @skip(if: $yes) ...C ... on Customer @include(if: $yes) { x: refId } }
+		__typename
+	}
+	fragment C on Customer { customerId subscriptions { plan { refId } } subscriptions { status } }`
+	a := ask(t, e, doc, map[string]any{"no": false})
+	const want = `{"__typename":"Query",` +
+		`"a":{"customerId":"customer-pro","subscriptions":[{"plan":{"refId":"plan-revvenu-pro"},"status":"ACTIVE"}],"x":"customer-pro"},` +
+		`"b":{"customerId":"customer-basic","subscriptions":[{"plan":{"refId":"plan-revvenu-basic"},"status":"ACTIVE"}]}}`
+	if got := format(a.Data); got != want || len(a.Errors) > 0 {
+		t.Errorf("%s %v\nwant %s", got, a.Errors, want)
+	}
+}
+
+func TestFieldsAreAnsweredInTheOrderAsked(t *testing.T) {
+	w := post(t, newTest(t), `{"query":"{ sdkConfiguration { showWatermark sentryDsn __typename isWidgetWatermarkEnabled } }"}`)
+	const want = `{"data":{"sdkConfiguration":{"showWatermark":false,"sentryDsn":null,"__typename":"SdkConfiguration","isWidgetWatermarkEnabled":false}}}`
+	if got := strings.TrimSpace(w.Body.String()); got != want {
+		t.Errorf("%s", got)
+	}
+}
+
+func TestUnionsSelectByTheirMembers(t *testing.T) {
+	a := ask(t, newTest(t), `{ entitlementV2(query: {customerId: "customer-basic", featureId: "feature-02-campaigns"}) {
+		... on CreditEntitlement { currency { currencyId } }
+		... on FeatureEntitlement { usageLimit resetPeriodConfiguration { ... on MonthlyResetPeriodConfig { monthlyAccordingTo } } }
+		... on EntitlementUnion { __typename } } }`, nil)
+	const want = `{"entitlementV2":{"__typename":"FeatureEntitlement","resetPeriodConfiguration":{"monthlyAccordingTo":"SubscriptionStart"},"usageLimit":4}}`
+	if got := format(a.Data); got != want {
+		t.Errorf("%s %v", got, a.Errors)
+	}
+}
+
+func TestAFieldThatIsNotModelledSaysSo(t *testing.T) {
+	e := newTest(t)
+	for _, c := range []struct{ name, query, data string }{
+		{"that may not be null", `{ creditBalanceSummary(input: {customerId: "c"}) { customerId } sdkConfiguration { sentryDsn } }`, "null"},
+		{"that may be null", `mutation { consumeCreditsAsync(input: {consumptions: []}) }`, `{"consumeCreditsAsync":null}`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			a := ask(t, e, c.query, nil)
+			if a.Status != 200 || a.code() != CodeUnsupported || format(a.Data) != c.data || !strings.Contains(a.Errors[0].Message, "does not model") {
+				t.Errorf("%+v", a)
+			}
+		})
+	}
+}
+
+func TestOneRootFieldsErrorLeavesTheOthers(t *testing.T) {
+	a := ask(t, newTest(t), `{ sdkConfiguration { showWatermark } customer: getCustomerByRefId(input: {customerId: "nobody"}) { id } }`, nil)
+	if len(a.Errors) > 0 || format(a.Data) != `{"customer":null,"sdkConfiguration":{"showWatermark":false}}` {
+		t.Errorf("%+v", a)
+	}
+}
+
+func TestMutationsRunInTheOrderOfTheDocument(t *testing.T) {
+	a := ask(t, newTest(t), `mutation {
+		one: reportUsage(input: {customerId: "customer-basic", featureId: "feature-02-campaigns", value: 1}) { currentUsage }
+		set: reportUsage(input: {customerId: "customer-basic", featureId: "feature-02-campaigns", value: 7, updateBehavior: SET}) { currentUsage }
+		two: reportUsage(input: {customerId: "customer-basic", featureId: "feature-02-campaigns", value: 1}) { currentUsage } }`, nil)
+	if got := format(a.Data); got != `{"one":{"currentUsage":1},"set":{"currentUsage":7},"two":{"currentUsage":8}}` {
+		t.Errorf("%s %v", got, a.Errors)
+	}
+}
+
+func TestAnOperationThatAsksForTooMuchIsStopped(t *testing.T) {
+	var doc strings.Builder
+	doc.WriteString(`{ getCustomerByRefId(input: {customerId: "customer-demo-01"}) { ...F0 } }`)
+	for i := range 12 {
+		next := "...F" + string(rune('a'+i))
+		name := "F0"
+		if i > 0 {
+			name = "F" + string(rune('a'+i-1))
+		}
+		doc.WriteString(" fragment " + name + " on Customer { a: subscriptions { customer { " + next + " } } b: subscriptions { customer { " + next + " } } }")
+	}
+	doc.WriteString(" fragment Fl on Customer { id }")
+	a := ask(t, newTest(t), doc.String(), nil)
+	if a.code() != CodeUnexpected || !strings.Contains(a.Errors[0].Message, "too many fields") {
+		t.Errorf("%+v", a.Errors)
+	}
+}
+
+func TestIntrospection(t *testing.T) {
+	e := newTest(t)
+	a := ask(t, e, `{ __schema { queryType { name } mutationType { name } subscriptionType { name } directives { name args { name type { kind ofType { name } } } }
+			types { kind name description fields(includeDeprecated: true) { name isDeprecated args { name defaultValue } type { kind name ofType { kind name ofType { name } } } }
+				inputFields { name defaultValue } enumValues { name } possibleTypes { name } interfaces { name } } }
+		__type(name: "EntitlementUnion") { kind possibleTypes { name } } missing: __type(name: "Nothing") { name } }`, nil)
+	if len(a.Errors) > 0 {
+		t.Fatal(a.Errors)
+	}
+	if got := format(dig(t, a.Data, "__type")); got != `{"kind":"UNION","possibleTypes":[{"name":"CreditEntitlement"},{"name":"FeatureEntitlement"}]}` {
+		t.Error(got)
+	}
+	if dig(t, a.Data, "missing") != nil || dig(t, a.Data, "__schema", "subscriptionType", "name") != "Subscription" {
+		t.Errorf("%v", a.Data["missing"])
+	}
+	names := map[string]bool{}
+	for _, v := range dig(t, a.Data, "__schema", "types").([]any) {
+		names[dig(t, v, "name").(string)] = true
+	}
+	for name := range e.schema.Types {
+		if !names[name] {
+			t.Errorf("%s is missing", name)
+		}
+	}
+	if len(e.Requests()) > 0 {
+		t.Errorf("introspection is counted: %v", e.Requests())
+	}
+}

@@ -1,0 +1,83 @@
+package emulator
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"time"
+)
+
+// routeOperator serves the operator's window: what a test in another language,
+// or a person with curl, wants to know. It asks for no key.
+func (e *Emulator) routeOperator(mux *http.ServeMux) {
+	mux.HandleFunc("/_emulator/health", only(http.MethodGet, func(w http.ResponseWriter, _ *http.Request) {
+		show(w, http.StatusOK, map[string]any{"status": "ok", "now": isoTime(e.Now())})
+	}))
+	mux.HandleFunc("/_emulator/usage", only(http.MethodGet, func(w http.ResponseWriter, _ *http.Request) {
+		show(w, http.StatusOK, append([]Measurement{}, e.Usage()...))
+	}))
+	mux.HandleFunc("/_emulator/events", only(http.MethodGet, func(w http.ResponseWriter, _ *http.Request) {
+		show(w, http.StatusOK, append([]Event{}, e.Events()...))
+	}))
+	mux.HandleFunc("/_emulator/requests", only(http.MethodGet, func(w http.ResponseWriter, _ *http.Request) {
+		show(w, http.StatusOK, e.Requests())
+	}))
+	mux.HandleFunc("/_emulator/clock", only(http.MethodPost, e.moveClock))
+	mux.HandleFunc("/_emulator/", func(w http.ResponseWriter, _ *http.Request) {
+		show(w, http.StatusNotFound, map[string]any{
+			"error": "nothing is served at this path",
+			"paths": []string{"GET /_emulator/health", "GET /_emulator/usage", "GET /_emulator/events",
+				"GET /_emulator/requests", "POST /_emulator/clock"},
+		})
+	})
+}
+
+// moveClock takes {"advance": "720h"} or {"set": "2024-02-29T00:00:00Z"}.
+func (e *Emulator) moveClock(w http.ResponseWriter, r *http.Request) {
+	const usage = `send {"advance": "720h"} or {"set": "2024-02-29T00:00:00Z"}`
+	var move struct {
+		Advance *string    `json:"advance"`
+		Set     *time.Time `json:"set"`
+	}
+	dec := json.NewDecoder(io.LimitReader(r.Body, 1<<10))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&move); err != nil {
+		show(w, http.StatusBadRequest, map[string]string{"error": "the body can't be read: " + usage})
+		return
+	}
+	switch {
+	case (move.Advance == nil) == (move.Set == nil):
+		show(w, http.StatusBadRequest, map[string]string{"error": usage})
+		return
+	case move.Advance != nil:
+		d, err := time.ParseDuration(*move.Advance)
+		if err != nil {
+			show(w, http.StatusBadRequest, map[string]string{"error": "advance is no duration such as 720h or 90s"})
+			return
+		}
+		e.Advance(d)
+	default:
+		e.setClock(*move.Set)
+	}
+	show(w, http.StatusOK, map[string]string{"now": isoTime(e.Now())})
+}
+
+func only(method string, serve http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != method && !(method == http.MethodGet && r.Method == http.MethodHead) {
+			w.Header().Set("Allow", method)
+			show(w, http.StatusMethodNotAllowed, map[string]string{"error": "this path is for " + method + " only"})
+			return
+		}
+		serve(w, r)
+	}
+}
+
+// show writes a value as JSON that is pleasant to read.
+func show(w http.ResponseWriter, status int, value any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	_ = enc.Encode(value)
+}

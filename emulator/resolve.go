@@ -1,0 +1,72 @@
+package emulator
+
+import "time"
+
+// view is the world at one moment, as the API shows it.
+type view struct {
+	w   *world
+	now time.Time
+}
+
+// resolver answers a root field. It runs with the Emulator's mutex held.
+type resolver func(v view, args input) (any, error)
+
+// modelled gives the root fields that the emulator answers.
+func modelled() map[string]resolver {
+	return map[string]resolver{
+		"entitlementsState":      view.entitlementsState,
+		"cachedEntitlements":     view.entitlementList,
+		"entitlements":           view.entitlementList,
+		"entitlement":            view.entitlement,
+		"entitlementV2":          view.entitlementV2,
+		"getCustomerByRefId":     view.getCustomer,
+		"getActiveSubscriptions": view.getActiveSubscriptions,
+		"getSubscription":        view.getSubscription,
+		"sdkConfiguration":       view.sdkConfiguration,
+
+		"provisionCustomer":            view.provisionCustomer,
+		"archiveCustomer":              view.archiveCustomer,
+		"unarchiveCustomer":            view.unarchiveCustomer,
+		"provisionSubscription":        view.provisionSubscription,
+		"provisionSubscriptionV2":      view.provisionSubscription,
+		"updateOneSubscription":        view.updateSubscription,
+		"cancelSubscription":           view.cancelSubscription,
+		"grantPromotionalEntitlements": view.grantPromotions,
+		"revokePromotionalEntitlement": view.revokePromotion,
+		"reportUsage":                  view.reportUsage,
+		"reportUsageBulk":              view.reportUsageBulk,
+		"reportEvent":                  view.reportEvent,
+	}
+}
+
+// environmentID is the same for every emulator: it has one environment.
+func environmentID() string { return uuidOf("environment", "emulator") }
+
+func (v view) sdkConfiguration(input) (any, error) {
+	return obj{"isWidgetWatermarkEnabled": false, "showWatermark": false}, nil
+}
+
+// listOf shows each thing of a list.
+func listOf[T any](things []T, show func(T) obj) []obj {
+	out := make([]obj, 0, len(things))
+	for _, t := range things {
+		out = append(out, show(t))
+	}
+	return out
+}
+
+// text shows an optional string, null where it is empty.
+func text(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+// metadata shows additionalMetaData, null where there is none.
+func metadata(m map[string]any) any {
+	if len(m) == 0 {
+		return nil
+	}
+	return m
+}

@@ -1,0 +1,223 @@
+package emulator
+
+import (
+	"encoding/json"
+	"math"
+	"time"
+)
+
+// Measurement is one reportUsage, or one element of a reportUsageBulk, that the
+// emulator accepted.
+type Measurement struct {
+	// IdempotencyKey as sent, empty if none was.
+	IdempotencyKey string
+	CustomerID     string
+	// ResourceID is empty for usage at the customer's level.
+	ResourceID string
+	FeatureID  string
+	// Value as sent: a change for DELTA, the new total for SET.
+	Value float64
+	// UpdateBehavior is DELTA or SET.
+	UpdateBehavior string
+	// CreatedAt as sent; the time of arrival if it was not. In UTC. The
+	// measurement counts in the period that this time lies in, be it over or
+	// yet to come; where usage has no periods it counts at once.
+	CreatedAt time.Time
+	// Duplicate says that the idempotency key had been counted before for this
+	// customer, resource and feature, so that this measurement did not count.
+	Duplicate bool
+}
+
+// MarshalJSON writes the measurement as the operator's window shows it: an
+// absent key or resource is null, the time is ISO 8601 with milliseconds.
+func (m Measurement) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		IdempotencyKey *string `json:"idempotencyKey"`
+		CustomerID     string  `json:"customerId"`
+		ResourceID     *string `json:"resourceId"`
+		FeatureID      string  `json:"featureId"`
+		Value          float64 `json:"value"`
+		UpdateBehavior string  `json:"updateBehavior"`
+		CreatedAt      string  `json:"createdAt"`
+		Duplicate      bool    `json:"duplicate"`
+	}{optional(m.IdempotencyKey), m.CustomerID, optional(m.ResourceID), m.FeatureID,
+		m.Value, m.UpdateBehavior, isoTime(m.CreatedAt), m.Duplicate})
+}
+
+// maxValue bounds a measurement: beyond it a float64 can't hold every integer.
+const maxValue = 1 << 53
+
+// maxBulk is Stigg's limit of measurements in one reportUsageBulk.
+const maxBulk = 100
+
+// counterKey names a counter of one customer; resource is "" for its own level.
+type counterKey struct{ resource, feature string }
+
+// counter keeps what was reported of a feature, so that the usage of any period
+// can be told, also after an anchor changed.
+type counter struct {
+	entries   []entry
+	updatedAt time.Time
+	tally     tally
+}
+
+// entry is one measurement, or one event of a meter that counts distinct values.
+type entry struct {
+	at       time.Time
+	value    float64
+	set      bool
+	distinct bool
+	label    string
+}
+
+// tally is the usage of one period over the first n entries.
+type tally struct {
+	period period
+	n      int
+	used   float64
+	labels map[string]bool
+}
+
+func (ct *counter) add(e entry, stamp time.Time) {
+	ct.entries = append(ct.entries, e)
+	ct.updatedAt = stamp
+}
+
+// usage gives the usage of a period. Measurements apply in the order in which
+// they arrived, each to the period its own time lies in; a period without one
+// starts at 0, and usage never falls below 0.
+func (ct *counter) usage(p period) float64 {
+	t := &ct.tally
+	if !t.period.start.Equal(p.start) || !t.period.end.Equal(p.end) {
+		*t = tally{period: p}
+	}
+	for ; t.n < len(ct.entries); t.n++ {
+		if e := ct.entries[t.n]; p.contains(e.at) {
+			t.apply(e)
+		}
+	}
+	return t.used
+}
+
+func (t *tally) apply(e entry) {
+	switch {
+	case e.distinct && t.labels[e.label]:
+	case e.distinct:
+		if t.labels == nil {
+			t.labels = map[string]bool{}
+		}
+		t.labels[e.label] = true
+		t.used++
+	case e.set:
+		t.used = max(e.value, 0)
+	default:
+		t.used = max(t.used+e.value, 0)
+	}
+}
+
+type ackKey struct{ resource, feature, idempotencyKey string }
+
+// usageAck is the answer to a measurement.
+type usageAck struct {
+	id          string
+	measurement Measurement
+	usage       float64
+	period      period
+	timestamp   time.Time
+}
+
+// report takes measurements: all of them, or none and an error if one is
+// refused. Usage over a limit is not refused, nor is usage of a feature that
+// the customer's plan doesn't have: Stigg counts, the caller gates. A resource
+// that was never seen becomes known by its first measurement.
+func (w *world) report(all []Measurement, now time.Time) ([]usageAck, error) {
+	if len(all) > maxBulk {
+		return nil, refuse(CodeBadUserInput, "%d measurements in one call, at most %d are taken", len(all), maxBulk)
+	}
+	for _, m := range all {
+		if err := w.checkMeasurement(m); err != nil {
+			return nil, err
+		}
+	}
+	acks := make([]usageAck, 0, len(all))
+	for _, m := range all {
+		acks = append(acks, w.count(m, now))
+	}
+	return acks, nil
+}
+
+func (w *world) checkMeasurement(m Measurement) error {
+	if _, err := w.liveCustomer(m.CustomerID); err != nil {
+		return err
+	}
+	if err := checkResourceID(m.ResourceID); err != nil {
+		return err
+	}
+	f, err := w.feature(m.FeatureID)
+	switch {
+	case err != nil:
+		return err
+	case !f.metered():
+		return refuse(CodeMeteringNotAvailable, "feature %q is not metered", f.ID)
+	case f.Meter != nil:
+		return refuse(CodeFeatureHasMeter, "feature %q is counted by a meter: report events of it", f.ID)
+	case math.IsNaN(m.Value) || math.Abs(m.Value) > maxValue:
+		return refuse(CodeUsageOutOfRange, "value %v of feature %q is out of range", m.Value, f.ID)
+	}
+	return nil
+}
+
+// count records a measurement and counts it unless its key was counted before.
+func (w *world) count(m Measurement, now time.Time) usageAck {
+	c := w.customers[m.CustomerID]
+	if m.CreatedAt.IsZero() {
+		m.CreatedAt = now
+	}
+	key := ackKey{m.ResourceID, m.FeatureID, m.IdempotencyKey}
+	if before, seen := c.acks[key]; seen && m.IdempotencyKey != "" {
+		m.Duplicate = true
+		w.measurements = append(w.measurements, m)
+		return before
+	}
+	w.measurements = append(w.measurements, m)
+	ack := w.apply(c, m, w.stamp(now), now)
+	if m.IdempotencyKey != "" {
+		c.acks[key] = ack
+	}
+	return ack
+}
+
+func (w *world) apply(c *customer, m Measurement, stamp, now time.Time) usageAck {
+	c.seeResource(m.ResourceID, now)
+	ct := c.counter(m.ResourceID, m.FeatureID)
+	ct.add(entry{at: m.CreatedAt, value: m.Value, set: m.UpdateBehavior == "SET"}, stamp)
+	p := w.periodOf(c, m.ResourceID, m.FeatureID, now)
+	return usageAck{id: w.nextID("measurement"), measurement: m, usage: ct.usage(p), period: p, timestamp: stamp}
+}
+
+func (c *customer) counter(resourceID, featureID string) *counter {
+	key := counterKey{resourceID, featureID}
+	if c.counters[key] == nil {
+		c.counters[key] = &counter{}
+	}
+	return c.counters[key]
+}
+
+// periodOf gives the present period of a feature, none if the customer has no
+// entitlement to it.
+func (w *world) periodOf(c *customer, resourceID, featureID string, now time.Time) period {
+	set, _ := w.state(c.id, resourceID, now)
+	for _, e := range set {
+		if e.feature.ID == featureID {
+			return e.period
+		}
+	}
+	return period{}
+}
+
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}

@@ -1,0 +1,161 @@
+package emulator
+
+import (
+	"crypto/sha1"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"time"
+)
+
+// world is the state of the emulated service. The Emulator's mutex guards it;
+// its methods take the present from their caller.
+type world struct {
+	catalog       *catalog
+	customers     map[string]*customer
+	subscriptions map[string]*subscription
+	measurements  []Measurement
+	events        []Event
+	eventKeys     map[eventKey]bool
+	lastStamp     time.Time
+	serial        int
+}
+
+// customer is a paying customer of the product.
+type customer struct {
+	id                   string
+	name, email, billing *string
+	metadata             map[string]any
+	createdAt, updatedAt time.Time
+	archivedAt           time.Time
+	resources            map[string]time.Time
+	subscriptions        []*subscription
+	promotions           []*promotion
+	counters             map[counterKey]*counter
+	acks                 map[ackKey]usageAck
+}
+
+func newWorld(c *catalog) *world {
+	return &world{
+		catalog:       c,
+		customers:     map[string]*customer{},
+		subscriptions: map[string]*subscription{},
+		eventKeys:     map[eventKey]bool{},
+	}
+}
+
+// Stigg's patterns of the ids that callers choose.
+var (
+	customerIDPattern = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_|.@-]{0,254}$`)
+	resourceIDPattern = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_|.-]{0,254}$`)
+)
+
+func (w *world) addCustomer(id string, now time.Time) (*customer, error) {
+	if !customerIDPattern.MatchString(id) {
+		return nil, refuse(CodeBadUserInput, "customer id %q is not a valid id", id)
+	}
+	if w.customers[id] != nil {
+		return nil, refuse(CodeDuplicatedEntity, "customer %q exists already", id)
+	}
+	c := &customer{
+		id: id, createdAt: now, updatedAt: now,
+		resources: map[string]time.Time{},
+		counters:  map[counterKey]*counter{},
+		acks:      map[ackKey]usageAck{},
+	}
+	w.customers[id] = c
+	return c, nil
+}
+
+// liveCustomer finds a customer that exists and is not archived.
+func (w *world) liveCustomer(id string) (*customer, error) {
+	c := w.customers[id]
+	switch {
+	case c == nil:
+		return nil, refuse(CodeCustomerNotFound, "customer %q not found", id)
+	case c.archived():
+		return nil, refuse(CodeEntityIsArchived, "customer %q is archived", id)
+	}
+	return c, nil
+}
+
+func (w *world) feature(id string) (*feature, error) {
+	if f := w.catalog.featureByID[id]; f != nil {
+		return f, nil
+	}
+	return nil, refuse(CodeFeatureNotFound, "feature %q not found", id)
+}
+
+func (c *customer) archived() bool { return !c.archivedAt.IsZero() }
+
+// seeResource makes a resource known: its first subscription and its first
+// usage do.
+func (c *customer) seeResource(id string, now time.Time) {
+	if _, seen := c.resources[id]; id != "" && !seen {
+		c.resources[id] = now
+	}
+}
+
+func checkResourceID(id string) error {
+	if id != "" && !resourceIDPattern.MatchString(id) {
+		return refuse(CodeBadUserInput, "resource id %q is not a valid id", id)
+	}
+	return nil
+}
+
+// archive nulls what identifies a person and ends the subscriptions, as Stigg
+// documents for archived customers.
+func (w *world) archive(id string, now time.Time) (*customer, error) {
+	c, err := w.liveCustomer(id)
+	if err != nil {
+		return nil, err
+	}
+	c.name, c.email = nil, nil
+	c.archivedAt, c.updatedAt = now, now
+	for _, s := range c.subscriptions {
+		if !s.over(now) {
+			s.endAt(now, "CustomerArchived")
+		}
+	}
+	return c, nil
+}
+
+// unarchive brings the customer back, without the name, the address and the
+// subscriptions that the archiving took.
+func (w *world) unarchive(id string, now time.Time) (*customer, error) {
+	c := w.customers[id]
+	if c == nil {
+		return nil, refuse(CodeCustomerNotFound, "customer %q not found", id)
+	}
+	c.archivedAt, c.updatedAt = time.Time{}, now
+	return c, nil
+}
+
+// stamp gives a time for an answer: now, and later than every stamp before.
+func (w *world) stamp(now time.Time) time.Time {
+	if !now.After(w.lastStamp) {
+		now = w.lastStamp.Add(time.Millisecond)
+	}
+	w.lastStamp = now
+	return now
+}
+
+// nextID gives an id that no call before got, the same ones at every start.
+func (w *world) nextID(kind string) string {
+	w.serial++
+	return uuidOf(kind, fmt.Sprint(w.serial))
+}
+
+// uuidOf derives the UUID of a thing from its kind and its public id, so that
+// answers are the same at every start.
+func uuidOf(kind, id string) string {
+	sum := sha1.Sum([]byte("stigg-emulator\x00" + kind + "\x00" + id))
+	sum[6] = sum[6]&0x0f | 0x50
+	sum[8] = sum[8]&0x3f | 0x80
+	return fmt.Sprintf("%08x-%04x-%04x-%04x-%012x", binary.BigEndian.Uint32(sum[:4]),
+		sum[4:6], sum[6:8], sum[8:10], sum[10:16])
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

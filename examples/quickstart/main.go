@@ -1,0 +1,176 @@
+// Command quickstart serves a gated API in front of an emulated Stigg, so that you can
+// see Gate work without an account.
+//
+//	go run ./examples/quickstart          serves until Ctrl-C and prints what to try
+//	go run ./examples/quickstart -once    takes the tour by itself
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/stiggate/gate"
+	"github.com/stiggate/gate/client"
+	"github.com/stiggate/gate/emulator"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "quickstart:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+type settings struct {
+	addr, router, stigg, key string
+	once                     bool
+}
+
+func parse(args []string, stderr io.Writer) (settings, error) {
+	var s settings
+	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar(&s.addr, "addr", "127.0.0.1:8080", "where the gated API listens")
+	flags.StringVar(&s.router, "router", "nethttp", "the router: "+routerNames())
+	flags.StringVar(&s.stigg, "stigg", "", "base `URL` of another Stigg in place of the embedded emulator")
+	flags.StringVar(&s.key, "key", os.Getenv("STIGG_API_KEY"), "API `key` for -stigg (default $STIGG_API_KEY)")
+	flags.BoolVar(&s.once, "once", false, "take the tour and exit; 0 if every answer was as expected")
+	if err := flags.Parse(args); err != nil {
+		return s, err
+	}
+	addrGiven := false
+	flags.Visit(func(f *flag.Flag) { addrGiven = addrGiven || f.Name == "addr" })
+	switch {
+	case flags.NArg() > 0:
+		return s, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	case routers()[s.router] == nil:
+		return s, fmt.Errorf("unknown router %q; there are %s", s.router, routerNames())
+	case s.stigg != "" && s.key == "":
+		return s, errors.New("-stigg needs -key or $STIGG_API_KEY")
+	case s.once && !addrGiven:
+		s.addr = "127.0.0.1:0" // the tour needs no fixed port
+	}
+	return s, nil
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
+	s, err := parse(args, stderr)
+	if err != nil {
+		return err
+	}
+	emulated := s.stigg == ""
+	if emulated {
+		stigg, err := emulator.Start("127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		defer func() { _ = stigg.Close() }()
+		s.stigg, s.key = stigg.URL(), emulator.DefaultKey
+	}
+	source, err := client.New(s.key, client.WithEndpoint(s.stigg))
+	if err != nil {
+		return err
+	}
+	logger := slog.New(slog.NewTextHandler(stderr, nil))
+	g, err := gate.New(source, gate.FromTrustedHeader("X-Customer-ID", "X-Resource-ID"),
+		gate.WithLogger(logger), gate.WithUpgradeLink("https://app.example.com/upgrade?feature={feature}"))
+	if err != nil {
+		return err
+	}
+	server, err := serve(s.addr, recovered(routers()[s.router](g), logger))
+	if err != nil {
+		return errors.Join(err, g.Close(context.Background()))
+	}
+	if s.once {
+		tour := tour{out: stdout, url: server.url, gate: g, stigg: source}
+		err = errors.Join(tour.take(ctx), server.stop(), closeGate(g))
+		return errors.Join(err, tour.compare(ctx, err))
+	}
+	welcome(stdout, s, server.url, emulated)
+	select {
+	case <-ctx.Done():
+	case err = <-server.failed:
+	}
+	fmt.Fprintln(stdout, "\nStopping: no new requests, then the usage that waits goes to Stigg.")
+	return errors.Join(err, server.stop(), closeGate(g))
+}
+
+// closeGate delivers what is left, for as long as an orchestrator usually allows.
+func closeGate(g *gate.Gate) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	return g.Close(ctx)
+}
+
+// listener is a running HTTP server.
+type listener struct {
+	url    string
+	server *http.Server
+	failed chan error
+}
+
+func serve(addr string, h http.Handler) (*listener, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	s := &listener{
+		url:    "http://" + l.Addr().String(),
+		server: &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second},
+		failed: make(chan error, 1),
+	}
+	go func() {
+		if err := s.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			s.failed <- err
+		}
+	}()
+	return s, nil
+}
+
+// stop lets running requests finish.
+func (s *listener) stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return s.server.Shutdown(ctx)
+}
+
+func welcome(w io.Writer, s settings, api string, emulated bool) {
+	if emulated {
+		fmt.Fprintf(w, "Stigg, emulated   %s   (API key %s)\n", s.stigg, s.key)
+	} else {
+		fmt.Fprintf(w, "Stigg             %s\n", s.stigg)
+	}
+	fmt.Fprintf(w, "Your gated API    %s   (router %s)\n\nTry:\n", api, s.router)
+	for _, try := range []struct{ what, curl string }{
+		{"4 campaigns are in the Basic plan; the 5th is refused", "-X POST -H 'X-Customer-ID: customer-basic' " + api + "/campaigns"},
+		{"3 of 5 templates are used, so 3 more are refused and 2 are not", "-X POST -H 'X-Customer-ID: customer-demo-01' '" + api + "/templates?n=3'"},
+		{"a template is given back", "-X DELETE -H 'X-Customer-ID: customer-demo-01' '" + api + "/templates?n=1'"},
+		{"analytics are in Essentials, not in Basic", "-H 'X-Customer-ID: customer-basic' " + api + "/analytics"},
+		{"a city outside of the plan", "-H 'X-Customer-ID: customer-demo-01' " + api + "/cities/TLV"},
+		{"a handler that fails uses nothing", "-X POST -H 'X-Customer-ID: customer-pro' '" + api + "/campaigns?fail=500'"},
+		{"open to everybody", api + "/health"},
+	} {
+		fmt.Fprintf(w, "  # %s\n  curl -i %s\n", try.what, try.curl)
+	}
+	if emulated {
+		fmt.Fprintf(w, "\nWhat Stigg has recorded:\n  curl %s/_emulator/usage\n", s.stigg)
+	}
+	fmt.Fprint(w, "\nCustomers: customer-demo-01, customer-basic, customer-pro, customer-none, customer-archived.\nCtrl-C stops.\n")
+}
