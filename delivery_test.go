@@ -235,7 +235,7 @@ func TestCloseCountsWhatIsLeft(t *testing.T) {
 		if !errors.As(err, &left) || left.Queued != 150 || left.Open != 1 {
 			t.Errorf("got %v", err)
 		}
-		if again := g.Close(t.Context()); again != err {
+		if again := g.Close(t.Context()); !errors.Is(again, err) {
 			t.Errorf("closed again: %v", again)
 		}
 		if _, d := g.Admit(t.Context(), Customer{ID: "c"}, Feature("f").Uses(1)); d.Reason != ReasonUnavailable || !errors.Is(d.Err, ErrClosed) {
@@ -278,7 +278,7 @@ func TestCloseWithoutUse(t *testing.T) {
 func TestReadYourWrites(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &stub{set: features(metered("f", 0, 5))}
-		s.report = func(batch []Usage) ([]Ack, error) {
+		s.report = func([]Usage) ([]Ack, error) {
 			return []Ack{{Known: true, Usage: 4, At: time.Now()}}, nil // another process used 3
 		}
 		g := gateOf(t, s)

@@ -1,1 +1,37 @@
+// Package gate puts a SaaS company's price plans, as they are kept in Stigg, in front
+// of its HTTP handlers: who is asking, does their plan cover this and this much, if
+// not 402 or 403 with the reason, and after the handler succeeded the usage is
+// reported.
+//
+//	src, err := client.New(os.Getenv("STIGG_API_KEY"))
+//	g, err := gate.New(src, gate.FromContext(account)) // who pays: what authentication verified
+//	defer g.Close(ctx)                                 // delivers the usage still queued
+//
+//	mux.Handle("POST /campaigns", nethttp.Require(g, gate.Feature("feature-02-campaigns").Uses(1))(createCampaign))
+//	mux.Handle("DELETE /seats/{id}", nethttp.Require(g, gate.Feature("feature-seats").Frees(1))(removeSeat))
+//	mux.Handle("GET /analytics", nethttp.Require(g, gate.Feature("feature-04-analytics"))(showAnalytics))
+//
+// A Policy says what a route asks. Packages nethttp and chistigg put policies in front
+// of handlers; without HTTP there are Gate.Check and Gate.Admit.
+//
+// # What is promised
+//
+// Within one process no limit is passed by what is admitted, whatever runs at the same
+// time: an amount is held while its handler runs. Across processes a limit is as
+// exact as Stigg's answers are fresh; each process counts its own requests at once and
+// learns of the others' with every report and every read.
+//
+// Usage is reported if the handler succeeds (a status below 400, no panic), once: it
+// keeps one idempotency key from birth to acknowledgement. It waits in memory, so a
+// process that is killed loses what it had not delivered; Close delivers all.
+//
+// Stigg is asked once per customer and minute, not once per request, and never while
+// a decision can be made without it. If nothing is known of a customer and Stigg does
+// not answer in time, the answer is 503, not 402.
+//
+// # Order of middlewares
+//
+// Recovery outside, then authentication, then the gate, then the handler. A recovery
+// inside the gate would hide a panic from it, and a gate outside of authentication
+// can't know who asks. Two gates on one request charge twice.
 package gate

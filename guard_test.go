@@ -87,7 +87,7 @@ func TestWhatIsReported(t *testing.T) {
 func TestPanicsPassThroughUntouched(t *testing.T) {
 	boom := errors.New("boom")
 	defer func() {
-		if got := recover(); got != boom {
+		if got, _ := recover().(error); !errors.Is(got, boom) {
 			t.Errorf("recovered %v, want the handler's own value", got)
 		}
 	}()

@@ -46,7 +46,7 @@ const (
 func defaults() config {
 	return config{
 		logger:      slog.New(slog.DiscardHandler),
-		now:         time.Now,
+		now:         time.Now, //nolint:forbidigo // the default of WithClock
 		ttl:         DefaultTTL,
 		customers:   DefaultCustomers,
 		patience:    DefaultDecisionDeadline,

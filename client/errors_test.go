@@ -122,7 +122,7 @@ func TestAnErrorTakesNoTextFromStiggThatIsNoWord(t *testing.T) {
 			if strings.Contains(e.Message, testKey) {
 				t.Error("the message has the key")
 			}
-			if strings.ContainsAny(err.Error(), "\n\x1b\xff") || len(err.Error()) > 300 {
+			if strings.ContainsAny(err.Error(), "\n\x1b\ufffd") || len(err.Error()) > 300 {
 				t.Errorf("the text is %q", err)
 			}
 			for _, text := range renderings(err) {

@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -83,7 +84,8 @@ func TestWithoutDemoThereAreNoCustomers(t *testing.T) {
 		t.Error(got)
 	}
 	must(t, e.AddCustomer("customer-demo-01"))
-	if err, _ := e.AddCustomer("customer-demo-01").(*Error); err == nil || err.Code != CodeDuplicatedEntity {
+	var err *Error
+	if !errors.As(e.AddCustomer("customer-demo-01"), &err) || err.Code != CodeDuplicatedEntity {
 		t.Errorf("added twice: %v", err)
 	}
 }

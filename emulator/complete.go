@@ -163,12 +163,12 @@ func (x *execution) neutral(t *ast.Type, f *collected) any {
 		return []any{}
 	}
 	def := x.e.schema.Types[t.NamedType]
-	switch {
-	case def.Kind == ast.Enum:
+	switch def.Kind {
+	case ast.Enum:
 		return def.EnumValues[0].Name
-	case def.Kind == ast.Union:
+	case ast.Union:
 		return obj{"__typename": def.Types[0]}
-	case def.Kind == ast.Object:
+	case ast.Object:
 		return obj{}
 	}
 	switch def.Name {

@@ -2,6 +2,7 @@ package emulator
 
 import (
 	_ "embed"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -227,7 +228,7 @@ func (x *execution) answer(w *writer, root *ast.Definition, f *collected) (failu
 	if err == nil {
 		return nil
 	}
-	if known, ok := err.(*Error); ok {
+	if known := (*Error)(nil); errors.As(err, &known) {
 		return known
 	}
 	return refuse(CodeUnexpected, "%v", err)

@@ -20,7 +20,7 @@ func (e *Emulator) routes() http.Handler {
 	mux.HandleFunc("/graphql", e.serveGraphQL)
 	e.routeEdge(mux)
 	e.routeOperator(mux)
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		e.write(w, e.failed(http.StatusNotFound, codeBadRequest, "nothing is served at this path"))
 	})
 	return mux

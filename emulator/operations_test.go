@@ -144,7 +144,7 @@ func TestAnswersAreTheSameAtEveryStart(t *testing.T) {
 		}
 		return all.String()
 	}
-	if asked() != asked() {
+	if first, second := asked(), asked(); first != second {
 		t.Error("two emulators answer differently")
 	}
 }

@@ -64,7 +64,7 @@ func (e *Emulator) moveClock(w http.ResponseWriter, r *http.Request) {
 
 func only(method string, serve http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != method && !(method == http.MethodGet && r.Method == http.MethodHead) {
+		if r.Method != method && (method != http.MethodGet || r.Method != http.MethodHead) {
 			w.Header().Set("Allow", method)
 			show(w, http.StatusMethodNotAllowed, map[string]string{"error": "this path is for " + method + " only"})
 			return

@@ -101,10 +101,10 @@ func (v view) common(e *entitlement) obj {
 		"hasSoftLimit":       e.soft,
 		"hiddenFromWidgets":  []string{},
 	}
-	switch {
-	case e.feature.Type == "ENUM":
+	switch e.feature.Type {
+	case "ENUM":
 		shown["enumValues"] = slices.Concat([]string{}, e.values)
-	case e.feature.Type == "NUMBER":
+	case "NUMBER":
 		shown["usageLimit"] = e.limit
 	}
 	if !e.feature.metered() {

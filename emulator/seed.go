@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -89,7 +90,7 @@ func (w *world) seedCustomer(at string, c *customer, u *seedUser) error {
 	for i, s := range u.Usage {
 		m := Measurement{CustomerID: c.id, ResourceID: s.ResourceID, FeatureID: s.FeatureID, Value: s.Value}
 		err := w.checkMeasurement(m)
-		if refusal, ok := err.(*Error); ok && refusal.Code != CodeFeatureHasMeter {
+		if refusal := (*Error)(nil); errors.As(err, &refusal) && refusal.Code != CodeFeatureHasMeter {
 			return fmt.Errorf("%s.usage[%d]: %w", at, i, err)
 		}
 		c.seeResource(s.ResourceID, s.CreatedAt.UTC())

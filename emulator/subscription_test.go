@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"errors"
 	"testing"
 	"time"
 )
@@ -73,7 +74,8 @@ func TestAPromotionNeedsNoSubscription(t *testing.T) {
 		t.Error("the next day: " + reason)
 	}
 	must(t, e.Revoke("customer-none", campaigns))
-	if err, _ := e.Revoke("customer-none", campaigns).(*Error); err == nil || err.Code != CodePromotionNotFound {
+	var err *Error
+	if !errors.As(e.Revoke("customer-none", campaigns), &err) || err.Code != CodePromotionNotFound {
 		t.Errorf("revoked twice: %v", err)
 	}
 	if got := stateOf(t, e, "customer-none", ""); got != "NoActiveSubscription" {

@@ -1,7 +1,7 @@
 package emulator
 
 import (
-	"crypto/sha1"
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"maps"
@@ -151,8 +151,8 @@ func (w *world) nextID(kind string) string {
 // uuidOf derives the UUID of a thing from its kind and its public id, so that
 // answers are the same at every start.
 func uuidOf(kind, id string) string {
-	sum := sha1.Sum([]byte("stigg-emulator\x00" + kind + "\x00" + id))
-	sum[6] = sum[6]&0x0f | 0x50
+	sum := sha256.Sum256([]byte("stigg-emulator\x00" + kind + "\x00" + id))
+	sum[6] = sum[6]&0x0f | 0x80
 	sum[8] = sum[8]&0x3f | 0x80
 	return fmt.Sprintf("%08x-%04x-%04x-%04x-%012x", binary.BigEndian.Uint32(sum[:4]),
 		sum[4:6], sum[6:8], sum[8:10], sum[10:16])

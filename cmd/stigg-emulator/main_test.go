@@ -27,7 +27,7 @@ func TestServesUntilItIsStopped(t *testing.T) {
 	for lines.Scan() && !strings.HasPrefix(lines.Text(), "Stop") {
 		greeting.WriteString(lines.Text() + "\n")
 	}
-	go io.Copy(io.Discard, out)
+	go func() { _, _ = io.Copy(io.Discard, out) }()
 	url := regexp.MustCompile(`http://127\.0\.0\.1:\d+`).FindString(greeting.String())
 	resp, err := http.Get(url + "/_emulator/health")
 	if err != nil {

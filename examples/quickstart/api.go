@@ -125,11 +125,11 @@ func answer(w http.ResponseWriter, status int, body any) {
 func recovered(next http.Handler, logger *slog.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
-			p := recover()
-			if p == http.ErrAbortHandler {
-				panic(p)
-			}
-			if p != nil {
+			switch p := recover(); {
+			case p == nil:
+			case p == any(http.ErrAbortHandler):
+				panic(p) // net/http's own way to break off
+			default:
 				logger.Error("a handler panicked", "route", r.Pattern, "panic", p)
 				answer(w, http.StatusInternalServerError, map[string]any{"error": "internal server error"})
 			}

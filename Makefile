@@ -1,0 +1,44 @@
+# The two commands: `make test` passes everything a change must pass, on a machine
+# with Go alone; `make lint` runs the linters, at a pinned version.
+
+GO ?= go
+GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+.PHONY: all test format vet generated race examples lint bench fuzz
+
+all: test lint
+
+test: format vet generated race examples
+
+format:
+	@out=$$(gofmt -l .); [ -z "$$out" ] || { echo "gofmt would change:"; echo "$$out"; exit 1; }
+
+vet:
+	$(GO) mod tidy -diff
+	$(GO) vet ./...
+
+# Regenerating must change nothing.
+generated:
+	@old=$$(mktemp -d) && cp client/gql/*.go $$old && $(GO) generate ./client && \
+	{ diff -r $$old client/gql >/dev/null || { echo "client/gql was out of date; it is regenerated now, commit it"; exit 1; }; } && rm -r $$old
+
+race:
+	$(GO) test -race -shuffle=on -timeout 8m ./...
+
+# What the README tells a newcomer to run.
+examples:
+	$(GO) run ./examples/quickstart -once -router nethttp
+	$(GO) run ./examples/quickstart -once -router chi
+
+lint:
+	$(GO) run $(GOLANGCI_LINT) run ./...
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+# Each fuzz test for FUZZTIME.
+FUZZTIME ?= 30s
+fuzz:
+	$(GO) test -run '^$$' -fuzz FuzzCustomerIDs -fuzztime $(FUZZTIME) .
+	$(GO) test -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZTIME) ./client
+	$(GO) test -run '^$$' -fuzz FuzzGraphQL -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./emulator
