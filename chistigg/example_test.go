@@ -1,0 +1,47 @@
+package chistigg_test
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/stiggate/gate"
+	"github.com/stiggate/gate/chistigg"
+)
+
+func ExampleRequire() {
+	g, err := gate.New(source{}, gate.FromTrustedHeader("X-Customer-ID", "")) // an app uses client.New
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	r := chi.NewRouter()
+	r.With(chistigg.Require(g, gate.Feature("analytics"))).Get("/analytics", func(http.ResponseWriter, *http.Request) {})
+	fmt.Println(get(r, "/analytics"))
+	// Output: 402
+}
+
+func ExampleRoutes() {
+	g, err := gate.New(source{}, gate.FromTrustedHeader("X-Customer-ID", "")) // an app uses client.New
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	table := gate.Table{
+		"GET /analytics": gate.Feature("analytics"),
+		"GET /health":    gate.Public(),
+	}
+	ok := func(http.ResponseWriter, *http.Request) {}
+	r := chi.NewRouter()
+	r.Use(chistigg.Routes(g, table, gate.DenyRest))
+	r.Get("/analytics", ok)
+	r.Get("/health", ok)
+	r.Get("/forgotten", ok)
+	if err := chistigg.Verify(r, table); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(get(r, "/analytics"), get(r, "/health"), get(r, "/forgotten"))
+	// Output: 402 200 403
+}

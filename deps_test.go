@@ -1,0 +1,120 @@
+package gate
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/stiggate/gate"
+
+// TestDependencies holds what each package may bring along. What an app's go.sum
+// grows by is a promise too.
+func TestDependencies(t *testing.T) {
+	lru := "github.com/hashicorp/golang-lru/v2"
+	tests := []struct {
+		pkg     string
+		allowed []string
+	}{
+		{module, []string{lru}},
+		{module + "/nethttp", []string{lru, module}},
+		{module + "/chistigg", []string{lru, module, module + "/nethttp", "github.com/go-chi/chi/v5"}},
+		{module + "/gatetest", []string{lru, module}},
+	}
+	for _, tt := range tests {
+		out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", tt.pkg).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for dep := range strings.FieldsSeq(string(out)) {
+			allowed := dep == tt.pkg
+			for _, a := range tt.allowed {
+				allowed = allowed || dep == a || a == lru && strings.HasPrefix(dep, lru+"/")
+			}
+			if !allowed {
+				t.Errorf("%s brings %s along", tt.pkg, dep)
+			}
+		}
+	}
+}
+
+func TestTheEmulatorSharesNoCodeWithTheGate(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", module+"/emulator").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dep := range strings.FieldsSeq(string(out)) {
+		if dep == module {
+			t.Error("the emulator imports the gate")
+		}
+	}
+}
+
+// TestAdaptersOnlyTranslate holds their size.
+func TestAdaptersOnlyTranslate(t *testing.T) {
+	for _, pkg := range []string{"nethttp", "chistigg"} {
+		files, err := filepath.Glob(pkg + "/*.go")
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := 0
+		for _, f := range files {
+			if !strings.HasSuffix(f, "_test.go") {
+				lines += strings.Count(read(t, f), "\n")
+			}
+		}
+		if lines == 0 || lines >= 100 {
+			t.Errorf("%s has %d lines, want under 100", pkg, lines)
+		}
+	}
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// TestTheREADMEsProgramsCompile vets them as a newcomer would paste them.
+func TestTheREADMEsProgramsCompile(t *testing.T) {
+	programs := regexp.MustCompile("(?s)```go\n(package main\n.*?)```").FindAllStringSubmatch(read(t, "README.md"), -1)
+	if len(programs) < 2 {
+		t.Fatalf("%d programs in the README, want one for each router", len(programs))
+	}
+	for _, p := range programs {
+		file := filepath.Join(t.TempDir(), "main.go")
+		if err := os.WriteFile(file, []byte(p[1]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.CommandContext(t.Context(), "go", "vet", file).CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s\n%s", err, out, p[1])
+		}
+	}
+}
+
+func TestTheREADMENamesEveryCode(t *testing.T) {
+	readme := read(t, "README.md")
+	if n := strings.Count(readme, "\n"); n >= 250 {
+		t.Errorf("the README has %d lines, want under 250", n)
+	}
+	codes := []string{"usage_never_fits"}
+	for _, r := range []Reason{
+		ReasonBudgetExceeded, ReasonCustomerIsArchived, ReasonCustomerNotFound, ReasonResourceNotFound, ReasonEntitlementNotFound,
+		ReasonFeatureNotFound, ReasonFeatureMismatch, ReasonInsufficientCredits, ReasonNoSubscription, ReasonNotInPlan,
+		ReasonLimitExceeded, ReasonValueNotAllowed, ReasonRevoked, ReasonUnknown,
+		ReasonUnresolved, ReasonUnavailable, ReasonPending, ReasonBadRequest, ReasonNotInTable,
+	} {
+		codes = append(codes, r.answer().code)
+	}
+	for _, code := range codes {
+		if !strings.Contains(readme, `<a id="`+code+`"></a>`) {
+			t.Errorf("the README has no anchor for %s, where a denial's type leads", code)
+		}
+	}
+}

@@ -1,0 +1,149 @@
+package gate_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+
+	"github.com/stiggate/gate"
+	"github.com/stiggate/gate/nethttp"
+)
+
+// plan is a Stigg where everybody has the same: 2 of 5 templates used. An app uses
+// client.New.
+type plan struct{}
+
+func (plan) Entitlements(context.Context, gate.Customer) (gate.EntitlementSet, error) {
+	return gate.EntitlementSet{Features: []gate.Entitlement{
+		{FeatureID: "templates", DisplayName: "Templates", Kind: gate.Metered, Granted: true, Limit: 5, Usage: 2},
+		{FeatureID: "tokens", DisplayName: "Tokens", Kind: gate.Metered, Granted: true, Limit: 1000},
+		{FeatureID: "analytics", DisplayName: "Analytics", Kind: gate.Boolean, Granted: true},
+	}}, nil
+}
+
+func (plan) Report(_ context.Context, batch []gate.Usage) ([]gate.Ack, error) {
+	for _, u := range batch {
+		fmt.Printf("reported: %v of %s\n", u.Value, u.FeatureID)
+	}
+	return make([]gate.Ack, len(batch)), nil
+}
+
+// newGate trusts the proxy in front of the app to set the header.
+func newGate() *gate.Gate {
+	g, err := gate.New(plan{}, gate.FromTrustedHeader("X-Customer-ID", ""))
+	if err != nil {
+		panic(err)
+	}
+	return g
+}
+
+func ExampleNew() {
+	type accountKey struct{} // where the authentication middleware puts the account
+	account := func(ctx context.Context) (gate.Customer, bool) {
+		id, ok := ctx.Value(accountKey{}).(string)
+		return gate.Customer{ID: id}, ok
+	}
+	g, err := gate.New(plan{}, gate.FromContext(account),
+		gate.WithUpgradeLink("https://app.example.com/upgrade?feature={feature}"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = g.Close(context.Background()) }()
+	// Output:
+}
+
+func ExampleGate_Check() {
+	g := newGate()
+	defer func() { _ = g.Close(context.Background()) }()
+	d := g.Check(context.Background(), gate.Customer{ID: "acme"}, gate.Feature("templates").Asks(4))
+	fmt.Println(d.Allowed, d.Code, d.Usage, "of", d.Limit)
+	// Output: false usage_limit_exceeded 2 of 5
+}
+
+func ExampleGate_Admit() {
+	g := newGate()
+	ticket, d := g.Admit(context.Background(), gate.Customer{ID: "acme"}, gate.Feature("templates").Uses(2))
+	if !d.Allowed {
+		fmt.Println(d.Code)
+		return
+	}
+	defer ticket.Release() // changes nothing once it is settled
+	// … the work …
+	ticket.Settle()
+	fmt.Println(g.Close(context.Background()))
+	// Output:
+	// reported: 2 of templates
+	// <nil>
+}
+
+func ExampleTicket_Use() {
+	g := newGate()
+	answer := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		// At most 500 tokens were asked for; the answer took 120.
+		if err := gate.TicketFrom(r.Context()).Use(120); err != nil {
+			fmt.Println(err)
+		}
+	})
+	h := nethttp.Require(g, gate.Feature("tokens").Uses(500))(answer)
+
+	r := httptest.NewRequest("POST", "/answer", nil)
+	r.Header.Set("X-Customer-ID", "acme")
+	h.ServeHTTP(httptest.NewRecorder(), r)
+	_ = g.Close(context.Background())
+	// Output: reported: 120 of tokens
+}
+
+func ExamplePolicy_UsesFunc() {
+	perItem := gate.Feature("templates").UsesFunc(func(r *http.Request) (float64, error) {
+		n, err := strconv.ParseFloat(r.URL.Query().Get("n"), 64)
+		if err != nil {
+			return 0, &gate.RequestError{Code: "bad_amount", Detail: "n must be a number."}
+		}
+		return n, nil
+	})
+	g := newGate()
+	defer func() { _ = g.Close(context.Background()) }()
+	h := nethttp.Require(g, perItem)(http.NotFoundHandler())
+	for _, target := range []string{"/templates?n=4", "/templates?n=many"} {
+		r := httptest.NewRequest("POST", target, nil)
+		r.Header.Set("X-Customer-ID", "acme")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		fmt.Println(w.Code)
+	}
+	// Output:
+	// 402
+	// 400
+}
+
+func ExampleAll() {
+	g := newGate()
+	defer func() { _ = g.Close(context.Background()) }()
+	report := gate.All(gate.Feature("analytics"), gate.Feature("templates").Asks(1))
+	fmt.Println(g.Check(context.Background(), gate.Customer{ID: "acme"}, report).Allowed)
+	// Output: true
+}
+
+func ExampleAny() {
+	g := newGate()
+	defer func() { _ = g.Close(context.Background()) }()
+	export := gate.Any(gate.Feature("export"), gate.Feature("analytics"))
+	fmt.Println(g.Check(context.Background(), gate.Customer{ID: "acme"}, export).Allowed)
+	// Output: true
+}
+
+func ExampleWithStatus() {
+	g, err := gate.New(plan{}, gate.FromTrustedHeader("X-Customer-ID", ""),
+		gate.WithStatus(gate.ReasonLimitExceeded, http.StatusTooManyRequests))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = g.Close(context.Background()) }()
+	d := g.Check(context.Background(), gate.Customer{ID: "acme"}, gate.Feature("templates").Asks(4))
+	fmt.Println(d.Status)
+	// Output: 429
+}

@@ -1,0 +1,62 @@
+// Command nethttp is the smallest API gated with net/http. Run an emulator beside it:
+//
+//	go run ./cmd/stigg-emulator &
+//	STIGG_API_KEY=stigg-emulator-key STIGG_URL=http://127.0.0.1:4100 go run ./examples/nethttp
+//	curl -i -X POST -H 'X-Customer-ID: customer-basic' http://127.0.0.1:8080/campaigns
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/stiggate/gate"
+	"github.com/stiggate/gate/client"
+	"github.com/stiggate/gate/nethttp"
+)
+
+func main() {
+	stigg, err := client.New(os.Getenv("STIGG_API_KEY"), client.WithEndpoint(cmp.Or(os.Getenv("STIGG_URL"), "https://api.stigg.io")))
+	if err != nil {
+		log.Fatal(err)
+	}
+	// A proxy in front of this program authenticates and sets the header itself. Where
+	// your own middleware does, use gate.FromContext.
+	g, err := gate.New(stigg, gate.FromTrustedHeader("X-Customer-ID", ""))
+	if err != nil {
+		log.Fatal(err)
+	}
+	server := &http.Server{Addr: "127.0.0.1:8080", Handler: routes(g), ReadHeaderTimeout: 10 * time.Second}
+	stop, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer cancel()
+	go func() {
+		if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+			log.Print(err)
+			cancel()
+		}
+	}()
+	<-stop.Done()
+
+	// First let running requests finish, then deliver what they used.
+	ctx, done := context.WithTimeout(context.Background(), 20*time.Second)
+	defer done()
+	if err := errors.Join(server.Shutdown(ctx), g.Close(ctx)); err != nil {
+		log.Print(err)
+	}
+}
+
+func routes(g *gate.Gate) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("POST /campaigns", nethttp.Require(g, gate.Feature("feature-02-campaigns").Uses(1))(http.HandlerFunc(createCampaign)))
+	mux.Handle("GET /analytics", nethttp.Require(g, gate.Feature("feature-04-analytics"))(http.HandlerFunc(showAnalytics)))
+	return mux
+}
+
+func createCampaign(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusCreated) }
+func showAnalytics(w http.ResponseWriter, _ *http.Request)  { _, _ = w.Write([]byte("analytics\n")) }
