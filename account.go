@@ -12,8 +12,9 @@ type account struct {
 	mu  sync.Mutex
 	cur *period
 	// lastRead and lastAck are the book's clock at the start of the newest read
-	// applied and at the newest acknowledgement.
-	lastRead, lastAck uint64
+	// applied and at the newest acknowledgement; readAt and addedAt when a read was last
+	// applied and when usage was last added without a count of Stigg's.
+	lastRead, lastAck, readAt, addedAt uint64
 	// ackedAt is Stigg's time of the newest acknowledgement.
 	ackedAt time.Time
 }
@@ -132,9 +133,10 @@ func (a *account) drop(p *period, used float64) {
 }
 
 // acknowledge ends the wait of usage that Stigg has counted. Stigg's own count, if
-// it came along, becomes used, unless newer word was applied first; without it the
-// usage itself is added. sent is the book's clock before the report first left: a
-// read that began after it may know more than the answer, which then only raises.
+// it came along, becomes used; without it the usage itself is added. An answer that is
+// not the newest only raises: one whose time is not after that of the newest (answers
+// of one batch may share it), and one whose report first left, at tick sent, before
+// something else was learned.
 func (a *account) acknowledge(p *period, used float64, ack *reading, at, now time.Time, sent uint64, c cycle) {
 	tick := a.book.tick()
 	a.mu.Lock()
@@ -142,22 +144,32 @@ func (a *account) acknowledge(p *period, used float64, ack *reading, at, now tim
 	p.arrive(used)
 	a.lastAck = max(a.lastAck, tick)
 	if ack == nil {
-		p.used += used
+		a.add(p, used, sent)
 		return
 	}
 	r := *ack
 	if r.end.IsZero() && !p.end.IsZero() {
 		r.start, r.end = p.start, p.end
 	}
-	if !at.IsZero() && at.Before(a.ackedAt) {
-		return // an answer given later has this usage in it
+	newest := (at.IsZero() || at.After(a.ackedAt)) && a.readAt < sent && a.addedAt < sent
+	if !a.apply(r, newest, now, c) {
+		a.add(p, used, sent)
+		return
 	}
 	if at.After(a.ackedAt) {
 		a.ackedAt = at
 	}
-	if !a.apply(r, a.lastRead < sent, now, c) {
-		p.used += used
+}
+
+// add counts usage that Stigg acknowledged without saying how much is used now. A
+// read applied since it was sent may have it already: then it only raises. Call it
+// under the lock.
+func (a *account) add(p *period, used float64, sent uint64) {
+	if used < 0 && a.readAt > sent {
+		return
 	}
+	p.used = max(0, p.used+used)
+	a.addedAt = a.book.tick()
 }
 
 // read applies a read of Stigg that began at tick begun.
@@ -166,6 +178,7 @@ func (a *account) read(begun uint64, r reading, now time.Time, c cycle) {
 	defer a.mu.Unlock()
 	newest := begun > a.lastRead && begun > a.lastAck
 	a.lastRead = max(a.lastRead, begun)
+	a.readAt = a.book.tick()
 	a.apply(r, newest, now, c)
 }
 
@@ -184,8 +197,8 @@ func (a *account) apply(r reading, newest bool, now time.Time, c cycle) bool {
 	case p == nil, !p.end.IsZero() && !r.start.Before(p.end):
 		a.cur = &period{start: r.start, end: r.end, provisional: over, standing: standing{used: r.usage}}
 		return !over
-	case over:
-		return false
+	case over, !r.end.IsZero() && !r.end.After(p.start):
+		return false // a period before this one
 	case !newest:
 		p.used = max(p.used, r.usage)
 	default:
@@ -194,10 +207,16 @@ func (a *account) apply(r reading, newest bool, now time.Time, c cycle) bool {
 	return true
 }
 
-// view is the account's present standing and period.
+// view is the account's present standing and its period's end.
 func (a *account) view(now time.Time, c cycle) (standing, time.Time) {
+	p := a.present(now, c)
+	return p.standing, p.end
+}
+
+// present is the account's present period.
+func (a *account) present(now time.Time, c cycle) period {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.roll(now, c)
-	return a.cur.standing, a.cur.end
+	return *a.cur
 }

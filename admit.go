@@ -53,7 +53,14 @@ func (g *Gate) admit(ctx context.Context, c Customer, p *Policy, call Call, hold
 		t.decision = d
 	}
 	if g.observer != nil {
+		decided := false
+		defer func() {
+			if !decided {
+				t.Release() // the observer panics
+			}
+		}()
 		g.observer.Decided(ctx, d)
+		decided = true
 	}
 	return t, d
 }
@@ -113,13 +120,18 @@ func (g *Gate) hold(ctx context.Context, q *admission, p *Policy, slots int, d *
 		t.ctx = context.WithoutCancel(ctx)
 	}
 	q.ticket = t
-	if d.Allowed = g.evaluate(q, p, d); d.Allowed {
-		return t
+	// Given back also if a function of the policy panics.
+	defer func() {
+		if !d.Allowed {
+			t.undo(0)
+			g.delivery.vacate(slots)
+			t.book.unpin()
+		}
+	}()
+	if d.Allowed = g.evaluate(q, p, d); !d.Allowed {
+		return nil
 	}
-	t.undo(0)
-	g.delivery.vacate(slots)
-	t.book.unpin()
-	return nil
+	return t
 }
 
 var errNoReporter = errors.New("the policy reports usage, but the gate has no Reporter")
@@ -231,6 +243,7 @@ func (q *admission) meter(r *right, a ask, d *Decision) verdict {
 		d.Requested, d.HasRequested = 1, true
 	}
 	hold := q.ticket != nil && (a.mode == modeUses || a.mode == modeFrees)
+	a.own, _ = q.ticket.holding(r)
 	h := hold0(r, a)
 	t := r.account.take(q.now, r.cycle(), h.held, hold, func(s standing) verdict { return r.room(s, a) })
 	d.Metered, d.Usage, d.ResetsAt = true, t.used+t.unacked, t.end
@@ -261,7 +274,7 @@ func hold0(r *right, a ask) hold {
 	case modeUses:
 		return hold{right: r, held: a.amount, use: a.amount}
 	case modeFrees:
-		return hold{right: r, use: -a.amount}
+		return hold{right: r, use: -a.amount, frees: true}
 	default:
 		return hold{right: r}
 	}
@@ -279,7 +292,8 @@ func (q *admission) pay(r *right, a ask, h *hold, hold bool) verdict {
 		return verdict{reason: reason}
 	}
 	price := a.amount * r.CreditRate.Amount
-	t := r.wallet.take(q.now, cycle{}, price, hold, func(s standing) verdict { return r.credit.room(s, price) })
+	_, own := q.ticket.holding(r)
+	t := r.wallet.take(q.now, cycle{}, price, hold, func(s standing) verdict { return r.credit.room(s, price, own) })
 	if t.reason == "" && hold {
 		h.credits, h.creditPeriod = price, t.period
 	}
@@ -305,7 +319,9 @@ func (g *Gate) finish(p *Policy, d *Decision) {
 		}
 	}
 	for _, statuses := range []map[Reason]int{g.statuses, p.statuses} {
-		if status, ok := statuses[d.Reason.known()]; ok {
+		if status, ok := statuses[d.Reason]; ok {
+			d.Status = status
+		} else if status, ok := statuses[d.Reason.known()]; ok {
 			d.Status = status
 		}
 	}
@@ -327,10 +343,10 @@ func (d *Decision) apply(e *RequestError) {
 // logMistake logs, once, that the app's policies and Stigg's catalog do not agree.
 func (g *Gate) logMistake(d *Decision) {
 	type mistake struct {
-		feature string
-		reason  Reason
+		feature, route string
+		reason         Reason
 	}
-	if _, known := g.logged.LoadOrStore(mistake{d.FeatureID, d.Reason}, true); !known {
+	if _, known := g.logged.LoadOrStore(mistake{d.FeatureID, d.Route, d.Reason}, true); !known {
 		g.logger.Error("gate: a policy does not fit the catalog; requests are denied", "feature", d.FeatureID, "reason", string(d.Reason), "route", d.Route, "error", d.Err)
 	}
 }

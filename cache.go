@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -159,16 +160,22 @@ var errTooSlow = errors.New("gate: no entitlements within the decision deadline"
 // arrive meanwhile from being forgotten.
 func (k *cache) run(c Customer, l *load, b *book) {
 	defer b.unpin()
+	l.err = errNoAnswer // should the source end its goroutine
+	defer k.end(c, l)
 	ctx, cancel := context.WithTimeout(k.ctx, loadTimeout)
 	defer cancel()
 	begun := b.tick()
 	set, err := k.source.Entitlements(ctx, c)
 	k.note(err)
-	if err != nil {
-		l.err = err
-	} else {
+	if l.err = err; err == nil {
 		l.snap = k.snapshot(b, set, begun)
 	}
+}
+
+var errNoAnswer = errors.New("gate: the source gave no answer")
+
+// end tells those who wait, and keeps what the load brought.
+func (k *cache) end(c Customer, l *load) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	defer close(l.done)
@@ -222,6 +229,7 @@ func (k *cache) stale(c Customer) {
 // snapshot applies a set to the customer's accounts and freezes it.
 func (k *cache) snapshot(b *book, set EntitlementSet, begun uint64) *snapshot {
 	now := k.now()
+	set.Credits = slices.Clone(set.Credits)
 	s := &snapshot{set: set, rights: make(map[string]*right, len(set.Features)), book: b}
 	credits := make(map[string]*Credit, len(set.Credits))
 	for i := range set.Credits {
@@ -230,7 +238,7 @@ func (k *cache) snapshot(b *book, set EntitlementSet, begun uint64) *snapshot {
 		b.account(accountKey{true, c.CurrencyID}).read(begun, reading{usage: c.Usage, end: c.PeriodEnd}, now, cycle{})
 	}
 	for _, e := range set.Features {
-		r := &right{Entitlement: e}
+		r := &right{Entitlement: e.clone()}
 		if e.Kind == Metered {
 			r.account = b.account(accountKey{false, e.FeatureID})
 			r.account.read(begun, reading{e.Usage, e.PeriodStart, e.PeriodEnd}, now, r.cycle())

@@ -138,6 +138,128 @@ func TestOneRefusedMeasurementCostsNoOther(t *testing.T) {
 	})
 }
 
+// riddle is an answer that nobody understands.
+type riddle struct{}
+
+func (riddle) Error() string   { return "stub: riddle" }
+func (riddle) Temporary() bool { return false }
+
+func TestOneRiddleDelaysNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{set: features(metered("f", 0, 1e9))}
+		solved := false
+		s.report = func(batch []Usage) ([]Ack, error) {
+			for _, u := range batch {
+				if u.Customer.ID == "riddle" && !solved {
+					return nil, fmt.Errorf("wrapped: %w", riddle{})
+				}
+			}
+			return nil, nil
+		}
+		g := gateOf(t, s)
+		for i := range 40 {
+			customer := fmt.Sprint("c", i)
+			if i%10 == 7 {
+				customer = "riddle"
+			}
+			use(t, g, customer, 1)
+		}
+		time.Sleep(30 * time.Second)
+		use(t, g, "late", 1)
+		time.Sleep(30 * time.Second)
+		if n := len(s.usages()); n != 37 || g.Stats().Queued != 4 {
+			t.Errorf("%d delivered, %d queued, want 37 and 4", n, g.Stats().Queued)
+		}
+		s.mu.Lock()
+		solved = true
+		s.mu.Unlock()
+		start := time.Now()
+		if err := g.Close(t.Context()); err != nil || len(s.usages()) != 41 {
+			t.Errorf("%d delivered, %v", len(s.usages()), err)
+		}
+		if waited := time.Since(start); waited > 2*time.Second {
+			t.Errorf("Close took %v once all could be delivered", waited)
+		}
+	})
+}
+
+func TestARiddleOfAllIsTheWeather(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{set: features(metered("f", 0, 1e9))}
+		until := time.Now().Add(20 * time.Second)
+		s.report = func([]Usage) ([]Ack, error) {
+			if time.Now().Before(until) {
+				return nil, riddle{}
+			}
+			return nil, nil
+		}
+		g := gateOf(t, s)
+		for range 150 {
+			use(t, g, "c", 1)
+		}
+		time.Sleep(time.Minute)
+		if n := len(s.usages()); n != 150 {
+			t.Errorf("%d of 150 delivered within 40 s of the end", n)
+		}
+		if st := g.Stats(); st.Retries > 1000 {
+			t.Errorf("%d attempts failed within 20 s", st.Retries)
+		}
+	})
+}
+
+func TestCloseWaitsForNoPauseThatNobodyAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{set: features(metered("f", 0, 5))}
+		down := true
+		s.report = func([]Usage) ([]Ack, error) {
+			if down {
+				return nil, errStubDown
+			}
+			return nil, nil
+		}
+		g := gateOf(t, s)
+		use(t, g, "c", 1)
+		time.Sleep(10 * time.Minute) // the pauses are at their longest
+		s.mu.Lock()
+		down = false
+		s.mu.Unlock()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := g.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestEachCloseKeepsToItsOwnContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stuck := make(chan struct{})
+		s := &stub{set: features(metered("f", 0, 5))}
+		s.report = func([]Usage) ([]Ack, error) { <-stuck; return nil, nil } // ignores its context
+		g := gateOf(t, s)
+		use(t, g, "c", 1)
+		synctest.Wait()
+		first := make(chan error)
+		go func() {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			defer cancel()
+			first <- g.Close(ctx)
+		}()
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		start := time.Now()
+		if err := g.Close(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second {
+			t.Errorf("the second: %v after %v", err, time.Since(start))
+		}
+		var left *UndeliveredError
+		if err := <-first; !errors.As(err, &left) || left.Queued != 1 || time.Since(start) != time.Minute {
+			t.Errorf("the first: %v after %v", err, time.Since(start))
+		}
+		close(stuck)
+	})
+}
+
 func TestRefusedUsageFreesTheLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &stub{set: features(metered("f", 0, 1))}

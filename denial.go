@@ -134,7 +134,7 @@ func (d *Decision) detail() string {
 	case ReasonRevoked:
 		return fmt.Sprintf("Access to %s was revoked.", d.FeatureName)
 	case ReasonFeatureNotFound, ReasonFeatureMismatch, ReasonNotInTable:
-		return "This route is not set up correctly. The operator of this service has been told."
+		return "This route is not set up correctly. That is not the caller's fault."
 	case ReasonUnresolved:
 		return "The request does not say, in a valid way, which customer it is made for."
 	case ReasonUnavailable:

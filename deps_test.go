@@ -53,6 +53,13 @@ func TestTheEmulatorSharesNoCodeWithTheGate(t *testing.T) {
 	}
 }
 
+// TestTheSchemaIsOne: the client and the emulator each embed Stigg's schema.
+func TestTheSchemaIsOne(t *testing.T) {
+	if read(t, "client/schema.graphql") != read(t, "emulator/schema.graphql") {
+		t.Error("client/schema.graphql and emulator/schema.graphql differ")
+	}
+}
+
 // TestAdaptersOnlyTranslate holds their size.
 func TestAdaptersOnlyTranslate(t *testing.T) {
 	for _, pkg := range []string{"nethttp", "chistigg"} {

@@ -31,7 +31,9 @@
 //
 // # Order of middlewares
 //
-// Recovery outside, then authentication, then the gate, then the handler. A recovery
-// inside the gate would hide a panic from it, and a gate outside of authentication
-// can't know who asks. Two gates on one request charge twice.
+// Recovery outside, then CORS and path rewriting, then authentication, then the gate,
+// then http.TimeoutHandler if there is one, then the handler. A recovery inside the gate
+// would hide a panic from it, a gate outside of authentication can't know who asks, and a
+// timeout outside of it may answer 503 to what was done and charged. Two gates on one
+// request charge twice.
 package gate

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -77,6 +78,16 @@ type Entitlement struct {
 
 	// CreditRate is set for a feature that is paid from a wallet.
 	CreditRate *CreditRate
+}
+
+// clone shares nothing with e.
+func (e Entitlement) clone() Entitlement {
+	e.Values = slices.Clone(e.Values)
+	if e.CreditRate != nil {
+		rate := *e.CreditRate
+		e.CreditRate = &rate
+	}
+	return e
 }
 
 // CreditRate is what one unit of a feature costs in credits.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -29,9 +30,9 @@ type Gate struct {
 	stopped chan struct{}      // closed when the delivery has ended
 	logged  sync.Map           // configuration mistakes already logged
 
-	closing sync.Mutex
-	closed  bool
-	result  error
+	closing atomic.Bool
+	done    chan struct{} // closed when Close is through
+	result  error         // what it found; set before done is closed
 }
 
 // ErrClosed is returned for what is asked of a Gate after Close.
@@ -70,7 +71,7 @@ func start(source Source, who Resolver, c config) (*Gate, error) {
 	g := &Gate{
 		who: who, observer: c.observer, logger: c.logger, now: c.now,
 		statuses: c.statuses, upgrade: c.upgrade, base: c.problemBase,
-		ledger: newLedger(), stopped: make(chan struct{}),
+		ledger: newLedger(), stopped: make(chan struct{}), done: make(chan struct{}),
 	}
 	var err error
 	if g.cache, err = newCache(source, g.ledger, c); err != nil {
@@ -96,14 +97,28 @@ func start(source Source, who Resolver, c config) (*Gate, error) {
 // server down first. What could not be delivered is counted in an *UndeliveredError
 // and lost with the process.
 //
-// Close is safe on a gate that was never used. Called again it gives the same answer.
+// Close is safe on a gate that was never used. The first call decides how long is
+// waited; another waits for it as long as its own ctx allows, and gives the same
+// answer.
 func (g *Gate) Close(ctx context.Context) error {
-	g.closing.Lock()
-	defer g.closing.Unlock()
-	if g.closed {
-		return g.result
+	if g.closing.CompareAndSwap(false, true) {
+		g.close(ctx)
 	}
-	g.closed = true
+	select {
+	case <-g.done:
+		return g.result
+	default:
+	}
+	select {
+	case <-g.done:
+		return g.result
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (g *Gate) close(ctx context.Context) {
+	defer close(g.done)
 	if g.delivery != nil {
 		g.delivery.shut()
 		select {
@@ -113,14 +128,17 @@ func (g *Gate) Close(ctx context.Context) error {
 	}
 	g.stop()
 	g.cache.close(ctx)
-	<-g.stopped
-	if g.delivery != nil {
-		if queued, open := g.delivery.waiting(); queued+open > 0 {
-			g.result = &UndeliveredError{Queued: queued, Open: open}
-			g.logger.Error("gate: closed with usage undelivered", "queued", queued, "open", open)
-		}
+	select {
+	case <-g.stopped:
+	case <-ctx.Done():
 	}
-	return g.result
+	if g.delivery == nil {
+		return
+	}
+	if queued, open := g.delivery.waiting(); queued+open > 0 {
+		g.result = &UndeliveredError{Queued: queued, Open: open}
+		g.logger.Error("gate: closed with usage undelivered", "queued", queued, "open", open)
+	}
 }
 
 // UndeliveredError is what Close could not finish in time.
@@ -159,13 +177,10 @@ func (g *Gate) Entitlements(ctx context.Context, c Customer) (EntitlementSet, er
 	}
 	for _, e := range s.set.Features {
 		if r := s.rights[e.FeatureID]; r.account != nil {
-			standing, end := r.account.view(now, r.cycle())
-			e.Usage = standing.used + standing.unacked
-			if !end.Equal(e.PeriodEnd) {
-				e.PeriodStart, e.PeriodEnd = e.PeriodEnd, end
-			}
+			p := r.account.present(now, r.cycle())
+			e.Usage, e.PeriodStart, e.PeriodEnd = p.used+p.unacked, p.start, p.end
 		}
-		set.Features = append(set.Features, e)
+		set.Features = append(set.Features, e.clone())
 	}
 	return set, nil
 }

@@ -10,6 +10,9 @@ type Call struct {
 	Request *http.Request
 	// Route is the route's pattern, as the router names it; it may be empty.
 	Route string
+	// Method is the method that the route is registered for: GET where a router answers
+	// HEAD by it. Empty means all methods, or that the adapter can't tell.
+	Method string
 }
 
 // Guard is a policy bound to a gate: what an adapter puts in front of handlers. It is
@@ -53,10 +56,12 @@ func (gd *Guard) Reports() bool { return gd.reports }
 // that reports its context carries the Ticket. Panics pass through untouched: outcome
 // is not called then, and the usage is released.
 //
-// A CORS preflight is let through: it never carries credentials. A HEAD request is
-// checked like its GET, but uses nothing.
+// A CORS preflight is let through to a route that is registered for OPTIONS: it never
+// carries credentials. On a route of all methods it is guarded like any request, for
+// there anybody could reach the handler by looking like one. In the same way HEAD uses
+// nothing where it is answered by a GET route, and what any request uses elsewhere.
 func (gd *Guard) Serve(c Call, deny func(Decision), next func(*http.Request), outcome func() Outcome) {
-	if gd.policy.kind == kindPublic || preflight(c.Request) {
+	if gd.policy.kind == kindPublic || !gd.closed && c.preflight() {
 		next(c.Request)
 		return
 	}
@@ -80,7 +85,7 @@ func (gd *Guard) enter(c Call) (*Ticket, Decision) {
 	} else {
 		customer, err := g.who(c.Request)
 		if err == nil {
-			return g.admit(ctx, customer, &gd.policy, c, c.Request.Method != http.MethodHead)
+			return g.admit(ctx, customer, &gd.policy, c, c.Request.Method != http.MethodHead || c.Method == "")
 		}
 		d.deny(ReasonUnresolved, err)
 	}
@@ -106,7 +111,10 @@ func (t *Ticket) run(r *http.Request, next func(*http.Request), outcome func() O
 	returned = true
 }
 
-// preflight reports whether r is a CORS preflight; a plain OPTIONS is not.
-func preflight(r *http.Request) bool {
-	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != ""
+// preflight reports whether the call is a CORS preflight to a route that answers it; a
+// plain OPTIONS is none.
+func (c Call) preflight() bool {
+	r := c.Request
+	return r.Method == http.MethodOptions && c.Method == http.MethodOptions &&
+		r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != ""
 }

@@ -40,7 +40,7 @@ func TestWhatIsReported(t *testing.T) {
 		{"a panic", uses, "POST", func(http.ResponseWriter, *http.Request) { panic("boom") }, 0},
 		{"a panic after a body", uses, "POST", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok")); panic("boom") }, 0},
 		{"an abort", uses, "POST", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 0},
-		{"HEAD uses nothing", uses, "HEAD", answer(200), 0},
+		{"HEAD uses nothing where it is answered by GET", uses, "HEAD", answer(200), 0},
 		{"a policy's own rule: only 202", uses.ReportIf(func(o Outcome) bool { return o.Status == 202 }), "POST", answer(200), 0},
 		{"a policy's own rule: even a failure", uses.ReportIf(func(o Outcome) bool { return o.Status == 500 }), "POST", answer(500), 2},
 		{"a policy's own rule is not asked after a panic", uses.ReportIf(func(Outcome) bool { return true }), "POST", func(http.ResponseWriter, *http.Request) { panic("boom") }, 0},
@@ -107,17 +107,32 @@ func TestAPanickingRuleReleases(t *testing.T) {
 	}
 }
 
-func TestAPreflightIsLetThrough(t *testing.T) {
-	s := &stub{}
-	g := gateOf(t, s)
-	preflight := request("OPTIONS", "/", "")
-	preflight.Header.Set("Origin", "https://app.example.com")
-	preflight.Header.Set("Access-Control-Request-Method", "POST")
-	if w := serve(t, g, Feature("f"), preflight, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }); w.Code != 204 {
-		t.Errorf("a preflight got %d", w.Code)
+func TestAPreflightIsLetThroughOnlyWhereItIsAnswered(t *testing.T) {
+	tests := []struct {
+		name, method, registered string
+		headers                  []string
+		ran                      bool
+	}{
+		{"a preflight", "OPTIONS", "OPTIONS", []string{"Origin", "Access-Control-Request-Method"}, true},
+		{"a plain OPTIONS", "OPTIONS", "OPTIONS", nil, false},
+		{"an OPTIONS with an origin", "OPTIONS", "OPTIONS", []string{"Origin"}, false},
+		{"what looks like one, on a route of all methods", "OPTIONS", "", []string{"Origin", "Access-Control-Request-Method"}, false},
+		{"what looks like one, on another route", "OPTIONS", "POST", []string{"Origin", "Access-Control-Request-Method"}, false},
+		{"another method with its headers", "POST", "OPTIONS", []string{"Origin", "Access-Control-Request-Method"}, false},
 	}
-	if w := serve(t, g, Feature("f"), request("OPTIONS", "/", ""), func(http.ResponseWriter, *http.Request) {}); w.Code != 401 {
-		t.Errorf("a plain OPTIONS got %d, want 401", w.Code)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			g := gateOf(t, &stub{})
+			r := request(tt.method, "/", "")
+			for _, name := range tt.headers {
+				r.Header.Set(name, "x")
+			}
+			ran := false
+			g.MustGuard(Feature("f")).Serve(Call{Request: r, Method: tt.registered}, func(Decision) {}, func(*http.Request) { ran = true }, nil)
+			if ran != tt.ran {
+				t.Errorf("the handler ran: %v, want %v", ran, tt.ran)
+			}
+		})
 	}
 }
 

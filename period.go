@@ -29,9 +29,11 @@ func (p ResetPeriod) next(anchor, now time.Time) (start, end time.Time, ok bool)
 	var n int
 	switch p {
 	case ResetHour, ResetDay, ResetWeek:
-		length := map[ResetPeriod]time.Duration{ResetHour: time.Hour, ResetDay: 24 * time.Hour, ResetWeek: 7 * 24 * time.Hour}[p]
-		at = func(n int) time.Time { return anchor.Add(time.Duration(n) * length) }
-		n = int(now.Sub(anchor) / length)
+		length := map[ResetPeriod]int64{ResetHour: 3600, ResetDay: 24 * 3600, ResetWeek: 7 * 24 * 3600}[p]
+		at = func(n int) time.Time { // in seconds: a Duration ends after 292 years
+			return time.Unix(anchor.Unix()+int64(n)*length, int64(anchor.Nanosecond())).UTC()
+		}
+		n = int((now.Unix() - anchor.Unix()) / length)
 	case ResetMonth:
 		at = func(n int) time.Time { return addMonths(anchor, n) }
 		n = 12*(now.Year()-anchor.Year()) + int(now.Month()) - int(anchor.Month())

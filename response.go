@@ -92,8 +92,10 @@ func (r *Recorder) hijack() (net.Conn, *bufio.ReadWriter, error) {
 }
 
 func (r *Recorder) readFrom(src io.Reader) (int64, error) {
-	r.final(http.StatusOK)
 	n, err := r.inner.(io.ReaderFrom).ReadFrom(src)
+	if n > 0 { // a source that fails at once commits nothing
+		r.final(http.StatusOK)
+	}
 	r.bytes += n
 	return n, err
 }

@@ -99,7 +99,7 @@ func serve(t *testing.T, g *Gate, p Policy, r *http.Request, handler http.Handle
 	}
 	w := httptest.NewRecorder()
 	out, seen := Record(w)
-	guard.Serve(Call{Request: r},
+	guard.Serve(Call{Request: r, Method: http.MethodGet},
 		func(d Decision) { g.WriteDenial(w, r, d) },
 		func(r *http.Request) { handler(out, r) },
 		seen.Outcome)

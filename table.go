@@ -74,16 +74,16 @@ func (g *Gate) MustGuards(t Table, rest Rest) *Guards {
 }
 
 // Find returns the guard of a registered route: that of the method and pattern, or
-// of the pattern for all methods, or the rest's. method is the one the route was
-// registered with; it may be empty.
-func (gs *Guards) Find(method, pattern string) *Guard {
-	if guard, ok := gs.guards[routeKey{method, pattern}]; ok {
-		return guard
+// of the pattern for all methods; if the table names neither, the rest's, and false.
+// method is the one the route was registered with; it may be empty.
+func (gs *Guards) Find(method, pattern string) (guard *Guard, named bool) {
+	if guard, named = gs.guards[routeKey{method, pattern}]; named {
+		return guard, true
 	}
-	if guard, ok := gs.guards[routeKey{"", pattern}]; ok {
-		return guard
+	if guard, named = gs.guards[routeKey{"", pattern}]; named {
+		return guard, true
 	}
-	return gs.rest
+	return gs.rest, false
 }
 
 // Verify says which keys of the table name no registered route; the adapters' Verify
@@ -94,7 +94,7 @@ func (t Table) Verify(registered func(method, pattern string) bool) error {
 	for _, route := range slices.Sorted(maps.Keys(t)) {
 		key, err := parseRoute(route)
 		if err == nil && !registered(key.method, key.pattern) {
-			err = errors.New("the router has no such route")
+			err = errors.New("the router has no such route (one of all methods is named without a method)")
 		}
 		if err == nil {
 			err = unwrapPolicy(t[route].Validate())

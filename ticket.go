@@ -35,6 +35,7 @@ type hold struct {
 	createdAt time.Time
 	held      float64 // what is held
 	use       float64 // what will be reported; negative gives back
+	frees     bool
 
 	credits      float64 // what is held of the wallet
 	creditPeriod *period
@@ -84,12 +85,14 @@ func (t *Ticket) Use(n float64) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
+	case len(t.holds) == 0:
+		return ErrNoTicket
 	case t.done:
 		return ErrSettled
-	case len(t.holds) != 1:
+	case len(t.holds) > 1:
 		return ErrSeveralUses
 	}
-	if t.holds[0].use < 0 {
+	if t.holds[0].frees {
 		n = -n
 	}
 	t.holds[0].use = n
@@ -176,6 +179,23 @@ func (t *Ticket) taken() int {
 		return 0
 	}
 	return len(t.holds)
+}
+
+// holding is what the ticket holds already of a right's account and wallet.
+func (t *Ticket) holding(r *right) (amount, credits float64) {
+	if t == nil {
+		return 0, 0
+	}
+	for i := range t.holds {
+		h := &t.holds[i]
+		if h.right.account == r.account {
+			amount += h.held
+		}
+		if h.right.wallet != nil && h.right.wallet == r.wallet {
+			credits += h.credits
+		}
+	}
+	return amount, credits
 }
 
 // undo takes the holds from index n on back, for a policy that was refused midway.

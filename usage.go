@@ -10,9 +10,12 @@ import (
 // Report delivers one batch of at most 100 and answers in the batch's order, one
 // Ack for each. An error means that it is not known what Stigg did with the batch:
 // the gate sends the same usage again, with the same keys, so a batch may arrive
-// twice and must not count twice. An error with a method
-// `Permanent() bool` that returns true means that Stigg refused the batch as it is
-// and counted none of it.
+// twice and must not count twice. Report must end when ctx does.
+//
+// The error may say more by methods: Permanent() bool, true if Stigg refused the batch
+// as it is and counted none of it; Temporary() bool, false if the batch itself may be
+// at fault, not Stigg or the network as a whole; RetryAfter() time.Duration, the pause
+// that Stigg asks for.
 type Reporter interface {
 	Report(ctx context.Context, batch []Usage) ([]Ack, error)
 }

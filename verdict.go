@@ -38,6 +38,7 @@ type ask struct {
 	mode   mode
 	amount float64
 	values []string
+	own    float64 // what the same request holds already
 }
 
 // verdict is the table's answer.
@@ -129,7 +130,7 @@ func (e *Entitlement) room(s standing, q ask) verdict {
 		return verdict{over: true}
 	case !fits(q.amount, e.Limit):
 		return verdict{reason: ReasonLimitExceeded, never: true}
-	case fits(known+q.amount, e.Limit):
+	case fits(known+q.own+q.amount, e.Limit):
 		return verdict{reason: ReasonPending}
 	default:
 		return verdict{reason: ReasonLimitExceeded}
@@ -144,15 +145,16 @@ func (c *Credit) admits() Reason {
 	return ""
 }
 
-// room is the wallet's row: an amount of credits must be covered.
-func (c *Credit) room(s standing, credits float64) verdict {
+// room is the wallet's row: an amount of credits must be covered. own is what the same
+// request holds already.
+func (c *Credit) room(s standing, credits, own float64) verdict {
 	known := s.used + s.unacked
 	switch {
 	case fits(known+s.held+credits, c.Limit):
 		return verdict{}
 	case c.SoftLimit:
 		return verdict{over: true}
-	case fits(known+credits, c.Limit):
+	case fits(known+own+credits, c.Limit):
 		return verdict{reason: ReasonPending}
 	default:
 		return verdict{reason: ReasonInsufficientCredits}
@@ -160,9 +162,9 @@ func (c *Credit) room(s standing, credits float64) verdict {
 }
 
 // fits compares as people count. Where a fraction takes part, 1e-9 of the larger
-// number is forgiven, since 0.1 + 0.2 of 0.3 must fit (the Node SDK denies it);
-// whole numbers are compared exactly, so that no large limit gains a unit.
-// Anything that is not a number does not fit.
+// number is forgiven, since 0.1 + 0.2 of 0.3 must fit (the Node SDK denies it), but
+// never more than a thousandth; whole numbers are compared exactly. So no large limit
+// gains a unit. Anything that is not a number does not fit.
 func fits(sum, limit float64) bool {
 	if sum <= limit {
 		return true
@@ -170,5 +172,5 @@ func fits(sum, limit float64) bool {
 	if sum == math.Trunc(sum) && limit == math.Trunc(limit) {
 		return false
 	}
-	return sum-limit <= 1e-9*max(math.Abs(sum), math.Abs(limit))
+	return sum-limit <= min(1e-3, 1e-9*max(math.Abs(sum), math.Abs(limit)))
 }

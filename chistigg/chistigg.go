@@ -2,8 +2,7 @@
 //
 //	r.With(chistigg.Require(g, gate.Feature("feature-02-campaigns").Uses(1))).Post("/campaigns", createCampaign)
 //
-// Put recovery outside, then authentication, then the gate, then the handler. Two
-// gates on one request charge twice: a Require inside a router that has Routes, say.
+// The order is recovery, authentication, gate, handler. Two gates on one request charge twice.
 package chistigg
 
 import (
@@ -15,77 +14,86 @@ import (
 	"github.com/stiggate/gate/nethttp"
 )
 
-// Require returns a middleware that lets a request through if the policy does. Use
-// it with With or in a group, where the route is known to exist. It panics with a
-// *gate.PolicyError if the policy is wrong, since that is a mistake of the program.
+// Require returns a middleware for With or a group that lets a request through if the
+// policy does. It panics with a *gate.PolicyError if the policy is wrong: a program's mistake.
 func Require(g *gate.Gate, p gate.Policy) func(http.Handler) http.Handler {
-	return nethttp.Require(g, p)
-}
-
-// Routes returns a middleware for the root router's Use, before routes are
-// registered, that guards by a table of route patterns ("GET /v1/cities/{city}",
-// through groups and mounts). It panics if a policy or a key is wrong; see Verify for
-// keys that name no route.
-//
-// Middlewares that rewrite the path or the method (StripSlashes, GetHead) go before
-// it. With DenyRest a request that matches no route gets chi's own 404 or 405 at once,
-// so that no rewriting behind the gate can open a route; an OPTIONS goes on, for CORS.
-func Routes(g *gate.Gate, t gate.Table, rest gate.Rest) func(http.Handler) http.Handler {
-	guards := g.MustGuards(t, rest)
+	guard := g.MustGuard(p)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			c := chi.RouteContext(r.Context())
-			method := cmp.Or(c.RouteMethod, r.Method)
-			pattern := c.Routes.Find(chi.NewRouteContext(), method, path(r, c))
-			switch {
-			case pattern != "":
-				nethttp.Serve(g, guards.Find(method, pattern), pattern, w, r, next)
-			case rest == gate.PublicRest || method == http.MethodOptions:
-				next.ServeHTTP(w, r)
-			default:
-				miss(w, r, c)
-			}
+			nethttp.Serve(g, guard, gate.Call{Request: r, Method: method(r)}, w, next)
 		})
 	}
 }
 
-// path is what the root router matches: StripSlashes and the like rewrite it, and
-// inside a mount chi's context has only the mount's part. (The context knows the
-// pattern only after the handler: go-chi/chi#270, #872.)
-func path(r *http.Request, c *chi.Context) string {
-	if len(c.RoutePatterns) == 0 && c.RoutePath != "" {
-		return c.RoutePath
+// Routes returns a middleware for the root router's Use, before routes are registered,
+// that guards by a table of route patterns ("GET /v1/cities/{city}", through groups and
+// mounts). It panics if a policy or a key is wrong; see Verify. A request that matches no
+// route gets chi's 404 or 405 at once, so that no rewriting behind the gate opens one: put
+// CORS, StripSlashes, GetHead and the like before it. In a mount the rest is denied.
+func Routes(g *gate.Gate, t gate.Table, rest gate.Rest) func(http.Handler) http.Handler {
+	root, mounted := g.MustGuards(t, rest), g.MustGuards(t, gate.DenyRest)
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			c, guards := chi.RouteContext(r.Context()), root
+			verb := cmp.Or(c.RouteMethod, r.Method)
+			pattern := c.Routes.Find(chi.NewRouteContext(), verb, path(r, c))
+			if len(c.RoutePatterns) > 0 {
+				guards = mounted
+			} else if pattern == "" {
+				miss(w, r, c.Routes.(*chi.Mux), path(r, c))
+				return
+			}
+			guard, named := guards.Find(verb, pattern)
+			for i := 0; i < 3 && !named; i++ { // chi's tree has a mount's own path, its list has not
+				guard, named = guards.Find(verb, pattern+[]string{"/", "/*", "*"}[i])
+			}
+			nethttp.Serve(g, guard, gate.Call{Request: r, Route: pattern, Method: method(r)}, w, next)
+		})
 	}
-	return cmp.Or(r.URL.RawPath, r.URL.Path)
 }
 
-// miss answers as chi does when no route matches.
-func miss(w http.ResponseWriter, r *http.Request, c *chi.Context) {
-	root, ok := c.Routes.(*chi.Mux)
-	if !ok {
-		http.NotFound(w, r)
-		return
+// path is what the root router matches: StripSlashes and the like rewrite it, and inside a
+// mount chi's context has only the mount's part (go-chi/chi#270, #872).
+func path(r *http.Request, c *chi.Context) string {
+	if full := cmp.Or(r.URL.RawPath, r.URL.Path, "/"); len(c.RoutePatterns) > 0 || c.RoutePath == "" {
+		return full
 	}
-	answer := root.NotFoundHandler()
-	for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "TRACE", "OPTIONS"} {
-		if root.Match(chi.NewRouteContext(), method, path(r, c)) {
-			w.Header().Add("Allow", method)
-			answer = root.MethodNotAllowedHandler()
+	return c.RoutePath
+}
+
+// method is what the route is registered for, "" if that is not surely one method.
+func method(r *http.Request) string {
+	c := cmp.Or(chi.RouteContext(r.Context()), chi.NewRouteContext())
+	matches := func(m string) bool { return c.Routes != nil && c.Routes.Match(chi.NewRouteContext(), m, path(r, c)) }
+	verb := cmp.Or(c.RouteMethod, r.Method)
+	if (r.Method == "HEAD" || r.Method == "OPTIONS") && (!matches(verb) || matches("TRACE")) {
+		return ""
+	}
+	return verb
+}
+
+// miss is chi's own answer to what matches no route.
+func miss(w http.ResponseWriter, r *http.Request, mux *chi.Mux, path string) {
+	answer := mux.NotFoundHandler()
+	for _, m := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "TRACE", "OPTIONS"} {
+		if mux.Match(chi.NewRouteContext(), m, path) {
+			w.Header().Add("Allow", m)
+			answer = mux.MethodNotAllowedHandler()
 		}
 	}
 	answer(w, r)
 }
 
-// Verify reports which keys of the table name no route: nil, or an error that names
-// them all. Call it when all routes are registered.
+// Verify reports which keys of the table name no route, once all are registered: nil, or an
+// error that names them all. A route of all methods must be named without a method.
 func Verify(routes chi.Routes, t gate.Table) error {
 	known := make(map[string]bool)
-	err := chi.Walk(routes, func(method, pattern string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
-		known[method+" "+pattern], known[" "+pattern] = true, true
+	_ = chi.Walk(routes, func(m, pattern string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+		known[m+" "+pattern], known[" "+pattern] = true, true
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	return t.Verify(func(method, pattern string) bool { return known[method+" "+pattern] })
+	return t.Verify(func(m, pattern string) bool {
+		_, whole := t[pattern]
+		return known[m+" "+pattern] && (m == "" || whole || !known["TRACE "+pattern])
+	})
 }

@@ -12,8 +12,8 @@ import (
 // Entitlements reads everything customer c (and its resource) may do: one request,
 // whatever the number of features. It is the gate.Source of this package.
 //
-// A customer or resource that Stigg does not know, and a customer without a
-// subscription, are a set with Denied filled and no error, whether Stigg says so
+// A customer or resource that Stigg does not know, a customer that is archived and
+// one without a subscription are a set with Denied filled and no error, whether Stigg says so
 // in the set or by an error of its own. Any other error means that nothing is
 // known: an answer with errors beside data is not believed in part.
 //
@@ -56,6 +56,8 @@ func deniedBy(err error) gate.Reason {
 		return gate.ReasonResourceNotFound
 	case sameCode(e.Code, "NoActiveSubscriptionForCustomer"):
 		return gate.ReasonNoSubscription
+	case family(e.Code) == ErrArchived: // the only entity asked about is the customer
+		return gate.ReasonCustomerIsArchived
 	}
 	return ""
 }

@@ -162,6 +162,7 @@ func TestACustomerWhoHasNothingIsASetAndNoError(t *testing.T) {
 			gate.ReasonNoSubscription},
 		"archived, in the set": {`{"data":{"entitlementsState":{"accessDeniedReason":"CustomerIsArchived","entitlementsV2":null}}}`,
 			gate.ReasonCustomerIsArchived},
+		"archived, as an error":           {refusalJSON("EntityIsArchivedError"), gate.ReasonCustomerIsArchived},
 		"a reason that is new":            {`{"data":{"entitlementsState":{"accessDeniedReason":"OnHoliday","entitlementsV2":[]}}}`, "OnHoliday"},
 		"unknown, as an error":            {refusalJSON("CustomerNotFound"), gate.ReasonCustomerNotFound},
 		"unknown, in upper snake":         {refusalJSON("CUSTOMER_NOT_FOUND"), gate.ReasonCustomerNotFound},

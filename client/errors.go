@@ -90,6 +90,20 @@ func (e *Error) Is(target error) bool {
 // an answer that can't be understood.
 func (e *Error) Permanent() bool { return e.permanent }
 
+// Temporary reports whether the failure says nothing against the arguments: Stigg, the
+// network, the rate limit or the API key is at fault, or the caller's context ended. It
+// is false if the arguments were refused and also if Stigg gave an answer that can't be
+// understood, for which they may be the cause.
+func (e *Error) Temporary() bool {
+	switch {
+	case e.permanent:
+		return false
+	case e.Retryable, e.Is(ErrUnauthenticated), e.Is(ErrForbidden), e.Is(ErrRateLimited), e.Is(ErrUnavailable):
+		return true
+	}
+	return e.Code == ErrCanceled || e.Code == ErrTimeout || e.Code == ErrNetwork
+}
+
 // RetryAfter is how long Stigg asked to wait before the next call; 0 if it did not
 // say, and never more than a day.
 func (e *Error) RetryAfter() time.Duration { return e.retryAfter }

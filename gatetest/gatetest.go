@@ -22,8 +22,8 @@ import (
 	"github.com/stiggate/gate"
 )
 
-// Route is one route to register. Pattern has net/http's form; its wildcards are
-// whole segments ("/cities/{city}").
+// Route is one route to register. Without a Method it is one of all methods. Pattern
+// has net/http's form; its wildcards are whole segments ("/cities/{city}").
 type Route struct {
 	Method, Pattern string
 	Policy          gate.Policy

@@ -50,6 +50,9 @@ func routes() []Route {
 		{"GET", "/either", gate.Any(gate.Feature("off"), gate.Feature("many").Uses(1)), answerStatus},
 		{"GET", "/public", gate.Public(), answerStatus},
 		{"OPTIONS", "/many", gate.Feature("on"), answerStatus},
+		{"HEAD", "/head", many.Uses(2), answerStatus},
+		{"", "/any", many.Uses(2), answerStatus},
+		{"POST", "/copy", many.Uses(2), copyBroken},
 	}
 }
 
@@ -84,6 +87,15 @@ func flush(w http.ResponseWriter, _ *http.Request) {
 func late(w http.ResponseWriter, r *http.Request) {
 	if err := gate.TicketFrom(r.Context()).Use(7); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
+	}
+}
+
+// copyBroken copies from what breaks at once, as a proxy does from a dead upstream.
+func copyBroken(w http.ResponseWriter, _ *http.Request) {
+	broken, end := io.Pipe()
+	_ = end.CloseWithError(errors.New("broken"))
+	if _, err := io.Copy(w, broken); err != nil {
+		w.WriteHeader(http.StatusBadGateway)
 	}
 }
 
@@ -125,6 +137,12 @@ func requests() []request {
 		{name: "a flush commits the success", method: "POST", target: "/flush", header: payer, status: 200, uses: used("many", 2)},
 		{name: "a late amount", method: "POST", target: "/late", header: payer, status: 200, uses: used("many", 7)},
 		{name: "an empty body is left alone", method: "POST", target: "/echo", header: payer, status: 200, uses: used("many", 2)},
+		{name: "a copy that breaks at once", method: "POST", target: "/copy", header: payer, status: 502},
+		{name: "HEAD uses nothing", method: "HEAD", target: "/head", header: payer, status: 200},
+		{name: "HEAD is checked all the same", method: "HEAD", target: "/head", header: as("none"), status: 402},
+		{name: "a route of all methods", method: "POST", target: "/any", header: payer, status: 200, uses: used("many", 2)},
+		{name: "HEAD of a route of all methods", method: "HEAD", target: "/any", header: payer, status: 200, uses: used("many", 2)},
+		{name: "a route of all methods can't be had by looking like a preflight", method: "OPTIONS", target: "/any", header: preflight, status: 401, code: "customer_unresolved", unasked: true},
 		{name: "GET", method: "GET", target: "/many", header: payer, status: 200, uses: used("many", 2)},
 
 		{name: "up to the limit", method: "POST", target: "/near?n=2", header: payer, status: 200, uses: used("near", 2)},

@@ -16,6 +16,8 @@ func tableRoutes() []Route {
 		{Method: "GET", Pattern: "/v1/items/{item}", Handler: answerStatus},
 		{Method: "GET", Pattern: "/v1/open", Handler: answerStatus},
 		{Method: "GET", Pattern: "/v1/forgotten", Handler: answerStatus},
+		{Method: "", Pattern: "/v1/any", Handler: answerStatus},
+		{Method: "", Pattern: "/v1/any-forgotten", Handler: answerStatus},
 	}
 }
 
@@ -24,11 +26,13 @@ func table() gate.Table {
 		"POST /v1/many":        gate.Feature("many").Uses(2),
 		"GET /v1/items/{item}": gate.Feature("off"),
 		"GET /v1/open":         gate.Public(),
+		"/v1/any":              gate.Feature("off"),
 	}
 }
 
 func runTables(t *testing.T, a Adapter) {
 	payer := as("payer")
+	preflight := map[string]string{"Origin": "https://app.example.com", "Access-Control-Request-Method": "POST"}
 	used := map[string]float64{"many": 2}
 	tests := []struct {
 		request
@@ -41,6 +45,9 @@ func runTables(t *testing.T, a Adapter) {
 		{request{name: "an open route", method: "GET", target: "/v1/open", status: 200, unasked: true}, gate.DenyRest},
 		{request{name: "a forgotten route is denied", method: "GET", target: "/v1/forgotten", header: payer, status: 403, code: "route_not_open", unasked: true}, gate.DenyRest},
 		{request{name: "a forgotten route is open", method: "GET", target: "/v1/forgotten", status: 200, unasked: true}, gate.PublicRest},
+		{request{name: "a route of all methods", method: "PATCH", target: "/v1/any", header: payer, status: 402, code: "feature_not_in_plan"}, gate.PublicRest},
+		{request{name: "a forgotten route that looks like a preflight", method: "OPTIONS", target: "/v1/any-forgotten", header: preflight, status: 403, code: "route_not_open", unasked: true}, gate.DenyRest},
+		{request{name: "a guarded route that looks like a preflight", method: "OPTIONS", target: "/v1/any", header: preflight, status: 401, code: "customer_unresolved", unasked: true}, gate.PublicRest},
 		{request{name: "no such route", method: "GET", target: "/v2", status: 404, unasked: true}, gate.DenyRest},
 		{request{name: "no such route, the rest open", method: "GET", target: "/v2", status: 404, unasked: true}, gate.PublicRest},
 		{request{name: "no such method", method: "DELETE", target: "/v1/many", status: 405, unasked: true}, gate.DenyRest},
@@ -83,6 +90,7 @@ func runVerify(t *testing.T, a Adapter) {
 		{"a key that would match, but is not the pattern", with("GET /v1/items/7", on), `"GET /v1/items/7"`},
 		{"a wildcard of another name", with("GET /v1/items/{id}", on), `"GET /v1/items/{id}"`},
 		{"a key that is none", with("v1", on), `"v1"`},
+		{"one method of a route of all", with("POST /v1/any-forgotten", on), `"POST /v1/any-forgotten"`},
 		{"a policy that is wrong", with("GET /v1/open", gate.Feature("")), "feature id is empty"},
 	}
 	for _, tt := range tests {

@@ -25,7 +25,8 @@ func Require(g *gate.Gate, p gate.Policy) func(http.Handler) http.Handler {
 	guard := g.MustGuard(p)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			Serve(g, guard, r.Pattern, w, r, next)
+			method, _ := split(r.Pattern)
+			Serve(g, guard, gate.Call{Request: r, Route: r.Pattern, Method: method}, w, next)
 		})
 	}
 }
@@ -39,11 +40,18 @@ func Routes(g *gate.Gate, mux *http.ServeMux, t gate.Table, rest gate.Rest) http
 	redirect := reflect.TypeOf(http.RedirectHandler("/", http.StatusFound))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h, registered := mux.Handler(r)
-		if registered == "" || reflect.TypeOf(h) == redirect {
+		own := registered == ""
+		if reflect.TypeOf(h) == redirect {
+			again, _ := mux.Handler(r) // mux makes its own redirects anew
+			own = own || h != again
+		}
+		if own {
 			mux.ServeHTTP(w, r)
 			return
 		}
-		Serve(g, guards.Find(split(registered)), registered, w, r, mux)
+		method, pattern := split(registered)
+		guard, _ := guards.Find(method, pattern)
+		Serve(g, guard, gate.Call{Request: r, Route: registered, Method: method}, w, mux)
 	})
 }
 
@@ -54,24 +62,25 @@ func Verify(mux *http.ServeMux, t gate.Table) error {
 	wildcard := regexp.MustCompile(`\{[^/]*\}`)
 	return t.Verify(func(method, pattern string) bool {
 		host, path, _ := strings.Cut(pattern, "/")
-		path = wildcard.ReplaceAllString(strings.TrimSuffix(path, "{$}"), "gate-probe")
-		probe := &http.Request{Method: cmp.Or(method, http.MethodPatch), Host: cmp.Or(host, "gate-probe.invalid"), URL: &url.URL{Path: "/" + path}}
-		_, registered := mux.Handler(probe)
+		path = "/" + wildcard.ReplaceAllString(strings.TrimSuffix(path, "{$}"), "gate-probe")
+		u := &url.URL{Path: path, RawPath: path}
+		u.Path, _ = url.PathUnescape(path)
+		_, registered := mux.Handler(&http.Request{Method: cmp.Or(method, "GATE-PROBE"), Host: cmp.Or(host, "gate-probe.invalid"), URL: u})
 		gotMethod, gotPattern := split(registered)
 		return gotMethod == method && gotPattern == pattern
 	})
 }
 
-// Serve takes one request through a guard, for adapters of routers of net/http's
-// shape. The writer is wrapped only if the policy may report.
-func Serve(g *gate.Gate, guard *gate.Guard, route string, w http.ResponseWriter, r *http.Request, next http.Handler) {
+// Serve takes one call through a guard, for adapters of routers of net/http's shape.
+// The writer is wrapped only if the policy may report.
+func Serve(g *gate.Gate, guard *gate.Guard, c gate.Call, w http.ResponseWriter, next http.Handler) {
 	var seen *gate.Recorder
 	out := w
 	if guard.Reports() {
 		out, seen = gate.Record(w)
 	}
-	guard.Serve(gate.Call{Request: r, Route: route},
-		func(d gate.Decision) { g.WriteDenial(w, r, d) },
+	guard.Serve(c,
+		func(d gate.Decision) { g.WriteDenial(w, c.Request, d) },
 		func(r *http.Request) { next.ServeHTTP(out, r) },
 		func() gate.Outcome { return seen.Outcome() })
 }

@@ -2,6 +2,7 @@ package nethttp_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stiggate/gate"
@@ -12,7 +13,7 @@ import (
 func mux(routes []gatetest.Route, wrap func(gatetest.Route) http.Handler) *http.ServeMux {
 	m := http.NewServeMux()
 	for _, r := range routes {
-		m.Handle(r.Method+" "+r.Pattern, wrap(r))
+		m.Handle(strings.TrimPrefix(r.Method+" "+r.Pattern, " "), wrap(r))
 	}
 	return m
 }

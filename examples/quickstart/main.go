@@ -85,8 +85,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		return err
 	}
 	logger := slog.New(slog.NewTextHandler(stderr, nil))
-	g, err := gate.New(source, gate.FromTrustedHeader("X-Customer-ID", "X-Resource-ID"),
-		gate.WithLogger(logger), gate.WithUpgradeLink("https://app.example.com/upgrade?feature={feature}"))
+	options := []gate.Option{gate.WithLogger(logger), gate.WithUpgradeLink("https://app.example.com/upgrade?feature={feature}")}
+	if s.once {
+		options = append(options, gate.WithDecisionDeadline(10*time.Second)) // the tour is of answers, not of speed
+	}
+	g, err := gate.New(source, gate.FromTrustedHeader("X-Customer-ID", "X-Resource-ID"), options...)
 	if err != nil {
 		return err
 	}
