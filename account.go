@@ -207,12 +207,6 @@ func (a *account) apply(r reading, newest bool, now time.Time, c cycle) bool {
 	return true
 }
 
-// view is the account's present standing and its period's end.
-func (a *account) view(now time.Time, c cycle) (standing, time.Time) {
-	p := a.present(now, c)
-	return p.standing, p.end
-}
-
 // present is the account's present period.
 func (a *account) present(now time.Time, c cycle) period {
 	a.mu.Lock()

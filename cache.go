@@ -159,9 +159,8 @@ var errTooSlow = errors.New("gate: no entitlements within the decision deadline"
 // run performs a load with the book pinned, which keeps the acknowledgements that
 // arrive meanwhile from being forgotten.
 func (k *cache) run(c Customer, l *load, b *book) {
-	defer b.unpin()
 	l.err = errNoAnswer // should the source end its goroutine
-	defer k.end(c, l)
+	defer k.end(c, l, b)
 	ctx, cancel := context.WithTimeout(k.ctx, loadTimeout)
 	defer cancel()
 	begun := b.tick()
@@ -174,18 +173,18 @@ func (k *cache) run(c Customer, l *load, b *book) {
 
 var errNoAnswer = errors.New("gate: the source gave no answer")
 
-// end tells those who wait, and keeps what the load brought.
-func (k *cache) end(c Customer, l *load) {
+// end keeps what the load brought and tells those who wait.
+func (k *cache) end(c Customer, l *load, b *book) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	defer close(l.done)
-	if l.superseded {
-		return
+	if !l.superseded {
+		delete(k.loads, c)
+		if l.snap != nil && !k.closed {
+			k.keep(c, l.snap)
+		}
 	}
-	delete(k.loads, c)
-	if l.snap != nil && !k.closed {
-		k.keep(c, l.snap)
-	}
+	b.unpin()
+	close(l.done)
 }
 
 // note logs when entitlements can't be read any more and when they can again.

@@ -50,6 +50,7 @@ type parcel struct {
 	credits      float64
 	creditPeriod *period
 	sent         uint64 // the book's clock before the first attempt
+	tried        bool   // an attempt failed of which nobody knows what Stigg did
 }
 
 // keySource makes idempotency keys: a random name for this process and a number.
@@ -139,30 +140,40 @@ func (d *delivery) rest() {
 func (d *delivery) settle(batch []parcel, acks []Ack) {
 	now := d.now()
 	for i := range batch {
-		p, ack := &batch[i], &acks[i]
-		var r *reading
-		if ack.Known {
-			r = &reading{ack.Usage, ack.PeriodStart, ack.PeriodEnd}
-		}
-		p.right.account.acknowledge(p.period, p.Value, r, ack.At, now, p.sent, p.right.cycle())
-		if p.creditPeriod != nil {
-			var w *reading
-			at := ack.At
-			if c := ack.Credit; c != nil && c.CurrencyID == p.right.CreditRate.CurrencyID {
-				w, at = &reading{usage: c.Usage, end: c.PeriodEnd}, c.At
-			}
-			p.right.wallet.acknowledge(p.creditPeriod, p.credits, w, at, now, p.sent, cycle{})
-		}
+		d.acknowledge(&batch[i], &acks[i], now)
 	}
 	d.acknowledged.Add(uint64(len(batch)))
 	d.left(batch)
 }
 
-// refuse sets aside usage that Stigg does not take: it never counted.
+// acknowledge tells the feature's account and, if it costs credits, the wallet's.
+func (*delivery) acknowledge(p *parcel, ack *Ack, now time.Time) {
+	var r *reading
+	if ack.Known {
+		r = &reading{ack.Usage, ack.PeriodStart, ack.PeriodEnd}
+	}
+	p.right.account.acknowledge(p.period, p.Value, r, ack.At, now, p.sent, p.right.cycle())
+	if p.creditPeriod == nil {
+		return
+	}
+	r = nil
+	at := ack.At
+	if c := ack.Credit; c != nil && c.CurrencyID == p.right.CreditRate.CurrencyID {
+		r, at = &reading{usage: c.Usage, end: c.PeriodEnd}, c.At
+	}
+	p.right.wallet.acknowledge(p.creditPeriod, p.credits, r, at, now, p.sent, cycle{})
+}
+
+// refuse sets aside usage that Stigg does not take. It never counted, unless an earlier
+// attempt's answer was lost: then it counts here until a read says otherwise.
 func (d *delivery) refuse(p parcel, err error) {
-	p.right.account.drop(p.period, p.Value)
-	if p.creditPeriod != nil {
-		p.right.wallet.drop(p.creditPeriod, p.credits)
+	if p.tried {
+		d.acknowledge(&p, &Ack{}, d.now())
+	} else {
+		p.right.account.drop(p.period, p.Value)
+		if p.creditPeriod != nil {
+			p.right.wallet.drop(p.creditPeriod, p.credits)
+		}
 	}
 	d.refused.Add(1)
 	d.logger.Error("gate: usage was refused and is set aside", "feature", p.FeatureID, "key", p.Key, "error", err)

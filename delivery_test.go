@@ -273,6 +273,25 @@ func TestRefusedUsageFreesTheLimit(t *testing.T) {
 	})
 }
 
+func TestUsageRefusedAfterALostAnswerMayHaveCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{set: features(metered("f", 0, 1))}
+		tries := 0
+		s.report = func([]Usage) ([]Ack, error) {
+			if tries++; tries == 1 {
+				return nil, errStubDown // Stigg counts it, the answer is lost
+			}
+			return nil, refusal{} // the customer was archived since
+		}
+		g := gateOf(t, s)
+		use(t, g, "c", 1)
+		time.Sleep(time.Second)
+		if d := g.Check(t.Context(), Customer{ID: "c"}, Feature("f")); d.Reason != ReasonLimitExceeded || g.Stats().Refused != 1 {
+			t.Errorf("got %q, %+v", d.Reason, g.Stats())
+		}
+	})
+}
+
 func TestRetryAfterIsObeyed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &stub{set: features(metered("f", 0, 5))}

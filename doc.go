@@ -19,7 +19,8 @@
 // Within one process no limit is passed by what is admitted, whatever runs at the same
 // time: an amount is held while its handler runs. Across processes a limit is as
 // exact as Stigg's answers are fresh; each process counts its own requests at once and
-// learns of the others' with every report and every read.
+// learns of the others' with every report and every read. Usage periods end by this
+// machine's clock until Stigg says otherwise, so keep it set.
 //
 // Usage is reported if the handler succeeds (a status below 400, no panic), once: it
 // keeps one idempotency key from birth to acknowledgement. It waits in memory, so a

@@ -102,10 +102,10 @@ func (t *Ticket) run(r *http.Request, next func(*http.Request), outcome func() O
 	returned := false
 	defer func() {
 		o := Outcome{Panicked: true}
+		defer func() { t.conclude(o) }() // even if outcome panics
 		if returned {
 			o = outcome()
 		}
-		t.conclude(o)
 	}()
 	next(r.WithContext(context.WithValue(r.Context(), ticketKey{}, t)))
 	returned = true

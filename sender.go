@@ -153,6 +153,9 @@ func (d *delivery) send(ctx context.Context, batch []parcel, try int) bool {
 	for ; ; try++ {
 		acks, err := d.attempt(ctx, usages)
 		d.note(err)
+		for i := range batch {
+			batch[i].tried = batch[i].tried || err != nil && !permanent(err)
+		}
 		split := permanent(err) || odd(err) && try+1 >= oddTries
 		switch {
 		case err == nil:

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"sync"
 	"testing"
+	"time"
 )
 
 // stub is a Stigg of one set for everybody, whose answers a test can hold back.
@@ -112,4 +113,10 @@ func request(method, target, customer string) *http.Request {
 		r.Header.Set("X-Customer-ID", customer)
 	}
 	return r
+}
+
+// view is the account's present standing and its period's end.
+func (a *account) view(now time.Time, c cycle) (standing, time.Time) {
+	p := a.present(now, c)
+	return p.standing, p.end
 }

@@ -163,14 +163,11 @@ func (c *Credit) room(s standing, credits, own float64) verdict {
 
 // fits compares as people count. Where a fraction takes part, 1e-9 of the larger
 // number is forgiven, since 0.1 + 0.2 of 0.3 must fit (the Node SDK denies it), but
-// never more than a thousandth; whole numbers are compared exactly. So no large limit
-// gains a unit. Anything that is not a number does not fit.
+// never more than a thousandth, so that no large limit gains a unit. Anything that is
+// not a number does not fit.
 func fits(sum, limit float64) bool {
-	if sum <= limit {
+	if sum <= limit { // also where both are infinite
 		return true
-	}
-	if sum == math.Trunc(sum) && limit == math.Trunc(limit) {
-		return false
 	}
 	return sum-limit <= min(1e-3, 1e-9*max(math.Abs(sum), math.Abs(limit)))
 }
