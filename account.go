@@ -11,6 +11,10 @@ type account struct {
 
 	mu  sync.Mutex
 	cur *period
+	// before is the period that our own clock ended, in case Stigg says that it goes on;
+	// goesOn says that Stigg did: what it holds still counts.
+	before *period
+	goesOn bool
 	// lastRead and lastAck are the book's clock at the start of the newest read
 	// applied and at the newest acknowledgement; readAt and addedAt when a read was last
 	// applied and when usage was last added without a count of Stigg's.
@@ -58,7 +62,19 @@ func (a *account) roll(now time.Time, c cycle) {
 	}
 	if start, end, ok := c.after(p.end, now); ok {
 		a.cur = &period{start: start, end: end, provisional: true}
+		a.before, a.goesOn = p, false
 	}
+}
+
+// standing is the present period's, with what Stigg says still belongs to it. Call it
+// under the lock.
+func (a *account) standing() standing {
+	s := a.cur.standing
+	if a.goesOn {
+		s.held += a.before.held
+		s.unacked += a.before.unacked
+	}
+	return s
 }
 
 // after returns the period that now falls in, given that one ended at end.
@@ -85,8 +101,8 @@ func (a *account) take(now time.Time, c cycle, amount float64, hold bool, judge 
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.roll(now, c)
-	p := a.cur
-	t := taking{judge(p.standing), p.standing, p, p.start, p.end}
+	p, s := a.cur, a.standing()
+	t := taking{judge(s), s, p, p.start, p.end}
 	if t.reason == "" && hold {
 		p.held += amount
 		p.holds++
@@ -168,6 +184,9 @@ func (a *account) add(p *period, used float64, sent uint64) {
 	if used < 0 && a.readAt > sent {
 		return
 	}
+	if a.goesOn && p == a.before {
+		p = a.cur
+	}
 	p.used = max(0, p.used+used)
 	a.addedAt = a.book.tick()
 }
@@ -196,12 +215,14 @@ func (a *account) apply(r reading, newest bool, now time.Time, c cycle) bool {
 	switch {
 	case p == nil, !p.end.IsZero() && !r.start.Before(p.end):
 		a.cur = &period{start: r.start, end: r.end, provisional: over, standing: standing{used: r.usage}}
+		a.before, a.goesOn = nil, false
 		return !over
 	case over, !r.end.IsZero() && !r.end.After(p.start):
 		return false // a period before this one
 	case !newest:
 		p.used = max(p.used, r.usage)
 	default:
+		a.goesOn = a.goesOn || a.before != nil && r.start.Before(a.before.end)
 		p.start, p.end, p.provisional, p.used = r.start, r.end, false, r.usage
 	}
 	return true
@@ -212,5 +233,7 @@ func (a *account) present(now time.Time, c cycle) period {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.roll(now, c)
-	return *a.cur
+	p := *a.cur
+	p.standing = a.standing()
+	return p
 }

@@ -115,6 +115,23 @@ func TestAccountFollowsStiggsPeriods(t *testing.T) {
 				d.Fatal("the period is still provisional after Stigg's word")
 			}
 		},
+		"a period that goes on after our clock ended it keeps what it holds": func(d *desk) {
+			p, q := d.holds(2), d.uses(1)
+			d.now = noon(1.2)
+			d.holds(4)
+			d.has(sums(0, 4, 0))
+			d.reads(reading{3, noon(0), noon(1.5)})
+			d.has(sums(3, 6, 1))
+			d.settle(p, 2, 2)
+			d.has(sums(3, 4, 3))
+			sent := d.tick()
+			d.acks(q, 1, &reading{4, noon(0), noon(1.5)}, noon(1.2), sent)
+			d.has(sums(4, 4, 2))
+			d.acks(p, 2, nil, time.Time{}, sent)
+			d.has(sums(6, 4, 0))
+			d.now = noon(1.5)
+			d.has(sums(0, 0, 0))
+		},
 		"an acknowledgement corrects it too": func(d *desk) {
 			d.now = noon(1.2)
 			p, sent := d.uses(2), d.tick()

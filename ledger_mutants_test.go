@@ -52,6 +52,7 @@ var mutants = []mutant{
 	{"held drifts", "account.go", "if p.holds--; p.holds == 0 {\n\t\tp.held = 0\n\t}", "p.holds--"},
 	{"unacked drifts", "account.go", "if p.waits--; p.waits == 0 {\n\t\tp.unacked = 0\n\t}", "p.waits--"},
 	{"a period is not corrected", "account.go", correct, "p.used = r.usage"},
+	{"a period that goes on forgets what it holds", "account.go", "a.goesOn = a.goesOn || a.before != nil && r.start.Before(a.before.end)", "a.goesOn = false"},
 	{"a correction drops holds", "account.go", correct, "a.cur = &period{start: r.start, end: r.end, standing: standing{used: r.usage}}"},
 	{"admission takes two steps", "account.go", "\tif t.reason == \"\" && hold {", gap + "\tif t.reason == \"\" && hold {"},
 	{"admission ignores what is held", "verdict.go", "fits(known+s.held+q.amount, e.Limit)", "fits(known+q.amount, e.Limit)"},
