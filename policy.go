@@ -13,8 +13,8 @@ import (
 // method returns a new one, and one may serve many routes. Build it from Feature,
 // All, Any or Public.
 //
-// A mistake in a policy (an empty feature id, an amount that is NaN, infinite or
-// negative) is kept in it and comes out at start-up: as an error from Validate, New
+// A mistake in a policy (an empty feature id, an amount that is NaN, infinite, negative
+// or above 2^53) is kept in it and comes out at start-up: as an error from Validate, New
 // functions and Verify, as a panic from the adapters' Require and Routes, which
 // have no error to return.
 type Policy struct {
@@ -98,8 +98,8 @@ func (p Policy) ValuesFunc(values func(*http.Request) ([]string, error)) Policy 
 }
 
 // AmountFunc reads an amount from a request: a query value, a header, the
-// Content-Length. It must not read the body. An amount that is NaN, infinite or
-// negative is the caller's mistake and answered with 400, as is any error; return
+// Content-Length. It must not read the body. An amount that is NaN, infinite, negative
+// or above 2^53 is the caller's mistake and answered with 400, as is any error; return
 // a *RequestError to choose the status and what the client is told.
 type AmountFunc func(*http.Request) (float64, error)
 
@@ -158,9 +158,15 @@ func checkAmount(n float64) error {
 		return &AmountError{"is infinite"}
 	case n < 0:
 		return &AmountError{"is negative"}
+	case n > mostAmount:
+		return &AmountError{"is too large to be counted"}
 	}
 	return nil
 }
+
+// mostAmount is the largest number up to which a float64, and so JSON, counts every
+// unit.
+const mostAmount = 1 << 53
 
 // All asks for every one of the policies, in order. Holds are taken in order too, and
 // all undone at the first refusal, which is the answer. Only one of the policies may

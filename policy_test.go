@@ -26,6 +26,8 @@ func TestMistakesInPolicies(t *testing.T) {
 		{"not a number", ok.Uses(math.NaN()), "is not a number"},
 		{"infinite", ok.Asks(math.Inf(1)), "is infinite"},
 		{"negative", ok.Uses(-1), "is negative"},
+		{"too large to count", ok.Uses(1e308), "too large"},
+		{"as large as can be", ok.Uses(1 << 53), ""},
 		{"giving back a negative amount", ok.Frees(-1), "is negative"},
 		{"two amounts", ok.Uses(1).Frees(1), "one of"},
 		{"an amount and values", ok.Uses(1).Values("a"), "one of"},

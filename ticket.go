@@ -73,8 +73,8 @@ func (t *Ticket) Decision() Decision {
 // limit was promised for what is admitted, not for what a handler does afterwards.
 // With 0 nothing is reported.
 //
-// It fails with an *AmountError for an amount that is NaN, infinite or negative, and
-// with ErrSettled, ErrNoTicket or ErrSeveralUses; the amount then stays as it was.
+// It fails with an *AmountError for an amount that is NaN, infinite, negative or above
+// 2^53, and with ErrSettled, ErrNoTicket or ErrSeveralUses; the amount then stays as it was.
 func (t *Ticket) Use(n float64) error {
 	if t == nil {
 		return ErrNoTicket

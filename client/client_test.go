@@ -174,3 +174,18 @@ func TestAUsersHTTPClientIsNotChanged(t *testing.T) {
 		t.Error("New set CheckRedirect on the client it was given")
 	}
 }
+
+func TestTheEndpointMayNameGraphQL(t *testing.T) {
+	for base, want := range map[string]string{
+		"https://api.stigg.io":              "https://api.stigg.io/graphql",
+		"https://api.stigg.io/":             "https://api.stigg.io/graphql",
+		"https://api.stigg.io/graphql":      "https://api.stigg.io/graphql",
+		"http://127.0.0.1:4100/stigg":       "http://127.0.0.1:4100/stigg/graphql",
+		"http://127.0.0.1:4100/x/graphql//": "http://127.0.0.1:4100/x/graphql",
+	} {
+		c, err := New(testKey, WithEndpoint(base))
+		if err != nil || c.endpoint != want {
+			t.Errorf("%s: got %v, %v, want %s", base, c, err, want)
+		}
+	}
+}

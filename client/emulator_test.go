@@ -54,7 +54,7 @@ func TestEmulatedEntitlements(t *testing.T) {
 		}
 	}
 	for id, want := range map[string]gate.FeatureKind{
-		templates: gate.Metered, "feature-03-custom-domain": gate.Boolean, "feature-06-max-file-size": gate.Configuration, "feature-08-cities": gate.Enum,
+		templates: gate.Metered, "feature-03-custom-domain": gate.Boolean, "feature-06-max-file-size": gate.Configuration,
 	} {
 		if kinds[id] != want {
 			t.Errorf("%s is of kind %d, want %d", id, kinds[id], want)
@@ -74,19 +74,22 @@ func TestEmulatedEntitlements(t *testing.T) {
 
 func TestEmulatedEntitlement(t *testing.T) {
 	c, _ := emulated(t)
+	pro := gate.Customer{ID: "customer-pro"}
 	for name, test := range map[string]struct {
 		query client.EntitlementQuery
 		want  gate.Reason
 	}{
-		"two templates of two":  {client.EntitlementQuery{FeatureID: templates, RequestedUsage: amount(2)}, ""},
-		"three of two":          {client.EntitlementQuery{FeatureID: templates, RequestedUsage: amount(3)}, gate.ReasonLimitExceeded},
-		"a plain switch":        {client.EntitlementQuery{FeatureID: "feature-03-custom-domain"}, ""},
-		"a city in the plan":    {client.EntitlementQuery{FeatureID: "feature-08-cities", RequestedValues: []string{"NY"}}, ""},
-		"a city of larger ones": {client.EntitlementQuery{FeatureID: "feature-08-cities", RequestedValues: []string{"TLV"}}, gate.ReasonValueNotAllowed},
-		"what is not in it":     {client.EntitlementQuery{FeatureID: "feature-05-integrations"}, gate.ReasonNotInPlan},
+		"two templates of two": {client.EntitlementQuery{FeatureID: templates, RequestedUsage: amount(2)}, ""},
+		"three of two":         {client.EntitlementQuery{FeatureID: templates, RequestedUsage: amount(3)}, gate.ReasonLimitExceeded},
+		"a plain switch":       {client.EntitlementQuery{FeatureID: "feature-03-custom-domain"}, ""},
+		"a city":               {client.EntitlementQuery{Customer: pro, FeatureID: "feature-08-cities", RequestedValues: []string{"NY"}}, ""},
+		"a city not in it":     {client.EntitlementQuery{Customer: pro, FeatureID: "feature-08-cities", RequestedValues: []string{"TLV"}}, gate.ReasonValueNotAllowed},
+		"what is not in it":    {client.EntitlementQuery{FeatureID: "feature-05-integrations"}, gate.ReasonNotInPlan},
 	} {
 		t.Run(name, func(t *testing.T) {
-			test.query.Customer = demo
+			if test.query.Customer.ID == "" {
+				test.query.Customer = demo
+			}
 			got, err := c.Entitlement(context.Background(), test.query)
 			if err != nil || got.Denied != test.want || got.Granted != (test.want == "") || got.FeatureID != test.query.FeatureID {
 				t.Errorf("got %+v, %v, want %q", got, err, test.want)

@@ -26,7 +26,7 @@ const (
 type Option func(*Client) error
 
 // WithEndpoint sets the base under which /graphql hangs, https://api.stigg.io by
-// default. It must be an absolute http or https URL without user, query and
+// default; with /graphql at its end it means the same. It must be an absolute http or https URL without user, query and
 // fragment. The API key is sent there: use http only towards your own machine.
 func WithEndpoint(base string) Option {
 	return func(c *Client) error {
@@ -43,6 +43,7 @@ func WithEndpoint(base string) Option {
 		case u.RawQuery != "" || u.ForceQuery || strings.Contains(base, "#"):
 			return errors.New("the endpoint carries a query or a fragment")
 		}
+		u.Path, u.RawPath = strings.TrimSuffix(strings.TrimRight(u.Path, "/"), "/graphql"), ""
 		c.endpoint = u.JoinPath("graphql").String()
 		return nil
 	}

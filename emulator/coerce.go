@@ -242,14 +242,14 @@ func number(value any) (float64, bool) {
 	return 0, false
 }
 
-// coerceTime takes ISO 8601 with a zone, a plain date, or milliseconds since
-// 1970, and gives the time in UTC, to the millisecond.
+// coerceTime takes ISO 8601, which is UTC if it names no zone, a plain date, or
+// milliseconds since 1970, and gives the time in UTC, to the millisecond.
 func coerceTime(value any) (any, error) {
 	switch v := value.(type) {
 	case time.Time:
 		return v, nil
 	case string:
-		for _, layout := range []string{time.RFC3339Nano, time.DateOnly} {
+		for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", time.DateOnly} {
 			if t, err := time.Parse(layout, v); err == nil && t.Year() > 0 {
 				return t.UTC().Truncate(time.Millisecond), nil
 			}

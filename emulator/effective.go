@@ -59,7 +59,7 @@ func (w *world) state(customerID, resourceID string, now time.Time) ([]*entitlem
 	for _, s := range subs {
 		sets = append(sets, w.granted(s))
 	}
-	sets = append(sets, c.promoted(now))
+	sets = append(sets, c.promoted(sets, now))
 	var all []*entitlement
 	next := c.nextChange(resourceID, now)
 	for _, f := range w.catalog.Features {
@@ -167,13 +167,21 @@ func withAddon(base, addon *entitlement, g *packageGrant, quantity int) *entitle
 	return base
 }
 
-// promoted gives what the promotions of the present grant.
-func (c *customer) promoted(now time.Time) map[string]*entitlement {
+// promoted gives what the promotions of the present grant, beside what subscriptions
+// do. A promotion of a feature that a subscription has raises its limit and leaves
+// its usage periods alone, unless it names periods of another length: a grant must
+// not count last month's usage, nor forget this month's.
+func (c *customer) promoted(subscribed []map[string]*entitlement, now time.Time) map[string]*entitlement {
 	set := map[string]*entitlement{}
 	for _, p := range c.promotions {
-		if p.active(now) {
-			set[p.feature.ID] = newEntitlement(p.feature, p.grant, p.start)
+		if !p.active(now) {
+			continue
 		}
+		e := newEntitlement(p.feature, p.grant, p.start)
+		if base := mostGenerous(p.feature, subscribed); base != nil && (e.reset.every == "" || e.reset.every == base.reset.every) {
+			e.reset, e.anchor = base.reset, base.anchor
+		}
+		set[p.feature.ID] = e
 	}
 	return set
 }

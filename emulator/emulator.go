@@ -34,10 +34,12 @@ type Emulator struct {
 	mux     http.Handler
 	traces  atomic.Int64
 
-	mu        sync.Mutex
-	offset    time.Duration
-	world     *world
-	requests  map[string]int
+	mu       sync.Mutex
+	offset   time.Duration
+	world    *world
+	requests map[string]int
+
+	seen      sync.Mutex // guards documents
 	documents map[string]*ast.QueryDocument
 }
 
@@ -151,18 +153,28 @@ func (e *Emulator) Now() time.Time {
 }
 
 // Advance moves the emulator's clock, backwards for a negative d. Periods roll
-// and grants expire by this clock; timestamps of answers never go back.
-func (e *Emulator) Advance(d time.Duration) {
+// and grants expire by this clock; timestamps of answers never go back. A move out
+// of the years 1970 to 2200 is ignored, and reported as false.
+func (e *Emulator) Advance(d time.Duration) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.offset += d
+	return e.move(e.clock().Add(e.offset).Add(d))
 }
 
-// setClock moves the clock to t, from where it goes on.
-func (e *Emulator) setClock(t time.Time) {
+// move sets the clock to t, from where it goes on. The caller holds the mutex.
+func (e *Emulator) move(t time.Time) bool {
+	if year := t.UTC().Year(); year < 1970 || year > 2200 {
+		return false
+	}
+	e.offset = t.Sub(e.clock())
+	return true
+}
+
+// setClock is Advance to a time.
+func (e *Emulator) setClock(t time.Time) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.offset = t.Sub(e.clock())
+	return e.move(t)
 }
 
 // Usage gives every measurement that was accepted, in order of arrival, those

@@ -27,8 +27,16 @@ const maxTokens = 20_000
 // for more than fits into memory.
 const maxFields = 100_000
 
-// maxDocuments bounds the validated documents that are kept.
-const maxDocuments = 256
+// maxSelected bounds the fields that a document writes down: comparing those of one
+// name takes the square of their number. The largest official document has some 500.
+const maxSelected = 2_000
+
+// maxDocuments bounds the validated documents that are kept, maxKept the length of
+// each.
+const (
+	maxDocuments = 256
+	maxKept      = 64 << 10
+)
 
 // Codes of what is wrong with a request rather than with what it asks for, in
 // the spelling of Apollo Server.
@@ -79,8 +87,6 @@ type reply struct {
 // execute runs one operation. counted says whether its root fields count as
 // requests of a client.
 func (e *Emulator) execute(req graphRequest, counted bool) (out reply) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	defer func() {
 		if p := recover(); p != nil {
 			out = e.failed(http.StatusInternalServerError, CodeUnexpected, "the emulator failed: %v", p)
@@ -90,6 +96,8 @@ func (e *Emulator) execute(req graphRequest, counted bool) (out reply) {
 	if errs != nil {
 		return reply{status: http.StatusBadRequest, errors: errs}
 	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	op := doc.Operations.ForName(req.OperationName)
 	if op == nil {
 		return e.badRequest(codeOperation, "the document has no operation that operationName %q names", req.OperationName)
@@ -135,9 +143,13 @@ func (e *Emulator) extensions(code Code) map[string]any {
 	}
 }
 
-// document parses and validates a document, or finds it among those it has seen.
+// document parses and validates a document, or finds it among those it has seen. It
+// takes long for a long one, so the world is not locked meanwhile.
 func (e *Emulator) document(query string) (*ast.QueryDocument, []graphError) {
-	if doc := e.documents[query]; doc != nil {
+	e.seen.Lock()
+	doc := e.documents[query]
+	e.seen.Unlock()
+	if doc != nil {
 		return doc, nil
 	}
 	if strings.TrimSpace(query) == "" {
@@ -147,14 +159,46 @@ func (e *Emulator) document(query string) (*ast.QueryDocument, []graphError) {
 	if err != nil {
 		return nil, e.located(codeParseFailed, gqlerror.List{gqlerror.WrapIfUnwrapped(err)})
 	}
+	if n := selected(doc); n > maxSelected {
+		return nil, e.badRequest(codeBadRequest, "the document selects %d fields, more than %d", n, maxSelected).errors
+	}
 	if errs := validator.Validate(e.schema, doc); len(errs) > 0 {
 		return nil, e.located(codeValidationFailed, errs)
 	}
+	if len(query) > maxKept {
+		return doc, nil
+	}
+	e.seen.Lock()
+	defer e.seen.Unlock()
 	if len(e.documents) >= maxDocuments {
 		clear(e.documents)
 	}
 	e.documents[query] = doc
 	return doc, nil
+}
+
+// selected counts the fields that a document writes down.
+func selected(doc *ast.QueryDocument) int {
+	n := 0
+	var count func(ast.SelectionSet)
+	count = func(set ast.SelectionSet) {
+		for _, s := range set {
+			switch s := s.(type) {
+			case *ast.Field:
+				n++
+				count(s.SelectionSet)
+			case *ast.InlineFragment:
+				count(s.SelectionSet)
+			}
+		}
+	}
+	for _, op := range doc.Operations {
+		count(op.SelectionSet)
+	}
+	for _, f := range doc.Fragments {
+		count(f.SelectionSet)
+	}
+	return n
 }
 
 func (e *Emulator) located(code Code, errs gqlerror.List) []graphError {

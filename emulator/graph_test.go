@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"net/http/httptest"
 	"strings"
 	"testing"
 )
@@ -117,5 +118,20 @@ func TestIntrospection(t *testing.T) {
 	}
 	if len(e.Requests()) > 0 {
 		t.Errorf("introspection is counted: %v", e.Requests())
+	}
+}
+
+// TestTooManyFieldsAreRefused: comparing fields of one name takes the square of their
+// number, and must not keep everybody waiting.
+func TestTooManyFieldsAreRefused(t *testing.T) {
+	e := newTest(t)
+	w := httptest.NewRecorder()
+	body := `{"query":"{` + strings.Repeat(" __typename", maxSelected+1) + `}"}`
+	r := httptest.NewRequest("POST", "/graphql", strings.NewReader(body))
+	r.Header.Set("X-API-KEY", DefaultKey)
+	r.Header.Set("Content-Type", "application/json")
+	e.ServeHTTP(w, r)
+	if w.Code != 400 || !strings.Contains(w.Body.String(), "selects 2001 fields") {
+		t.Errorf("got %d %s", w.Code, w.Body)
 	}
 }

@@ -41,10 +41,11 @@ func (e *Emulator) moveClock(w http.ResponseWriter, r *http.Request) {
 	}
 	dec := json.NewDecoder(io.LimitReader(r.Body, 1<<10))
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(&move); err != nil {
+	if err := dec.Decode(&move); err != nil || dec.More() {
 		show(w, http.StatusBadRequest, map[string]string{"error": "the body can't be read: " + usage})
 		return
 	}
+	moved := false
 	switch {
 	case (move.Advance == nil) == (move.Set == nil):
 		show(w, http.StatusBadRequest, map[string]string{"error": usage})
@@ -55,9 +56,13 @@ func (e *Emulator) moveClock(w http.ResponseWriter, r *http.Request) {
 			show(w, http.StatusBadRequest, map[string]string{"error": "advance is no duration such as 720h or 90s"})
 			return
 		}
-		e.Advance(d)
+		moved = e.Advance(d)
 	default:
-		e.setClock(*move.Set)
+		moved = e.setClock(*move.Set)
+	}
+	if !moved {
+		show(w, http.StatusBadRequest, map[string]string{"error": "the clock goes from 1970 to 2200"})
+		return
 	}
 	show(w, http.StatusOK, map[string]string{"now": isoTime(e.Now())})
 }

@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 )
@@ -12,10 +13,10 @@ func TestSubscriptionsGrantWhatWasBought(t *testing.T) {
 		sub        Subscription
 		want       string
 	}{
-		{"the minimum of units", "plan-revvenu-essentials", Subscription{Units: 2}, "01 0/5, 02 0/12, 04, 06 /100, 07 0/25000, 08 NY LA"},
-		{"more units", "plan-revvenu-essentials", Subscription{Units: 9}, "01 0/9, 02 0/12, 04, 06 /100, 07 0/25000, 08 NY LA"},
-		{"an add-on, twice", "plan-revvenu-essentials", Subscription{Addons: map[string]int{"addon-10-campaigns": 2}}, "01 0/5, 02 0/32, 04, 06 /100, 07 0/25000, 08 NY LA"},
-		{"a custom plan without values grants 0 of what is open", "plan-revvenu-pro", Subscription{}, "01 0/0, 02 0/0, 03, 04, 05, 06 unlimited, 07 0/0, 08 NY LA TLV"},
+		{"the minimum of units", "plan-revvenu-essentials", Subscription{Units: 2}, "01 0/5, 02 0/12, 04, 06 /100, 07 0/25000"},
+		{"more units", "plan-revvenu-essentials", Subscription{Units: 9}, "01 0/9, 02 0/12, 04, 06 /100, 07 0/25000"},
+		{"an add-on, twice", "plan-revvenu-essentials", Subscription{Addons: map[string]int{"addon-10-campaigns": 2}}, "01 0/5, 02 0/32, 04, 06 /100, 07 0/25000"},
+		{"a custom plan without values grants 0 of what is open", "plan-revvenu-pro", Subscription{}, "01 0/0, 02 0/0, 03, 04, 05, 06 unlimited, 07 0/0"},
 		{"values of its own, also beside the plan", "plan-revvenu-basic", Subscription{Entitlements: []Grant{
 			{FeatureID: campaigns, Unlimited: true}, {FeatureID: "feature-05-integrations"}}}, "01 0/3, 02 unlimited, 05, 06 /5, 07 0/1000"},
 	} {
@@ -30,17 +31,50 @@ func TestSubscriptionsGrantWhatWasBought(t *testing.T) {
 	}
 }
 
+func TestValuesAreUnited(t *testing.T) {
+	e := newTest(t)
+	must(t, e.Grant("customer-pro", Grant{FeatureID: "feature-08-cities", EnumValues: []string{"TLV", "NY"}}, time.Time{}))
+	if got := stateOf(t, e, "customer-pro", ""); !strings.HasSuffix(got, "08 NY LA TLV") {
+		t.Error(got)
+	}
+}
+
+// TestAPromotionLeavesUsagePeriodsAlone: it must not count what was used last month,
+// nor forget what was used this month.
+func TestAPromotionLeavesUsagePeriodsAlone(t *testing.T) {
+	const demo = "customer-demo-01"
+	for name, g := range map[string]Grant{
+		"without a period of its own": {FeatureID: campaigns, UsageLimit: ptr(13.0)},
+		"with the plan's period":      {FeatureID: campaigns, UsageLimit: ptr(13.0), ResetPeriod: "MONTH"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := newTest(t)
+			must(t, e.Report(Measurement{CustomerID: demo, FeatureID: campaigns, Value: 12, IdempotencyKey: "last month"}))
+			e.Advance(31 * 24 * time.Hour)
+			must(t, e.Report(Measurement{CustomerID: demo, FeatureID: campaigns, Value: 2, IdempotencyKey: "this month"}))
+			must(t, e.Grant(demo, g, time.Time{}))
+			if got := stateOf(t, e, demo, ""); !strings.Contains(got, "02 2/13") {
+				t.Errorf("promoted: %s", got)
+			}
+			must(t, e.Revoke(demo, campaigns))
+			if got := stateOf(t, e, demo, ""); !strings.Contains(got, "02 2/12") {
+				t.Errorf("revoked: %s", got)
+			}
+		})
+	}
+}
+
 func TestPromotionsAreMergedByTheMostGenerousValue(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		grant Grant
 		want  string
 	}{
-		{"a larger limit wins", Grant{FeatureID: campaigns, UsageLimit: ptr(100.0)}, "01 0/5, 02 0/100, 04, 06 /100, 07 0/25000, 08 NY LA"},
-		{"a smaller one doesn't", Grant{FeatureID: campaigns, UsageLimit: ptr(1.0)}, "01 0/5, 02 0/12, 04, 06 /100, 07 0/25000, 08 NY LA"},
-		{"unlimited wins", Grant{FeatureID: campaigns, Unlimited: true}, "01 0/5, 02 unlimited, 04, 06 /100, 07 0/25000, 08 NY LA"},
-		{"values are united", Grant{FeatureID: "feature-08-cities", EnumValues: []string{"TLV", "NY"}}, "01 0/5, 02 0/12, 04, 06 /100, 07 0/25000, 08 NY LA TLV"},
-		{"a feature is added", Grant{FeatureID: "feature-05-integrations"}, "01 0/5, 02 0/12, 04, 05, 06 /100, 07 0/25000, 08 NY LA"},
+		{"a larger limit wins", Grant{FeatureID: campaigns, UsageLimit: ptr(100.0)}, "01 0/5, 02 0/100, 04, 06 /100, 07 0/25000"},
+		{"a smaller one doesn't", Grant{FeatureID: campaigns, UsageLimit: ptr(1.0)}, "01 0/5, 02 0/12, 04, 06 /100, 07 0/25000"},
+		{"unlimited wins", Grant{FeatureID: campaigns, Unlimited: true}, "01 0/5, 02 unlimited, 04, 06 /100, 07 0/25000"},
+		{"values are added", Grant{FeatureID: "feature-08-cities", EnumValues: []string{"TLV", "NY"}}, "01 0/5, 02 0/12, 04, 06 /100, 07 0/25000, 08 TLV NY"},
+		{"a feature is added", Grant{FeatureID: "feature-05-integrations"}, "01 0/5, 02 0/12, 04, 05, 06 /100, 07 0/25000"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e := newTest(t)
@@ -89,7 +123,7 @@ func TestASubscriptionReplacesTheOneBeforeIt(t *testing.T) {
 	must(t, err)
 	_, err = e.Subscribe("customer-basic", "plan-revvenu-basic", Subscription{Resource: "r"})
 	must(t, err)
-	const basic, essentials = "01 0/3, 02 0/4, 06 /5, 07 0/1000", "01 0/5, 02 0/12, 04, 06 /100, 07 0/25000, 08 NY LA"
+	const basic, essentials = "01 0/3, 02 0/4, 06 /5, 07 0/1000", "01 0/5, 02 0/12, 04, 06 /100, 07 0/25000"
 	if got := stateOf(t, e, "customer-basic", ""); got != basic {
 		t.Errorf("before it starts: %s", got)
 	}
@@ -110,7 +144,7 @@ func TestATrialLivesBesideThePlanAndEnds(t *testing.T) {
 	e := newTest(t)
 	id, err := e.Subscribe("customer-basic", "plan-revvenu-essentials", Subscription{TrialEnd: testNow.Add(time.Hour)})
 	must(t, err)
-	if got := stateOf(t, e, "customer-basic", ""); got != "01 0/5, 02 0/12, 04, 06 /100, 07 0/25000, 08 NY LA" {
+	if got := stateOf(t, e, "customer-basic", ""); got != "01 0/5, 02 0/12, 04, 06 /100, 07 0/25000" {
 		t.Errorf("on trial: %s", got)
 	}
 	s, _ := e.world.subscription(id)

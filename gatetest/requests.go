@@ -152,7 +152,8 @@ func requests() []request {
 		{name: "NaN", method: "POST", target: "/near?n=NaN", header: payer, status: 400, code: "request_not_understood"},
 		{name: "infinity", method: "POST", target: "/near?n=Inf", header: payer, status: 400, code: "request_not_understood"},
 		{name: "a negative amount", method: "POST", target: "/near?n=-1", header: payer, status: 400, code: "request_not_understood"},
-		{name: "1e308", method: "POST", target: "/near?n=1e308", header: payer, status: 402, code: "usage_never_fits"},
+		{name: "1e308", method: "POST", target: "/near?n=1e308", header: payer, status: 400, code: "request_not_understood"},
+		{name: "giving 1e308 back", method: "DELETE", target: "/near?n=1e308", header: payer, status: 400, code: "request_not_understood"},
 		{name: "giving back", method: "DELETE", target: "/near?n=1", header: payer, status: 200, uses: used("near", -1)},
 		{name: "giving back fails", method: "DELETE", target: "/near?n=1&status=500", header: payer, status: 500},
 

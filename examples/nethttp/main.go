@@ -35,19 +35,24 @@ func main() {
 	server := &http.Server{Addr: "127.0.0.1:8080", Handler: routes(g), ReadHeaderTimeout: 10 * time.Second}
 	stop, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
+	served := make(chan error, 1)
 	go func() {
+		defer cancel()
 		if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
-			log.Print(err)
-			cancel()
+			served <- err
 		}
+		close(served)
 	}()
 	<-stop.Done()
 
-	// First let running requests finish, then deliver what they used.
-	ctx, done := context.WithTimeout(context.Background(), 20*time.Second)
+	// First let running requests finish, then deliver what they used: each has its own time.
+	finish, done := context.WithTimeout(context.Background(), 20*time.Second)
 	defer done()
-	if err := errors.Join(server.Shutdown(ctx), g.Close(ctx)); err != nil {
-		log.Print(err)
+	shutdown := server.Shutdown(finish)
+	deliver, done2 := context.WithTimeout(context.Background(), 10*time.Second)
+	defer done2()
+	if err := errors.Join(<-served, shutdown, g.Close(deliver)); err != nil {
+		log.Fatal(err)
 	}
 }
 

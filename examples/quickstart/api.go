@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,17 +35,21 @@ func api() []route {
 	}
 }
 
-// n is the amount that ?n= asks for, 1 without it.
+// n is the amount that ?n= asks for, 1 without it. A query that can't be read whole is
+// refused: URL.Query drops what it does not understand, and 1 would be charged.
 func n(r *http.Request) (float64, error) {
-	values := r.URL.Query()["n"]
-	if len(values) == 0 {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	values := query["n"]
+	if err == nil && len(values) == 0 {
 		return 1, nil
 	}
-	amount, err := strconv.ParseFloat(values[0], 64)
-	if err != nil || len(values) > 1 {
-		return 0, &gate.RequestError{Code: "bad_amount", Detail: "n must be one number."}
+	if err == nil && len(values) == 1 {
+		amount, err := strconv.ParseFloat(values[0], 64)
+		if err == nil {
+			return amount, nil
+		}
 	}
-	return amount, nil
+	return 0, &gate.RequestError{Code: "bad_amount", Detail: "n must be one number."}
 }
 
 // megabytes is the size that a request announces.
@@ -130,7 +135,7 @@ func recovered(next http.Handler, logger *slog.Logger) http.Handler {
 			case p == any(http.ErrAbortHandler):
 				panic(p) // net/http's own way to break off
 			default:
-				logger.Error("a handler panicked", "route", r.Pattern, "panic", p)
+				logger.Error("a handler panicked", "method", r.Method, "path", r.URL.Path, "panic", p)
 				answer(w, http.StatusInternalServerError, map[string]any{"error": "internal server error"})
 			}
 		}()

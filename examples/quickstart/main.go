@@ -26,8 +26,8 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "quickstart:", err)
 		os.Exit(1)
@@ -111,9 +111,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	return errors.Join(err, server.stop(), closeGate(g))
 }
 
-// closeGate delivers what is left, for as long as an orchestrator usually allows.
+// closeGate delivers what is left. Both waits together are what an orchestrator
+// usually allows.
 func closeGate(g *gate.Gate) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	return g.Close(ctx)
 }
@@ -143,11 +144,14 @@ func serve(addr string, h http.Handler) (*listener, error) {
 	return s, nil
 }
 
-// stop lets running requests finish.
+// stop lets running requests finish, for a while.
 func (s *listener) stop() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	return s.server.Shutdown(ctx)
+	if err := s.server.Shutdown(ctx); err != nil {
+		return errors.Join(fmt.Errorf("requests were cut off: %w", err), s.server.Close())
+	}
+	return nil
 }
 
 func welcome(w io.Writer, s settings, api string, emulated bool) {
@@ -162,7 +166,7 @@ func welcome(w io.Writer, s settings, api string, emulated bool) {
 		{"3 of 5 templates are used, so 3 more are refused and 2 are not", "-X POST -H 'X-Customer-ID: customer-demo-01' '" + api + "/templates?n=3'"},
 		{"a template is given back", "-X DELETE -H 'X-Customer-ID: customer-demo-01' '" + api + "/templates?n=1'"},
 		{"analytics are in Essentials, not in Basic", "-H 'X-Customer-ID: customer-basic' " + api + "/analytics"},
-		{"a city outside of the plan", "-H 'X-Customer-ID: customer-demo-01' " + api + "/cities/TLV"},
+		{"a city outside of the plan", "-H 'X-Customer-ID: customer-pro' " + api + "/cities/TLV"},
 		{"a handler that fails uses nothing", "-X POST -H 'X-Customer-ID: customer-pro' '" + api + "/campaigns?fail=500'"},
 		{"open to everybody", api + "/health"},
 	} {

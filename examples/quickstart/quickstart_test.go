@@ -143,6 +143,23 @@ func (s *site) close(t *testing.T) {
 	}
 }
 
+func TestOddAmountsChargeNothing(t *testing.T) {
+	eachRouter(t, func(t *testing.T, router string) {
+		s := newSite(t, router)
+		for _, query := range []string{"n=%zz", "n=1;n=2", "n=1&n=1", "n=", "n=NaN", "n=Inf", "n=-1", "n=1e308", "n=x", "n=0x", "n=1&fail"} {
+			for _, method := range []string{"POST", "DELETE"} {
+				if got := s.send(t, method, "/templates?"+query, "customer-demo-01"); got != 400 && query != "n=1&fail" {
+					t.Errorf("%s ?%s: got %d, want 400", method, query, got)
+				}
+			}
+		}
+		s.close(t)
+		if n := len(s.stigg.Usage()); n != 2 {
+			t.Errorf("%d measurements, want those of n=1 only", n)
+		}
+	})
+}
+
 func TestFiveHundredAtOnceAgainstALimitOfTwelve(t *testing.T) {
 	eachRouter(t, func(t *testing.T, router string) {
 		s := newSite(t, router)

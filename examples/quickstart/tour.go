@@ -73,8 +73,9 @@ func stops() []stop {
 		{method: "POST", target: "/upload", customer: "customer-basic", megabytes: 6, status: 402, code: "usage_never_fits"},
 		{method: "POST", target: "/upload", customer: "customer-demo-01", megabytes: 6, status: 200},
 		{method: "POST", target: "/upload", customer: "customer-demo-01", megabytes: -1, status: 411, code: "length_required"},
-		{method: "GET", target: "/cities/NY", customer: "customer-demo-01", status: 200},
-		{method: "GET", target: "/cities/TLV", customer: "customer-demo-01", status: 403, code: "value_not_allowed"},
+		{method: "GET", target: "/cities/NY", customer: "customer-pro", status: 200},
+		{method: "GET", target: "/cities/TLV", customer: "customer-pro", status: 403, code: "value_not_allowed"},
+		{method: "GET", target: "/cities/NY", customer: "customer-demo-01", status: 402, code: "feature_not_in_plan"},
 		{method: "POST", target: "/campaigns", customer: "customer-none", status: 402, code: "no_active_subscription"},
 		{method: "POST", target: "/campaigns", customer: "customer-archived", status: 403, code: "customer_archived"},
 		{method: "POST", target: "/campaigns", customer: "customer-unknown", status: 403, code: "customer_not_found"},
@@ -86,6 +87,7 @@ func stops() []stop {
 func (t *tour) take(ctx context.Context) error {
 	t.expected = make(map[account]float64)
 	table := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
+	defer func() { _ = table.Flush() }() // what was seen before an error
 	fmt.Fprintln(table, "REQUEST\tCUSTOMER\tSTATUS\tCODE\tUSAGE BEFORE\tAFTER\t")
 	var wrong []error
 	for _, s := range stops() {
