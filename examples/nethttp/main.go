@@ -34,7 +34,6 @@ func main() {
 	}
 	server := &http.Server{Addr: "127.0.0.1:8080", Handler: routes(g), ReadHeaderTimeout: 10 * time.Second}
 	stop, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer cancel()
 	served := make(chan error, 1)
 	go func() {
 		defer cancel()
@@ -45,15 +44,22 @@ func main() {
 	}()
 	<-stop.Done()
 
-	// First let running requests finish, then deliver what they used: each has its own time.
-	finish, done := context.WithTimeout(context.Background(), 20*time.Second)
-	defer done()
-	shutdown := server.Shutdown(finish)
-	deliver, done2 := context.WithTimeout(context.Background(), 10*time.Second)
-	defer done2()
-	if err := errors.Join(<-served, shutdown, g.Close(deliver)); err != nil {
+	cancel() // a second Ctrl-C ends the program at once
+	err = shutDown(server, g)
+	if err := errors.Join(<-served, err); err != nil {
 		log.Fatal(err)
 	}
+}
+
+// shutDown first lets running requests finish, then delivers what they used. Each has
+// its own time, so that a slow request costs no usage.
+func shutDown(server *http.Server, g *gate.Gate) error {
+	finish, finished := context.WithTimeout(context.Background(), 20*time.Second)
+	defer finished()
+	err := server.Shutdown(finish)
+	deliver, delivered := context.WithTimeout(context.Background(), 10*time.Second)
+	defer delivered()
+	return errors.Join(err, g.Close(deliver))
 }
 
 func routes(g *gate.Gate) http.Handler {
