@@ -248,6 +248,7 @@ func (q *admission) meter(r *right, a ask, d *Decision) verdict {
 	t := r.account.take(q.now, r.cycle(), h.held, hold, func(s standing) verdict { return r.room(s, a) })
 	d.Metered, d.Usage, d.ResetsAt = true, t.used+t.unacked, t.end
 	d.Limit, d.HasLimit = r.Limit, !r.Unlimited
+	d.held, d.since = t.held, t.start
 	if t.reason != "" {
 		return t.verdict
 	}
@@ -264,6 +265,7 @@ func (q *admission) meter(r *right, a ask, d *Decision) verdict {
 	}
 	if hold {
 		q.ticket.holds = append(q.ticket.holds, h)
+		d.held += h.held
 	}
 	return t.verdict
 }

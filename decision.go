@@ -41,6 +41,10 @@ type Decision struct {
 	ResetsAt time.Time
 
 	never bool // it would not fit an unused limit either
+	// held is what running requests hold of it, this one included; since is the
+	// beginning of the usage period, zero if that is not known.
+	held  float64
+	since time.Time
 
 	// Err is what kept the gate from deciding, for logs. It never holds a secret.
 	Err error

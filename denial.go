@@ -41,37 +41,68 @@ type problemUpgrade struct {
 	URL string `json:"url"`
 }
 
-// WriteDenial answers a request that d does not allow, as application/problem+json
-// (RFC 9457). The instance is a new urn:uuid at each call; all else is the same bytes
-// for the same decision. A caller who left gets the status 499 without a body, which
-// nobody but the app's own log sees.
+// WriteDenial answers a request that d does not allow: as a page of HTML if the
+// request's Accept prefers that to JSON (a browser's does; RFC 9110, section 12.5.1), and
+// otherwise as application/problem+json (RFC 9457). Status and content are the same
+// either way. The instance is a new urn:uuid at each call; all else is the same bytes
+// for the same decision. HEAD gets the same header and no body.
+//
+// A 402 with an upgrade link has it in the field Link, too, as rel="payment". A caller
+// who left gets the status 499 without a body, which nobody but the app's own log sees.
 func (g *Gate) WriteDenial(w http.ResponseWriter, r *http.Request, d Decision) {
 	if d.Reason == ReasonClientGone {
 		w.WriteHeader(d.Status)
 		return
 	}
-	body, err := json.Marshal(g.problem(d))
-	if err != nil { // a problem is strings and finite numbers
+	p, h := g.problem(d), w.Header()
+	for _, stale := range []string{"Content-Encoding", "Etag", "Last-Modified"} {
+		h.Del(stale)
+	}
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	varyOn(h, "Accept")
+	if d.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(d.retrySeconds()))
+	}
+	if p.Upgrade != nil && d.Status == http.StatusPaymentRequired {
+		h.Add("Link", "<"+linkTarget(p.Upgrade.URL)+`>; rel="payment"`)
+	}
+	g.QuotaHeaders(h, d)
+	body := g.represent(h, r, &p, d.retrySeconds())
+	if body == nil {
 		http.Error(w, d.Code, d.Status)
 		return
 	}
-	body = append(body, '\n')
-	h := w.Header()
-	h.Del("Content-Encoding")
-	h.Del("Etag")
-	h.Del("Last-Modified")
-	h.Set("Content-Type", "application/problem+json")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
-	if d.RetryAfter > 0 {
-		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(d.RetryAfter.Seconds()))))
-	}
 	w.WriteHeader(d.Status)
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(body) // a client that left can't be told
 	}
 }
+
+// represent makes the body that the request prefers and says in the header what it
+// is. It is nil if there is none: a problem is strings and finite numbers, but a
+// time may be one that JSON has no form for.
+func (g *Gate) represent(h http.Header, r *http.Request, p *problem, retryAfter int) []byte {
+	if prefersHTML(r.Header) {
+		if body := g.html(p, retryAfter); body != nil {
+			h.Set("Content-Type", "text/html; charset=utf-8")
+			if g.page.csp != "" {
+				h.Set("Content-Security-Policy", g.page.csp)
+			}
+			return body
+		}
+	}
+	body, err := json.Marshal(p)
+	if err != nil {
+		return nil
+	}
+	h.Set("Content-Type", "application/problem+json")
+	return append(body, '\n')
+}
+
+// retrySeconds is RetryAfter in whole seconds, rounded up.
+func (d *Decision) retrySeconds() int { return int(math.Ceil(d.RetryAfter.Seconds())) }
 
 func (g *Gate) problem(d Decision) problem {
 	a := d.Reason.answer()
@@ -99,6 +130,21 @@ func (g *Gate) problem(d Decision) problem {
 		p.Upgrade = &problemUpgrade{strings.ReplaceAll(g.upgrade, "{feature}", url.QueryEscape(d.FeatureID))}
 	}
 	return p
+}
+
+// linkTarget is a URL as it may stand between < and > in a Link field (RFC 8288): what
+// no URI has in it (RFC 3986) is percent-encoded.
+func linkTarget(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		if c := s[i]; c <= ' ' || c > '~' || strings.IndexByte("\"<>\\^`{|}", c) >= 0 {
+			const hex = "0123456789ABCDEF"
+			b.Write([]byte{'%', hex[c>>4], hex[c&15]})
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }
 
 func finite(n float64, has bool) *float64 {

@@ -3,9 +3,11 @@ package gate_test
 import (
 	"context"
 	"fmt"
+	"html/template"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"time"
 
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/nethttp"
@@ -146,4 +148,49 @@ func ExampleWithStatus() {
 	d := g.Check(context.Background(), gate.Customer{ID: "acme"}, gate.Feature("templates").Asks(4))
 	fmt.Println(d.Status)
 	// Output: 429
+}
+
+func ExampleWithQuotaHeaders() {
+	g, err := gate.New(monthly{}, gate.FromTrustedHeader("X-Customer-ID", ""), gate.WithQuotaHeaders(gate.QuotaHeadersDraft))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = g.Close(context.Background()) }()
+	h := nethttp.Require(g, gate.Feature("campaigns").Uses(1))(http.NotFoundHandler())
+	r := httptest.NewRequest("POST", "/campaigns", nil)
+	r.Header.Set("X-Customer-ID", "acme")
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	fmt.Println(w.Header().Get("RateLimit-Policy"))
+	// Output: "campaigns";q=12;w=2678400
+}
+
+// monthly is a Stigg where everybody has 12 campaigns in a month of 31 days.
+type monthly struct{ plan }
+
+func (monthly) Entitlements(context.Context, gate.Customer) (gate.EntitlementSet, error) {
+	start := time.Now().Add(-time.Hour)
+	return gate.EntitlementSet{Features: []gate.Entitlement{{
+		FeatureID: "campaigns", Kind: gate.Metered, Granted: true, Limit: 12,
+		PeriodStart: start, PeriodEnd: start.Add(31 * 24 * time.Hour),
+	}}}, nil
+}
+
+func ExampleWithDenialTemplate() {
+	own := template.Must(template.New("denial").Parse(`<h1>{{.Title}}</h1>{{with .UpgradeURL}}<a href="{{.}}">More</a>{{end}}`))
+	g, err := gate.New(plan{}, gate.FromTrustedHeader("X-Customer-ID", ""), gate.WithDenialTemplate(own))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = g.Close(context.Background()) }()
+	h := nethttp.Require(g, gate.Feature("export"))(http.NotFoundHandler())
+	r := httptest.NewRequest("GET", "/export", nil)
+	r.Header.Set("X-Customer-ID", "acme")
+	r.Header.Set("Accept", "text/html")
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	fmt.Println(w.Body)
+	// Output: <h1>Not part of the plan</h1>
 }

@@ -21,6 +21,8 @@ type Gate struct {
 	statuses map[Reason]int
 	upgrade  string
 	base     string
+	page     *page
+	quota    QuotaHeaders
 
 	ledger   *ledger
 	cache    *cache
@@ -70,7 +72,7 @@ func New(source Source, who Resolver, options ...Option) (*Gate, error) {
 func start(source Source, who Resolver, c config) (*Gate, error) {
 	g := &Gate{
 		who: who, observer: c.observer, logger: c.logger, now: c.now,
-		statuses: c.statuses, upgrade: c.upgrade, base: c.problemBase,
+		statuses: c.statuses, upgrade: c.upgrade, base: c.problemBase, page: c.page, quota: c.quota,
 		ledger: newLedger(), stopped: make(chan struct{}), done: make(chan struct{}),
 	}
 	var err error

@@ -13,6 +13,8 @@ type Call struct {
 	// Method is the method that the route is registered for: GET where a router answers
 	// HEAD by it. Empty means all methods, or that the adapter can't tell.
 	Method string
+	// Header is the answer's, for the quota headers (WithQuotaHeaders). It may be nil.
+	Header http.Header
 }
 
 // Guard is a policy bound to a gate: what an adapter puts in front of handlers. It is
@@ -66,6 +68,9 @@ func (gd *Guard) Serve(c Call, deny func(Decision), next func(*http.Request), ou
 		return
 	}
 	t, d := gd.enter(c)
+	if d.Allowed {
+		gd.gate.QuotaHeaders(c.Header, d)
+	}
 	switch {
 	case !d.Allowed:
 		deny(d)

@@ -3,6 +3,7 @@ package gate
 import (
 	"errors"
 	"fmt"
+	"html/template"
 	"log/slog"
 	"maps"
 	"net/url"
@@ -30,6 +31,8 @@ type config struct {
 	statuses    map[Reason]int
 	upgrade     string
 	problemBase string
+	page        *page
+	quota       QuotaHeaders
 }
 
 // The defaults, each of them to be changed by the option named.
@@ -52,6 +55,7 @@ func defaults() config {
 		patience:    DefaultDecisionDeadline,
 		queue:       DefaultQueue,
 		problemBase: DefaultProblemBase,
+		page:        ownPage(),
 	}
 }
 
@@ -190,6 +194,33 @@ func WithProblemBase(base string) Option {
 			return errors.New("the problem base is not an absolute URI")
 		}
 		c.problemBase = base
+		return nil
+	}
+}
+
+// WithDenialTemplate answers the denials of requests that prefer HTML with the app's own
+// page. The template is executed with a DenialPage. New tries it and fails if it
+// does; should it fail later, the answer is problem+json, and the failure is logged.
+//
+// Status and headers are the gate's, with one exception: a Content-Security-Policy is not
+// set, so that the page may load what the app's own policy lets it.
+func WithDenialTemplate(t *template.Template) Option {
+	return func(c *config) (err error) {
+		c.page, err = newPage(t)
+		return err
+	}
+}
+
+// WithQuotaHeaders tells clients what is left of a metered feature, in the header of
+// answers let in and of those refused because of its limit. Pages of another origin
+// see the fields only if the app's CORS settings expose them. Default:
+// QuotaHeadersNone.
+func WithQuotaHeaders(q QuotaHeaders) Option {
+	return func(c *config) error {
+		if q > QuotaHeadersX {
+			return fmt.Errorf("there are no quota headers of kind %d", q)
+		}
+		c.quota = q
 		return nil
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -128,6 +129,9 @@ func runRequests(t *testing.T, a Adapter) {
 			if got.broken != tt.broken || !got.broken && (got.status != tt.status || got.code != tt.code) {
 				t.Errorf("%s %s: got %d %q (broken %v), want %d %q (broken %v)\n%s",
 					tt.method, tt.target, got.status, got.code, got.broken, tt.status, tt.code, tt.broken, got.body)
+			}
+			if page := strings.HasPrefix(got.header.Get("Content-Type"), "text/html"); tt.html && !page || page && got.code != "" {
+				t.Errorf("a denial of type %q, want a page: %v", got.header.Get("Content-Type"), tt.html)
 			}
 			b.finish(t)
 			for feature, want := range tt.uses {

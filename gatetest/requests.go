@@ -21,6 +21,7 @@ type request struct {
 	broken  bool               // the connection breaks, as for a panic
 	uses    map[string]float64 // what must be reported; nothing else may
 	unasked bool               // Stigg must not be asked
+	html    bool               // the denial must be a page
 }
 
 func as(customer string) map[string]string { return map[string]string{"X-Customer-ID": customer} }
@@ -147,6 +148,7 @@ func requests() []request {
 
 		{name: "up to the limit", method: "POST", target: "/near?n=2", header: payer, status: 200, uses: used("near", 2)},
 		{name: "past the limit", method: "POST", target: "/near?n=3", header: payer, status: 402, code: "usage_limit_exceeded"},
+		{name: "past the limit, in a browser", method: "POST", target: "/near?n=3", header: map[string]string{"X-Customer-ID": "payer", "Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}, status: 402, html: true},
 		{name: "past any limit", method: "POST", target: "/near?n=6", header: payer, status: 402, code: "usage_never_fits"},
 		{name: "an amount that is no number", method: "POST", target: "/near?n=x", header: payer, status: 400, code: "request_not_understood"},
 		{name: "NaN", method: "POST", target: "/near?n=NaN", header: payer, status: 400, code: "request_not_understood"},

@@ -76,6 +76,7 @@ func Verify(mux *http.ServeMux, t gate.Table) error {
 func Serve(g *gate.Gate, guard *gate.Guard, c gate.Call, w http.ResponseWriter, next http.Handler) {
 	var seen *gate.Recorder
 	out := w
+	c.Header = w.Header()
 	if guard.Reports() {
 		out, seen = gate.Record(w)
 	}

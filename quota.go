@@ -1,0 +1,116 @@
+package gate
+
+import (
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// QuotaHeaders is how answers tell clients what is left of a metered feature.
+type QuotaHeaders uint8
+
+const (
+	// QuotaHeadersNone tells them nothing. It is the default: whoever may see an answer
+	// would see the payer's usage, too.
+	QuotaHeadersNone QuotaHeaders = iota
+	// QuotaHeadersDraft is draft-ietf-httpapi-ratelimit-headers as of draft 08 to 10:
+	//
+	//	RateLimit-Policy: "feature-01-templates";q=5;w=2592000
+	//	RateLimit: "feature-01-templates";r=2;t=86400
+	//
+	// q is the limit, w the length of the usage period (left out if Stigg gave only its
+	// end), r what is left and t the time until the period ends, both in seconds. The
+	// draft has no name for a feature's own unit, so none is given. The fields
+	// are lists: they are added to what else is in them, such as a rate limiter's.
+	QuotaHeadersDraft
+	// QuotaHeadersX is the older X-RateLimit-Limit, X-RateLimit-Remaining and
+	// X-RateLimit-Reset. Reset is a moment, in seconds since 1970 (UTC), as with GitHub: a
+	// plan's period ends in days or weeks, so clocks that differ by seconds do no
+	// harm, and the value stays true in a log or a queue. The fields replace those of
+	// others, since they can't be lists.
+	QuotaHeadersX
+)
+
+// maxInteger is the greatest Integer of a structured field (RFC 9651, section 3.3.1).
+const maxInteger = 999_999_999_999_999
+
+// set tells of a decision what it asks for: nothing unless the feature is metered, has a
+// limit and a period that ends, and was granted, or refused because of the limit.
+func (q QuotaHeaders) set(h http.Header, d *Decision, now time.Time) {
+	if !d.Metered || !d.HasLimit || d.ResetsAt.IsZero() || !d.Allowed && d.Reason != ReasonLimitExceeded && d.Reason != ReasonPending {
+		return
+	}
+	limit, fine := integer(d.Limit)
+	left, finite := integer(d.Limit - d.Usage - d.held)
+	if !fine || !finite {
+		return
+	}
+	switch q {
+	case QuotaHeadersDraft:
+		d.draft(h, limit, left, now)
+	case QuotaHeadersX:
+		h.Set("X-RateLimit-Limit", limit)
+		h.Set("X-RateLimit-Remaining", left)
+		if h.Del("X-RateLimit-Reset"); d.RetryAfter == 0 {
+			h.Set("X-RateLimit-Reset", strconv.FormatInt(d.ResetsAt.Unix(), 10))
+		}
+	}
+}
+
+func (d *Decision) draft(h http.Header, limit, left string, now time.Time) {
+	name, ok := structured(d.FeatureID)
+	if !ok {
+		return
+	}
+	policy, rate := name+";q="+limit, name+";r="+left
+	if length := d.ResetsAt.Unix() - d.since.Unix(); !d.since.IsZero() && length > 0 {
+		policy += ";w=" + strconv.FormatInt(length, 10)
+	}
+	if d.RetryAfter == 0 {
+		until := d.ResetsAt.Unix() - now.Unix()
+		if now.Nanosecond() < d.ResetsAt.Nanosecond() {
+			until++ // not before it is so
+		}
+		rate += ";t=" + strconv.FormatInt(max(0, until), 10)
+	}
+	h.Add("RateLimit-Policy", policy)
+	h.Add("RateLimit", rate)
+}
+
+// integer is an amount as an Integer of a structured field, rounded down and never
+// negative.
+func integer(n float64) (string, bool) {
+	if !(n <= maxInteger) { // NaN
+		return "", false
+	}
+	return strconv.FormatInt(int64(math.Floor(max(0, n))), 10), true
+}
+
+// structured is s as a String of a structured field (RFC 9651, section 4.1.6).
+func structured(s string) (string, bool) {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return "", false
+		}
+	}
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`, true
+}
+
+// QuotaHeaders sets what the option WithQuotaHeaders asks for, for a decision that
+// allows, or refuses because of the limit. It sets nothing unless the feature is
+// metered, has a limit and a period that ends, and nothing if h is nil.
+//
+// Call it once, before the handler runs; WriteDenial calls it itself. Of a combined
+// policy it tells the feature that decided. What is left is less what all running
+// requests of this process hold, this one's own amount included; it is never
+// negative, and of fractions only what is whole is told.
+//
+// A denial that asks to come again at once (Retry-After) tells no reset: the draft
+// wants Retry-After not to be earlier than that.
+func (g *Gate) QuotaHeaders(h http.Header, d Decision) {
+	if g.quota != QuotaHeadersNone && h != nil {
+		g.quota.set(h, &d, g.now())
+	}
+}
