@@ -6,6 +6,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
 )
 
 // The guards of what a check may cost. They count allocations, not time; see the
@@ -75,20 +78,64 @@ func BenchmarkCheck(b *testing.B) {
 	}
 }
 
-// BenchmarkMapFloor is what any check must cost: one lookup in a plain map.
-func BenchmarkMapFloor(b *testing.B) {
+// BenchmarkFloor is what a check is built on: a lookup in a plain map, one in the LRU
+// that bounds the cache, and one reading of the clock.
+func BenchmarkFloor(b *testing.B) {
+	const customers = 1_000
 	m := make(map[Customer]*snapshot)
-	asked := make([]Customer, 1_000)
+	bounded, err := lru.New[Customer, *snapshot](customers)
+	if err != nil {
+		b.Fatal(err)
+	}
+	asked := make([]Customer, customers)
 	for i := range asked {
 		asked[i] = Customer{ID: fmt.Sprint("c", i)}
 		m[asked[i]] = &snapshot{}
+		bounded.Add(asked[i], &snapshot{})
 	}
-	i := 0
-	for b.Loop() {
-		i = (i + 7919) % len(asked)
-		if m[asked[i]] == nil {
-			b.Fatal()
+	b.Run("map", func(b *testing.B) {
+		for i := 0; b.Loop(); i = (i + 7919) % customers {
+			if m[asked[i]] == nil {
+				b.Fatal()
+			}
 		}
+	})
+	b.Run("LRU", func(b *testing.B) {
+		for i := 0; b.Loop(); i = (i + 7919) % customers {
+			if _, ok := bounded.Get(asked[i]); !ok {
+				b.Fatal()
+			}
+		}
+	})
+	b.Run("clock", func(b *testing.B) {
+		for b.Loop() {
+			if time.Now().IsZero() {
+				b.Fatal()
+			}
+		}
+	})
+}
+
+// BenchmarkMiddleware is a whole request through a guard, without a router, by what the
+// policy does.
+func BenchmarkMiddleware(b *testing.B) {
+	for name, p := range map[string]Policy{"unmetered": Feature("f"), "metered": Feature("f").Uses(1)} {
+		b.Run(name, func(b *testing.B) {
+			g, err := New(&stub{set: features(metered("f", 0, 1e15))}, FromTrustedHeader("X-Customer-ID", ""), WithQueue(1<<30))
+			if err != nil {
+				b.Fatal(err)
+			}
+			guard := g.MustGuard(p)
+			r := request("POST", "/", "c")
+			b.ReportAllocs()
+			for b.Loop() {
+				guard.Serve(Call{Request: r, Method: "POST"},
+					func(d Decision) { b.Fatal(d.Reason) },
+					func(*http.Request) {},
+					func() Outcome { return Outcome{Status: 500} })
+			}
+			_ = g.Close(b.Context())
+		})
 	}
 }
 
