@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 )
@@ -112,7 +113,10 @@ func (t *Ticket) run(r *http.Request, next func(*http.Request), outcome func() O
 			o = outcome()
 		}
 	}()
-	next(r.WithContext(context.WithValue(r.Context(), ticketKey{}, t)))
+	handed := r.WithContext(context.WithValue(r.Context(), ticketKey{}, t))
+	// net/http removes the temporary files of the request that it made, not of copies.
+	defer func() { r.MultipartForm = cmp.Or(r.MultipartForm, handed.MultipartForm) }()
+	next(handed)
 	returned = true
 }
 
