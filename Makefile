@@ -29,6 +29,8 @@ race:
 examples:
 	$(GO) run ./examples/quickstart -once -router nethttp
 	$(GO) run ./examples/quickstart -once -router chi
+	$(GO) run ./examples/quickstart -once -router gin
+	$(GO) run ./examples/quickstart -once -router echo
 
 lint:
 	$(GO) run $(GOLANGCI_LINT) run ./...

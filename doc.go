@@ -11,8 +11,8 @@
 //	mux.Handle("DELETE /seats/{id}", nethttp.Require(g, gate.Feature("feature-seats").Frees(1))(removeSeat))
 //	mux.Handle("GET /analytics", nethttp.Require(g, gate.Feature("feature-04-analytics"))(showAnalytics))
 //
-// A Policy says what a route asks. Packages nethttp and chistigg put policies in front
-// of handlers; without HTTP there are Gate.Check and Gate.Admit.
+// A Policy says what a route asks. Packages nethttp, chistigg, ginstigg and echostigg put
+// policies in front of handlers; without HTTP there are Gate.Check and Gate.Admit.
 //
 // # What is promised
 //

@@ -1,0 +1,314 @@
+package echostigg_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"sync"
+	"testing"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+
+	"github.com/stiggate/gate"
+	"github.com/stiggate/gate/echostigg"
+	"github.com/stiggate/gate/gatetest"
+)
+
+var wildcard = regexp.MustCompile(`\{([^}]*)\}`)
+
+// spell is net/http's pattern as echo spells it.
+func spell(pattern string) string { return wildcard.ReplaceAllString(pattern, ":$1") }
+
+func spellTable(t gate.Table) gate.Table {
+	spelled := gate.Table{}
+	for key, p := range t {
+		spelled[spell(key)] = p
+	}
+	return spelled
+}
+
+// told is an error whose patterns are spelled as the suite does.
+type told struct{ error }
+
+func (e told) Error() string {
+	return regexp.MustCompile(`/:(\w+)`).ReplaceAllString(e.error.Error(), "/{$1}")
+}
+func (e told) Unwrap() error { return e.error }
+
+// newEcho is quiet about what the tests make happen.
+func newEcho() *echo.Echo {
+	e := echo.New()
+	e.Logger.SetOutput(io.Discard)
+	e.StdLogger.SetOutput(io.Discard)
+	return e
+}
+
+// hinting sends informational headers past echo, whose Response takes them for the answer
+// (labstack/echo#3106).
+type hinting struct{ *echo.Response }
+
+func (h hinting) WriteHeader(status int) {
+	if status == http.StatusEarlyHints {
+		h.Writer.WriteHeader(status)
+		return
+	}
+	h.Response.WriteHeader(status)
+}
+
+func register(e *echo.Echo, r gatetest.Route, m ...echo.MiddlewareFunc) {
+	h := func(c echo.Context) error {
+		r.Handler(hinting{c.Response()}, c.Request())
+		return nil
+	}
+	switch r.Method {
+	case "":
+		e.Any(spell(r.Pattern), h, m...)
+	case http.MethodOptions: // a handler of its own, as an app has one for preflights
+		e.OPTIONS(spell(r.Pattern), echo.WrapHandler(r.Handler), m...)
+	default:
+		e.Add(r.Method, spell(r.Pattern), h, m...)
+	}
+}
+
+func TestAdapter(t *testing.T) {
+	gatetest.Run(t, gatetest.Adapter{
+		Guarded: func(g *gate.Gate, routes []gatetest.Route) http.Handler {
+			e := newEcho()
+			for _, r := range routes {
+				register(e, r, echostigg.Require(g, r.Policy))
+			}
+			return e
+		},
+		Tabled: func(g *gate.Gate, routes []gatetest.Route, t gate.Table, rest gate.Rest) http.Handler {
+			e := newEcho()
+			e.Use(echostigg.Routes(g, spellTable(t), rest))
+			for _, r := range routes {
+				register(e, r)
+			}
+			return e
+		},
+		Verify: func(routes []gatetest.Route, t gate.Table) error {
+			e := newEcho()
+			for _, r := range routes {
+				register(e, r)
+			}
+			if err := echostigg.Verify(e, spellTable(t)); err != nil {
+				return told{err}
+			}
+			return nil
+		},
+	})
+}
+
+func TestWhatCountsAsSuccess(t *testing.T) {
+	boom := errors.New("boom")
+	mapped := func(e *echo.Echo) {
+		e.HTTPErrorHandler = func(err error, c echo.Context) {
+			if errors.Is(err, boom) {
+				_ = c.String(http.StatusConflict, "")
+				return
+			}
+			_ = c.String(http.StatusAccepted, "")
+		}
+	}
+	returns := func(err error) echo.HandlerFunc { return func(echo.Context) error { return err } }
+	quiet := middleware.RecoverWithConfig(middleware.RecoverConfig{DisablePrintStack: true})
+	honest := middleware.RecoverWithConfig(middleware.RecoverConfig{DisablePrintStack: true, DisableErrorHandler: true})
+	writes := func(c echo.Context) { _ = c.String(200, "ok") }
+	tests := []struct {
+		name           string
+		set            func(*echo.Echo)
+		before, behind []echo.MiddlewareFunc // of the gate
+		with           []echostigg.Option
+		handler        echo.HandlerFunc
+		status         int // 0: it panics
+		billed         float64
+	}{
+		{name: "a 204", handler: func(c echo.Context) error { return c.NoContent(204) }, status: 204, billed: 1},
+		{name: "a JSON answer", handler: func(c echo.Context) error { return c.JSON(201, "ok") }, status: 201, billed: 1},
+		{name: "nothing at all", handler: returns(nil), status: 200, billed: 1},
+		{name: "a 404 that is written", handler: func(c echo.Context) error { return c.NoContent(404) }, status: 404},
+		{name: "a plain error", handler: returns(boom), status: 500},
+		{name: "an HTTPError", handler: returns(echo.NewHTTPError(418)), status: 418},
+		{name: "an HTTPError in an HTTPError", handler: returns(echo.NewHTTPError(418).SetInternal(echo.ErrNotFound)), status: 404},
+		{name: "a wrapped HTTPError", handler: returns(fmt.Errorf("in vain: %w", echo.ErrNotFound)), status: 500},
+		{name: "ErrNotFound", handler: returns(echo.ErrNotFound), status: 404},
+		{name: "a redirect as an error", handler: returns(echo.NewHTTPError(304)), status: 304, billed: 1},
+		{name: "c.Error of the handler's", handler: func(c echo.Context) error { c.Error(boom); return nil }, status: 500},
+		{name: "an error after the body", handler: func(c echo.Context) error { writes(c); return boom }, status: 200},
+		{name: "an error after a flush", handler: func(c echo.Context) error { c.Response().Flush(); return boom }, status: 200},
+		{name: "a status after a flush", handler: func(c echo.Context) error { c.Response().Flush(); return c.NoContent(500) }, status: 200, billed: 1},
+		{name: "a status after the body", handler: func(c echo.Context) error { writes(c); return c.NoContent(500) }, status: 200, billed: 1},
+		{name: "an error of a middleware behind", behind: []echo.MiddlewareFunc{func(echo.HandlerFunc) echo.HandlerFunc { return returns(echo.ErrForbidden) }}, handler: returns(nil), status: 403},
+		{name: "an error that a middleware behind answers", behind: []echo.MiddlewareFunc{func(next echo.HandlerFunc) echo.HandlerFunc {
+			return func(c echo.Context) error { _ = next(c); return c.NoContent(202) }
+		}}, handler: returns(boom), status: 202, billed: 1},
+		{name: "an error that the app answers with 409", set: mapped, handler: returns(boom), status: 409},
+		{name: "an error that the app answers with 202, and does not say so", set: mapped, handler: returns(errors.New("later")), status: 202},
+		{name: "an error that the app answers with 202", set: mapped, with: []echostigg.Option{echostigg.WithStatus(func(error) int { return 202 })}, handler: returns(errors.New("later")), status: 202, billed: 1},
+		{name: "an HTTPError that the app answers with 409", with: []echostigg.Option{echostigg.WithStatus(func(error) int { return 409 })}, handler: returns(echo.NewHTTPError(304)), status: 304},
+		{name: "early hints in echo, whose answer they become (labstack/echo#3106)", handler: func(c echo.Context) error { c.Response().WriteHeader(103); return c.NoContent(500) }, status: 103, billed: 1}, // on the wire, net/http makes it 200
+		{name: "a panic", handler: func(echo.Context) error { panic(boom) }},
+		{name: "a panic after a body", handler: func(c echo.Context) error { writes(c); panic(boom) }},
+		{name: "ErrAbortHandler", handler: func(echo.Context) error { panic(http.ErrAbortHandler) }},
+		{name: "a panic with recovery outside", before: []echo.MiddlewareFunc{quiet}, handler: func(echo.Context) error { panic(boom) }, status: 500},
+		{name: "a panic after a body with recovery outside", before: []echo.MiddlewareFunc{quiet}, handler: func(c echo.Context) error { writes(c); panic(boom) }, status: 200},
+		{name: "a panic with recovery inside", behind: []echo.MiddlewareFunc{quiet}, handler: func(echo.Context) error { panic(boom) }, status: 500},
+		{name: "a panic after a body with recovery inside that returns it", behind: []echo.MiddlewareFunc{honest}, handler: func(c echo.Context) error { writes(c); panic(boom) }, status: 200},
+		{name: "ErrAbortHandler with recovery outside", before: []echo.MiddlewareFunc{quiet}, handler: func(echo.Context) error { panic(http.ErrAbortHandler) }},
+		{name: "ErrAbortHandler with recovery inside", behind: []echo.MiddlewareFunc{quiet}, handler: func(echo.Context) error { panic(http.ErrAbortHandler) }},
+		{name: "a response replaced behind", behind: []echo.MiddlewareFunc{echo.WrapMiddleware(func(h http.Handler) http.Handler { return h })}, handler: func(c echo.Context) error { return c.NoContent(500) }, status: 500},
+		{name: "gzip behind", behind: []echo.MiddlewareFunc{middleware.Gzip()}, handler: func(c echo.Context) error { return c.String(201, "ok") }, status: 201, billed: 1},
+		{name: "settled early, then failed", handler: func(c echo.Context) error { gate.TicketFrom(c.Request().Context()).Settle(); return boom }, status: 500, billed: 1},
+		{name: "settled early, then panicked", handler: func(c echo.Context) error { gate.TicketFrom(c.Request().Context()).Settle(); panic(boom) }, billed: 1},
+		{name: "released early, then succeeded", handler: func(c echo.Context) error { gate.TicketFrom(c.Request().Context()).Release(); return nil }, status: 200},
+		{name: "an amount of the handler's", handler: func(c echo.Context) error { return gate.TicketFrom(c.Request().Context()).Use(7) }, status: 200, billed: 7},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			g, s := newGate(t)
+			e := newEcho()
+			if tt.set != nil {
+				tt.set(e)
+			}
+			calls := 0
+			e.Use(tt.before...)
+			e.Use(echostigg.Require(g, gate.Feature("many").Uses(1), tt.with...))
+			e.Use(tt.behind...)
+			e.POST("/", func(c echo.Context) error { calls++; return tt.handler(c) })
+			if w := serve(e, request("POST", "/")); w.Code != tt.status {
+				t.Errorf("got %d, want %d", w.Code, tt.status)
+			}
+			if n := s.billed(t, g); n != tt.billed {
+				t.Errorf("%v reported, want %v; outcomes %+v", n, tt.billed, s.outcomes)
+			}
+			if calls > 1 {
+				t.Errorf("the handler ran %d times", calls)
+			}
+		})
+	}
+}
+
+func TestTheErrorGoesOnUnchanged(t *testing.T) {
+	boom := errors.New("boom")
+	g, s := newGate(t)
+	e := newEcho()
+	var got error
+	var committed bool
+	e.Use(func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			got = next(c)
+			committed = c.Response().Committed
+			return got
+		}
+	}, echostigg.Require(g, gate.Feature("many").Uses(1)))
+	e.POST("/", func(echo.Context) error { return boom })
+	w := serve(e, request("POST", "/"))
+	if w.Code != 500 || got != boom || committed { //nolint:errorlint // the very same
+		t.Errorf("got %d, error %v, committed %v", w.Code, got, committed)
+	}
+	if s.billed(t, g); s.outcomes[0].Err != boom || s.outcomes[0].Status != 500 { //nolint:errorlint // the very same
+		t.Errorf("got %+v", s.outcomes[0])
+	}
+}
+
+func TestADenialIsWrittenOrReturned(t *testing.T) {
+	g, s := newGate(t)
+	off := gate.Feature("off").Uses(1)
+	ran := false
+	handler := func(echo.Context) error { ran = true; return nil }
+	e := newEcho()
+	e.GET("/written", handler, echostigg.Require(g, off))
+	e.HEAD("/written", handler, echostigg.Require(g, off))
+	e.GET("/returned", handler, echostigg.Require(g, off, echostigg.DenyAsError()))
+	e.GET("/allowed", func(echo.Context) error { return nil }, echostigg.Require(g, gate.Feature("on"), echostigg.DenyAsError()))
+	own := newEcho()
+	own.Use(echostigg.Routes(g, gate.Table{"GET /": off}, gate.DenyRest, echostigg.DenyAsError()))
+	own.GET("/", handler)
+	own.HTTPErrorHandler = func(err error, c echo.Context) {
+		var denied *echostigg.Denied
+		if errors.As(err, &denied) {
+			_ = c.String(denied.Status, denied.FeatureID+" "+denied.Code+" for "+denied.Customer.ID)
+		}
+	}
+	tests := []struct {
+		name           string
+		router         http.Handler
+		method, target string
+		status         int
+		kind, body     string
+	}{
+		{"written", e, "GET", "/written", 402, "application/problem+json", ""},
+		{"written without a body", e, "HEAD", "/written", 402, "application/problem+json", ""},
+		{"echo's own error handler", e, "GET", "/returned", 402, "application/json", `{"message":"feature_not_in_plan"}` + "\n"},
+		{"the app's error handler", own, "GET", "/", 402, "text/plain; charset=UTF-8", "off feature_not_in_plan for payer"},
+		{"allowed", e, "GET", "/allowed", 200, "", ""},
+	}
+	for _, tt := range tests {
+		w := serve(tt.router, request(tt.method, tt.target))
+		if w.Code != tt.status || w.Header().Get("Content-Type") != tt.kind || tt.body != "" && w.Body.String() != tt.body || ran {
+			t.Errorf("%s: got %d %q %q, handler ran %v; want %d %q %q", tt.name, w.Code, w.Header().Get("Content-Type"), w.Body, ran, tt.status, tt.kind, tt.body)
+		}
+		if (w.Body.Len() == 0) != (tt.method == "HEAD" || tt.status == 200) {
+			t.Errorf("%s: %d bytes of a body", tt.name, w.Body.Len())
+		}
+	}
+	if n := s.billed(t, g); n != 0 {
+		t.Errorf("%v reported, want none", n)
+	}
+}
+
+func TestTheRequestAndTheWriterAreRestored(t *testing.T) {
+	for _, p := range []gate.Policy{gate.Feature("many").Uses(1), gate.Feature("on"), gate.Public()} {
+		g, _ := newGate(t)
+		type key struct{}
+		var before, after, inside *http.Request
+		var writer, writerAfter http.ResponseWriter
+		e := newEcho()
+		e.Use(middleware.RecoverWithConfig(middleware.RecoverConfig{DisablePrintStack: true}), func(next echo.HandlerFunc) echo.HandlerFunc {
+			return func(c echo.Context) error {
+				c.SetRequest(c.Request().WithContext(context.WithValue(c.Request().Context(), key{}, "kept")))
+				before, writer = c.Request(), c.Response().Writer
+				defer func() { after, writerAfter = c.Request(), c.Response().Writer }()
+				return next(c)
+			}
+		}, echostigg.Require(g, p))
+		e.GET("/", func(c echo.Context) error { inside = c.Request(); return nil })
+		e.GET("/panic", func(echo.Context) error { panic("boom") })
+		for _, target := range []string{"/", "/panic"} {
+			serve(e, request("GET", target))
+			if after != before || writerAfter != writer {
+				t.Errorf("%s: another request or writer after the gate than before", target)
+			}
+			if inside.Context().Value(key{}) != "kept" {
+				t.Errorf("%s: the context lost a value", target)
+			}
+		}
+	}
+}
+
+// TestNothingOfEchoIsKept reuses contexts while usage is still on its way; the race detector
+// tells.
+func TestNothingOfEchoIsKept(t *testing.T) {
+	g, s := newGate(t)
+	e := newEcho()
+	e.POST("/:n", func(c echo.Context) error { return c.String(200, c.Param("n")) }, echostigg.Require(g, gate.Feature("many").Uses(1)))
+	var wait sync.WaitGroup
+	for range 8 {
+		wait.Go(func() {
+			for range 200 {
+				if w := serve(e, request("POST", "/n")); w.Code != 200 {
+					t.Errorf("got %d", w.Code)
+				}
+			}
+		})
+	}
+	wait.Wait()
+	if n := s.billed(t, g); n != 1600 {
+		t.Errorf("%v reported, want 1600", n)
+	}
+}

@@ -1,0 +1,104 @@
+package echostigg_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/stiggate/gate"
+	"github.com/stiggate/gate/echostigg"
+)
+
+// basic is a Stigg where everybody has the same plan. An app uses client.New.
+type basic struct{}
+
+func (basic) Entitlements(context.Context, gate.Customer) (gate.EntitlementSet, error) {
+	return gate.EntitlementSet{Features: []gate.Entitlement{{FeatureID: "analytics", Kind: gate.Boolean, Granted: true}}}, nil
+}
+
+func ExampleRequire() {
+	g, err := gate.New(basic{}, gate.FromTrustedHeader("X-Customer-ID", ""))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	e := echo.New()
+	e.GET("/analytics", ok, echostigg.Require(g, gate.Feature("analytics")))
+	e.GET("/export", ok, echostigg.Require(g, gate.Feature("export")))
+	fmt.Println(serve(e, request("GET", "/analytics")).Code, serve(e, request("GET", "/export")).Code)
+	// Output: 200 402
+}
+
+func ExampleRoutes() {
+	g, err := gate.New(basic{}, gate.FromTrustedHeader("X-Customer-ID", ""))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	table := gate.Table{
+		"GET /reports/:report": gate.Feature("analytics"),
+		"GET /health":          gate.Public(),
+	}
+	e := echo.New()
+	e.Use(echostigg.Routes(g, table, gate.DenyRest))
+	e.GET("/reports/:report", ok)
+	e.GET("/health", ok)
+	e.GET("/forgotten", ok)
+	if err := echostigg.Verify(e, table); err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, target := range []string{"/reports/7", "/health", "/forgotten"} {
+		fmt.Print(serve(e, request("GET", target)).Code, " ")
+	}
+	// Output: 200 200 403
+}
+
+func ExampleVerify() {
+	e := echo.New()
+	e.GET("/reports/:report", ok)
+	fmt.Println(echostigg.Verify(e, gate.Table{"GET /reports/:id": gate.Feature("analytics")}) != nil)
+	// Output: true
+}
+
+func ExampleDenyAsError() {
+	g, err := gate.New(basic{}, gate.FromTrustedHeader("X-Customer-ID", ""))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	e := echo.New()
+	e.HTTPErrorHandler = func(err error, c echo.Context) {
+		if denied := (*echostigg.Denied)(nil); errors.As(err, &denied) {
+			err = c.String(denied.Status, "Please upgrade to use "+denied.FeatureID+".")
+		}
+		if err != nil {
+			e.DefaultHTTPErrorHandler(err, c)
+		}
+	}
+	e.GET("/export", ok, echostigg.Require(g, gate.Feature("export"), echostigg.DenyAsError()))
+	fmt.Println(serve(e, request("GET", "/export")).Body)
+	// Output: Please upgrade to use export.
+}
+
+func ExampleWithStatus() {
+	g, err := gate.New(basic{}, gate.FromTrustedHeader("X-Customer-ID", ""))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	queued := errors.New("queued")
+	e := echo.New()
+	status := func(err error) int {
+		if errors.Is(err, queued) {
+			return 202 // so it counts as a success
+		}
+		return 500
+	}
+	e.HTTPErrorHandler = func(err error, c echo.Context) { _ = c.NoContent(status(err)) }
+	e.POST("/reports", func(echo.Context) error { return queued }, echostigg.Require(g, gate.Feature("analytics"), echostigg.WithStatus(status)))
+	fmt.Println(serve(e, request("POST", "/reports")).Code)
+	// Output: 202
+}

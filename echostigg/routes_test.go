@@ -1,0 +1,354 @@
+package echostigg_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+
+	"github.com/stiggate/gate"
+	"github.com/stiggate/gate/echostigg"
+)
+
+func ok(c echo.Context) error { return c.String(http.StatusOK, "ok") }
+
+func options(c echo.Context) error { return c.NoContent(http.StatusNoContent) }
+
+// TestTables: nobody is billed for what echo answers itself, and none of it opens a route.
+func TestTables(t *testing.T) {
+	many, off := gate.Feature("many").Uses(1), gate.Feature("off")
+	table := gate.Table{
+		"GET /items/:item": many, "GET /off": off, "GET /dir/": off, "GET /v1/grouped": off,
+		"GET /files/*": off, "/any": off, "POST /many": many, "/both": off, "GET /public": gate.Public(), "GET /hosted": off,
+	}
+	build := func(t *testing.T, rest gate.Rest, set func(*echo.Echo)) (*echo.Echo, *gate.Gate, *stigg) {
+		g, s := newGate(t)
+		e := newEcho()
+		if set != nil {
+			set(e)
+		}
+		e.Use(echostigg.Routes(g, table, rest))
+		e.GET("/items/:item", ok)
+		e.GET("/off", ok)
+		e.GET("/dir/", ok)
+		v1 := e.Group("/v1", middleware.RequestID()) // registers RouteNotFound
+		v1.GET("/grouped", ok)
+		v1.GET("/forgotten", ok)
+		e.GET("/files/*", ok)
+		e.Any("/any", ok)
+		e.POST("/many", ok)
+		e.GET("/both", ok)
+		e.GET("/public", ok)
+		e.GET("/forgotten", ok)
+		api := e.Host("api.example.com", middleware.RequestID())
+		api.GET("/hosted", ok)
+		if err := echostigg.Verify(e, table); err != nil {
+			t.Fatal(err)
+		}
+		return e, g, s
+	}
+	slashes := func(e *echo.Echo) { e.Pre(middleware.RemoveTrailingSlash()) }
+	redirect := func(e *echo.Echo) {
+		e.Pre(middleware.RemoveTrailingSlashWithConfig(middleware.TrailingSlashConfig{RedirectCode: 301}))
+	}
+	fallback := func(e *echo.Echo) { e.RouteNotFound("/*", ok) }
+	tests := []struct {
+		name           string
+		set            func(*echo.Echo)
+		method, target string
+		denied, public int // the status with either rest
+		billed         float64
+	}{
+		{"a route", nil, "GET", "/items/7", 200, 200, 1},
+		{"a route that is not in the plan", nil, "GET", "/off", 402, 402, 0},
+		{"a route of a group", nil, "GET", "/v1/grouped", 402, 402, 0},
+		{"a catch-all", nil, "GET", "/files/a/b", 402, 402, 0},
+		{"a catch-all of nothing", nil, "GET", "/files/", 402, 402, 0},
+		{"a route of all methods", nil, "PROPFIND", "/any", 402, 402, 0},
+		{"a public route", nil, "GET", "/public", 200, 200, 0},
+		{"a forgotten route", nil, "GET", "/forgotten", 403, 200, 0},
+		{"a forgotten route of a group", nil, "GET", "/v1/forgotten", 403, 200, 0},
+		{"no such route", nil, "GET", "/nowhere", 404, 404, 0},
+		{"no such route in a group", nil, "GET", "/v1/nowhere", 404, 404, 0},
+		{"the group itself", nil, "GET", "/v1", 404, 404, 0},
+		{"no such method", nil, "DELETE", "/off", 405, 405, 0},
+		{"no such method of a route that the table names for all", nil, "DELETE", "/both", 405, 405, 0},
+		{"HEAD of a GET route", nil, "HEAD", "/off", 405, 405, 0},
+		{"OPTIONS that echo answers", nil, "OPTIONS", "/off", 204, 204, 0},
+		{"a method that nobody has", nil, "PURGE", "/any", 405, 405, 0},
+		{"a trailing slash too much", nil, "GET", "/off/", 404, 404, 0},
+		{"a trailing slash too little", nil, "GET", "/dir", 404, 404, 0},
+		{"a trailing slash removed before", slashes, "GET", "/off/", 402, 402, 0},
+		{"a trailing slash redirected before", redirect, "POST", "/many/", 301, 301, 0},
+		{"an escaped letter", nil, "GET", "/%6fff", 404, 404, 0},
+		{"an escaped slash", nil, "GET", "/items/a%2Fb", 200, 200, 1},
+		{"a double slash", nil, "GET", "//off", 404, 404, 0},
+		{"a RouteNotFound that answers 200", fallback, "GET", "/nowhere", 200, 200, 0},
+		{"a RouteNotFound, and a forgotten route", fallback, "GET", "/forgotten", 403, 200, 0},
+		{"a RouteNotFound, and a guarded route", fallback, "GET", "/off", 402, 402, 0},
+		{"a host's route", nil, "GET", "http://api.example.com/hosted", 402, 402, 0},
+		{"no such route of a host", nil, "GET", "http://api.example.com/nowhere", 404, 404, 0},
+	}
+	for _, tt := range tests {
+		for rest, want := range map[gate.Rest]int{gate.DenyRest: tt.denied, gate.PublicRest: tt.public} {
+			e, g, s := build(t, rest, tt.set)
+			if w := serve(e, request(tt.method, tt.target)); w.Code != want {
+				t.Errorf("%s, rest %d: got %d, want %d", tt.name, rest, w.Code, want)
+			}
+			if n := s.billed(t, g); n != tt.billed {
+				t.Errorf("%s, rest %d: %v reported, want %v", tt.name, rest, n, tt.billed)
+			}
+		}
+	}
+}
+
+// TestNothingOpensARoute: neither Pre, where echo knows no route yet, nor what rewrites or
+// serves behind the gate.
+func TestNothingOpensARoute(t *testing.T) {
+	for _, rest := range []gate.Rest{gate.DenyRest, gate.PublicRest} {
+		g, _ := newGate(t)
+		routes := echostigg.Routes(g, gate.Table{"GET /off": gate.Feature("off"), "GET /on": gate.Feature("on")}, rest)
+		claims := func(next echo.HandlerFunc) echo.HandlerFunc {
+			return func(c echo.Context) error {
+				c.Set(echo.ContextKeyHeaderAllow, "GET")
+				return next(c)
+			}
+		}
+		pre, static, claimed := newEcho(), newEcho(), newEcho()
+		pre.Pre(routes, middleware.RemoveTrailingSlash())
+		static.Use(routes, middleware.Static("."))
+		claimed.Use(claims, routes)
+		for _, e := range []*echo.Echo{pre, static, claimed} {
+			e.GET("/off", ok)
+			e.GET("/on", ok)
+		}
+		tests := []struct {
+			name   string
+			e      *echo.Echo
+			target string
+			want   int
+		}{
+			{"a route in Pre", pre, "/off", 403},
+			{"a granted route in Pre", pre, "/on", 403},
+			{"a path that Pre rewrites behind the gate", pre, "/off/", 404},
+			{"no route in Pre", pre, "/nowhere", 404},
+			{"a file behind the gate", static, "/echostigg.go", 404},
+			{"a route that says to be none", claimed, "/off", 402},
+		}
+		for _, tt := range tests {
+			if w := serve(tt.e, request("GET", tt.target)); w.Code != tt.want {
+				t.Errorf("%s, rest %d: got %d, want %d", tt.name, rest, w.Code, tt.want)
+			}
+		}
+	}
+}
+
+// TestLooks: neither a preflight nor HEAD is worth more than the route it reaches.
+func TestLooks(t *testing.T) {
+	many := gate.Feature("many").Uses(1)
+	tests := []struct {
+		name   string
+		build  func(*echo.Echo)
+		method string
+		status int // of a preflight by nobody, or of a HEAD by the payer
+		billed float64
+	}{
+		{"a preflight to a route of all methods", func(e *echo.Echo) { e.Any("/x", ok) }, "OPTIONS", 401, 0},
+		{"a preflight to a route of all methods that are named apart", func(e *echo.Echo) {
+			for _, r := range e.Any("/x", ok) {
+				r.Name = r.Method
+			}
+		}, "OPTIONS", 401, 0},
+		{"a preflight to a handler of several methods", func(e *echo.Echo) { e.Match([]string{"POST", "OPTIONS"}, "/x", ok) }, "OPTIONS", 401, 0},
+		{"a preflight to a handler of its own", func(e *echo.Echo) { e.POST("/x", ok); e.OPTIONS("/x", options) }, "OPTIONS", 204, 0},
+		{"a preflight to a handler by a name of its own", func(e *echo.Echo) { e.POST("/x", options); e.OPTIONS("/x", options).Name = "preflight" }, "OPTIONS", 204, 0},
+		{"a preflight to OPTIONS alone", func(e *echo.Echo) { e.OPTIONS("/x", options) }, "OPTIONS", 204, 0},
+		{"HEAD of a route of all methods", func(e *echo.Echo) { e.Any("/x", ok) }, "HEAD", 200, 1},
+		{"HEAD of a handler that POST has too", func(e *echo.Echo) { e.Match([]string{"GET", "POST", "HEAD"}, "/x", ok) }, "HEAD", 200, 1},
+		{"HEAD of GET's handler", func(e *echo.Echo) { e.Match([]string{"GET", "HEAD"}, "/x", ok) }, "HEAD", 200, 0},
+		{"HEAD alone", func(e *echo.Echo) { e.HEAD("/x", ok) }, "HEAD", 200, 0},
+		{"HEAD that echo does not list", func(e *echo.Echo) { e.Router().Add("HEAD", "/x", ok) }, "HEAD", 200, 1},
+	}
+	for _, tt := range tests {
+		for _, kind := range []string{"Require", "Routes"} {
+			g, s := newGate(t)
+			e := newEcho()
+			if kind == "Require" {
+				e.Use(echostigg.Require(g, many))
+			} else {
+				e.Use(echostigg.Routes(g, gate.Table{"/x": many}, gate.DenyRest))
+			}
+			tt.build(e)
+			r := request(tt.method, "/x")
+			if tt.method == http.MethodOptions {
+				r = preflight("/x")
+			}
+			if w := serve(e, r); w.Code != tt.status {
+				t.Errorf("%s, %s: got %d, want %d", tt.name, kind, w.Code, tt.status)
+			}
+			if n := s.billed(t, g); n != tt.billed {
+				t.Errorf("%s, %s: %v reported, want %v", tt.name, kind, n, tt.billed)
+			}
+		}
+	}
+}
+
+// TestAGatedGroupsOwn404 is behind the group's middlewares, so Require guards it; it uses
+// nothing.
+func TestAGatedGroupsOwn404(t *testing.T) {
+	g, s := newGate(t)
+	e := newEcho()
+	group := e.Group("/v1", echostigg.Require(g, gate.Feature("many").Uses(1)))
+	group.POST("/x", ok)
+	for _, tt := range []struct {
+		r    *http.Request
+		want int
+	}{
+		{request("GET", "/v1/nowhere"), 404},
+		{request("PUT", "/v1/x"), 404}, // echo's group has a catch-all, which it prefers to a 405
+		{httptest.NewRequest("GET", "/v1/nowhere", nil), 401},
+		{preflight("/v1/nowhere"), 401},
+		{preflight("/v1/x"), 401},
+	} {
+		if w := serve(e, tt.r); w.Code != tt.want {
+			t.Errorf("%s %s: got %d, want %d", tt.r.Method, tt.r.URL, w.Code, tt.want)
+		}
+	}
+	if n := s.billed(t, g); n != 0 {
+		t.Errorf("%v reported for 404s, want none", n)
+	}
+}
+
+func TestVerifyTakesNoRouteNotFoundForARoute(t *testing.T) {
+	e := newEcho()
+	e.Group("/v1", middleware.RequestID())
+	if err := echostigg.Verify(e, gate.Table{"/v1/*": gate.Feature("on")}); err == nil {
+		t.Error("no error")
+	}
+}
+
+func TestAWrongPolicyPanicsAtStartUp(t *testing.T) {
+	g, _ := newGate(t)
+	for name, build := range map[string]func(){
+		"Require": func() { echostigg.Require(g, gate.Feature("")) },
+		"Routes":  func() { echostigg.Routes(g, gate.Table{"GET /": gate.Feature("")}, gate.DenyRest) },
+	} {
+		func() {
+			defer func() {
+				err, _ := recover().(error)
+				if wrong := new(*gate.PolicyError); !errors.As(err, wrong) {
+					t.Errorf("%s: got %v, want a panic with a *gate.PolicyError", name, err)
+				}
+			}()
+			build()
+		}()
+	}
+}
+
+func TestTwoGatesChargeTwice(t *testing.T) {
+	g, s := newGate(t)
+	many := gate.Feature("many").Uses(1)
+	e := newEcho()
+	e.Use(echostigg.Routes(g, gate.Table{"POST /": many}, gate.DenyRest))
+	e.POST("/", ok, echostigg.Require(g, many))
+	serve(e, request("POST", "/"))
+	if n := s.billed(t, g); n != 2 {
+		t.Errorf("%v reported, want 2", n)
+	}
+}
+
+func TestAHijackedConnectionIsASuccess(t *testing.T) {
+	for name, switched := range map[string]bool{"hijacked": false, "switched": true} {
+		g, s := newGate(t)
+		e := newEcho()
+		e.GET("/", func(c echo.Context) error {
+			if switched {
+				c.Response().Header().Set("Connection", "Upgrade")
+				c.Response().Header().Set("Upgrade", "test")
+				c.Response().WriteHeader(http.StatusSwitchingProtocols)
+			}
+			conn, _, err := c.Response().Hijack()
+			if err != nil {
+				t.Error(err)
+				return err
+			}
+			_, _ = io.WriteString(conn, "hello\n")
+			_ = conn.Close()
+			return errors.New("closed") // as websocket loops end
+		}, echostigg.Require(g, gate.Feature("many").Uses(1)))
+		conn, err := net.Dial("tcp", server(t, e).Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: example.com\r\nX-Customer-ID: payer\r\n\r\n")
+		got, _ := io.ReadAll(conn)
+		_ = conn.Close()
+		if !strings.HasSuffix(string(got), "hello\n") {
+			t.Errorf("%s: got %q", name, got)
+		}
+		if n := s.billed(t, g); n != 1 {
+			t.Errorf("%s: %v reported, want 1", name, n)
+		}
+		if o := s.outcomes[0]; !o.Hijacked || (o.Status == http.StatusSwitchingProtocols) != switched {
+			t.Errorf("%s: got %+v", name, o)
+		}
+	}
+}
+
+// TestServerSentEventsAreASuccessWhenTheClientLeaves, whatever the handler then returns: what
+// was sent was sent. A client that left before anything was gets nothing and pays nothing.
+func TestServerSentEventsAreASuccessWhenTheClientLeaves(t *testing.T) {
+	for _, sends := range []bool{true, false} {
+		g, s := newGate(t)
+		reached, done := make(chan struct{}), make(chan struct{})
+		e := newEcho()
+		e.Use(func(next echo.HandlerFunc) echo.HandlerFunc {
+			return func(c echo.Context) error { defer close(done); return next(c) }
+		}, echostigg.Require(g, gate.Feature("many").Uses(1)))
+		e.GET("/", func(c echo.Context) error {
+			if sends {
+				_, _ = io.WriteString(c.Response(), "data: hello\n\n")
+				c.Response().Flush()
+			}
+			close(reached)
+			<-c.Request().Context().Done()
+			return c.Request().Context().Err()
+		})
+		ctx, leave := context.WithCancel(t.Context())
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, server(t, e).URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("X-Customer-ID", "payer")
+		go func() {
+			<-reached
+			if !sends {
+				leave()
+			}
+		}()
+		if res, err := http.DefaultClient.Do(r); err == nil {
+			if line, _ := bufio.NewReader(res.Body).ReadString('\n'); line != "data: hello\n" {
+				t.Errorf("got %q", line)
+			}
+			leave()
+			_ = res.Body.Close()
+		}
+		<-done
+		want := 0.0
+		if sends {
+			want = 1
+		}
+		if n := s.billed(t, g); n != want {
+			t.Errorf("sends %v: %v reported, want %v", sends, n, want)
+		}
+		leave()
+	}
+}

@@ -1,0 +1,350 @@
+package ginstigg_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/stiggate/gate"
+	"github.com/stiggate/gate/gatetest"
+	"github.com/stiggate/gate/ginstigg"
+)
+
+func TestMain(m *testing.M) {
+	gin.SetMode(gin.TestMode)
+	gin.DefaultErrorWriter = io.Discard // panics are part of the tests
+	os.Exit(m.Run())
+}
+
+var wildcard = regexp.MustCompile(`\{([^}]*)\}`)
+
+// spell is net/http's pattern as gin spells it.
+func spell(pattern string) string { return wildcard.ReplaceAllString(pattern, ":$1") }
+
+func spellTable(t gate.Table) gate.Table {
+	spelled := gate.Table{}
+	for key, p := range t {
+		spelled[spell(key)] = p
+	}
+	return spelled
+}
+
+// told is an error whose patterns are spelled as the suite does.
+type told struct{ error }
+
+func (e told) Error() string {
+	return regexp.MustCompile(`/:(\w+)`).ReplaceAllString(e.error.Error(), "/{$1}")
+}
+func (e told) Unwrap() error { return e.error }
+
+// engine does what the suite asks of every router: 405, and a wildcard with a slash in it.
+func engine() *gin.Engine {
+	e := gin.New()
+	e.HandleMethodNotAllowed, e.UseRawPath = true, true
+	return e
+}
+
+func register(e *gin.Engine, r gatetest.Route, before ...gin.HandlerFunc) {
+	h := func(c *gin.Context) { r.Handler(c.Writer, c.Request) }
+	switch r.Method {
+	case "":
+		e.Any(spell(r.Pattern), append(before, h)...)
+	case http.MethodOptions: // a handler of its own, as an app has one for preflights
+		e.OPTIONS(spell(r.Pattern), append(before, gin.WrapF(r.Handler))...)
+	default:
+		e.Handle(r.Method, spell(r.Pattern), append(before, h)...)
+	}
+}
+
+func TestAdapter(t *testing.T) {
+	gatetest.Run(t, gatetest.Adapter{
+		Guarded: func(g *gate.Gate, routes []gatetest.Route) http.Handler {
+			e := engine()
+			for _, r := range routes {
+				register(e, r, ginstigg.Require(g, r.Policy))
+			}
+			return e
+		},
+		Tabled: func(g *gate.Gate, routes []gatetest.Route, t gate.Table, rest gate.Rest) http.Handler {
+			e := engine()
+			e.Use(ginstigg.Routes(g, spellTable(t), rest))
+			for _, r := range routes {
+				register(e, r)
+			}
+			return e
+		},
+		Verify: func(routes []gatetest.Route, t gate.Table) error {
+			e := engine()
+			for _, r := range routes {
+				register(e, r)
+			}
+			if err := ginstigg.Verify(e, spellTable(t)); err != nil {
+				return told{err}
+			}
+			return nil
+		},
+	})
+}
+
+// stigg is a Stigg where everybody has much of "many", and "on"; it counts what is reported
+// and what became of it.
+type stigg struct {
+	mu       sync.Mutex
+	reported float64
+	outcomes []gate.Outcome
+}
+
+func (*stigg) Entitlements(context.Context, gate.Customer) (gate.EntitlementSet, error) {
+	return gate.EntitlementSet{Features: []gate.Entitlement{
+		{FeatureID: "many", Kind: gate.Metered, Granted: true, Limit: 1e6},
+		{FeatureID: "on", Kind: gate.Boolean, Granted: true},
+	}}, nil
+}
+
+func (s *stigg) Report(_ context.Context, batch []gate.Usage) ([]gate.Ack, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	acks := make([]gate.Ack, len(batch))
+	for i, u := range batch {
+		s.reported += u.Value
+		acks[i] = gate.Ack{Known: true, Usage: s.reported}
+	}
+	return acks, nil
+}
+
+func (*stigg) Decided(context.Context, gate.Decision) {}
+
+func (s *stigg) Settled(_ context.Context, _ gate.Decision, o gate.Outcome, _ []gate.Usage) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.outcomes = append(s.outcomes, o)
+}
+
+func newGate(t *testing.T) (*gate.Gate, *stigg) {
+	t.Helper()
+	s := &stigg{}
+	g, err := gate.New(s, gate.FromTrustedHeader("X-Customer-ID", ""), gate.WithObserver(s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = g.Close(context.Background()) })
+	return g, s
+}
+
+// billed is what was reported in all; it closes the gate.
+func (s *stigg) billed(t *testing.T, g *gate.Gate) float64 {
+	t.Helper()
+	if err := g.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := g.Stats().Open; n != 0 {
+		t.Errorf("%d tickets left open", n)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reported
+}
+
+func request(method, target string) *http.Request {
+	r := httptest.NewRequest(method, target, nil)
+	r.Header.Set("X-Customer-ID", "payer")
+	return r
+}
+
+// preflight is a request by nobody that looks like a preflight.
+func preflight(target string) *http.Request {
+	r := httptest.NewRequest(http.MethodOptions, target, nil)
+	r.Header.Set("Origin", "https://app.example.com")
+	r.Header.Set("Access-Control-Request-Method", "POST")
+	return r
+}
+
+// serve answers with the status, 0 after a panic.
+func serve(h http.Handler, r *http.Request) (w *httptest.ResponseRecorder) {
+	w = httptest.NewRecorder()
+	defer func() {
+		if recover() != nil {
+			w.Code = 0
+		}
+	}()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+// server serves h over a real socket, and says nothing of panics.
+func server(t *testing.T, h http.Handler) *httptest.Server {
+	t.Helper()
+	s := httptest.NewUnstartedServer(h)
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.Start()
+	t.Cleanup(s.Close)
+	return s
+}
+
+func TestADenialAbortsWhateverComesAfter(t *testing.T) {
+	g, s := newGate(t)
+	ran := false
+	e := gin.New()
+	var aborted bool
+	e.Use(func(c *gin.Context) { c.Next(); aborted = c.IsAborted() && c.Writer.Written() })
+	e.GET("/off", ginstigg.Require(g, gate.Feature("off").Uses(1)), func(*gin.Context) { ran = true }, func(*gin.Context) { ran = true })
+	for _, method := range []string{"GET", "HEAD"} {
+		if method == "HEAD" {
+			e.HEAD("/off", ginstigg.Require(g, gate.Feature("off")), func(*gin.Context) { ran = true })
+		}
+		w := serve(e, request(method, "/off"))
+		if w.Code != http.StatusPaymentRequired || ran || !aborted {
+			t.Errorf("%s: got %d, handler ran %v, aborted %v; want 402, false, true", method, w.Code, ran, aborted)
+		}
+		if (w.Body.Len() == 0) != (method == "HEAD") {
+			t.Errorf("%s: %d bytes of a body", method, w.Body.Len())
+		}
+	}
+	if n := s.billed(t, g); n != 0 {
+		t.Errorf("%v reported, want none", n)
+	}
+}
+
+func TestWhatCountsAsSuccess(t *testing.T) {
+	boom := errors.New("boom")
+	recovery := gin.RecoveryWithWriter(io.Discard)
+	// swallow is gin.Recovery of 1.11 and later, which takes http.ErrAbortHandler for a client
+	// that left.
+	swallow := func(c *gin.Context) {
+		defer func() {
+			if err, ok := recover().(error); ok {
+				_ = c.Error(err)
+				c.Abort()
+			}
+		}()
+		c.Next()
+	}
+	late := func(status int) gin.HandlerFunc {
+		return func(c *gin.Context) { c.Next(); c.Status(status) }
+	}
+	tests := []struct {
+		name           string
+		before, behind []gin.HandlerFunc // of the gate
+		handler        gin.HandlerFunc
+		status         int // 0: it panics; -1: gin's versions differ
+		billed         float64
+	}{
+		{name: "a status that is only set", handler: func(c *gin.Context) { c.Status(204) }, status: 204, billed: 1},
+		{name: "a JSON answer", handler: func(c *gin.Context) { c.JSON(201, gin.H{}) }, status: 201, billed: 1},
+		{name: "a redirect", handler: func(c *gin.Context) { c.Redirect(303, "/") }, status: 303, billed: 1},
+		{name: "nothing at all", handler: func(*gin.Context) {}, status: 200, billed: 1},
+		{name: "a hint and nothing after it", handler: func(c *gin.Context) { c.Status(103) }, status: 103, billed: 1},
+		{name: "an error on record with a 200", handler: func(c *gin.Context) { _ = c.Error(boom); c.String(200, "ok") }, status: 200, billed: 1},
+		{name: "an abort with a 200", handler: func(c *gin.Context) { c.AbortWithStatus(200) }, status: 200, billed: 1},
+		{name: "an abort with an error", handler: func(c *gin.Context) { _ = c.AbortWithError(500, boom) }, status: 500},
+		{name: "a bad request of Bind", handler: func(c *gin.Context) { _ = c.Bind(&struct{ N int }{}); c.AbortWithStatus(400) }, status: 400},
+		{name: "an abort by a middleware behind", behind: []gin.HandlerFunc{func(c *gin.Context) { c.AbortWithStatus(403) }}, handler: func(*gin.Context) {}, status: 403},
+		{name: "a middleware behind that has the last word", behind: []gin.HandlerFunc{late(500)}, handler: func(*gin.Context) {}, status: 500},
+		{name: "a status after the body", handler: func(c *gin.Context) { c.String(200, "ok"); c.Status(500) }, status: 200, billed: 1},
+		{name: "a panic", handler: func(*gin.Context) { panic(boom) }},
+		{name: "a panic after a body", handler: func(c *gin.Context) { c.String(200, "ok"); panic(boom) }},
+		{name: "a panic with recovery outside", before: []gin.HandlerFunc{recovery}, handler: func(*gin.Context) { panic(boom) }, status: 500},
+		{name: "a panic after a body with recovery outside", before: []gin.HandlerFunc{recovery}, handler: func(c *gin.Context) { c.String(200, "ok"); panic(boom) }, status: 200},
+		{name: "a panic with recovery inside", behind: []gin.HandlerFunc{recovery}, handler: func(*gin.Context) { panic(boom) }, status: 500},
+		{name: "ErrAbortHandler with recovery outside", before: []gin.HandlerFunc{recovery}, handler: func(*gin.Context) { panic(http.ErrAbortHandler) }, status: -1},
+		{name: "ErrAbortHandler with recovery inside", behind: []gin.HandlerFunc{recovery}, handler: func(*gin.Context) { panic(http.ErrAbortHandler) }, status: -1},
+		{name: "ErrAbortHandler swallowed outside", before: []gin.HandlerFunc{swallow}, handler: func(*gin.Context) { panic(http.ErrAbortHandler) }, status: 200},
+		{name: "ErrAbortHandler swallowed inside", behind: []gin.HandlerFunc{swallow}, handler: func(*gin.Context) { panic(http.ErrAbortHandler) }, status: 200},
+		{name: "ErrAbortHandler swallowed inside after a body", behind: []gin.HandlerFunc{swallow}, handler: func(c *gin.Context) { c.String(200, "ok"); panic(http.ErrAbortHandler) }, status: 200},
+		{name: "a broken pipe that recovery swallowed inside", behind: []gin.HandlerFunc{recovery}, handler: func(*gin.Context) { panic(brokenPipe()) }, status: 200},
+		{name: "a broken pipe on record", handler: func(c *gin.Context) { _ = c.Error(brokenPipe()) }, status: 200, billed: 1},
+		{name: "an error from in front of the gate", before: []gin.HandlerFunc{func(c *gin.Context) { _ = c.Error(http.ErrAbortHandler) }}, handler: func(*gin.Context) {}, status: 200, billed: 1},
+		{name: "settled early, then failed", handler: func(c *gin.Context) { gate.TicketFrom(c.Request.Context()).Settle(); c.Status(500) }, status: 500, billed: 1},
+		{name: "settled early, then panicked", handler: func(c *gin.Context) { gate.TicketFrom(c.Request.Context()).Settle(); panic(boom) }, billed: 1},
+		{name: "released early, then succeeded", handler: func(c *gin.Context) { gate.TicketFrom(c.Request.Context()).Release() }, status: 200},
+		{name: "an amount of the handler's", handler: func(c *gin.Context) { _ = gate.TicketFrom(c.Request.Context()).Use(7) }, status: 200, billed: 7},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			g, s := newGate(t)
+			e := gin.New()
+			e.Use(tt.before...)
+			chain := append([]gin.HandlerFunc{ginstigg.Require(g, gate.Feature("many").Uses(1))}, tt.behind...)
+			e.POST("/", append(chain, tt.handler)...)
+			if w := serve(e, request("POST", "/")); w.Code != tt.status && tt.status >= 0 {
+				t.Errorf("got %d, want %d", w.Code, tt.status)
+			}
+			if n := s.billed(t, g); n != tt.billed {
+				t.Errorf("%v reported, want %v; outcomes %+v", n, tt.billed, s.outcomes)
+			}
+		})
+	}
+}
+
+func TestTheOutcomeIsWhatGinKnows(t *testing.T) {
+	boom := errors.New("boom")
+	g, s := newGate(t)
+	e := gin.New()
+	e.POST("/", ginstigg.Require(g, gate.Feature("many").Uses(1).ReportIf(func(o gate.Outcome) bool { return o.Err == nil })),
+		func(c *gin.Context) { _ = c.Error(boom); c.String(201, "four") })
+	serve(e, request("POST", "/"))
+	if n := s.billed(t, g); n != 0 {
+		t.Errorf("%v reported, want none: the policy says so", n)
+	}
+	if o := s.outcomes[0]; o.Status != 201 || o.Bytes != 4 || !errors.Is(o.Err, boom) || o.Panicked {
+		t.Errorf("got %+v", o)
+	}
+}
+
+func TestTheRequestIsRestored(t *testing.T) {
+	for _, p := range []gate.Policy{gate.Feature("many").Uses(1), gate.Feature("on"), gate.Public()} {
+		g, _ := newGate(t)
+		type key struct{}
+		var before, after, inside *http.Request
+		e := gin.New()
+		e.Use(gin.RecoveryWithWriter(io.Discard), func(c *gin.Context) {
+			c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), key{}, "kept"))
+			before = c.Request
+			defer func() { after = c.Request }()
+			c.Next()
+		}, ginstigg.Require(g, p))
+		e.GET("/", func(c *gin.Context) { inside = c.Request })
+		e.GET("/panic", func(*gin.Context) { panic("boom") })
+		for _, target := range []string{"/", "/panic"} {
+			serve(e, request("GET", target))
+			if after != before {
+				t.Errorf("%s: another request after the gate than before", target)
+			}
+			if inside.Context().Value(key{}) != "kept" {
+				t.Errorf("%s: the context lost a value", target)
+			}
+		}
+	}
+}
+
+// TestNothingOfGinIsKept reuses contexts while usage is still on its way; the race detector
+// tells.
+func TestNothingOfGinIsKept(t *testing.T) {
+	g, s := newGate(t)
+	e := gin.New()
+	e.POST("/:n", ginstigg.Require(g, gate.Feature("many").Uses(1)), func(c *gin.Context) { c.String(200, c.Param("n")) })
+	var wait sync.WaitGroup
+	for range 8 {
+		wait.Go(func() {
+			for range 200 {
+				if w := serve(e, request("POST", "/"+strings.Repeat("n", 20))); w.Code != 200 {
+					t.Errorf("got %d", w.Code)
+				}
+			}
+		})
+	}
+	wait.Wait()
+	if n := s.billed(t, g); n != 1600 {
+		t.Errorf("%v reported, want 1600", n)
+	}
+}
