@@ -4,7 +4,7 @@
 GO ?= go
 GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: all test format vet generated race examples lint bench fuzz
+.PHONY: all test format vet generated cc race examples lint bench fuzz
 
 all: test lint
 
@@ -22,7 +22,11 @@ generated:
 	@old=$$(mktemp -d) && cp client/gql/*.go $$old && $(GO) generate ./client && \
 	{ diff -r $$old client/gql >/dev/null || { echo "client/gql was out of date; it is regenerated now, commit it"; exit 1; }; } && rm -r $$old
 
-race:
+# The race detector needs a C compiler: the one thing beyond Go.
+cc:
+	@command -v $${CC:-cc} >/dev/null || { apt-get update && apt-get install -y gcc libc6-dev; }
+
+race: cc
 	$(GO) test -race -shuffle=on -timeout 8m ./...
 
 # What the README tells a newcomer to run.
