@@ -106,6 +106,21 @@ func (t Table) Verify(registered func(method, pattern string) bool) error {
 	return errors.Join(problems...)
 }
 
+// VerifyListed is Verify for a router that lists its routes as "METHOD pattern", a route
+// of all methods once for each. Such a one is known by its TRACE, and must be named
+// without a method: a key for one of them would leave the others to the rest.
+func (t Table) VerifyListed(routes []string) error {
+	listed := make(map[string]bool, 2*len(routes))
+	for _, route := range routes {
+		_, pattern, _ := strings.Cut(route, " ")
+		listed[route], listed[" "+pattern] = true, true
+	}
+	return t.Verify(func(method, pattern string) bool {
+		_, whole := t[pattern]
+		return listed[method+" "+pattern] && (method == "" || whole || !listed["TRACE "+pattern])
+	})
+}
+
 func unwrapPolicy(err error) error {
 	var wrong *PolicyError
 	if errors.As(err, &wrong) {

@@ -87,13 +87,10 @@ func miss(w http.ResponseWriter, r *http.Request, mux *chi.Mux, path string) {
 // Verify reports which keys of the table name no route, once all are registered: nil, or an
 // error that names them all. A route of all methods must be named without a method.
 func Verify(routes chi.Routes, t gate.Table) error {
-	known := make(map[string]bool)
+	var listed []string
 	_ = chi.Walk(routes, func(m, pattern string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
-		known[m+" "+pattern], known[" "+pattern] = true, true
+		listed = append(listed, m+" "+pattern)
 		return nil
 	})
-	return t.Verify(func(m, pattern string) bool {
-		_, whole := t[pattern]
-		return known[m+" "+pattern] && (m == "" || whole || !known["TRACE "+pattern])
-	})
+	return t.VerifyListed(listed)
 }

@@ -42,14 +42,11 @@ func Routes(g *gate.Gate, t gate.Table, rest gate.Rest) gin.HandlerFunc {
 // Verify reports which keys of the table name no route, once all are registered: nil, or an
 // error that names them all. A route of all methods must be named without a method.
 func Verify(engine *gin.Engine, t gate.Table) error {
-	known := map[string]bool{}
+	var listed []string
 	for _, r := range engine.Routes() {
-		known[r.Method+" "+r.Path], known[" "+r.Path] = true, true
+		listed = append(listed, r.Method+" "+r.Path)
 	}
-	return t.Verify(func(m, pattern string) bool {
-		_, whole := t[pattern]
-		return known[m+" "+pattern] && (m == "" || whole || !known["TRACE "+pattern])
-	})
+	return t.VerifyListed(listed)
 }
 
 func serve(g *gate.Gate, guard *gate.Guard, c *gin.Context) {

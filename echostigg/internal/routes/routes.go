@@ -90,16 +90,13 @@ func router(c echo.Context) *echo.Router {
 func Verify(e *echo.Echo, t gate.Table) error {
 	routers := maps.Clone(e.Routers())
 	routers[""] = e.Router()
-	known := make(map[string]bool)
+	var listed []string
 	for _, router := range routers {
 		for _, r := range router.Routes() {
 			if r.Method != echo.RouteNotFound {
-				known[r.Method+" "+r.Path], known[" "+r.Path] = true, true
+				listed = append(listed, r.Method+" "+r.Path)
 			}
 		}
 	}
-	return t.Verify(func(m, pattern string) bool {
-		_, whole := t[pattern]
-		return known[m+" "+pattern] && (m == "" || whole || !known[http.MethodTrace+" "+pattern])
-	})
+	return t.VerifyListed(listed)
 }
