@@ -21,6 +21,8 @@ type account struct {
 	lastRead, lastAck, readAt, addedAt uint64
 	// ackedAt is Stigg's time of the newest acknowledgement.
 	ackedAt time.Time
+	// lingers is what Stigg has acknowledged and will count later.
+	lingers []*lingering
 }
 
 // period is one usage period of an account; one that never ends has a zero end. A
@@ -93,6 +95,7 @@ type taking struct {
 	period   *period   // where it is held
 	start    time.Time // the period's
 	end      time.Time
+	ripe     bool // unacked has what Stigg must have counted by now
 }
 
 // take judges an amount against the account and, if the verdict grants it and hold
@@ -102,7 +105,7 @@ func (a *account) take(now time.Time, c cycle, amount float64, hold bool, judge 
 	defer a.mu.Unlock()
 	a.roll(now, c)
 	p, s := a.cur, a.standing()
-	t := taking{judge(s), s, p, p.start, p.end}
+	t := taking{judge(s), s, p, p.start, p.end, a.ripe()}
 	if t.reason == "" && hold {
 		p.held += amount
 		p.holds++
@@ -199,6 +202,7 @@ func (a *account) read(begun uint64, r reading, now time.Time, c cycle) {
 	a.lastRead = max(a.lastRead, begun)
 	a.readAt = a.book.tick()
 	a.apply(r, newest, now, c)
+	a.reap(begun)
 }
 
 // apply merges Stigg's count into the current period and reports whether the count

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -39,6 +40,8 @@ type admission struct {
 	now     time.Time
 	snap    *snapshot
 	ticket  *Ticket // nil: nothing is held
+	// outdated: it was refused for usage that Stigg may count less of by now.
+	outdated bool
 }
 
 // admit decides, and takes holds if hold is set and the policy reports. The ticket
@@ -86,8 +89,8 @@ func (g *Gate) try(ctx context.Context, c Customer, p *Policy, call Call, hold b
 		if q.snap, err = g.cache.get(ctx, c, q.now); err != nil {
 			return d.undecided(ctx, err)
 		}
-		if slots == 0 || len(q.snap.rights) == 0 { // nothing to hold
-			d.Allowed = g.evaluate(&q, p, d)
+		if slots == 0 || len(q.snap.rights)+len(q.snap.wallets) == 0 { // nothing to hold
+			d.Allowed = g.decide(&q, p, d)
 			return nil
 		}
 		if q.snap.book.pin() {
@@ -108,13 +111,17 @@ var errThrashing = errors.New("gate: the cache is too small: customers are dropp
 func (g *Gate) hold(ctx context.Context, q *admission, p *Policy, slots int, d *Decision) *Ticket {
 	if g.delivery == nil {
 		q.snap.book.unpin()
-		return d.deny(ReasonFeatureNotFound, errNoReporter)
+		return d.deny(ReasonFeatureNotFound, ErrNoReporter)
+	}
+	if err := g.delivery.keeper.ready(); err != nil {
+		q.snap.book.unpin()
+		return d.deny(ReasonUnavailable, err)
 	}
 	if err := g.delivery.reserve(slots); err != nil {
 		q.snap.book.unpin()
 		return d.deny(ReasonUnavailable, err)
 	}
-	t := &Ticket{gate: g, reportIf: p.reportIf, book: q.snap.book, slots: slots}
+	t := &Ticket{gate: g, reportIf: p.reportIf, leaving: p.leaving, book: q.snap.book, slots: slots, admitted: q.now}
 	t.holds = t.first[:0]
 	if g.observer != nil {
 		t.ctx = context.WithoutCancel(ctx)
@@ -128,13 +135,11 @@ func (g *Gate) hold(ctx context.Context, q *admission, p *Policy, slots int, d *
 			t.book.unpin()
 		}
 	}()
-	if d.Allowed = g.evaluate(q, p, d); !d.Allowed {
+	if d.Allowed = g.decide(q, p, d); !d.Allowed {
 		return nil
 	}
 	return t
 }
-
-var errNoReporter = errors.New("the policy reports usage, but the gate has no Reporter")
 
 // undecided is a failed lookup: the caller left, or we don't know.
 func (d *Decision) undecided(ctx context.Context, err error) *Ticket {
@@ -149,6 +154,15 @@ func (d *Decision) deny(r Reason, err error) *Ticket {
 	return nil
 }
 
+// decide evaluates, and has the set read again if it refused for what may be outdated.
+func (g *Gate) decide(q *admission, p *Policy, d *Decision) bool {
+	allowed := g.evaluate(q, p, d)
+	if q.outdated && !allowed {
+		g.cache.refresh(d.Customer)
+	}
+	return allowed
+}
+
 // evaluate answers a policy; d tells of the feature that decided.
 func (g *Gate) evaluate(q *admission, p *Policy, d *Decision) bool {
 	switch p.kind {
@@ -161,6 +175,8 @@ func (g *Gate) evaluate(q *admission, p *Policy, d *Decision) bool {
 		return true
 	case kindAny:
 		return g.evaluateAny(q, p, d)
+	case kindCredits:
+		return g.credits(q, p, d)
 	default:
 		return g.feature(q, p, d)
 	}
@@ -206,7 +222,11 @@ func (g *Gate) feature(q *admission, p *Policy, d *Decision) bool {
 		d.Limit, d.HasLimit = r.Limit, true
 	}
 	if metered {
-		v = q.meter(r, a, d)
+		if a.dimensions, err = p.event.dimensions(q.request); err != nil {
+			d.deny(ReasonBadRequest, err)
+			return false
+		}
+		v = q.meter(p, r, a, d)
 	}
 	if v.reason == "" && r.CreditRate != nil && r.CreditRate.Formula && !r.Granted {
 		v.reason = ReasonInsufficientCredits // only Stigg can evaluate a formula
@@ -237,25 +257,23 @@ func (p *Policy) ask(r *http.Request) (ask, error) {
 
 // meter is rows 8 to 10 on the feature's account and, if it costs credits, on the
 // wallet's. If the ticket holds, both hold or neither.
-func (q *admission) meter(r *right, a ask, d *Decision) verdict {
+func (q *admission) meter(p *Policy, r *right, a ask, d *Decision) verdict {
 	if a.mode == modeHas {
 		a.amount = 1
 		d.Requested, d.HasRequested = 1, true
 	}
 	hold := q.ticket != nil && (a.mode == modeUses || a.mode == modeFrees)
-	a.own, _ = q.ticket.holding(r)
-	h := hold0(r, a)
+	a.own = q.ticket.holding(r.account)
+	h := p.hold(r, a)
 	t := r.account.take(q.now, r.cycle(), h.held, hold, func(s standing) verdict { return r.room(s, a) })
 	d.Metered, d.Usage, d.ResetsAt = true, t.used+t.unacked, t.end
 	d.Limit, d.HasLimit = r.Limit, !r.Unlimited
 	d.held, d.since = t.held, t.start
 	if t.reason != "" {
+		q.outdated = q.outdated || t.ripe
 		return t.verdict
 	}
-	h.period, h.createdAt = t.period, q.now
-	if q.now.Before(t.start) {
-		h.createdAt = t.start // rolled by a later clock reading
-	}
+	h.begin(q.now, t)
 	if w := q.pay(r, a, &h, hold); w.reason != "" {
 		if hold {
 			h.use, h.creditPeriod = 0, nil
@@ -270,16 +288,67 @@ func (q *admission) meter(r *right, a ask, d *Decision) verdict {
 	return t.verdict
 }
 
-// hold0 is what a request of this kind holds and means to report.
-func hold0(r *right, a ask) hold {
+// hold is what a request of this kind holds and means to report.
+func (p *Policy) hold(r *right, a ask) hold {
 	switch a.mode {
 	case modeUses:
-		return hold{right: r, held: a.amount, use: a.amount}
+		return hold{right: r, held: a.amount, asked: a.amount, use: a.amount, bills: p.bills, event: p.event, dimensions: a.dimensions}
 	case modeFrees:
-		return hold{right: r, use: -a.amount, frees: true}
+		return hold{right: r, asked: a.amount, use: -a.amount, frees: true}
 	default:
 		return hold{right: r}
 	}
+}
+
+// begin notes where and when the amount was taken.
+func (h *hold) begin(now time.Time, t taking) {
+	h.period, h.createdAt = t.period, now
+	if now.Before(t.start) {
+		h.createdAt = t.start // rolled by a later clock reading
+	}
+}
+
+// credits answers a policy for a wallet itself.
+func (g *Gate) credits(q *admission, p *Policy, d *Decision) bool {
+	*d = Decision{Customer: d.Customer, Route: d.Route, FeatureID: p.feature, FeatureName: p.feature}
+	a, err := p.ask(q.request)
+	if err != nil {
+		d.deny(ReasonBadRequest, err)
+		return false
+	}
+	if a.mode == modeHas {
+		a.amount = 1
+	}
+	d.Requested, d.HasRequested = a.amount, true
+	r := q.snap.wallets[p.feature]
+	if r == nil {
+		d.Reason = cmp.Or(q.snap.set.Denied, ReasonInsufficientCredits)
+		return false
+	}
+	if r.credit.DisplayName != "" {
+		d.FeatureName = r.credit.DisplayName
+	}
+	if d.Reason = r.credit.admits(); d.Reason != "" {
+		return false
+	}
+	hold := q.ticket != nil && a.mode == modeUses
+	own := q.ticket.holding(r.account)
+	t := r.account.take(q.now, cycle{}, a.amount, hold, func(s standing) verdict { return r.credit.room(s, a.amount, own) })
+	d.Metered, d.Usage, d.ResetsAt = true, t.used+t.unacked, t.end
+	d.Limit, d.HasLimit = r.credit.Limit, true
+	d.held, d.since = t.held, t.start
+	d.Reason, d.OverLimit = t.reason, t.over
+	if t.reason != "" {
+		q.outdated = q.outdated || t.ripe
+		return false
+	}
+	if hold {
+		h := p.hold(r, a)
+		h.begin(q.now, t)
+		q.ticket.holds = append(q.ticket.holds, h)
+		d.held += h.held
+	}
+	return true
 }
 
 // pay asks the wallet of a feature that costs credits.
@@ -294,8 +363,9 @@ func (q *admission) pay(r *right, a ask, h *hold, hold bool) verdict {
 		return verdict{reason: reason}
 	}
 	price := a.amount * r.CreditRate.Amount
-	_, own := q.ticket.holding(r)
+	own := q.ticket.holding(r.wallet)
 	t := r.wallet.take(q.now, cycle{}, price, hold, func(s standing) verdict { return r.credit.room(s, price, own) })
+	q.outdated = q.outdated || t.reason != "" && t.ripe
 	if t.reason == "" && hold {
 		h.credits, h.creditPeriod = price, t.period
 	}

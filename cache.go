@@ -60,7 +60,8 @@ type cache struct {
 // while it is in the cache.
 type snapshot struct {
 	set        EntitlementSet
-	rights     map[string]*right
+	rights     map[string]*right // by feature
+	wallets    map[string]*right // by credit currency
 	book       *book
 	freshUntil time.Time
 }
@@ -71,6 +72,16 @@ type right struct {
 	account *account
 	credit  *Credit
 	wallet  *account
+	// currency is set for a wallet that is asked for itself: account is the wallet's.
+	currency string
+}
+
+// right is the customer's right to a feature; nil without one.
+func (s *snapshot) right(feature string) *right {
+	if s == nil {
+		return nil
+	}
+	return s.rights[feature]
 }
 
 // load is one read of a customer's set under way.
@@ -128,12 +139,32 @@ func (k *cache) join(c Customer, now time.Time) (*load, error) {
 			return l, nil
 		}
 	}
+	return k.load(c), nil
+}
+
+// peek is what is cached of a customer, however old; nil if nothing is.
+func (k *cache) peek(c Customer) *snapshot {
+	s, _ := k.entries.Peek(c)
+	return s
+}
+
+// refresh reads a cached customer's set again, in the background.
+func (k *cache) refresh(c Customer) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if _, loading := k.loads[c]; !loading && !k.closed && k.entries.Contains(c) {
+		k.load(c)
+	}
+}
+
+// load begins a load. Call it under the lock.
+func (k *cache) load(c Customer) *load {
 	l := &load{done: make(chan struct{})}
 	k.loads[c] = l
 	k.count.Add(1)
 	b := k.ledger.open(c)
 	k.wait.Go(func() { k.run(c, l, b) })
-	return l, nil
+	return l
 }
 
 func (k *cache) await(ctx context.Context, l *load) (*snapshot, error) {
@@ -229,12 +260,14 @@ func (k *cache) stale(c Customer) {
 func (k *cache) snapshot(b *book, set EntitlementSet, begun uint64) *snapshot {
 	now := k.now()
 	set.Credits = slices.Clone(set.Credits)
-	s := &snapshot{set: set, rights: make(map[string]*right, len(set.Features)), book: b}
+	s := &snapshot{set: set, rights: make(map[string]*right, len(set.Features)), wallets: make(map[string]*right, len(set.Credits)), book: b}
 	credits := make(map[string]*Credit, len(set.Credits))
 	for i := range set.Credits {
 		c := &set.Credits[i]
 		credits[c.CurrencyID] = c
-		b.account(accountKey{true, c.CurrencyID}).read(begun, reading{usage: c.Usage, end: c.PeriodEnd}, now, cycle{})
+		w := b.account(accountKey{true, c.CurrencyID})
+		w.read(begun, reading{usage: c.Usage, end: c.PeriodEnd}, now, cycle{})
+		s.wallets[c.CurrencyID] = &right{account: w, credit: c, currency: c.CurrencyID}
 	}
 	for _, e := range set.Features {
 		r := &right{Entitlement: e.clone()}

@@ -1,44 +1,42 @@
 package gate
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"log/slog"
+	"maps"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// delivery takes settled usage to Stigg from a bounded queue in memory.
+// delivery takes settled usage to Stigg, from a bounded queue in memory.
 //
 // What holds: every admitted request that may report has its place in the queue
-// before it runs, so settling never waits and never fails; usage leaves the queue
-// only acknowledged or refused by Stigg for good; each keeps its key and time in
-// every attempt; one goroutine delivers, batch by batch in the order of settlement.
+// before it runs, so settling never fails; usage leaves the queue only acknowledged or
+// refused by Stigg for good; each keeps its key and time in every attempt. Each kind of
+// batch has its lane, with one goroutine that delivers in the order of settlement, so
+// that trouble with events delays no measurement.
 type delivery struct {
 	reporter  Reporter
 	now       func() time.Time
 	logger    *slog.Logger
 	onRefused func(Usage, error)
 	keys      keySource
+	keeper    *keeper // nil without an outbox
 
 	mu       sync.Mutex
-	queue    []parcel
-	odd      []parcel // set apart: Stigg answers them with what nobody understands
-	flying   int      // taken, not yet acknowledged
-	places   int      // free places
-	kept     int      // places of running requests
+	lanes    [3]lane // of measurements, events, credits
+	places   int     // free places; below 0 after a start with more than there are
+	kept     int     // places of running requests
 	closed   bool
 	shutting chan struct{} // closed with closed
 	idle     chan struct{} // closed when closed and nothing is left
-	wake     chan struct{} // holds one token when there is something to do
 	over     bool          // idle is closed
 
 	acknowledged, refused, retries atomic.Uint64
-	failing                        bool      // the last attempt failed; the sender's own
-	oddAfter                       time.Time // when to try an odd one next; the sender's own
-	hurried                        bool      // the odd ones know of the Close; the sender's own
 }
 
 // parcel is usage on its way with the accounts it settles.
@@ -47,10 +45,25 @@ type parcel struct {
 	book         *book
 	right        *right
 	period       *period
+	waits        float64 // what of the account's unacked is this one's
 	credits      float64
 	creditPeriod *period
 	sent         uint64 // the book's clock before the first attempt
 	tried        bool   // an attempt failed of which nobody knows what Stigg did
+	turns        int    // how often it was set apart
+	late         bool   // it was not admitted just now: the period is a guess
+}
+
+// lane returns the lane that takes usage of kind k.
+func (d *delivery) lane(k UsageKind) *lane {
+	switch k {
+	case UsageEvent:
+		return &d.lanes[1]
+	case UsageCredits:
+		return &d.lanes[2]
+	default:
+		return &d.lanes[0]
+	}
 }
 
 // keySource makes idempotency keys: a random name for this process and a number.
@@ -69,10 +82,26 @@ func (k keySource) next() string {
 }
 
 func newDelivery(r Reporter, c config) *delivery {
-	return &delivery{
+	d := &delivery{
 		reporter: r, now: c.now, logger: c.logger, onRefused: c.onRefused, keys: newKeySource(),
-		places: c.queue, shutting: make(chan struct{}), idle: make(chan struct{}), wake: make(chan struct{}, 1),
+		places: c.queue, shutting: make(chan struct{}), idle: make(chan struct{}),
 	}
+	for i, size := range [...]int{batchSize, eventBatch, batchSize} {
+		d.lanes[i] = lane{delivery: d, size: size, wake: make(chan struct{}, 1)}
+	}
+	if c.outbox != nil {
+		d.keeper = &keeper{outbox: c.outbox, logger: c.logger, goOn: c.unkept}
+	}
+	return d
+}
+
+// run delivers until ctx ends.
+func (d *delivery) run(ctx context.Context) {
+	var wait sync.WaitGroup
+	for i := range d.lanes {
+		wait.Go(func() { d.lanes[i].run(ctx) })
+	}
+	wait.Wait()
 }
 
 // reserve keeps n places for a request that is about to run.
@@ -83,14 +112,15 @@ func (d *delivery) reserve(n int) error {
 	case d.closed:
 		return ErrClosed
 	case d.places < n:
-		return errQueueFull
+		return ErrQueueFull
 	}
 	d.places -= n
 	d.kept += n
 	return nil
 }
 
-var errQueueFull = errors.New("gate: too much usage waits to be reported")
+// ErrQueueFull says that as much usage waits for Stigg as WithQueue allows.
+var ErrQueueFull = errors.New("gate: too much usage waits to be reported")
 
 // vacate gives kept places back.
 func (d *delivery) vacate(n int) {
@@ -101,98 +131,65 @@ func (d *delivery) vacate(n int) {
 	d.rest()
 }
 
-// enqueue puts settled usage into a kept place. The book stays pinned until the
-// usage has left.
-func (d *delivery) enqueue(b *book, h *hold) Usage {
-	b.pin() // never forgotten here: the ticket still pins it
+// parcel makes a parcel of a settled hold.
+func (d *delivery) parcel(b *book, h *hold) parcel {
 	p := parcel{
-		Usage: Usage{Customer: b.customer, FeatureID: h.right.FeatureID, Value: h.use, Key: d.keys.next(), CreatedAt: h.createdAt},
-		book:  b, right: h.right, period: h.period, creditPeriod: h.creditPeriod,
+		Usage: Usage{
+			Customer: b.customer, Kind: UsageChange, FeatureID: h.right.FeatureID, Value: h.use, Excess: max(0, h.use-h.held),
+			Key: d.keys.next(), CreatedAt: h.createdAt,
+		},
+		book: b, right: h.right, period: h.period, waits: max(0, h.use), creditPeriod: h.creditPeriod,
 	}
 	if h.creditPeriod != nil {
 		p.credits = h.price()
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.kept--
-	d.queue = append(d.queue, p)
-	d.nudge()
-	return p.Usage
+	switch {
+	case h.right.currency != "":
+		p.Kind, p.FeatureID, p.Currency = UsageCredits, "", h.right.currency
+	case h.event != nil:
+		p.Kind, p.Event, p.Dimensions = UsageEvent, h.event.Name, h.dimensions
+		if h.event.AmountIn != "" {
+			p.Dimensions = maps.Clone(h.dimensions)
+			if p.Dimensions == nil {
+				p.Dimensions = make(map[string]any, 1)
+			}
+			p.Dimensions[h.event.AmountIn] = h.use
+		}
+	}
+	return p
 }
 
-// nudge wakes the sender. Call it under the lock.
-func (d *delivery) nudge() {
-	select {
-	case d.wake <- struct{}{}:
-	default:
+// enqueue puts usage into places kept for it. Each book must be pinned for its parcel
+// until the usage has left.
+func (d *delivery) enqueue(parcels ...parcel) {
+	if len(parcels) == 0 {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.kept -= len(parcels)
+	for i := range parcels {
+		l := d.lane(parcels[i].Kind)
+		l.queue = append(l.queue, parcels[i])
+		l.nudge()
 	}
 }
 
 // rest closes idle once nothing more can come. Call it under the lock.
 func (d *delivery) rest() {
-	if d.closed && d.kept == 0 && len(d.queue)+len(d.odd)+d.flying == 0 && !d.over {
+	if d.closed && d.kept == 0 && d.queued() == 0 && !d.over {
 		d.over = true
 		close(d.idle)
 	}
 }
 
-// settle takes acknowledged usage out of the ledger's unacked.
-func (d *delivery) settle(batch []parcel, acks []Ack) {
-	now := d.now()
-	for i := range batch {
-		d.acknowledge(&batch[i], &acks[i], now)
+// queued is what waits or is under way. Call it under the lock.
+func (d *delivery) queued() int {
+	n := 0
+	for i := range d.lanes {
+		n += len(d.lanes[i].queue) + len(d.lanes[i].odd) + d.lanes[i].flying
 	}
-	d.acknowledged.Add(uint64(len(batch)))
-	d.left(batch)
-}
-
-// acknowledge tells the feature's account and, if it costs credits, the wallet's.
-func (*delivery) acknowledge(p *parcel, ack *Ack, now time.Time) {
-	var r *reading
-	if ack.Known {
-		r = &reading{ack.Usage, ack.PeriodStart, ack.PeriodEnd}
-	}
-	p.right.account.acknowledge(p.period, p.Value, r, ack.At, now, p.sent, p.right.cycle())
-	if p.creditPeriod == nil {
-		return
-	}
-	r = nil
-	at := ack.At
-	if c := ack.Credit; c != nil && c.CurrencyID == p.right.CreditRate.CurrencyID {
-		r, at = &reading{usage: c.Usage, end: c.PeriodEnd}, c.At
-	}
-	p.right.wallet.acknowledge(p.creditPeriod, p.credits, r, at, now, p.sent, cycle{})
-}
-
-// refuse sets aside usage that Stigg does not take. It never counted, unless an earlier
-// attempt's answer was lost: then it counts here until a read says otherwise.
-func (d *delivery) refuse(p parcel, err error) {
-	if p.tried {
-		d.acknowledge(&p, &Ack{}, d.now())
-	} else {
-		p.right.account.drop(p.period, p.Value)
-		if p.creditPeriod != nil {
-			p.right.wallet.drop(p.creditPeriod, p.credits)
-		}
-	}
-	d.refused.Add(1)
-	d.logger.Error("gate: usage was refused and is set aside", "feature", p.FeatureID, "key", p.Key, "error", err)
-	if d.onRefused != nil {
-		d.onRefused(p.Usage, err)
-	}
-	d.left([]parcel{p})
-}
-
-// left ends the parcels' stay: their places are free again, their books unpinned.
-func (d *delivery) left(batch []parcel) {
-	for i := range batch {
-		batch[i].book.unpin()
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.flying -= len(batch)
-	d.places += len(batch)
-	d.rest()
+	return n
 }
 
 // shut stops admission of new usage; what runs may still settle.
@@ -203,7 +200,9 @@ func (d *delivery) shut() {
 		d.closed = true
 		close(d.shutting)
 	}
-	d.nudge()
+	for i := range d.lanes {
+		d.lanes[i].nudge()
+	}
 	d.rest()
 }
 
@@ -211,5 +210,5 @@ func (d *delivery) shut() {
 func (d *delivery) waiting() (queued, open int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return len(d.queue) + len(d.odd) + d.flying, d.kept
+	return d.queued(), d.kept
 }

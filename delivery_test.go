@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -77,7 +78,7 @@ func TestEveryAttemptCarriesTheSameKeyAndTime(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, u := range seen {
-			if u != seen[0] || !u.CreatedAt.Equal(admitted) || u.Value != 2 || u.Key == "" {
+			if !reflect.DeepEqual(u, seen[0]) || !u.CreatedAt.Equal(admitted) || u.Value != 2 || u.Key == "" {
 				t.Errorf("an attempt carried %+v, the first %+v", u, seen[0])
 			}
 		}

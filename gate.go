@@ -44,8 +44,8 @@ var ErrClosed = errors.New("gate: closed")
 // resolves. If usage is to be reported, source must be a Reporter too or one must be
 // given by WithReporter.
 //
-// New asks nothing of Stigg, so an app starts while Stigg is down. It starts one
-// goroutine if there is a Reporter; Close ends it.
+// New asks nothing of Stigg, so an app starts while Stigg is down. It starts the
+// goroutines that deliver if there is a Reporter; Close ends them.
 func New(source Source, who Resolver, options ...Option) (*Gate, error) {
 	c := defaults()
 	var problems []error
@@ -65,6 +65,9 @@ func New(source Source, who Resolver, options ...Option) (*Gate, error) {
 	}
 	if r, ok := source.(Reporter); ok && c.reporter == nil {
 		c.reporter = r
+	}
+	if c.outbox != nil && c.reporter == nil {
+		return nil, fmt.Errorf("gate: new: an outbox needs a reporter: %w", ErrNoReporter)
 	}
 	return start(source, who, c)
 }
@@ -86,6 +89,7 @@ func start(source Source, who Resolver, c config) (*Gate, error) {
 		return g, nil
 	}
 	g.delivery = newDelivery(c.reporter, c)
+	g.delivery.takeOver(g.ledger)
 	go func() {
 		defer close(g.stopped)
 		g.delivery.run(ctx)
@@ -97,7 +101,7 @@ func start(source Source, who Resolver, c config) (*Gate, error) {
 // requests that would report are denied with 503. It waits for running requests to
 // settle and for their usage to be acknowledged, until ctx ends; so shut the HTTP
 // server down first. What could not be delivered is counted in an *UndeliveredError
-// and lost with the process.
+// and lost with the process, unless there is an outbox, which Close closes.
 //
 // Close is safe on a gate that was never used. The first call decides how long is
 // waited; another waits for it as long as its own ctx allows, and gives the same
@@ -137,9 +141,13 @@ func (g *Gate) close(ctx context.Context) {
 	if g.delivery == nil {
 		return
 	}
+	k := g.delivery.keeper
 	if queued, open := g.delivery.waiting(); queued+open > 0 {
-		g.result = &UndeliveredError{Queued: queued, Open: open}
-		g.logger.Error("gate: closed with usage undelivered", "queued", queued, "open", open)
+		g.result = &UndeliveredError{Queued: queued, Open: open, Kept: k != nil}
+		g.logger.Error("gate: closed with usage undelivered", "queued", queued, "open", open, "kept", k != nil)
+	}
+	if k != nil {
+		g.result = errors.Join(g.result, k.close())
 	}
 }
 
@@ -149,10 +157,17 @@ type UndeliveredError struct {
 	Queued int
 	// Open is the number of usages that requests still running may report.
 	Open int
+	// Kept says that there is an outbox: what is queued is delivered after the next
+	// start.
+	Kept bool
 }
 
 func (e *UndeliveredError) Error() string {
-	return fmt.Sprintf("gate: closed with %d usages undelivered and %d requests unsettled", e.Queued, e.Open)
+	kept := ""
+	if e.Kept {
+		kept = " (the outbox keeps them)"
+	}
+	return fmt.Sprintf("gate: closed with %d usages undelivered%s and %d requests unsettled", e.Queued, kept, e.Open)
 }
 
 // Stale makes the next check of a customer ask Stigg anew. Call it after a change
@@ -202,6 +217,8 @@ type Stats struct {
 	// Acknowledged and Refused count usages that have left the queue; Retries the
 	// attempts to deliver that failed.
 	Acknowledged, Refused, Retries uint64
+	// Unkept counts the usages that the outbox did not keep.
+	Unkept uint64
 }
 
 // Stats returns the gate's counts at this moment.
@@ -210,6 +227,9 @@ func (g *Gate) Stats() Stats {
 	if d := g.delivery; d != nil {
 		s.Queued, s.Open = d.waiting()
 		s.Acknowledged, s.Refused, s.Retries = d.acknowledged.Load(), d.refused.Load(), d.retries.Load()
+		if d.keeper != nil {
+			s.Unkept = d.keeper.unkept.Load()
+		}
 	}
 	return s
 }

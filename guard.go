@@ -3,6 +3,7 @@ package gate
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/http"
 )
 
@@ -34,7 +35,7 @@ func (g *Gate) Guard(p Policy) (*Guard, error) {
 		return nil, err
 	}
 	if p.reports() && g.delivery == nil {
-		return nil, &PolicyError{Feature: p.named(), Err: errNoReporter}
+		return nil, &PolicyError{Feature: p.named(), Err: ErrNoReporter}
 	}
 	return &Guard{gate: g, policy: p, reports: p.reports()}, nil
 }
@@ -112,6 +113,7 @@ func (t *Ticket) run(r *http.Request, next func(*http.Request), outcome func() O
 		if returned {
 			o = outcome()
 		}
+		o.ClientGone = errors.Is(r.Context().Err(), context.Canceled)
 	}()
 	handed := r.WithContext(context.WithValue(r.Context(), ticketKey{}, t))
 	// net/http removes the temporary files of the request that it made, not of copies.

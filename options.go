@@ -27,6 +27,8 @@ type config struct {
 
 	queue     int
 	onRefused func(Usage, error)
+	outbox    Outbox
+	unkept    bool
 
 	statuses    map[Reason]int
 	upgrade     string
@@ -128,9 +130,37 @@ func WithDecisionDeadline(d time.Duration) Option {
 
 // WithQueue bounds how many usages wait in memory: settled ones and those that
 // running requests may still report. When it is full, requests that would report
-// are denied with 503, so that none goes unrecorded.
+// are denied with 503, so that none goes unrecorded. A usage takes some 300 bytes. What
+// an outbox has at start is taken over whatever this bound.
 func WithQueue(n int) Option {
 	return positive("queue", n, func(c *config) { c.queue = n })
+}
+
+// WithOutbox keeps usage beyond the life of the process: what is settled is in the
+// outbox before the response leaves, and what an earlier run left there is delivered now
+// and counts before the first request is admitted. The gate closes the outbox; New that
+// fails does not.
+//
+// The response waits for the outbox as long as nothing of it was flushed: net/http keeps
+// up to 2 kB. A handler that writes more settles its Ticket first.
+func WithOutbox(o Outbox) Option {
+	return func(c *config) error {
+		if o == nil {
+			return errors.New("the outbox is nil")
+		}
+		c.outbox = o
+		return nil
+	}
+}
+
+// WithUnkeptUsage lets requests in whose usage the outbox can't keep: it is then in
+// memory only, and a crash loses it. Without this option they are denied with 503.
+// Either is logged once, when the outbox begins to fail, and counted in Stats.Unkept.
+func WithUnkeptUsage() Option {
+	return func(c *config) error {
+		c.unkept = true
+		return nil
+	}
 }
 
 func positive[N int | time.Duration](what string, n N, set func(*config)) Option {

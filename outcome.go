@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"time"
 )
 
 // Outcome is what became of a request that was let in.
@@ -17,6 +18,10 @@ type Outcome struct {
 	Panicked bool
 	// Err is what the handler returned, in routers whose handlers return errors.
 	Err error
+	// ClientGone says that the client had left before the handler was done. Duration is
+	// the time from admission to the handler's end. The gate fills both.
+	ClientGone bool
+	Duration   time.Duration
 }
 
 // Succeeded is the rule for reporting usage where a policy has none of its own: a

@@ -11,7 +11,7 @@ import (
 
 // Policy is what a route asks of a customer's plan. It is an immutable value: every
 // method returns a new one, and one may serve many routes. Build it from Feature,
-// All, Any or Public.
+// Credits, All, Any or Public.
 //
 // A mistake in a policy (an empty feature id, an amount that is NaN, infinite, negative
 // or above 2^53) is kept in it and comes out at start-up: as an error from Validate, New
@@ -29,6 +29,9 @@ type Policy struct {
 
 	statuses map[Reason]int
 	reportIf func(Outcome) bool
+	leaving  Leaving
+	bills    BillFunc
+	event    *Event
 	err      error
 }
 
@@ -37,6 +40,7 @@ type policyKind uint8
 const (
 	kindNone policyKind = iota // the zero Policy, which is a mistake
 	kindFeature
+	kindCredits
 	kindAll
 	kindAny
 	kindPublic
@@ -126,7 +130,10 @@ func (p Policy) askingFunc(m mode, n AmountFunc) Policy {
 }
 
 func (p Policy) asking(m mode, n float64) Policy {
-	if p.kind != kindFeature {
+	switch {
+	case p.kind == kindCredits && m != modeUses && m != modeAsks:
+		p.fail(errors.New("a Credits policy takes Uses and Asks"))
+	case p.kind != kindFeature && p.kind != kindCredits:
 		p.fail(errors.New("an amount or values belong to a Feature policy, not to a combined one"))
 	}
 	if p.mode != modeHas {
@@ -192,7 +199,11 @@ func (p Policy) amounts(ids map[string]bool) map[string]bool {
 		ids = make(map[string]bool)
 	}
 	if p.mode != modeHas && p.mode != modeValues {
-		ids[p.feature] = true
+		id := p.feature
+		if p.kind == kindCredits {
+			id = "credits " + id // no feature's id has a blank
+		}
+		ids[id] = true
 	}
 	for _, part := range p.parts {
 		part.amounts(ids)
@@ -217,8 +228,8 @@ func combined(kind policyKind, name string, parts []Policy) Policy {
 			p.fail(errors.New(name + " can't hold a Public policy"))
 		case part.kind == kindNone:
 			p.fail(errors.New(name + " holds an empty policy"))
-		case part.reportIf != nil || part.statuses != nil:
-			p.fail(errors.New("Status and ReportIf belong to the outermost policy, not inside " + name))
+		case part.reportIf != nil || part.statuses != nil || part.leaving != BillSoFar:
+			p.fail(errors.New("Status, ReportIf, ReportOn and WhenClientLeaves belong to the outermost policy, not inside " + name))
 		}
 	}
 	return p
@@ -254,24 +265,13 @@ func checkStatus(reason Reason, status int) error {
 	return nil
 }
 
-// ReportIf decides from what became of the request whether its usage is reported or
-// released. Without it, success is a status below 400 and no panic. f is not asked
-// after a panic, which always releases.
-func (p Policy) ReportIf(f func(Outcome) bool) Policy {
-	p.reportIf = f
-	if f == nil {
-		p.fail(errors.New("ReportIf is nil"))
-	}
-	return p
-}
-
 // Validate says what is wrong with the policy: nil, or a *PolicyError.
 func (p Policy) Validate() error {
 	switch {
 	case p.err != nil:
 		return &PolicyError{Feature: p.named(), Err: p.err}
 	case p.kind == kindNone:
-		return &PolicyError{Err: errors.New("the policy is empty; begin it with Feature, All, Any or Public")}
+		return &PolicyError{Err: errors.New("the policy is empty; begin it with Feature, Credits, All, Any or Public")}
 	}
 	return nil
 }

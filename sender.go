@@ -11,11 +11,15 @@ import (
 const (
 	// batchSize is the most measurements that Stigg takes in one reportUsageBulk.
 	batchSize = 100
+	// eventBatch is the most events that Stigg takes in one reportEvent.
+	eventBatch = 1000
 	// The first report after quiet leaves at once. While there is more, a part of a
 	// batch lingers so that it fills, and full batches keep the pace that Stigg
 	// allows for a whole environment: 600 calls a minute.
 	linger = 200 * time.Millisecond
 	pace   = 100 * time.Millisecond
+	// longestPace bounds what is believed of a Reporter's Pace.
+	longestPace = 5 * time.Second
 	// A failed report is tried again after a pause that doubles up to the longest; up
 	// to the longest of a Close if one waits.
 	firstPause   = 100 * time.Millisecond
@@ -32,19 +36,19 @@ const (
 	oddPause = 10 * time.Second
 )
 
-// run delivers until ctx ends. It is the gate's one lasting goroutine.
-func (d *delivery) run(ctx context.Context) {
+// run delivers until ctx ends.
+func (l *lane) run(ctx context.Context) {
 	var last time.Time
-	for d.await(ctx) {
-		for d.pause(ctx, last) {
-			batch, apart := d.take()
+	for l.await(ctx) {
+		for l.pause(ctx, last) {
+			batch, apart := l.take()
 			if len(batch) == 0 {
 				break
 			}
-			if delivered := d.send(ctx, batch, 0); delivered && apart {
-				d.rejoin() // it was the weather
+			if delivered := l.send(ctx, batch, 0); delivered && apart {
+				l.rejoin() // it was the weather
 			}
-			last = d.clock()
+			last = l.clock()
 		}
 	}
 }
@@ -53,48 +57,33 @@ func (d *delivery) run(ctx context.Context) {
 func (*delivery) clock() time.Time { return time.Now() } //nolint:forbidigo // see the comment
 
 // await waits until there is something to do; false when ctx has ended.
-func (d *delivery) await(ctx context.Context) bool {
+func (l *lane) await(ctx context.Context) bool {
 	var due <-chan time.Time
-	if d.hasOdd() {
-		timer := time.NewTimer(time.Until(d.oddAfter))
+	if l.hasOdd() {
+		timer := time.NewTimer(time.Until(l.oddAfter))
 		defer timer.Stop()
 		due = timer.C
 	}
 	select {
 	case <-ctx.Done():
 		return false
-	case <-d.wake:
+	case <-l.wake:
 	case <-due:
 	}
 	return true
 }
 
-func (d *delivery) hasOdd() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return len(d.odd) > 0
-}
-
 // pause waits until the next batch may leave; false when ctx has ended.
-func (d *delivery) pause(ctx context.Context, last time.Time) bool {
+func (l *lane) pause(ctx context.Context, last time.Time) bool {
 	for {
-		d.mu.Lock()
-		wait := linger
-		if len(d.queue) >= batchSize {
-			wait = pace
-		}
-		if d.closed || len(d.queue) == 0 {
-			wait = 0
-		}
-		d.mu.Unlock()
-		wait -= d.clock().Sub(last)
+		wait := l.interval() - l.clock().Sub(last)
 		if wait <= 0 {
 			return ctx.Err() == nil
 		}
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
-		case <-d.wake: // more came, or Close: look again
+		case <-l.wake: // more came, or Close: look again
 		case <-ctx.Done():
 		}
 		timer.Stop()
@@ -104,78 +93,65 @@ func (d *delivery) pause(ctx context.Context, last time.Time) bool {
 	}
 }
 
-// take takes the next batch out: what is queued, or else one of those set apart, if it
-// is due.
-func (d *delivery) take() (batch []parcel, apart bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	now, pause := d.clock(), oddPause
-	if d.closed {
-		pause = closingPause
-		if !d.hurried {
-			d.hurried, d.oddAfter = true, now
-		}
+// interval is the time between two batches.
+func (l *lane) interval() time.Duration {
+	l.mu.Lock()
+	queued, closed := len(l.queue), l.closed
+	l.mu.Unlock()
+	asked := time.Duration(0)
+	if p, ok := l.reporter.(interface{ Pace() time.Duration }); ok {
+		asked = min(p.Pace(), longestPace)
 	}
-	from, n := &d.queue, min(batchSize, len(d.queue))
-	if n == 0 && len(d.odd) > 0 && !now.Before(d.oddAfter) {
-		from, n, apart = &d.odd, 1, true
-		d.oddAfter = now.Add(pause)
+	switch {
+	case queued == 0:
+		return 0
+	case closed:
+		return asked
+	case queued >= l.size:
+		return max(pace, asked)
+	default:
+		return max(linger, asked)
 	}
-	batch = make([]parcel, n)
-	copy(batch, *from)
-	clear((*from)[:n])
-	if *from = (*from)[n:]; len(*from) == 0 {
-		*from = nil // let a long queue's memory go
-	}
-	d.flying += n
-	for i := range batch {
-		batch[i].sent = batch[i].book.tick()
-	}
-	return batch, apart
-}
-
-// rejoin puts those set apart back into the queue.
-func (d *delivery) rejoin() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.queue, d.odd = append(d.queue, d.odd...), nil
 }
 
 // send delivers a batch: it tries until Stigg answers or ctx ends. A batch that Stigg
 // refuses for good, or answers again and again with what nobody understands, is split
 // until the measurement at fault stands alone, so that it costs and delays no other. It
 // reports whether all was delivered.
-func (d *delivery) send(ctx context.Context, batch []parcel, try int) bool {
+func (l *lane) send(ctx context.Context, batch []parcel, try int) bool {
+	if batch = l.hold(batch); len(batch) == 0 {
+		return false
+	}
 	usages := make([]Usage, len(batch))
 	for i := range batch {
 		usages[i] = batch[i].Usage
 	}
 	for ; ; try++ {
-		acks, err := d.attempt(ctx, usages)
-		d.note(err)
+		acks, err := l.attempt(ctx, usages)
+		l.note(err)
 		for i := range batch {
 			batch[i].tried = batch[i].tried || err != nil && !permanent(err)
 		}
 		split := permanent(err) || odd(err) && try+1 >= oddTries
 		switch {
 		case err == nil:
-			d.settle(batch, acks)
+			l.settle(l, batch, acks)
 			return true
 		case split && len(batch) > 1:
-			first := d.send(ctx, batch[:len(batch)/2], oddTries)
-			return d.send(ctx, batch[len(batch)/2:], oddTries) && first
+			first := l.send(ctx, batch[:len(batch)/2], oddTries)
+			return l.send(ctx, batch[len(batch)/2:], oddTries) && first
 		case permanent(err):
-			d.refuse(batch[0], err)
+			l.refuse(l, batch[0], err)
 			return false
 		}
-		d.retries.Add(1)
-		goOn := d.backOff(ctx, try, err)
+		l.retries.Add(1)
+		goOn := l.backOff(ctx, try, err)
 		switch {
 		case split:
-			d.putBack(&d.odd, batch)
+			l.setApart(batch[0])
 			return false
 		case !goOn:
-			d.putBack(&d.queue, batch)
+			l.putBack(batch)
 			return false
 		}
 	}
@@ -206,13 +182,13 @@ func odd(err error) bool {
 // backOff pauses after a failed attempt: as long as Stigg asked for, or longer at each
 // try, with jitter so that processes don't come back together. A Close does not wait
 // for a long pause that nobody asked for. It is false when ctx has ended.
-func (d *delivery) backOff(ctx context.Context, try int, err error) bool {
+func (l *lane) backOff(ctx context.Context, try int, err error) bool {
 	wait := min(firstPause<<min(try, 16), longestPause)
 	if odd(err) {
 		wait = firstPause // there may be many, each tried once
 	}
 	wait = wait/2 + rand.N(wait/2+1)
-	shutting := d.shutting
+	shutting := l.shutting
 	var asked interface{ RetryAfter() time.Duration }
 	if errors.As(err, &asked) && asked.RetryAfter() > wait {
 		wait, shutting = min(asked.RetryAfter(), longestAsked), nil
@@ -233,27 +209,14 @@ func (d *delivery) backOff(ctx context.Context, try int, err error) bool {
 	return true
 }
 
-// putBack returns a batch that could not be delivered to the head of its queue, or an
-// odd one behind those that were tried before it.
-func (d *delivery) putBack(queue *[]parcel, batch []parcel) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.flying -= len(batch)
-	if queue == &d.odd {
-		*queue = append(*queue, batch...)
-		return
-	}
-	*queue = append(append(make([]parcel, 0, len(batch)+len(*queue)), batch...), *queue...)
-}
-
 // note logs when reporting begins to fail and when it works again.
-func (d *delivery) note(err error) {
+func (l *lane) note(err error) {
 	switch {
-	case err != nil && !permanent(err) && !d.failing:
-		d.logger.Warn("gate: usage can't be reported; it is kept and tried again", "error", err)
-		d.failing = true
-	case err == nil && d.failing:
-		d.logger.Info("gate: usage is reported again")
-		d.failing = false
+	case err != nil && !permanent(err) && !l.failing:
+		l.logger.Warn("gate: usage can't be reported; it is kept and tried again", "error", err)
+		l.failing = true
+	case err == nil && l.failing:
+		l.logger.Info("gate: usage is reported again")
+		l.failing = false
 	}
 }

@@ -3,6 +3,9 @@ package gate
 import (
 	"context"
 	"errors"
+	"maps"
+	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -18,8 +21,10 @@ type Ticket struct {
 	gate     *Gate
 	decision Decision
 	reportIf func(Outcome) bool
+	leaving  Leaving
 	book     *book
-	slots    int             // places kept in the delivery queue
+	slots    int // places kept in the delivery queue
+	admitted time.Time
 	ctx      context.Context // for the observer; nil without one
 
 	mu    sync.Mutex
@@ -34,8 +39,14 @@ type hold struct {
 	period    *period
 	createdAt time.Time
 	held      float64 // what is held
+	asked     float64 // what was asked for
 	use       float64 // what will be reported; negative gives back
+	set       bool    // by Ticket.Use
 	frees     bool
+
+	bills      BillFunc
+	event      *Event
+	dimensions map[string]any
 
 	credits      float64 // what is held of the wallet
 	creditPeriod *period
@@ -95,41 +106,103 @@ func (t *Ticket) Use(n float64) error {
 	if t.holds[0].frees {
 		n = -n
 	}
-	t.holds[0].use = n
+	t.holds[0].use, t.holds[0].set = n, true
 	return nil
 }
 
-// Settle reports the usage: the work is done. The report leaves in the background.
-func (t *Ticket) Settle() {
-	if t != nil {
-		t.end(Outcome{Status: 200}, true)
+// Dimension adds a dimension to the event that the policy reports (Policy.As), in place
+// of one of the same name. It fails with a *UsageError for a value that can't be encoded
+// as JSON or makes the event too large, and with ErrNoTicket, also where the policy
+// reports no event, or ErrSettled; nothing is changed then.
+func (t *Ticket) Dimension(name string, value any) error {
+	if t == nil {
+		return ErrNoTicket
 	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.done {
+		return ErrSettled
+	}
+	found := false
+	for i := range t.holds {
+		h := &t.holds[i]
+		if h.event == nil {
+			continue
+		}
+		found = true
+		dimensions := maps.Clone(h.dimensions)
+		if dimensions == nil {
+			dimensions = make(map[string]any)
+		}
+		dimensions[name] = value
+		encoded, err := encodeDimensions(dimensions)
+		if err != nil {
+			return err
+		}
+		h.dimensions = encoded
+	}
+	if !found {
+		return ErrNoTicket
+	}
+	return nil
+}
+
+// Settle reports the usage: the work is done. The report leaves in the background; with
+// an outbox Settle returns once it is kept there. A handler calls it before it writes
+// more than net/http buffers (2 kB), before it takes the connection over, or when what is
+// billed is done while the answer goes on; what the handler does afterwards changes
+// nothing any more.
+//
+// It fails with ErrSettled, ErrNoTicket, or an *OutboxError: the usage is then reported
+// from memory, and a crash may lose it.
+func (t *Ticket) Settle() error {
+	if t == nil {
+		return ErrNoTicket
+	}
+	return t.end(Outcome{Status: http.StatusOK}, true)
 }
 
 // Release gives back what was held and reports nothing: the work was not done.
 func (t *Ticket) Release() {
 	if t != nil {
-		t.end(Outcome{}, false)
+		_ = t.end(Outcome{}, false) // releasing can't fail
 	}
 }
 
 // conclude settles or releases by what became of the request.
 func (t *Ticket) conclude(o Outcome) {
 	report := false
-	defer func() { t.end(o, report) }() // even if reportIf panics
-	if t.reportIf != nil && !o.Panicked {
-		report = t.reportIf(o)
+	defer func() { _ = t.end(o, report) }() // even if reportIf panics; the keeper has logged
+	if o.Panicked || o.ClientGone && t.leaving == BillNothing {
 		return
 	}
-	report = o.Succeeded()
+	if t.reportIf == nil {
+		report = o.Succeeded()
+	} else {
+		o.Duration = t.gate.now().Sub(t.admitted)
+		report = t.reportIf(o)
+	}
+	if report && t.billed() {
+		report = false // should a BillFunc panic
+		o.Duration = t.gate.now().Sub(t.admitted)
+		for _, mistake := range t.bill(o) {
+			t.gate.logger.Error("gate: the amount to bill can't be counted; what was asked for is billed", "route", t.decision.Route, "error", mistake)
+		}
+		report = true
+	}
+}
+
+// billed reports whether bill has something to do.
+func (t *Ticket) billed() bool {
+	return t.leaving != BillSoFar || slices.ContainsFunc(t.holds, func(h hold) bool { return h.bills != nil })
 }
 
 // end moves every hold of the ticket out of held, exactly once.
-func (t *Ticket) end(o Outcome, report bool) {
+func (t *Ticket) end(o Outcome, report bool) error {
 	t.mu.Lock()
 	if t.done {
 		t.mu.Unlock()
-		return
+		return ErrSettled
 	}
 	t.done = true
 	holds := t.holds
@@ -137,10 +210,12 @@ func (t *Ticket) end(o Outcome, report bool) {
 
 	var reported []Usage
 	if t.ctx != nil {
+		o.Duration = t.gate.now().Sub(t.admitted)
 		defer func() { t.gate.observer.Settled(t.ctx, t.decision, o, reported) }()
 	}
 	defer t.book.unpin()
-	queued := 0
+	var first [1]parcel
+	parcels := first[:0]
 	for i := range holds {
 		h := &holds[i]
 		if !report {
@@ -150,13 +225,17 @@ func (t *Ticket) end(o Outcome, report bool) {
 		if h.use == 0 {
 			continue
 		}
-		u := t.gate.delivery.enqueue(t.book, h)
-		queued++
+		t.book.pin() // never forgotten here: the ticket still pins it
+		parcels = append(parcels, t.gate.delivery.parcel(t.book, h))
 		if t.ctx != nil {
-			reported = append(reported, u)
+			reported = append(reported, parcels[len(parcels)-1].Usage)
 		}
 	}
-	t.gate.delivery.vacate(t.slots - queued)
+	d := t.gate.delivery
+	err := d.keeper.keep(context.Background(), parcels)
+	d.enqueue(parcels...)
+	d.vacate(t.slots - len(parcels))
+	return err
 }
 
 // settle moves the amounts in the ledger.
@@ -181,21 +260,21 @@ func (t *Ticket) taken() int {
 	return len(t.holds)
 }
 
-// holding is what the ticket holds already of a right's account and wallet.
-func (t *Ticket) holding(r *right) (amount, credits float64) {
+// holding is what the ticket holds already of an account.
+func (t *Ticket) holding(a *account) (amount float64) {
 	if t == nil {
-		return 0, 0
+		return 0
 	}
 	for i := range t.holds {
 		h := &t.holds[i]
-		if h.right.account == r.account {
+		switch a {
+		case h.right.account:
 			amount += h.held
-		}
-		if h.right.wallet != nil && h.right.wallet == r.wallet {
-			credits += h.credits
+		case h.right.wallet:
+			amount += h.credits
 		}
 	}
-	return amount, credits
+	return amount
 }
 
 // undo takes the holds from index n on back, for a policy that was refused midway.

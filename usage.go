@@ -2,43 +2,179 @@ package gate
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
 	"time"
 )
 
 // Reporter takes usage to Stigg. Package client is one.
 //
-// Report delivers one batch of at most 100 and answers in the batch's order, one
-// Ack for each. An error means that it is not known what Stigg did with the batch:
-// the gate sends the same usage again, with the same keys, so a batch may arrive
-// twice and must not count twice. Report must end when ctx does.
+// Report delivers one batch and answers in the batch's order, one Ack for each. A
+// batch holds changes and totals, at most 100; or events, at most 1,000; or credits, at
+// most 100. An error means that it is not known what Stigg did with the batch: the gate
+// sends the same usage again, with the same keys, so a batch may arrive twice and must
+// not count twice. Report must end when ctx does.
 //
 // The error may say more by methods: Permanent() bool, true if Stigg refused the batch
 // as it is and counted none of it; Temporary() bool, false if the batch itself may be
 // at fault, not Stigg or the network as a whole; RetryAfter() time.Duration, the pause
 // that Stigg asks for.
+//
+// A Reporter may also have a method Pace() time.Duration: how long to wait between two
+// batches so that what Stigg's rate limit leaves is not used up. The gate waits at
+// least its own pause and at most 5 s.
 type Reporter interface {
 	Report(ctx context.Context, batch []Usage) ([]Ack, error)
 }
 
-// Usage is one measurement: a change of what a customer uses of a feature. Its
-// Key and CreatedAt are fixed at birth and stay the same in every attempt to
-// deliver it, so that Stigg counts it once and in the period it belongs to.
+// UsageKind says what the Value of a Usage is.
+type UsageKind uint8
+
+const (
+	// UsageChange is a change of what is used of a feature, negative to give back:
+	// Stigg's DELTA.
+	UsageChange UsageKind = iota
+	// UsageTotal is the new total of a feature: Stigg's SET. Nothing that was reported
+	// before it for this customer and feature arrives after it.
+	UsageTotal
+	// UsageEvent is a raw event, of which Stigg makes usage by the meters of the
+	// catalog. Stigg answers no usage to it and takes seconds to count it; until then
+	// Value counts in the ledger, if FeatureID says of what.
+	UsageEvent
+	// UsageCredits takes Value credits out of a wallet.
+	UsageCredits
+)
+
+// String is the kind in lower case.
+func (k UsageKind) String() string {
+	switch k {
+	case UsageChange:
+		return "change"
+	case UsageTotal:
+		return "total"
+	case UsageEvent:
+		return "event"
+	case UsageCredits:
+		return "credits"
+	default:
+		return fmt.Sprintf("kind %d", uint8(k))
+	}
+}
+
+// Usage is one measurement of what a customer uses. Its Key and CreatedAt are fixed at
+// birth and stay the same in every attempt to deliver it, so that Stigg counts it once
+// and in the period it belongs to.
 type Usage struct {
-	Customer  Customer
+	Customer Customer
+	Kind     UsageKind
+	// FeatureID is the metered feature of a change or a total. Of an event it says
+	// where Value counts until Stigg has counted the event; it may be empty there.
 	FeatureID string
-	// Value is the change; negative gives back.
-	Value float64
+	Value     float64
+	// Event is the event's name, which the meters look for.
+	Event string
+	// Currency is the wallet that credits are taken from.
+	Currency string
+	// Dimensions are sent along; the meters of events filter and sum by them. The
+	// values must be encodable as JSON, at most 1 MB in all.
+	Dimensions map[string]any
+	// Excess is how much of Value is more than the request was admitted with.
+	Excess float64
 	// Key is the idempotency key.
 	Key string
-	// CreatedAt is when the request was admitted.
+	// CreatedAt is when the request was admitted, or the work was done.
 	CreatedAt time.Time
+}
+
+// UsageError says what is wrong with a Usage. It holds nothing of the customer's.
+type UsageError struct {
+	Problem string
+	Err     error // what is beneath, or nil
+}
+
+func (e *UsageError) Error() string {
+	if e.Err != nil {
+		return "gate: usage " + e.Problem + ": " + e.Err.Error()
+	}
+	return "gate: usage " + e.Problem
+}
+
+// Unwrap returns what is beneath.
+func (e *UsageError) Unwrap() error { return e.Err }
+
+// maxDimensions is the largest event that Stigg takes is 1 MB; some of it is the rest
+// of the event.
+const maxDimensions = 1_000_000 - 4096
+
+// validate checks everything but the key and the time, and returns u with dimensions
+// that nobody can change any more: encoded.
+func (u Usage) validate() (Usage, error) {
+	if err := u.Customer.Validate(); err != nil {
+		return u, &UsageError{Problem: "names no customer", Err: err}
+	}
+	if problem := u.named(); problem != "" {
+		return u, &UsageError{Problem: problem}
+	}
+	value := u.Value
+	if u.Kind == UsageChange {
+		value = max(value, -value) // a change may give back
+	}
+	if err := checkAmount(value); err != nil {
+		return u, &UsageError{Problem: "has no value that can be counted", Err: err}
+	}
+	var err error
+	u.Dimensions, err = encodeDimensions(u.Dimensions)
+	return u, err
+}
+
+// named returns what is wrong with what u names, or "".
+func (u *Usage) named() string {
+	feature := u.Kind == UsageChange || u.Kind == UsageTotal || u.Kind == UsageEvent && u.FeatureID != ""
+	switch {
+	case u.Kind > UsageCredits:
+		return "is of no known kind"
+	case feature && checkID(u.FeatureID, false) != "":
+		return "names no feature: its id " + checkID(u.FeatureID, false)
+	case u.Kind == UsageEvent && u.Event == "":
+		return "is an event without a name"
+	case u.Kind == UsageCredits && u.Currency == "":
+		return "takes credits of no currency"
+	case u.Kind == UsageCredits && u.Value == 0:
+		return "takes no credits"
+	}
+	return ""
+}
+
+// encodeDimensions encodes the values, so that nothing that follows can stumble over
+// one of them or see it change.
+func encodeDimensions(dimensions map[string]any) (map[string]any, error) {
+	if len(dimensions) == 0 {
+		return nil, nil
+	}
+	encoded, size := maps.Clone(dimensions), 0
+	for name, value := range dimensions {
+		raw, err := json.Marshal(value)
+		if err != nil {
+			return nil, &UsageError{Problem: "has a dimension that can't be encoded as JSON"}
+		}
+		if size += len(name) + len(raw) + len(`"":,`); size > maxDimensions {
+			return nil, &UsageError{Problem: "has dimensions of more than 1 MB"}
+		}
+		encoded[name] = json.RawMessage(raw)
+	}
+	return encoded, nil
 }
 
 // Ack is Stigg's answer to one Usage.
 type Ack struct {
+	// Delayed says that Stigg has taken the usage and counts it some seconds later, as
+	// it always does with events.
+	Delayed bool
 	// Known says that Usage below was in the answer; Stigg may leave it out.
 	Known bool
-	// Usage is Stigg's count after this measurement, in the period below.
+	// Usage is Stigg's count after this measurement, in the period below. For credits
+	// it is what the wallet has consumed.
 	Usage                  float64
 	PeriodStart, PeriodEnd time.Time
 	// At is Stigg's time of the answer; acknowledgements are ordered by it.

@@ -39,6 +39,8 @@ type ask struct {
 	amount float64
 	values []string
 	own    float64 // what the same request holds already
+
+	dimensions map[string]any // of the event to report
 }
 
 // verdict is the table's answer.

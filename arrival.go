@@ -1,0 +1,113 @@
+package gate
+
+import (
+	"time"
+)
+
+// What becomes of usage that has left the queue: it is acknowledged, or refused for
+// good.
+
+// eventDelay is how long Stigg may take to count an event that it has acknowledged: it
+// says about 10 s (docs, "Reporting usage").
+const eventDelay = 15 * time.Second
+
+// settle takes acknowledged usage out of the ledger's unacked.
+func (d *delivery) settle(l *lane, batch []parcel, acks []Ack) {
+	now := d.now()
+	for i := range batch {
+		d.acknowledge(&batch[i], &acks[i], now)
+	}
+	d.acknowledged.Add(uint64(len(batch)))
+	if d.keeper != nil {
+		d.keeper.done(batch)
+	}
+	d.left(l, batch)
+}
+
+// acknowledge tells the account and, if a feature costs credits, the wallet's.
+func (d *delivery) acknowledge(p *parcel, ack *Ack, now time.Time) {
+	a := p.right.account
+	if a == nil {
+		return // an event that counts nowhere here
+	}
+	if p.late {
+		p.period = a.rehome(p.period, p.waits, p.CreatedAt)
+	}
+	if p.Kind == UsageEvent || ack.Delayed {
+		d.linger(p)
+		return
+	}
+	var r *reading
+	if ack.Known {
+		r = &reading{ack.Usage, ack.PeriodStart, ack.PeriodEnd}
+	}
+	if p.Kind == UsageTotal {
+		a.acknowledgeTotal(p.period, p.waits, p.Value, r, ack.At, now, p.sent, p.right.cycle())
+		return
+	}
+	a.acknowledge(p.period, p.Value, r, ack.At, now, p.sent, p.right.cycle())
+	if p.creditPeriod == nil {
+		return
+	}
+	r = nil
+	at := ack.At
+	if c := ack.Credit; c != nil && c.CurrencyID == p.right.CreditRate.CurrencyID {
+		r, at = &reading{usage: c.Usage, end: c.PeriodEnd}, c.At
+	}
+	p.right.wallet.acknowledge(p.creditPeriod, p.credits, r, at, now, p.sent, cycle{})
+}
+
+// linger leaves usage in unacked until a read that began eventDelay from now. The book
+// stays until any later read has it.
+func (d *delivery) linger(p *parcel) {
+	p.book.pin() // never forgotten here: the parcel still pins it
+	waits := p.right.account.linger(p.period, p.waits)
+	var paid *lingering
+	if p.creditPeriod != nil {
+		paid = p.right.wallet.linger(p.creditPeriod, p.credits)
+	}
+	book := p.book
+	time.AfterFunc(eventDelay, func() {
+		tick := book.tick()
+		waits.ripen(tick)
+		paid.ripen(tick)
+		book.unpin()
+	})
+}
+
+// refuse sets aside usage that Stigg does not take. It never counted, unless an earlier
+// attempt's answer was lost: then it counts here until a read says otherwise.
+func (d *delivery) refuse(l *lane, p parcel, err error) {
+	a := p.right.account
+	switch {
+	case a == nil:
+	case p.tried:
+		d.acknowledge(&p, &Ack{}, d.now())
+	default:
+		a.drop(p.period, p.waits)
+		if p.creditPeriod != nil {
+			p.right.wallet.drop(p.creditPeriod, p.credits)
+		}
+	}
+	d.refused.Add(1)
+	d.logger.Error("gate: usage was refused and is set aside", "kind", p.Kind.String(), "feature", p.FeatureID, "key", p.Key, "error", err)
+	if d.keeper != nil {
+		d.keeper.setAside(p.Key, err)
+	}
+	if d.onRefused != nil {
+		d.onRefused(p.Usage, err)
+	}
+	d.left(l, []parcel{p})
+}
+
+// left ends the parcels' stay: their places are free again, their books unpinned.
+func (d *delivery) left(l *lane, batch []parcel) {
+	for i := range batch {
+		batch[i].book.unpin()
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	l.flying -= len(batch)
+	d.places += len(batch)
+	d.rest()
+}

@@ -1,0 +1,171 @@
+package gate
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"slices"
+)
+
+// This file is what a policy says about billing: whether a request is billed at all,
+// by its outcome, and how much and in what form.
+
+// ReportIf decides from what became of the request whether its usage is reported or
+// released. Without it, success is a status below 400 and no panic. f is not asked
+// after a panic, which always releases.
+func (p Policy) ReportIf(f func(Outcome) bool) Policy {
+	if p.reportIf != nil {
+		p.fail(errors.New("a policy takes one of ReportIf and ReportOn, once"))
+	}
+	p.reportIf = f
+	if f == nil {
+		p.fail(errors.New("ReportIf is nil"))
+	}
+	return p
+}
+
+// ReportOn reports the usage of requests that are answered with one of these statuses,
+// and releases it with any other.
+func (p Policy) ReportOn(statuses ...int) Policy {
+	statuses = slices.Clone(statuses)
+	p = p.ReportIf(func(o Outcome) bool { return slices.Contains(statuses, o.Status) })
+	if len(statuses) == 0 {
+		p.fail(errors.New("ReportOn needs at least one status"))
+	}
+	for _, status := range statuses {
+		if (status < 200 || status > 599) && status != http.StatusSwitchingProtocols {
+			p.fail(fmt.Errorf("status %d is not the status of an answer", status))
+		}
+	}
+	return p
+}
+
+// Leaving says what is billed of a request whose client left before the handler was
+// done, if it is to be reported at all: see Policy.ReportIf.
+type Leaving uint8
+
+const (
+	// BillSoFar bills what was set so far: by Ticket.Use, by Bills, or else what was
+	// asked for. It is the default.
+	BillSoFar Leaving = iota
+	// BillAll bills at least what was asked for, as if the client had stayed.
+	BillAll
+	// BillNothing releases.
+	BillNothing
+)
+
+// WhenClientLeaves says what is billed of a request whose client leaves early: a stream
+// that is cut, a download that is broken off. The default is BillSoFar.
+func (p Policy) WhenClientLeaves(l Leaving) Policy {
+	if l > BillNothing {
+		p.fail(fmt.Errorf("there is no Leaving of kind %d", l))
+	}
+	p.leaving = l
+	return p
+}
+
+// BillFunc tells from what became of a request how much of a feature it used. An error,
+// or an amount that can't be counted, bills what was asked for at admission.
+type BillFunc func(Outcome) (float64, error)
+
+// Bills sets the amount when the handler is done, in place of the one that was asked for
+// and held: by the bytes of the response, by the time it took. What the handler sets by
+// Ticket.Use comes first. It belongs to Uses; with Uses(0) nothing is held, and the
+// request is let in up to the limit.
+func (p Policy) Bills(f BillFunc) Policy {
+	switch {
+	case f == nil:
+		p.fail(errors.New("Bills is nil"))
+	case p.mode != modeUses:
+		p.fail(errors.New("Bills belongs to a policy with Uses, after it"))
+	}
+	p.bills = f
+	return p
+}
+
+// ResponseBytes bills the bytes of the response's body, in units of so many bytes; a
+// part of a unit is billed as that part. It is for Policy.Bills:
+//
+//	gate.Feature("egress-mb").Uses(0).Bills(gate.ResponseBytes(1 << 20))
+func ResponseBytes(unit int64) BillFunc {
+	if unit <= 0 {
+		return nil
+	}
+	return func(o Outcome) (float64, error) { return float64(o.Bytes) / float64(unit), nil }
+}
+
+// Event is a raw event that is reported in place of a change of usage. Stigg makes usage
+// of it by the meters of the catalog, within some seconds.
+type Event struct {
+	// Name is the event's name, which the meters look for.
+	Name string
+	// AmountIn is the dimension that the amount is put into, for a meter that sums it. If
+	// it is empty the amount is not sent: a meter that counts events counts 1.
+	AmountIn string
+	// Dimensions are read from the request before the handler runs; nil sends none. An
+	// error is answered as that of an AmountFunc. The handler may add more by
+	// Ticket.Dimension.
+	Dimensions func(*http.Request) (map[string]any, error)
+}
+
+// As reports the usage as a raw event. It belongs to Uses. While Stigg has not counted
+// the event, the amount counts here, so let it be what the meter will make of it.
+func (p Policy) As(e Event) Policy {
+	switch {
+	case e.Name == "":
+		p.fail(errors.New("the event has no name"))
+	case p.mode != modeUses || p.kind != kindFeature:
+		p.fail(errors.New("As belongs to a Feature policy with Uses, after it"))
+	}
+	p.event = &e
+	return p
+}
+
+// Credits asks for credits of a wallet itself, not of a feature that costs credits. It
+// takes Uses and Asks; without them it asks for 1.
+func Credits(currencyID string) Policy {
+	p := Policy{kind: kindCredits, feature: currencyID}
+	if problem := checkID(currencyID, false); problem != "" {
+		p.err = &IDError{What: "credit currency id", Problem: problem}
+	}
+	return p
+}
+
+// dimensions are the event's, as the request tells them.
+func (e *Event) dimensions(r *http.Request) (map[string]any, error) {
+	if e == nil || e.Dimensions == nil {
+		return nil, nil
+	}
+	if r == nil {
+		return nil, errors.New("the policy needs a request to tell the event's dimensions")
+	}
+	dimensions, err := e.Dimensions(r)
+	if err != nil {
+		return nil, err
+	}
+	return encodeDimensions(dimensions)
+}
+
+// bill sets what each hold reports, now that it is known what became of the request.
+// It returns the mistakes of BillFuncs.
+func (t *Ticket) bill(o Outcome) (mistakes []error) {
+	for i := range t.holds {
+		h := &t.holds[i]
+		if h.bills != nil && !h.set {
+			n, err := h.bills(o)
+			if err == nil {
+				err = checkAmount(n)
+			}
+			if err == nil {
+				h.use = n
+			} else {
+				mistakes = append(mistakes, err)
+			}
+		}
+		if o.ClientGone && t.leaving == BillAll {
+			h.use = math.Copysign(max(math.Abs(h.use), h.asked), h.use)
+		}
+	}
+	return mistakes
+}

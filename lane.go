@@ -1,0 +1,177 @@
+package gate
+
+import (
+	"slices"
+	"time"
+)
+
+// lane is the queue of what may leave in one batch, and its sender.
+//
+// What holds beyond what holds for the delivery: nothing overtakes a total of the same
+// customer and feature, and a total overtakes nothing of them.
+type lane struct {
+	*delivery // and its lock, for the fields up to flying
+
+	size   int // most in one batch
+	queue  []parcel
+	odd    []parcel           // set apart: Stigg answers them with what nobody understands
+	apart  map[*account]apart // counts odd
+	flying int                // taken, not yet acknowledged
+	wake   chan struct{}      // holds one token when there is something to do
+
+	// The sender's own:
+	failing  bool      // the last attempt failed
+	oddAfter time.Time // when to try an odd one next
+	hurried  bool      // the odd ones know of the Close
+}
+
+// nudge wakes the sender.
+func (l *lane) nudge() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (l *lane) hasOdd() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.odd) > 0
+}
+
+// take takes the next batch out: what is queued, or else one of those set apart, if it
+// is due.
+func (l *lane) take() (batch []parcel, apart bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now, pause := l.clock(), oddPause
+	if l.closed {
+		pause = closingPause
+		if !l.hurried {
+			l.hurried, l.oddAfter = true, now
+		}
+	}
+	if n := min(l.size, len(l.queue)); n > 0 {
+		batch = cut(&l.queue, 0, n)
+	} else if len(l.odd) > 0 && !now.Before(l.oddAfter) {
+		batch, apart = cut(&l.odd, l.next(), 1), true
+		l.counted(&batch[0], -1)
+		l.oddAfter = now.Add(pause)
+	}
+	l.flying += len(batch)
+	for i := range batch {
+		batch[i].sent = batch[i].book.tick()
+	}
+	return batch, apart
+}
+
+// cut takes n parcels from index i on out of a queue.
+func cut(queue *[]parcel, i, n int) []parcel {
+	q := *queue
+	batch := append(make([]parcel, 0, n), q[i:i+n]...)
+	if i == 0 {
+		clear(q[:n])
+		q = q[n:]
+	} else {
+		q = append(q[:i], q[i+n:]...)
+		clear(q[len(q) : len(q)+n])
+	}
+	if len(q) == 0 {
+		q = nil // let a long queue's memory go
+	}
+	*queue = q
+	return batch
+}
+
+// apart counts those set apart of one account.
+type apart struct{ all, totals int }
+
+// waits reports whether p has to wait for one of those set apart.
+func (l *lane) waits(p *parcel) bool {
+	c := l.apart[p.right.account]
+	return c.totals > 0 || p.Kind == UsageTotal && c.all > 0
+}
+
+// counted adds p to those set apart, or with -1 takes it off.
+func (l *lane) counted(p *parcel, n int) {
+	if l.apart == nil {
+		l.apart = make(map[*account]apart)
+	}
+	c := l.apart[p.right.account]
+	c.all += n
+	if p.Kind == UsageTotal {
+		c.totals += n
+	}
+	if l.apart[p.right.account] = c; c.all == 0 {
+		delete(l.apart, p.right.account)
+	}
+}
+
+// next is which of those set apart to try: of those that wait for no other the one
+// that was tried least.
+func (l *lane) next() int {
+	best, seen := -1, make(map[*account]bool)
+	for i := range l.odd {
+		a := l.odd[i].right.account
+		if l.apart[a].totals > 0 && seen[a] {
+			continue
+		}
+		seen[a] = true
+		if best < 0 || l.odd[i].turns < l.odd[best].turns {
+			best = i
+		}
+	}
+	return best
+}
+
+// hold takes out of a batch what has to wait for one of those set apart, and puts it
+// behind them.
+func (l *lane) hold(batch []parcel) []parcel {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.odd) == 0 {
+		return batch
+	}
+	free := batch[:0:0]
+	for _, p := range batch {
+		if !l.waits(&p) {
+			free = append(free, p)
+			continue
+		}
+		l.flying--
+		l.counted(&p, 1)
+		l.odd = append(l.odd, p)
+	}
+	return free
+}
+
+// putBack returns a batch that could not be delivered to the head of the queue.
+func (l *lane) putBack(batch []parcel) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.flying -= len(batch)
+	l.queue = append(append(make([]parcel, 0, len(batch)+len(l.queue)), batch...), l.queue...)
+}
+
+// setApart puts one that Stigg answers oddly behind those set apart before it, but
+// before those that came later and wait for it.
+func (l *lane) setApart(p parcel) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.flying--
+	p.turns++
+	at := len(l.odd)
+	if l.waits(&p) {
+		at = slices.IndexFunc(l.odd, func(o parcel) bool { return o.right.account == p.right.account })
+	}
+	l.counted(&p, 1)
+	l.odd = slices.Insert(l.odd, at, p)
+}
+
+// rejoin puts those set apart back into the queue: before it, since what waits there
+// came later.
+func (l *lane) rejoin() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.queue, l.odd, l.apart = append(l.odd, l.queue...), nil, nil
+}
