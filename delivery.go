@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"maps"
@@ -153,7 +154,7 @@ func (d *delivery) parcel(b *book, h *hold) parcel {
 			if p.Dimensions == nil {
 				p.Dimensions = make(map[string]any, 1)
 			}
-			p.Dimensions[h.event.AmountIn] = h.use
+			p.Dimensions[h.event.AmountIn] = json.RawMessage(strconv.AppendFloat(nil, h.use, 'g', -1, 64))
 		}
 	}
 	return p

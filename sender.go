@@ -45,6 +45,9 @@ func (l *lane) run(ctx context.Context) {
 			if len(batch) == 0 {
 				break
 			}
+			if !apart {
+				batch = l.hold(batch)
+			}
 			if delivered := l.send(ctx, batch, 0); delivered && apart {
 				l.rejoin() // it was the weather
 			}
@@ -119,7 +122,7 @@ func (l *lane) interval() time.Duration {
 // until the measurement at fault stands alone, so that it costs and delays no other. It
 // reports whether all was delivered.
 func (l *lane) send(ctx context.Context, batch []parcel, try int) bool {
-	if batch = l.hold(batch); len(batch) == 0 {
+	if len(batch) == 0 {
 		return false
 	}
 	usages := make([]Usage, len(batch))
@@ -139,7 +142,7 @@ func (l *lane) send(ctx context.Context, batch []parcel, try int) bool {
 			return true
 		case split && len(batch) > 1:
 			first := l.send(ctx, batch[:len(batch)/2], oddTries)
-			return l.send(ctx, batch[len(batch)/2:], oddTries) && first
+			return l.send(ctx, l.hold(batch[len(batch)/2:]), oddTries) && first
 		case permanent(err):
 			l.refuse(l, batch[0], err)
 			return false

@@ -1,0 +1,310 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// shelf is an outbox in memory, which a test can break.
+type shelf struct {
+	mu     sync.Mutex
+	usages []Usage
+	aside  map[string]string
+	sick   error
+	append func() error
+	closed int
+	unread error // yielded first by Pending
+}
+
+func (s *shelf) Append(ctx context.Context, u ...Usage) error {
+	if s.append != nil {
+		if err := s.append(); err != nil {
+			return err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.usages = append(s.usages, u...)
+	return ctx.Err()
+}
+
+func (s *shelf) Done(keys ...string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.usages = slices.DeleteFunc(s.usages, func(u Usage) bool { return slices.Contains(keys, u.Key) })
+	return nil
+}
+
+func (s *shelf) SetAside(key, reason string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.aside == nil {
+		s.aside = map[string]string{}
+	}
+	s.aside[key] = reason
+	s.usages = slices.DeleteFunc(s.usages, func(u Usage) bool { return u.Key == key })
+	return nil
+}
+
+func (s *shelf) Pending() iter.Seq2[Usage, error] {
+	return func(yield func(Usage, error) bool) {
+		if s.unread != nil && !yield(Usage{}, s.unread) {
+			return
+		}
+		for _, u := range slices.Clone(s.usages) {
+			if !yield(u, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (s *shelf) Healthy() error { s.mu.Lock(); defer s.mu.Unlock(); return s.sick }
+func (s *shelf) Close() error   { s.closed++; return nil }
+
+func (s *shelf) keys() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var keys []string
+	for _, u := range s.usages {
+		keys = append(keys, u.Key)
+	}
+	return keys
+}
+
+func (s *shelf) turn(sick error) { s.mu.Lock(); defer s.mu.Unlock(); s.sick = sick }
+
+func TestUsageIsInTheOutboxBeforeTheResponseLeaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		box := &shelf{}
+		s := &stub{set: features(metered("f", 0, 5))}
+		arrive := make(chan struct{})
+		s.report = func(batch []Usage) ([]Ack, error) {
+			if got := box.keys(); len(got) != 1 || got[0] != batch[0].Key {
+				t.Errorf("reported %s with %v in the outbox", batch[0].Key, got)
+			}
+			return nil, nil
+		}
+		g := gateOf(t, s, WithOutbox(box), WithReporter(held{s, arrive}))
+		serve(t, g, Feature("f").Uses(1), request("POST", "/", "c"), status(201))
+		if n := len(box.keys()); n != 1 {
+			t.Errorf("%d usages in the outbox after the response, want 1", n)
+		}
+		serve(t, g, Feature("f").Uses(1), request("POST", "/", "c"), status(500))
+		close(arrive)
+		if err := g.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if n := len(box.keys()); n != 0 || box.closed != 1 || len(s.usages()) != 1 {
+			t.Errorf("%d left in the outbox, closed %d times, %d reported", n, box.closed, len(s.usages()))
+		}
+	})
+}
+
+func TestWhatTheOutboxHasCountsBeforeTheFirstRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := Customer{ID: "c"}
+		at := time.Now()
+		box := &shelf{unread: errors.New("rotten"), usages: []Usage{
+			{Customer: c, FeatureID: "f", Value: 2, Key: "k1", CreatedAt: at},
+			{Customer: c, FeatureID: "f", Value: 1, Key: "", CreatedAt: at},
+			{Customer: c, FeatureID: "f", Value: 1, Key: "k2", CreatedAt: at},
+			{Customer: c, Kind: UsageTotal, FeatureID: "seats", Value: 9, Key: "k3", CreatedAt: at},
+			{Customer: c, Kind: UsageCredits, Currency: "tokens", Value: 30, Key: "k4", CreatedAt: at},
+			{Customer: c, Kind: UsageEvent, Event: "e", FeatureID: "f", Value: 1, Key: "k5", CreatedAt: at},
+			{Customer: c, Kind: UsageEvent, Event: "e", Key: "k6", CreatedAt: at},
+		}}
+		s := &stub{set: EntitlementSet{
+			Features: []Entitlement{metered("f", 0, 5), metered("seats", 0, 10)},
+			Credits:  []Credit{{CurrencyID: "tokens", Limit: 50}},
+		}}
+		up := make(chan struct{})
+		g := gateOf(t, s, WithOutbox(box), WithQueue(2), WithReporter(held{s, up}))
+		for p, want := range map[*Policy]float64{ptr(Feature("f")): 4, ptr(Feature("seats")): 9, ptr(Credits("tokens")): 30} {
+			if d := g.Check(t.Context(), c, *p); !d.Allowed || d.Usage != want {
+				t.Errorf("%v: %v known, want %v", p.feature, d.Usage, want)
+			}
+		}
+		if _, d := g.Admit(t.Context(), c, Feature("f").Uses(2)); d.Allowed {
+			t.Error("admitted over the limit")
+		}
+		if d := g.Check(t.Context(), c, Feature("f").Asks(2)); d.Allowed || d.Reason != ReasonLimitExceeded {
+			t.Errorf("got %+v", d)
+		}
+		close(up)
+		if err := g.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		var keys []string
+		for _, u := range s.usages() {
+			keys = append(keys, u.Key)
+			if !u.CreatedAt.Equal(at) {
+				t.Errorf("%s is sent with another time", u.Key)
+			}
+		}
+		slices.Sort(keys)
+		if got := strings.Join(keys, " "); got != "k1 k2 k3 k4 k5 k6" {
+			t.Errorf("delivered %s", got)
+		}
+		if got := box.keys(); len(got) != 1 || got[0] != "" {
+			t.Errorf("left in the outbox: %q", got)
+		}
+	})
+}
+
+// held is a Reporter that waits until it may.
+type held struct {
+	*stub
+	may chan struct{}
+}
+
+func (h held) Report(ctx context.Context, batch []Usage) ([]Ack, error) {
+	<-h.may
+	return h.stub.Report(ctx, batch)
+}
+
+func ptr[T any](v T) *T { return &v }
+
+func TestAnOutboxThatFails(t *testing.T) {
+	full := errors.New("disk full")
+	for _, goOn := range []bool{false, true} {
+		t.Run(fmt.Sprint("going on: ", goOn), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var log strings.Builder
+				options := []Option{WithLogger(slog.New(slog.NewTextHandler(&log, nil)))}
+				if goOn {
+					options = append(options, WithUnkeptUsage())
+				}
+				box := &shelf{}
+				s := &stub{set: features(metered("f", 0, 100))}
+				g := gateOf(t, s, append(options, WithOutbox(box))...)
+				u := Usage{Customer: Customer{ID: "c"}, FeatureID: "f", Value: 1}
+				post := func() int {
+					return serve(t, g, Feature("f").Uses(1), request("POST", "/", "c"), status(201)).Code
+				}
+
+				// It fails at once, at an append.
+				box.append = func() error { box.turn(full); return full }
+				if got := post(); got != 201 {
+					t.Errorf("a request that was let in is answered %d", got)
+				}
+				if st := g.Stats(); st.Unkept != 1 {
+					t.Errorf("got %+v", st)
+				}
+				// It is known to fail.
+				wantStatus, wantReports := 503, 1
+				if goOn {
+					wantStatus, wantReports = 201, 5
+				}
+				for range 3 {
+					if got := post(); got != wantStatus {
+						t.Errorf("answered %d, want %d", got, wantStatus)
+					}
+				}
+				var failed *OutboxError
+				if err := g.Report(t.Context(), u); !errors.As(err, &failed) || failed.Taken != goOn || !errors.Is(err, full) {
+					t.Errorf("Report: %v", err)
+				}
+				// A request that uses nothing does not care.
+				if w := serve(t, g, Feature("f"), request("GET", "/", "c"), status(200)); w.Code != 200 {
+					t.Errorf("answered %d", w.Code)
+				}
+				// It is well again.
+				box.append = nil
+				box.turn(nil)
+				if got := post(); got != 201 {
+					t.Errorf("answered %d once the outbox is well", got)
+				}
+				if err := g.Close(t.Context()); err != nil {
+					t.Error(err)
+				}
+				if got := len(s.usages()); got != wantReports+1 {
+					t.Errorf("%d reported, want %d", got, wantReports+1)
+				}
+				if n := strings.Count(log.String(), "level=ERROR"); n != 1 {
+					t.Errorf("%d errors logged, want 1:\n%s", n, log.String())
+				}
+				if n := strings.Count(log.String(), "keeps usage again"); n != 1 {
+					t.Errorf("recovery logged %d times:\n%s", n, log.String())
+				}
+			})
+		})
+	}
+}
+
+func TestAResponseWaitsForAnOutboxThatHangsNoLongerThanBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{set: features(metered("f", 0, 100))}
+		g := gateOf(t, s, WithOutbox(hanging{&shelf{}}))
+		ticket, _ := g.Admit(t.Context(), Customer{ID: "c"}, Feature("f").Uses(1))
+		begun := time.Now()
+		var failed *OutboxError
+		if err := ticket.Settle(); !errors.As(err, &failed) || !failed.Taken || time.Since(begun) != keepTimeout {
+			t.Errorf("%v after %v", err, time.Since(begun))
+		}
+		if err := g.Close(t.Context()); err != nil || len(s.usages()) != 1 {
+			t.Errorf("%v; %d reported", err, len(s.usages()))
+		}
+	})
+}
+
+type hanging struct{ *shelf }
+
+func (hanging) Append(ctx context.Context, _ ...Usage) error { <-ctx.Done(); return ctx.Err() }
+
+func TestCloseKeepsWhatItCannotDeliver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		box := &shelf{}
+		s := &stub{set: features(metered("f", 0, 100)), report: func([]Usage) ([]Ack, error) { return nil, errStubDown }}
+		g := gateOf(t, s, WithOutbox(box))
+		use(t, g, "c", 1)
+		use(t, g, "c", 1)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		var left *UndeliveredError
+		if err := g.Close(ctx); !errors.As(err, &left) || left.Queued != 2 || !left.Kept || !strings.Contains(err.Error(), "keeps them") {
+			t.Error(err)
+		}
+		if len(box.keys()) != 2 || box.closed != 1 {
+			t.Errorf("%v in the outbox, closed %d times", box.keys(), box.closed)
+		}
+	})
+}
+
+func TestRefusedUsageIsSetAsideInTheOutbox(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		box := &shelf{}
+		s := &stub{set: features(metered("f", 0, 100)), report: func([]Usage) ([]Ack, error) { return nil, refusal{} }}
+		g := gateOf(t, s, WithOutbox(box))
+		use(t, g, "c", 1)
+		if err := g.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if len(box.keys()) != 0 || len(box.aside) != 1 {
+			t.Errorf("%v pending, %v aside", box.keys(), box.aside)
+		}
+	})
+}
+
+func TestWrongOutboxes(t *testing.T) {
+	who := FromTrustedHeader("X-Customer-ID", "")
+	if _, err := New(&stub{}, who, WithOutbox(nil)); err == nil {
+		t.Error("a nil outbox is taken")
+	}
+	box := &shelf{}
+	if _, err := New(struct{ Source }{&stub{}}, who, WithOutbox(box)); !errors.Is(err, ErrNoReporter) {
+		t.Errorf("an outbox without a reporter: %v", err)
+	}
+	if box.closed != 0 {
+		t.Error("New that fails closed the outbox")
+	}
+}
