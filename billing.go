@@ -144,7 +144,7 @@ func (e *Event) dimensions(r *http.Request) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return encodeDimensions(dimensions)
+	return encodeDimensions(dimensions, len(e.Name))
 }
 
 // bill sets what each hold reports, now that it is known what became of the request.

@@ -322,6 +322,7 @@ func TestReportRefusesWhatCannotBeCounted(t *testing.T) {
 		"negative credits":    {Customer: c, Kind: UsageCredits, Currency: "x", Value: -1},
 		"a channel":           {Customer: c, Kind: UsageEvent, Event: "e", Dimensions: map[string]any{"a": make(chan int)}},
 		"NaN inside":          {Customer: c, Kind: UsageEvent, Event: "e", Dimensions: map[string]any{"a": []float64{math.NaN()}}},
+		"a huge key":          {Customer: c, FeatureID: "f", Key: strings.Repeat("x", 1<<20)},
 		"a megabyte":          {Customer: c, Kind: UsageEvent, Event: "e", Dimensions: map[string]any{"a": strings.Repeat("x", 1<<20)}},
 	}
 	for name, u := range tests {

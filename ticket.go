@@ -135,7 +135,7 @@ func (t *Ticket) Dimension(name string, value any) error {
 			dimensions = make(map[string]any)
 		}
 		dimensions[name] = value
-		encoded, err := encodeDimensions(dimensions)
+		encoded, err := encodeDimensions(dimensions, len(h.event.Name))
 		if err != nil {
 			return err
 		}

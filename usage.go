@@ -103,9 +103,9 @@ func (e *UsageError) Error() string {
 // Unwrap returns what is beneath.
 func (e *UsageError) Unwrap() error { return e.Err }
 
-// maxDimensions is the largest event that Stigg takes is 1 MB; some of it is the rest
-// of the event.
-const maxDimensions = 1_000_000 - 4096
+// maxNamed bounds names, keys and dimensions of one usage together: the largest event
+// that Stigg takes is 1 MB, and some of it is ids, time and punctuation.
+const maxNamed = 1_000_000 - 4096
 
 // validate checks everything but the key and the time, and returns u with dimensions
 // that nobody can change any more: encoded.
@@ -123,8 +123,11 @@ func (u Usage) validate() (Usage, error) {
 	if err := checkAmount(value); err != nil {
 		return u, &UsageError{Problem: "has no value that can be counted", Err: err}
 	}
+	if len(u.Event)+len(u.Currency)+len(u.Key) > maxNamed {
+		return u, &UsageError{Problem: "has names of more than 1 MB"}
+	}
 	var err error
-	u.Dimensions, err = encodeDimensions(u.Dimensions)
+	u.Dimensions, err = encodeDimensions(u.Dimensions, len(u.Event)+len(u.Currency)+len(u.Key))
 	return u, err
 }
 
@@ -147,18 +150,18 @@ func (u *Usage) named() string {
 }
 
 // encodeDimensions encodes the values, so that nothing that follows can stumble over
-// one of them or see it change.
-func encodeDimensions(dimensions map[string]any) (map[string]any, error) {
+// one of them or see it change. size is that of the rest.
+func encodeDimensions(dimensions map[string]any, size int) (map[string]any, error) {
 	if len(dimensions) == 0 {
 		return nil, nil
 	}
-	encoded, size := maps.Clone(dimensions), 0
+	encoded := maps.Clone(dimensions)
 	for name, value := range dimensions {
 		raw, err := json.Marshal(value)
 		if err != nil {
 			return nil, &UsageError{Problem: "has a dimension that can't be encoded as JSON"}
 		}
-		if size += len(name) + len(raw) + len(`"":,`); size > maxDimensions {
+		if size += len(name) + len(raw) + len(`"":,`); size > maxNamed {
 			return nil, &UsageError{Problem: "has dimensions of more than 1 MB"}
 		}
 		encoded[name] = json.RawMessage(raw)

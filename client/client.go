@@ -32,6 +32,7 @@ type Client struct {
 	retry    retryPolicy
 	now      func() time.Time
 	random   func() float64
+	pace     *pace
 	api      *gql.Client
 }
 
@@ -53,6 +54,7 @@ func New(apiKey string, opts ...Option) (*Client, error) {
 		retry:    retryPolicy{attempts: defaultAttempts, maxWait: defaultMaxWait},
 		now:      time.Now,
 		random:   rand.Float64,
+		pace:     &pace{},
 	}
 	for _, opt := range opts {
 		if opt == nil {

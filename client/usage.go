@@ -98,26 +98,6 @@ func (c *Client) ReportUsageBulk(ctx context.Context, batch []Measurement) ([]ga
 	return acks, nil
 }
 
-// Report delivers a batch of at most MaxBatch by ReportUsageBulk, each value as a
-// change. It is the gate.Reporter of this package. Every Usage must have its Key
-// and its CreatedAt.
-func (c *Client) Report(ctx context.Context, batch []gate.Usage) ([]gate.Ack, error) {
-	measurements := make([]Measurement, len(batch))
-	for i, u := range batch {
-		if u.CreatedAt.IsZero() {
-			return nil, invalid(opReportUsageBulk, "a usage has no time", nil)
-		}
-		measurements[i] = Measurement{
-			Customer:  u.Customer,
-			FeatureID: u.FeatureID,
-			Value:     u.Value,
-			Key:       u.Key,
-			CreatedAt: u.CreatedAt,
-		}
-	}
-	return c.ReportUsageBulk(ctx, measurements)
-}
-
 // measurement checks m and makes an input of it that shares nothing with m.
 func (c *Client) measurement(op string, m Measurement) (*gql.ReportUsageBaseInput, error) {
 	if err := m.Customer.Validate(); err != nil {

@@ -1,0 +1,140 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"reflect"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stiggate/gate"
+)
+
+func TestReportSendsEachKindByItsOperation(t *testing.T) {
+	at := day(4)
+	dimensions := map[string]any{"a": 1}
+	tests := []struct {
+		name   string
+		batch  []gate.Usage
+		answer string
+		sent   string
+		acks   []gate.Ack
+	}{
+		{"a total", []gate.Usage{{Customer: acme, Kind: gate.UsageTotal, FeatureID: "feature-a", Value: 12, Key: "k", CreatedAt: at, Dimensions: dimensions}},
+			`{"reportUsageBulk":[` + measuredJSON + `]}`,
+			`{"usages":[{"createdAt":"2026-05-04T12:30:00.000Z","customerId":"acme","dimensions":{"a":1},"featureId":"feature-a","idempotencyKey":"k","updateBehavior":"SET","value":12}]}`,
+			[]gate.Ack{measuredAck()}},
+		{"an event", []gate.Usage{{Customer: acme, Kind: gate.UsageEvent, FeatureID: "feature-a", Event: "e", Value: 3, Key: "k", CreatedAt: at, Dimensions: dimensions}},
+			`{"reportEvent":null}`,
+			`{"usageEvents":[{"customerId":"acme","dimensions":{"a":1},"eventName":"e","idempotencyKey":"k","timestamp":"2026-05-04T12:30:00.000Z"}]}`,
+			[]gate.Ack{{Delayed: true}}},
+		{"credits", []gate.Usage{{Customer: acme, Kind: gate.UsageCredits, Currency: "tokens", Value: 3, Key: "k", CreatedAt: at}},
+			`{"consumeCredits":{"customerId":"acme","currencyId":"tokens","credit":{"currencyId":"tokens","currentUsage":40.25,"usagePeriodEnd":"2026-05-05T12:30:00Z","timestamp":"2026-05-06T12:30:00Z"}}}`,
+			`{"amount":3,"createdAt":"2026-05-04T12:30:00.000Z","currencyId":"tokens","customerId":"acme","idempotencyKey":"k"}`,
+			[]gate.Ack{{Known: true, Usage: 40.25, PeriodEnd: day(5), At: day(6)}}},
+		{"several credits", []gate.Usage{
+			{Customer: acme, Kind: gate.UsageCredits, Currency: "tokens", Value: 3, Key: "k1", CreatedAt: at},
+			{Customer: acme, Kind: gate.UsageCredits, Currency: "tokens", Value: 4, Key: "k2", CreatedAt: at}},
+			`{"consumeCreditsAsync":null}`,
+			`{"consumptions":[{"amount":3,"createdAt":"2026-05-04T12:30:00.000Z","currencyId":"tokens","customerId":"acme","idempotencyKey":"k1"},` +
+				`{"amount":4,"createdAt":"2026-05-04T12:30:00.000Z","currencyId":"tokens","customerId":"acme","idempotencyKey":"k2"}]}`,
+			[]gate.Ack{{Delayed: true}, {Delayed: true}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c, rec := serve(t, says(200, `{"data":`+tt.answer+`}`))
+			acks, err := c.Report(context.Background(), tt.batch)
+			if err != nil || !reflect.DeepEqual(acks, tt.acks) {
+				t.Errorf("got %+v, %v, want %+v", acks, err, tt.acks)
+			}
+			for _, sent := range rec.last(t).body.Variables {
+				if string(sent) != tt.sent {
+					t.Errorf("sent %s\nwant %s", sent, tt.sent)
+				}
+			}
+		})
+	}
+}
+
+func TestReportRefusesBatchesThatCannotBeSent(t *testing.T) {
+	c, rec := serve(t, says(200, `{}`))
+	event := gate.Usage{Customer: acme, Kind: gate.UsageEvent, Event: "e", Key: "k", CreatedAt: day(4)}
+	for name, batch := range map[string][]gate.Usage{
+		"several sorts":  {usage("k"), event},
+		"no time":        {{Customer: acme, Kind: gate.UsageEvent, Event: "e", Key: "k"}},
+		"no known kind":  {{Customer: acme, Kind: 9, Key: "k", CreatedAt: day(4)}},
+		"no currency":    {{Customer: acme, Kind: gate.UsageCredits, Value: 1, Key: "k", CreatedAt: day(4)}},
+		"101 changes":    make101(usage("k")),
+		"1,001 events":   repeat(event, MaxEvents+1),
+		"1,001 of a sum": repeat(gate.Usage{Customer: acme, Kind: gate.UsageCredits, Currency: "x", Value: 1, Key: "k", CreatedAt: day(4)}, MaxConsumptions+1),
+	} {
+		if _, err := c.Report(context.Background(), batch); !errorOf(t, err).Permanent() {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if acks, err := c.Report(context.Background(), nil); acks != nil || err != nil || rec.count() != 0 {
+		t.Errorf("got %v, %v after %d requests", acks, err, rec.count())
+	}
+}
+
+func make101(u gate.Usage) []gate.Usage { return repeat(u, MaxBatch+1) }
+
+func repeat(u gate.Usage, n int) []gate.Usage {
+	batch := make([]gate.Usage, n)
+	for i := range batch {
+		batch[i] = u
+	}
+	return batch
+}
+
+func TestPaceSpreadsWhatTheRateLimitLeaves(t *testing.T) {
+	now := day(1)
+	tests := []struct {
+		name             string
+		remaining, reset string
+		later            time.Duration
+		want             time.Duration
+	}{
+		{"nothing said", "", "", 0, 0},
+		{"seconds", "30", "60", 0, 2 * time.Second},
+		{"a moment", "100", strconv.FormatInt(now.Add(50*time.Second).Unix(), 10), 0, 500 * time.Millisecond},
+		{"nothing left", "0", "10", 0, 10 * time.Second},
+		{"less than nothing", "-5", "10", 0, 10 * time.Second},
+		{"some of it is over", "10", "60", 50 * time.Second, time.Second},
+		{"it is over", "0", "60", time.Minute, 0},
+		{"no number", "many", "60", 0, 0},
+		{"no reset", "10", "", 0, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				if tt.remaining != "" {
+					w.Header().Set("X-RateLimit-Remaining", tt.remaining)
+				}
+				if tt.reset != "" {
+					w.Header().Set("X-RateLimit-Reset", tt.reset)
+				}
+				says(200, `{"data":{"reportEvent":null}}`)(w, r)
+			})
+			c.now = func() time.Time { return now }
+			event := gate.Usage{Customer: acme, Kind: gate.UsageEvent, Event: "e", Key: "k", CreatedAt: day(4)}
+			if _, err := c.Report(context.Background(), []gate.Usage{event}); err != nil {
+				t.Fatal(err)
+			}
+			c.now = func() time.Time { return now.Add(tt.later) }
+			if got := c.Pace(); got != tt.want {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+	c, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-RateLimit-Remaining", "0")
+		w.Header().Set("X-RateLimit-Reset", "60")
+		says(401, `{}`)(w, r)
+	})
+	if _, err := c.Entitlements(context.Background(), acme); err == nil || errors.Is(err, context.Canceled) || c.Pace() != 0 {
+		t.Errorf("%v; a read's limit slows reports down by %v", err, c.Pace())
+	}
+}
