@@ -1,11 +1,6 @@
 package gate
 
-import (
-	"context"
-	"errors"
-	"fmt"
-	"net/http"
-)
+import "fmt"
 
 // Customer says who is asking: a customer of Stigg and, where plans are sold
 // per workspace or site, one resource of that customer. It is a struct key
@@ -66,68 +61,4 @@ func checkID(id string, at bool) string {
 		}
 	}
 	return ""
-}
-
-// Resolver says which customer a request is made for. An error means that
-// nobody could be named: the request is denied with 401 customer_unresolved and
-// nothing is asked of Stigg. What it returns is validated by the gate.
-//
-// Take the identity from what authentication has verified (FromContext), never
-// from what a client can write by itself.
-type Resolver func(*http.Request) (Customer, error)
-
-// ErrNoCustomer is what a Resolver returns when the request names no customer.
-var ErrNoCustomer = errors.New("gate: the request names no customer")
-
-// FromContext resolves the customer from the request's context, where the
-// authentication middleware in front of the gate has put it. account reports
-// false when the context carries none.
-func FromContext(account func(context.Context) (Customer, bool)) Resolver {
-	if account == nil {
-		return nil
-	}
-	return func(r *http.Request) (Customer, error) {
-		c, ok := account(r.Context())
-		if !ok {
-			return Customer{}, ErrNoCustomer
-		}
-		return c, nil
-	}
-}
-
-// FromTrustedHeader resolves the customer from one header and, if resource is
-// not empty, the resource from another. Use it only behind a proxy that sets
-// both headers itself and drops what clients send under these names. A header
-// that comes twice is refused: nobody can say which of the two is meant.
-func FromTrustedHeader(customer, resource string) Resolver {
-	if customer == "" {
-		return nil
-	}
-	customer = http.CanonicalHeaderKey(customer)
-	resource = http.CanonicalHeaderKey(resource)
-	return func(r *http.Request) (Customer, error) {
-		id, err := single(r.Header, customer)
-		if err != nil {
-			return Customer{}, err
-		}
-		if id == "" {
-			return Customer{}, ErrNoCustomer
-		}
-		c := Customer{ID: id}
-		if resource != "" {
-			c.Resource, err = single(r.Header, resource)
-		}
-		return c, err
-	}
-}
-
-func single(h http.Header, name string) (string, error) {
-	switch values := h[name]; len(values) {
-	case 0:
-		return "", nil
-	case 1:
-		return values[0], nil
-	default:
-		return "", fmt.Errorf("gate: header %s comes %d times", name, len(values))
-	}
 }

@@ -1,7 +1,6 @@
 package gate
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -101,23 +100,6 @@ func TestNobodyToAsk(t *testing.T) {
 				t.Errorf("%d upstream calls, want none", s.count())
 			}
 		})
-	}
-}
-
-func TestFromContext(t *testing.T) {
-	type key struct{}
-	resolve := FromContext(func(ctx context.Context) (Customer, bool) {
-		c, ok := ctx.Value(key{}).(Customer)
-		return c, ok
-	})
-	r := request("GET", "/", "spoofed")
-	if _, err := resolve(r); !errors.Is(err, ErrNoCustomer) {
-		t.Errorf("without a value: got %v, want ErrNoCustomer", err)
-	}
-	want := Customer{ID: "verified", Resource: "site-1"}
-	got, err := resolve(r.WithContext(context.WithValue(r.Context(), key{}, want)))
-	if err != nil || got != want {
-		t.Errorf("got %v, %v, want %v", got, err, want)
 	}
 }
 

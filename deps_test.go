@@ -96,19 +96,30 @@ func read(t *testing.T, file string) string {
 	return string(b)
 }
 
-// TestTheREADMEsProgramsCompile vets them as a newcomer would paste them.
+// TestTheREADMEsProgramsCompile vets them as a newcomer would paste them: the first as it
+// is, and with each of the other files in place of its routes.
 func TestTheREADMEsProgramsCompile(t *testing.T) {
-	programs := regexp.MustCompile("(?s)```go\n(package main\n.*?)```").FindAllStringSubmatch(read(t, "README.md"), -1)
-	if len(programs) < 2 {
-		t.Fatalf("%d programs in the README, want one for each router", len(programs))
+	files := regexp.MustCompile("(?s)```go\n(package main\\b.*?)```").FindAllStringSubmatch(read(t, "README.md"), -1)
+	if len(files) < 4 {
+		t.Fatalf("%d files in the README, want one for each router", len(files))
 	}
-	for _, p := range programs {
-		file := filepath.Join(t.TempDir(), "main.go")
-		if err := os.WriteFile(file, []byte(p[1]), 0o600); err != nil {
-			t.Fatal(err)
+	program := files[0][1]
+	rest := regexp.MustCompile(`(?s)func routes\(.*?\n}\n|\t"\S+/nethttp"\n`).ReplaceAllString(program, "")
+	for i, file := range files {
+		dir := t.TempDir()
+		sources := map[string]string{"main.go": rest, "routes.go": file[1]}
+		if i == 0 {
+			sources = map[string]string{"main.go": program}
 		}
-		if out, err := exec.CommandContext(t.Context(), "go", "vet", file).CombinedOutput(); err != nil {
-			t.Errorf("%v\n%s\n%s", err, out, p[1])
+		args := []string{"vet"}
+		for name, source := range sources {
+			args = append(args, filepath.Join(dir, name))
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(source), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if out, err := exec.CommandContext(t.Context(), "go", args...).CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s\n%s", err, out, file[1])
 		}
 	}
 }

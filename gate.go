@@ -58,7 +58,7 @@ func New(source Source, who Resolver, options ...Option) (*Gate, error) {
 		problems = append(problems, errors.New("the source is nil"))
 	}
 	if who == nil {
-		problems = append(problems, errors.New("the resolver is nil; it says which customer a request is made for"))
+		problems = append(problems, errors.New("the resolver, which says what customer a request is made for, is nil, or made from a name, a template or a domain that can name nobody"))
 	}
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("gate: new: %w", errors.Join(problems...))
