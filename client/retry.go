@@ -53,7 +53,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 // which this package never sends without idempotency keys.
 func repeatable(op, document string) bool {
 	switch op {
-	case opReportUsage, opReportUsageBulk, opReportEvent:
+	case opReportUsage, opReportUsageBulk, opReportEvent, opConsumeCredits, opConsumeCreditsAsync:
 		return true
 	}
 	return strings.HasPrefix(document, "query ")

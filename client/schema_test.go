@@ -96,7 +96,7 @@ func shape(set ast.SelectionSet) string {
 func TestOperationNamesAreThoseOfTheDocuments(t *testing.T) {
 	known := map[string]bool{}
 	for _, name := range []string{opEntitlementsState, opEntitlement, opReportUsage, opReportUsageBulk, opReportEvent, opCustomer,
-		opProvisionCustomer, opProvision, opActiveSubscriptions} {
+		opProvisionCustomer, opProvision, opActiveSubscriptions, opConsumeCredits, opConsumeCreditsAsync} {
 		known[name] = true
 	}
 	for text, name := range gql.DocumentOperationNames {

@@ -55,6 +55,45 @@ func TestTheGateAndTheEmulatorAgree(t *testing.T) {
 	})
 }
 
+// TestTheGateAndTheEmulatorAgreeOnCredits does so for features that a wallet pays.
+func TestTheGateAndTheEmulatorAgreeOnCredits(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		stigg, err := emulator.New(emulator.WithCreditsDemo())
+		if err != nil {
+			t.Fatal(err)
+		}
+		source, err := client.New(emulator.DefaultKey, client.WithEndpoint("http://stigg.invalid"), client.WithHTTPClient(&http.Client{Transport: inProcess{stigg}}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		customer := gate.Customer{ID: rapid.SampledFrom([]string{"customer-tokens", "customer-tokens-free", "customer-tokens-none"}).Draw(t, "customer")}
+		if rapid.Bool().Draw(t, "granted") {
+			if _, err := stigg.GrantCredits(customer.ID, emulator.CreditGrant{CurrencyID: "currency-tokens", Amount: 0.5 + quantity(t, "grant")}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i := range rapid.IntRange(0, 5).Draw(t, "consumptions") {
+			use := client.CreditUse{Customer: customer, CurrencyID: "currency-tokens", Amount: 0.1 + 3*quantity(t, "consumed"), Key: fmt.Sprint(i), CreatedAt: stigg.Now()}
+			if _, err := source.ConsumeCredits(context.Background(), use); err != nil {
+				t.Fatal(err)
+			}
+		}
+		g, err := gate.New(source, gate.FromTrustedHeader("X-Customer-ID", ""), gate.WithClock(stigg.Now), gate.WithDecisionDeadline(time.Minute))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = g.Close(context.Background()) }()
+		for range 6 {
+			id := rapid.SampledFrom([]string{"feature-generations", "feature-words", "feature-seats"}).Draw(t, "feature")
+			n := 4 * quantity(t, "amount")
+			granted, reason := stigg.Decide(customer.ID, "", id, &n, nil)
+			if d := g.Check(context.Background(), customer, gate.Feature(id).Asks(n)); d.Allowed != granted || string(d.Reason) != reason {
+				t.Fatalf("%v of %s: the gate says %v %q (%v), the emulator %v %q", n, id, d.Allowed, d.Reason, d.Err, granted, reason)
+			}
+		}
+	})
+}
+
 // live gives the customer a history.
 func live(t *rapid.T, stigg *emulator.Emulator, c gate.Customer) {
 	must := func(err error) {

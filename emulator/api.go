@@ -56,7 +56,7 @@ func (g Grant) internal() *packageGrant {
 func (e *Emulator) AddCustomer(id string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	_, err := e.world.addCustomer(id, e.now())
+	_, err := e.world.addCustomer(id, e.present())
 	return err
 }
 
@@ -83,7 +83,7 @@ func (e *Emulator) Subscribe(customerID, planID string, s Subscription) (id stri
 		wanted := true
 		o.isTrial, o.trialEnd = &wanted, s.TrialEnd.UTC()
 	}
-	made, err := e.world.provision(c, o, e.now())
+	made, err := e.world.provision(c, o, e.present())
 	if err != nil {
 		return "", err
 	}
@@ -94,7 +94,7 @@ func (e *Emulator) Subscribe(customerID, planID string, s Subscription) (id stri
 func (e *Emulator) Cancel(subscriptionID string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	_, err := e.world.cancel(subscriptionID, "IMMEDIATE", time.Time{}, false, e.now())
+	_, err := e.world.cancel(subscriptionID, "IMMEDIATE", time.Time{}, false, e.present())
 	return err
 }
 
@@ -116,7 +116,7 @@ func (e *Emulator) Grant(customerID string, g Grant, until time.Time) error {
 	if !until.IsZero() {
 		p.period = "CUSTOM"
 	}
-	return e.world.promote(c, p, until.UTC(), e.now())
+	return e.world.promote(c, p, until.UTC(), e.present())
 }
 
 // Revoke takes a promotional grant back. It fails with an [*Error] if there is
@@ -132,7 +132,7 @@ func (e *Emulator) Revoke(customerID, featureID string) error {
 	if err != nil {
 		return err
 	}
-	_, err = e.world.revoke(c, f, e.now())
+	_, err = e.world.revoke(c, f, e.present())
 	return err
 }
 
@@ -141,7 +141,7 @@ func (e *Emulator) Revoke(customerID, featureID string) error {
 func (e *Emulator) Archive(customerID string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	_, err := e.world.archive(customerID, e.now())
+	_, err := e.world.archive(customerID, e.present())
 	return err
 }
 
@@ -150,7 +150,7 @@ func (e *Emulator) Archive(customerID string) error {
 func (e *Emulator) Unarchive(customerID string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	_, err := e.world.unarchive(customerID, e.now())
+	_, err := e.world.unarchive(customerID, e.present())
 	return err
 }
 
@@ -174,7 +174,7 @@ func (e *Emulator) Report(all ...Measurement) error {
 		}
 		batch[i] = m
 	}
-	_, err := e.world.report(batch, e.now())
+	_, err := e.world.report(batch, e.present())
 	return err
 }
 
@@ -195,5 +195,5 @@ func (e *Emulator) CurrentUsage(customerID, resourceID, featureID string) (float
 	if ct == nil {
 		return 0, nil
 	}
-	return ct.usage(e.world.periodOf(c, resourceID, featureID, e.now())), nil
+	return ct.usage(e.world.periodOf(c, resourceID, featureID, e.present())), nil
 }

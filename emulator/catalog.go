@@ -14,14 +14,19 @@ import (
 //go:embed revvenu.json
 var revvenu []byte
 
+//go:embed credits.json
+var scribe []byte
+
 // catalog is what is sold: the file format of [WithCatalog]. Keys that begin
 // with an underscore are comments anywhere in the file.
 type catalog struct {
-	Product  product     `json:"product"`
-	Features []*feature  `json:"features"`
-	Plans    []*pkg      `json:"plans"`
-	Addons   []*pkg      `json:"addons"`
-	Seeds    []*seedUser `json:"customers"`
+	Product  product    `json:"product"`
+	Features []*feature `json:"features"`
+	Plans    []*pkg     `json:"plans"`
+	Addons   []*pkg     `json:"addons"`
+	// Currencies are what credits are counted in.
+	Currencies []*currency `json:"currencies"`
+	Seeds      []*seedUser `json:"customers"`
 
 	// Read and not used: no modelled field of the API needs them.
 	Coupons       json.RawMessage `json:"coupons"`
@@ -31,6 +36,8 @@ type catalog struct {
 	featureByID map[string]*feature
 	planByID    map[string]*pkg
 	addonByID   map[string]*pkg
+
+	currencyByID map[string]*currency
 }
 
 type product struct {
@@ -71,17 +78,18 @@ func (f *feature) metered() bool { return f.Type == "NUMBER" && f.MeterType != "
 
 // pkg is a package in Stigg's sense: a plan or an add-on.
 type pkg struct {
-	ID               string          `json:"id"`
-	DisplayName      string          `json:"displayName"`
-	Description      *string         `json:"description"`
-	PricingType      string          `json:"pricingType"`
-	BasePlan         *string         `json:"basePlan"`
-	Version          int             `json:"versionNumber"`
-	Metadata         map[string]any  `json:"metadata"`
-	CompatibleAddons []string        `json:"compatibleAddons"`
-	MaxQuantity      *float64        `json:"maxQuantity"`
-	Prices           []*price        `json:"prices"`
-	Entitlements     []*packageGrant `json:"entitlements"`
+	ID               string           `json:"id"`
+	DisplayName      string           `json:"displayName"`
+	Description      *string          `json:"description"`
+	PricingType      string           `json:"pricingType"`
+	BasePlan         *string          `json:"basePlan"`
+	Version          int              `json:"versionNumber"`
+	Metadata         map[string]any   `json:"metadata"`
+	CompatibleAddons []string         `json:"compatibleAddons"`
+	MaxQuantity      *float64         `json:"maxQuantity"`
+	Prices           []*price         `json:"prices"`
+	Entitlements     []*packageGrant  `json:"entitlements"`
+	Credits          []*creditPackage `json:"creditEntitlements"`
 	// Inherited names features that the plan has from an ancestor in a version
 	// that the catalog does not hold; they are granted without a limit.
 	Inherited []string     `json:"inheritedEntitlements"`
@@ -101,6 +109,7 @@ type packageGrant struct {
 	ResetConfig *resetConfig `json:"resetPeriodConfig"`
 	Behavior    string       `json:"behavior"`
 	DisplayName *string      `json:"displayNameOverride"`
+	Rate        *creditRate  `json:"creditRate"`
 }
 
 type resetConfig struct {

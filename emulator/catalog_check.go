@@ -22,6 +22,9 @@ func (c *catalog) complete() error {
 	if err := c.completeFeatures(); err != nil {
 		return err
 	}
+	if err := c.completeCurrencies(); err != nil {
+		return err
+	}
 	if err := c.indexPackages(); err != nil {
 		return err
 	}
@@ -101,7 +104,7 @@ func (f *feature) complete(at string) error {
 }
 
 func (m *meter) complete(at string) error {
-	if err := oneOf(at+".aggregation.function", &m.Aggregation.Function, "COUNT", "SUM", "UNIQUE"); err != nil {
+	if err := oneOf(at+".aggregation.function", &m.Aggregation.Function, "COUNT", "SUM", "UNIQUE", "MAX", "MIN"); err != nil {
 		return err
 	}
 	if m.Aggregation.Function != "COUNT" && m.Aggregation.Field == "" {
@@ -159,6 +162,11 @@ func (c *catalog) completePackage(at string, p *pkg) error {
 			return err
 		}
 	}
+	for i, cp := range p.Credits {
+		if err := c.completeCredits(fmt.Sprintf("%s.creditEntitlements[%d]", at, i), cp); err != nil {
+			return err
+		}
+	}
 	for i, pr := range p.Prices {
 		if pr == nil {
 			return fmt.Errorf("%s.prices[%d] is null", at, i)
@@ -180,6 +188,9 @@ func (c *catalog) completeGrant(at string, e *packageGrant) error {
 	}
 	if err := f.checkValues(e.Values); err != nil {
 		return fmt.Errorf("%s.enumValues: %w", at, err)
+	}
+	if err := c.checkRate(at+".creditRate", f, e.Rate); err != nil {
+		return err
 	}
 	if err := oneOf(at+".behavior", &e.Behavior, "Override", "Increment"); err != nil {
 		return err

@@ -26,6 +26,13 @@ func TestEverythingAtOnce(t *testing.T) {
 					t.Error(err)
 				}
 				e.Advance(time.Millisecond)
+				if err := e.Fault(Fault{Operation: "edge.entitlements", Status: 500, Count: 1}); err != nil {
+					t.Error(err)
+				}
+				e.Faults()
+				if i%10 == 0 {
+					e.ClearFaults()
+				}
 				e.Requests()
 				e.Usage()
 			}
@@ -38,4 +45,31 @@ func TestEverythingAtOnce(t *testing.T) {
 	if got := len(e.Usage()); got != 2*workers*each {
 		t.Errorf("%d recorded, want %d", got, 2*workers*each)
 	}
+}
+
+func TestCreditsAndFaultsAtOnce(t *testing.T) {
+	srv := crediting(t, WithCountingDelay(time.Second))
+	const workers, each = 8, 10
+	must(t, srv.Fault(Fault{Operation: "consumeCredits", Latency: time.Millisecond, Count: workers}))
+	must(t, srv.Fault(Fault{Operation: "consumeCredits", Code: "RateLimitExceeded", Count: workers}))
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for i := range each {
+				for {
+					in := use(fmt.Sprintf("%d-%d", w, i), 0.1)
+					a := creditOperation(t, srv, "ConsumeCredits", in)
+					creditOperation(t, srv, "ConsumeCreditsAsync", map[string]any{"consumptions": []any{in}})
+					if len(a.Errors) == 0 {
+						break
+					}
+				}
+				srv.Advance(time.Millisecond)
+				srv.CreditUses()
+			}
+		})
+	}
+	wg.Wait()
+	srv.Advance(time.Minute)
+	wantCredits(t, srv.Emulator, "", 120, workers*each*0.1)
 }

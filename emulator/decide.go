@@ -18,6 +18,8 @@ const (
 	reasonRequestedUsageTooLarge = "RequestedUsageExceedingLimit"
 	reasonRequestedValues        = "RequestedValuesMismatch"
 	reasonRevoked                = "Revoked"
+	reasonEntitlementNotFound    = "EntitlementNotFound"
+	reasonInsufficientCredits    = "InsufficientCredits"
 	reasonUnknown                = "Unknown"
 )
 
@@ -48,7 +50,7 @@ func deny(reason string) verdict { return verdict{reason: reason} }
 func (e *Emulator) Decide(customerID, resourceID, featureID string, requestedUsage *float64, requestedValues []string) (granted bool, reason string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	v, _ := e.world.check(customerID, resourceID, featureID, request{requestedUsage, requestedValues}, e.now())
+	v, _ := e.world.check(customerID, resourceID, featureID, request{requestedUsage, requestedValues}, e.present())
 	return v.granted, v.reason
 }
 
@@ -108,10 +110,13 @@ func (e *entitlement) decideNumber(amount *float64) verdict {
 	} else {
 		granted = granted || amount == nil || fits(asked, e.number())
 	}
-	if granted {
-		return verdict{granted: true}
+	switch {
+	case !granted:
+		return deny(reasonRequestedUsageTooLarge)
+	case e.rate != nil:
+		return e.wallet.decide(asked * e.rate.Amount)
 	}
-	return deny(reasonRequestedUsageTooLarge)
+	return verdict{granted: true}
 }
 
 // fits compares as people count, in decimals: 0.1 + 0.2 fits into 0.3.

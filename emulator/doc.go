@@ -9,8 +9,8 @@
 //	// key emulator.DefaultKey in the header X-API-KEY.
 //
 // It holds a catalog (by default "Revvenu", the demo product of Stigg's own
-// documentation) with customers, subscriptions, add-ons, promotional grants
-// and usage by period. It decides entitlements by Stigg's rules with code of
+// documentation) with customers, subscriptions, add-ons, promotional grants,
+// usage by period and wallets of credits. It decides entitlements by Stigg's rules with code of
 // its own, so that a client's decisions can be checked against it.
 //
 // # What a test can do with it
@@ -18,15 +18,40 @@
 // The clock can be moved ([Emulator.Advance]); customers, subscriptions and
 // grants can be changed in Go ([Emulator.AddCustomer], [Emulator.Subscribe],
 // [Emulator.Grant]) or over GraphQL; every usage measurement that arrived can
-// be read back in order ([Emulator.Usage]), and every read can be counted
-// ([Emulator.Requests]). The same is served as JSON below /_emulator/ for
-// programs in other languages and for people with curl.
+// be read back in order ([Emulator.Usage]), as can every event
+// ([Emulator.Events]) and every consumption of credits ([Emulator.CreditUses]),
+// and every read can be counted ([Emulator.Requests]). The same is served as JSON
+// below /_emulator/ for programs in other languages and for people with curl.
+//
+// Requests can be made to fail ([Emulator.Fault]): slow, refused, cut off, answered
+// with garbage, or done with the answer lost, all of them or those of one operation,
+// customer, feature or measurement. Over HTTP:
+//
+//	POST /_emulator/faults {"operation": "reportUsageBulk", "drop": "after", "count": 5}
+//	GET /_emulator/faults
+//	DELETE /_emulator/faults
+//
+// A fault is what [Fault] says, in camel case, the latency as "2s", retryAfter in
+// seconds.
+//
+// # Credits
+//
+// A catalog may have currencies, credits that a plan gives every month or year, and
+// features whose usage costs credits; [WithCreditsDemo] is one. A wallet belongs to a
+// customer or to one of its resources. What Stigg's public pages leave open is chosen
+// so: credits are taken from the grants in force at the time of the consumption, first
+// those of the lower priority number, then those that end first. What no grant has is
+// overdrawn, never refused; it counts in the period of the plan's credits that it was
+// overdrawn in, and a grant that comes later in that period pays it. Credits of a plan
+// don't carry over. Usage draws for each unit that it grows by, and what is given back
+// returns no credits. A costFormula is shown and not evaluated.
 //
 // # What it does not do
 //
 // Root fields of the schema that it does not model answer a GraphQL error with
 // the code UnsupportedParameter, never a silent null. There is no billing:
-// paid plans are provisioned at once, invoices and checkouts do not exist.
+// paid plans are provisioned at once, invoices and checkouts do not exist, and a
+// grant of credits of the type PAID is in force without a payment.
 // It keeps every measurement, event and idempotency key in memory for as long
 // as it lives: it is a test double, not a server to leave running for months.
 package emulator

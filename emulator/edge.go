@@ -11,12 +11,19 @@ import (
 //go:embed edge.graphql
 var edgeDocuments string
 
+// Names of the edge reads, in Requests and in faults.
+const (
+	edgeState         = "edge.entitlements-state"
+	edgeEntitlements  = "edge.entitlements"
+	edgeConfiguration = "edge.sdk-configuration"
+)
+
 // routeEdge serves Stigg's cached reads. ServeMux splits the path before it
 // unescapes it, so that an id with an escaped slash stays one segment.
 func (e *Emulator) routeEdge(mux *http.ServeMux) {
-	mux.HandleFunc("/v1/c/{customer}/entitlements-state.json", e.edge("edge.entitlements-state", "State"))
-	mux.HandleFunc("/v1/c/{customer}/entitlements.json", e.edge("edge.entitlements", "Entitlements"))
-	mux.HandleFunc("/v1/config/server-sdk-configuration.json", e.edge("edge.sdk-configuration", "Configuration"))
+	mux.HandleFunc("/v1/c/{customer}/entitlements-state.json", e.edge(edgeState, "State"))
+	mux.HandleFunc("/v1/c/{customer}/entitlements.json", e.edge(edgeEntitlements, "Entitlements"))
+	mux.HandleFunc("/v1/config/server-sdk-configuration.json", e.edge(edgeConfiguration, "Configuration"))
 }
 
 func (e *Emulator) edge(name, operation string) http.HandlerFunc {
@@ -30,9 +37,6 @@ func (e *Emulator) edge(name, operation string) http.HandlerFunc {
 			e.write(w, e.unauthenticated())
 			return
 		}
-		e.mu.Lock()
-		e.requests[name]++
-		e.mu.Unlock()
 		req := graphRequest{Query: edgeDocuments, OperationName: operation}
 		if id := r.PathValue("customer"); id != "" {
 			query := map[string]any{"customerId": id}
@@ -41,6 +45,6 @@ func (e *Emulator) edge(name, operation string) http.HandlerFunc {
 			}
 			req.Variables = map[string]any{"query": query}
 		}
-		e.write(w, e.execute(req, false))
+		e.serve(w, r, req, name)
 	}
 }

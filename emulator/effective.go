@@ -18,12 +18,16 @@ type entitlement struct {
 	// revoked: its subscription was cancelled with its entitlements.
 	revoked     bool
 	displayName *string
+	// rate is what a unit costs in credits, nil for a feature that costs none.
+	rate *creditRate
 
 	// What follows is read at one moment, for metered features only.
 	usage     float64
 	usedAt    time.Time
 	period    period
 	changesAt time.Time
+	// wallet pays the rate; nil if the customer has no such credits.
+	wallet *wallet
 }
 
 func (e *entitlement) number() float64 {
@@ -36,7 +40,7 @@ func (e *entitlement) number() float64 {
 func newEntitlement(f *feature, g *packageGrant, anchor time.Time) *entitlement {
 	return &entitlement{
 		feature: f, limit: g.UsageLimit, unlimited: g.Unlimited, soft: g.SoftLimit,
-		values: g.Values, reset: g.reset(), anchor: g.reset().anchorFor(anchor), displayName: g.DisplayName,
+		values: g.Values, reset: g.reset(), anchor: g.reset().anchorFor(anchor), displayName: g.DisplayName, rate: g.Rate,
 	}
 }
 
@@ -66,6 +70,7 @@ func (w *world) state(customerID, resourceID string, now time.Time) ([]*entitlem
 		if e := mostGenerous(f, sets); e != nil {
 			c.measure(e, resourceID, now)
 			e.changesAt = earliest(next, e.period.end)
+			w.price(c, e, resourceID, now)
 			all = append(all, e)
 		}
 	}
@@ -88,6 +93,17 @@ func (c *customer) measure(e *entitlement, resourceID string, now time.Time) {
 	e.period = e.reset.periodAt(e.anchor, now)
 	if ct := c.counters[counterKey{resourceID, e.feature.ID}]; ct != nil {
 		e.usage, e.usedAt = ct.usage(e.period), ct.updatedAt
+	}
+}
+
+// price finds the wallet that pays for a feature.
+func (w *world) price(c *customer, e *entitlement, resourceID string, now time.Time) {
+	if e.rate == nil {
+		return
+	}
+	e.wallet = w.wallet(c, resourceID, w.catalog.currencyByID[e.rate.CurrencyID], now)
+	if e.wallet != nil {
+		e.changesAt = earliest(e.changesAt, e.wallet.changesAt)
 	}
 }
 
@@ -115,6 +131,9 @@ func (w *world) granted(s *subscription) map[string]*entitlement {
 		own := *g
 		if base := set[id]; base != nil && own.ResetPeriod == "" {
 			own.ResetPeriod, own.ResetConfig = base.reset.every, &resetConfig{base.reset.according}
+		}
+		if base := set[id]; base != nil && own.Rate == nil {
+			own.Rate = base.rate
 		}
 		set[id] = newEntitlement(w.catalog.featureByID[id], &own, s.start)
 	}
@@ -214,6 +233,9 @@ func moreGenerous(a, b *entitlement) *entitlement {
 		if slices.Contains(a.values, v.Value) || slices.Contains(b.values, v.Value) {
 			best.values = append(best.values, v.Value)
 		}
+	}
+	if best.rate == nil {
+		best.rate = other.rate
 	}
 	if best.displayName == nil {
 		best.displayName = other.displayName

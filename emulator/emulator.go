@@ -26,6 +26,7 @@ const DefaultKey = "stigg-emulator-key"
 // and holds no file, so there is nothing to close.
 type Emulator struct {
 	key     string
+	delay   time.Duration
 	clock   func() time.Time
 	catalog *catalog
 	demo    bool
@@ -33,6 +34,7 @@ type Emulator struct {
 	fields  map[string]resolver
 	mux     http.Handler
 	traces  atomic.Int64
+	faults  faults
 
 	mu       sync.Mutex
 	offset   time.Duration
@@ -97,10 +99,30 @@ func WithCatalogFile(path string) Option {
 	}
 }
 
+// WithCreditsDemo replaces the default catalog, and its customers, by "Scribe", a
+// made-up product of the package's credits.json: its features are paid in credits
+// of the currency currency-tokens, of which customer-tokens has 120.
+func WithCreditsDemo() Option {
+	return func(e *Emulator) error { return WithCatalog(bytes.NewReader(scribe))(e) }
+}
+
 // WithoutDemo leaves the catalog's customers out.
 func WithoutDemo() Option {
 	return func(e *Emulator) error {
 		e.demo = false
+		return nil
+	}
+}
+
+// WithCountingDelay makes raw events and the consumptions of consumeCreditsAsync
+// count only d after they arrived, by the emulator's clock. Stigg needs some ten
+// seconds for it; the default is none. [Emulator.Events] has them at once.
+func WithCountingDelay(d time.Duration) Option {
+	return func(e *Emulator) error {
+		if d < 0 {
+			return fmt.Errorf("the counting delay %v is below 0", d)
+		}
+		e.delay = d
 		return nil
 	}
 }
@@ -127,6 +149,7 @@ func New(opts ...Option) (*Emulator, error) {
 		}
 	}
 	e.world = newWorld(e.catalog)
+	e.world.delay = e.delay
 	if e.demo {
 		if err := e.world.seed(e.catalog.Seeds); err != nil {
 			return nil, fmt.Errorf("emulator: catalog: %w", err)
@@ -136,13 +159,22 @@ func New(opts ...Option) (*Emulator, error) {
 	return e, nil
 }
 
-// ServeHTTP serves the API; see [Emulator].
+// ServeHTTP serves the API; see [Emulator]. It panics with [http.ErrAbortHandler],
+// which a server takes for an order to close the connection, where a fault says so.
 func (e *Emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) { e.mux.ServeHTTP(w, r) }
 
 // now gives the present in UTC to the millisecond, which is what the API can
 // say. The caller holds the mutex.
 func (e *Emulator) now() time.Time {
 	return e.clock().Add(e.offset).UTC().Truncate(time.Millisecond)
+}
+
+// present is now with everything done that has become due. The caller holds the
+// mutex.
+func (e *Emulator) present() time.Time {
+	now := e.now()
+	e.world.settle(now)
+	return now
 }
 
 // Now gives the emulator's present, in UTC.
@@ -191,6 +223,16 @@ func (e *Emulator) Events() []Event {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return slices.Clone(e.world.events)
+}
+
+// CreditUses gives every consumption of credits that was accepted, in order of
+// arrival, those that took nothing again included. With [WithCountingDelay] those
+// of consumeCreditsAsync and of events are in it once they count.
+func (e *Emulator) CreditUses() []CreditUse {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.present()
+	return slices.Clone(e.world.uses)
 }
 
 // Requests counts what was executed since the start: each root field by its

@@ -84,43 +84,70 @@ type reply struct {
 	errors []graphError
 }
 
-// execute runs one operation. counted says whether its root fields count as
-// requests of a client.
-func (e *Emulator) execute(req graphRequest, counted bool) (out reply) {
+// prepared is an operation that can be performed. Of one that can't it is empty.
+type prepared struct {
+	x      *execution
+	root   *ast.Definition
+	fields []*collected
+	// edge is the name of the edge read that the operation is, empty for others.
+	edge string
+}
+
+// prepare finds what a request asks for, or the reply that refuses it.
+func (e *Emulator) prepare(req graphRequest) (p *prepared, refusal *reply) {
+	refused := func(r reply) (*prepared, *reply) { return &prepared{}, &r }
 	defer func() {
-		if p := recover(); p != nil {
-			out = e.failed(http.StatusInternalServerError, CodeUnexpected, "the emulator failed: %v", p)
+		if crash := recover(); crash != nil {
+			p, refusal = refused(e.crashed(crash))
 		}
 	}()
 	doc, errs := e.document(req.Query)
 	if errs != nil {
-		return reply{status: http.StatusBadRequest, errors: errs}
+		return refused(reply{status: http.StatusBadRequest, errors: errs})
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	op := doc.Operations.ForName(req.OperationName)
 	if op == nil {
-		return e.badRequest(codeOperation, "the document has no operation that operationName %q names", req.OperationName)
+		return refused(e.badRequest(codeOperation, "the document has no operation that operationName %q names", req.OperationName))
 	}
 	root := e.schema.Query
 	switch op.Operation {
 	case ast.Mutation:
 		root = e.schema.Mutation
 	case ast.Subscription:
-		return e.badRequest(codeBadRequest, "a subscription can't be answered to a POST: the emulator does not serve subscriptions over HTTP")
+		return refused(e.badRequest(codeBadRequest, "a subscription can't be answered to a POST: the emulator does not serve subscriptions over HTTP"))
 	}
 	vars, err := e.variables(op, req.Variables)
 	if err != nil {
-		return e.badRequest(codeUserInput, "%s", err.Error())
+		return refused(e.badRequest(codeUserInput, "%s", err.Error()))
 	}
-	x := &execution{e: e, doc: doc, vars: vars, now: e.now()}
+	x := &execution{e: e, doc: doc, vars: vars}
 	fields := x.collect(root, []ast.SelectionSet{op.SelectionSet})
 	for _, f := range fields {
 		if err := x.argue(f); err != nil {
-			return e.badRequest(codeUserInput, "%s", err.Error())
+			return refused(e.badRequest(codeUserInput, "%s", err.Error()))
 		}
 	}
-	return x.run(root, fields, counted)
+	return &prepared{x: x, root: root, fields: fields}, nil
+}
+
+// perform does what was prepared, alone in the world, and counts it.
+func (e *Emulator) perform(p *prepared) (out reply) {
+	defer func() {
+		if crash := recover(); crash != nil {
+			out = e.crashed(crash)
+		}
+	}()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	p.x.now = e.present()
+	if p.edge != "" {
+		e.requests[p.edge]++
+	}
+	return p.x.run(p.root, p.fields, p.edge == "")
+}
+
+func (e *Emulator) crashed(crash any) reply {
+	return e.failed(http.StatusInternalServerError, CodeUnexpected, "the emulator failed: %v", crash)
 }
 
 func (e *Emulator) badRequest(code Code, format string, args ...any) reply {

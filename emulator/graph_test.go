@@ -45,8 +45,8 @@ func TestUnionsSelectByTheirMembers(t *testing.T) {
 func TestAFieldThatIsNotModelledSaysSo(t *testing.T) {
 	e := newTest(t)
 	for _, c := range []struct{ name, query, data string }{
-		{"that may not be null", `{ creditBalanceSummary(input: {customerId: "c"}) { customerId } sdkConfiguration { sentryDsn } }`, "null"},
-		{"that may be null", `mutation { consumeCreditsAsync(input: {consumptions: []}) }`, `{"consumeCreditsAsync":null}`},
+		{"that may not be null", `{ creditUsage(input: {customerId: "c"}) { series { featureId } } sdkConfiguration { sentryDsn } }`, "null"},
+		{"that may be null", `mutation { importCustomersBulk(input: {customers: []}) }`, `{"importCustomersBulk":null}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a := ask(t, e, c.query, nil)

@@ -46,7 +46,7 @@ func (e *Emulator) serveGraphQL(w http.ResponseWriter, r *http.Request) {
 		e.write(w, *refusal)
 		return
 	}
-	e.write(w, e.execute(req, true))
+	e.serve(w, r, req, "")
 }
 
 // authentic compares digests, so that neither the time taken nor the lengths

@@ -3,6 +3,7 @@ package emulator
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 )
@@ -45,16 +46,22 @@ type eventKey struct {
 	customer, resource, name, idempotent string
 }
 
-// take records events and counts those that a feature's meter matches. Stigg
-// counts within seconds and never refuses an event for what it names; the
-// emulator counts at once, and ignores events of customers it doesn't know.
+// maxEventSize is Stigg's limit of one event, as JSON.
+const maxEventSize = 1_000_000
+
+// take records events and counts those that a feature's meter matches, at once or
+// after the delay of counting. Stigg never refuses an event for what it names;
+// events of customers it doesn't know are recorded and never count.
 func (w *world) take(events []Event, now time.Time) error {
 	if len(events) > maxEvents {
 		return refuse(CodeBadUserInput, "%d events in one call, at most %d are taken", len(events), maxEvents)
 	}
 	for _, ev := range events {
-		if ev.IdempotencyKey == "" {
+		switch raw, err := json.Marshal(ev); {
+		case ev.IdempotencyKey == "":
 			return refuse(CodeBadUserInput, "an event without an idempotencyKey")
+		case err != nil || len(raw) > maxEventSize:
+			return refuse(CodeBadUserInput, "an event larger than %d bytes", maxEventSize)
 		}
 	}
 	for _, ev := range events {
@@ -66,7 +73,7 @@ func (w *world) take(events []Event, now time.Time) error {
 		w.eventKeys[key] = true
 		w.events = append(w.events, ev)
 		if !ev.Duplicate {
-			w.countEvent(ev, now)
+			w.later(now, func(now time.Time) { w.countEvent(ev, now) })
 		}
 	}
 	return nil
@@ -83,7 +90,7 @@ func (w *world) countEvent(ev Event, now time.Time) {
 		}
 		if counted, ok := f.Meter.entry(ev); ok {
 			c.seeResource(ev.ResourceID, now)
-			c.counter(ev.ResourceID, f.ID).add(counted, w.stamp(now))
+			w.tally(c, ev.ResourceID, f.ID, w.entitled(c, ev.ResourceID, f.ID, now), counted, ev.IdempotencyKey, w.stamp(now), now)
 		}
 	}
 }
@@ -119,9 +126,10 @@ func (m *meter) entry(ev Event) (entry, bool) {
 	switch m.Aggregation.Function {
 	case "COUNT":
 		return entry{at: ev.Timestamp, value: 1}, true
-	case "SUM":
-		n, ok := value.(float64)
-		return entry{at: ev.Timestamp, value: n}, ok && n <= maxValue && n >= -maxValue
+	case "UNIQUE":
+		return entry{at: ev.Timestamp, how: distinct, label: fmt.Sprint(value)}, value != nil
 	}
-	return entry{at: ev.Timestamp, distinct: true, label: fmt.Sprint(value)}, value != nil
+	n, ok := number(value)
+	how := map[string]effect{"SUM": added, "MAX": highest, "MIN": lowest}[m.Aggregation.Function]
+	return entry{at: ev.Timestamp, how: how, value: n}, ok && math.Abs(n) <= maxValue
 }

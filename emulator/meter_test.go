@@ -93,3 +93,67 @@ func TestMetersCountAndSum(t *testing.T) {
 		t.Errorf("%v calls, %v bytes", calls, bytes)
 	}
 }
+
+func TestMetersKeepTheHighestAndTheLowest(t *testing.T) {
+	meter := func(id, function string) string {
+		return `{"id": "` + id + `", "featureType": "NUMBER", "meterType": "Incremental", "meter": {"aggregation": {"function": "` + function + `", "field": "n"}}}`
+	}
+	e := newTest(t, WithCatalog(strings.NewReader(`{"product": {"id": "p"}, "features": [`+meter("peak", "MAX")+`,`+meter("floor", "MIN")+`],
+		"plans": [{"id": "plan", "entitlements": [{"featureId": "peak", "resetPeriod": "DAY"}, {"featureId": "floor", "resetPeriod": "DAY"}]}],
+		"customers": [{"id": "c", "subscriptions": [{"planId": "plan", "startDate": "2024-01-01T00:00:00Z"}]}]}`)))
+	for i, d := range []any{4, 9.5, 2, "11", nil} {
+		reportEvents(t, e, map[string]any{"customerId": "c", "eventName": "e", "idempotencyKey": fmt.Sprint(i), "dimensions": map[string]any{"n": d}})
+	}
+	if peak, floor := usageNow(t, e, "c", "", "peak"), usageNow(t, e, "c", "", "floor"); peak != 9.5 || floor != 2 {
+		t.Errorf("peak %v, floor %v", peak, floor)
+	}
+	e.Advance(24 * time.Hour)
+	if peak, floor := usageNow(t, e, "c", "", "peak"), usageNow(t, e, "c", "", "floor"); peak != 0 || floor != 0 {
+		t.Errorf("the next day: peak %v, floor %v", peak, floor)
+	}
+}
+
+func TestEventsAreTheSameIfFiveThingsAre(t *testing.T) {
+	e := newTest(t)
+	same := func(changes ...func(map[string]any)) map[string]any { return login("k", "anna", changes...) }
+	reportEvents(t, e, same())
+	for _, c := range []struct {
+		name      string
+		event     map[string]any
+		duplicate bool
+	}{
+		{"all of them", same(), true},
+		{"whatever its dimensions", same(with("dimensions", map[string]any{"user_id": "ben"})), true},
+		{"at another time", same(with("timestamp", isoTime(testNow.Add(time.Millisecond)))), false},
+		{"of another customer", same(with("customerId", "customer-basic")), false},
+		{"of another resource", same(with("resourceId", "site-1")), false},
+		{"of another name", same(with("eventName", "user_logout")), false},
+		{"of another key", same(with("idempotencyKey", "k2")), false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if a := reportEvents(t, e, c.event); len(a.Errors) > 0 {
+				t.Fatal(a.Errors)
+			}
+			all := e.Events()
+			if got := all[len(all)-1].Duplicate; got != c.duplicate {
+				t.Errorf("a duplicate: %v", got)
+			}
+		})
+	}
+	if got := usageNow(t, e, "customer-demo-01", "", activeUsers); got != 1 {
+		t.Errorf("%v users", got)
+	}
+}
+
+func TestAnEventIsNoLargerThanAMegabyte(t *testing.T) {
+	e := newTest(t)
+	large := func(n int) map[string]any {
+		return login("k", "anna", with("dimensions", map[string]any{"user_id": strings.Repeat("x", n)}))
+	}
+	if a := reportEvents(t, e, login("1", "anna"), large(maxEventSize)); a.code() != CodeBadUserInput || len(e.Events()) > 0 {
+		t.Errorf("too large: %+v, %d recorded", a.Errors, len(e.Events()))
+	}
+	if a := reportEvents(t, e, large(maxEventSize-1000)); len(a.Errors) > 0 || len(e.Events()) != 1 {
+		t.Errorf("just right: %+v", a.Errors)
+	}
+}

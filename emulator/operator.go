@@ -19,15 +19,19 @@ func (e *Emulator) routeOperator(mux *http.ServeMux) {
 	mux.HandleFunc("/_emulator/events", only(http.MethodGet, func(w http.ResponseWriter, _ *http.Request) {
 		show(w, http.StatusOK, append([]Event{}, e.Events()...))
 	}))
+	mux.HandleFunc("/_emulator/credits", only(http.MethodGet, func(w http.ResponseWriter, _ *http.Request) {
+		show(w, http.StatusOK, append([]CreditUse{}, e.CreditUses()...))
+	}))
 	mux.HandleFunc("/_emulator/requests", only(http.MethodGet, func(w http.ResponseWriter, _ *http.Request) {
 		show(w, http.StatusOK, e.Requests())
 	}))
 	mux.HandleFunc("/_emulator/clock", only(http.MethodPost, e.moveClock))
+	mux.HandleFunc("/_emulator/faults", e.serveFaults)
 	mux.HandleFunc("/_emulator/", func(w http.ResponseWriter, _ *http.Request) {
 		show(w, http.StatusNotFound, map[string]any{
 			"error": "nothing is served at this path",
-			"paths": []string{"GET /_emulator/health", "GET /_emulator/usage", "GET /_emulator/events",
-				"GET /_emulator/requests", "POST /_emulator/clock"},
+			"paths": []string{"GET /_emulator/health", "GET /_emulator/usage", "GET /_emulator/events", "GET /_emulator/credits",
+				"GET /_emulator/requests", "POST /_emulator/clock", "GET, POST, DELETE /_emulator/faults"},
 		})
 	})
 }

@@ -36,6 +36,14 @@ func modelled() map[string]resolver {
 		"reportUsage":                  view.reportUsage,
 		"reportUsageBulk":              view.reportUsageBulk,
 		"reportEvent":                  view.reportEvent,
+
+		"consumeCredits":       view.consumeCredits,
+		"consumeCreditsAsync":  view.consumeCreditsAsync,
+		"createCreditGrant":    view.createCreditGrant,
+		"voidCreditGrant":      view.voidCreditGrant,
+		"creditBalanceSummary": view.creditBalances,
+		"creditGrants":         view.creditGrants,
+		"creditsLedger":        view.creditsLedger,
 	}
 }
 

@@ -89,7 +89,7 @@ func (v view) describe(c *customer, in input) {
 func (v view) withEntitlements(shown obj, c *customer, resource string) obj {
 	set, _ := v.w.state(c.id, resource, v.now)
 	shown["entitlements"] = listOf(set, v.granted)
-	shown["entitlementsV2"] = listOf(set, v.grantedV2)
+	shown["entitlementsV2"] = append(listOf(set, v.grantedV2), listOf(v.w.wallets(c.id, resource, v.now), v.wallet)...)
 	return shown
 }
 

@@ -5,9 +5,10 @@ import "slices"
 func (v view) entitlementsState(args input) (any, error) {
 	q := args.object("query")
 	set, reason := v.w.state(q.str("customerId"), q.str("resourceId"), v.now)
+	wallets := v.w.wallets(q.str("customerId"), q.str("resourceId"), v.now)
 	return obj{
 		"entitlements":       listOf(set, v.granted),
-		"entitlementsV2":     listOf(set, v.grantedV2),
+		"entitlementsV2":     append(listOf(set, v.grantedV2), listOf(wallets, v.wallet)...),
 		"accessDeniedReason": text(reason),
 	}, nil
 }
@@ -46,9 +47,9 @@ func (v view) entitlementV2(args input) (any, error) {
 	q := args.object("query")
 	switch {
 	case q.str("currencyId") != "":
-		return nil, refuse(CodeUnsupported, "the emulator does not model credits: entitlementV2 takes no currencyId")
+		return v.creditEntitlement(q)
 	case q.str("featureId") == "":
-		return nil, refuse(CodeBadUserInput, "entitlementV2 needs a featureId")
+		return nil, refuse(CodeBadUserInput, "entitlementV2 needs a featureId or a currencyId")
 	}
 	r, err := requestOf(q.object("options"))
 	if err != nil {
@@ -109,6 +110,9 @@ func (v view) common(e *entitlement) obj {
 	}
 	if !e.feature.metered() {
 		return shown
+	}
+	if e.rate != nil {
+		shown["creditRate"] = obj{"currencyId": e.rate.CurrencyID, "amount": e.rate.Amount, "costFormula": e.rate.CostFormula}
 	}
 	shown["currentUsage"] = e.usage
 	shown["usageUpdatedAt"] = e.usedAt

@@ -14,10 +14,25 @@ func (v view) pkg(p *pkg, kind string) obj {
 		"displayName": p.DisplayName, "description": p.Description, "versionNumber": p.Version,
 		"pricingType": p.PricingType, "additionalMetaData": metadata(p.Metadata),
 		"status": "PUBLISHED", "isLatest": true, "productId": v.w.catalog.Product.ID,
-		"hiddenFromWidgets": []string{}, "entitlements": own, "packageEntitlements": own,
-		"createdAt": catalogTime(), "updatedAt": catalogTime(),
+		"hiddenFromWidgets": []string{}, "entitlements": own,
+		"packageEntitlements": append(own, v.packageCredits(p)...),
+		"createdAt":           catalogTime(), "updatedAt": catalogTime(),
 		"prices": lazy(func() any { return v.prices(p) }), "overagePrices": []obj{},
 	}
+}
+
+// packageCredits shows the credits that a package gives in every period.
+func (v view) packageCredits(p *pkg) []obj {
+	return listOf(p.Credits, func(c *creditPackage) obj {
+		cur := showCurrency(v.w.catalog.currencyByID[c.CurrencyID])
+		cur["id"], cur["createdAt"], cur["updatedAt"] = uuidOf("currency", c.CurrencyID), catalogTime(), catalogTime()
+		return obj{
+			"__typename": "PackageCreditEntitlement", "id": uuidOf("credit-entitlement", p.ID+"\x00"+c.CurrencyID),
+			"environmentId": environmentID(), "packageId": uuidOf("package", p.ID), "isGranted": true,
+			"amount": c.Amount, "cadence": c.Cadence, "behavior": c.Behavior, "hasSoftLimit": c.SoftLimit,
+			"customCurrencyId": c.CurrencyID, "customCurrency": cur,
+		}
+	})
 }
 
 func (v view) plan(p *pkg) obj {

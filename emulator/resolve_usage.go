@@ -34,12 +34,18 @@ func measurementOf(in input) Measurement {
 
 func (v view) ack(a usageAck) obj {
 	m := a.measurement
-	return obj{
+	shown := obj{
 		"id": a.id, "environmentId": environmentID(), "customerId": m.CustomerID, "resourceId": text(m.ResourceID),
 		"featureId": m.FeatureID, "value": m.Value, "createdAt": m.CreatedAt, "currentUsage": a.usage,
 		"usagePeriodStart": a.period.start, "usagePeriodEnd": a.period.end, "nextResetDate": a.period.end,
 		"timestamp": a.timestamp,
 	}
+	if ch := a.charge; ch != nil {
+		credit := showBalance(ch.rate.CurrencyID, ch.wallet, a.timestamp)
+		credit["consumed"] = ch.consumed
+		shown["credit"] = credit
+	}
+	return shown
 }
 
 // reportEvent answers null, as Stigg documents: the mutation has no result.

@@ -18,6 +18,7 @@ type seedUser struct {
 	Subscriptions []seedSubscription `json:"subscriptions"`
 	Promotions    []seedPromotion    `json:"promotionalEntitlements"`
 	Usage         []seedUsage        `json:"usage"`
+	Grants        []seedGrant        `json:"creditGrants"`
 }
 
 type seedSubscription struct {
@@ -87,6 +88,11 @@ func (w *world) seedCustomer(at string, c *customer, u *seedUser) error {
 			return fmt.Errorf("%s.promotionalEntitlements[%d]: %w", at, i, err)
 		}
 	}
+	for i, g := range u.Grants {
+		if err := w.seedGrant(c, g); err != nil {
+			return fmt.Errorf("%s.creditGrants[%d]: %w", at, i, err)
+		}
+	}
 	for i, s := range u.Usage {
 		m := Measurement{CustomerID: c.id, ResourceID: s.ResourceID, FeatureID: s.FeatureID, Value: s.Value}
 		err := w.checkMeasurement(m)
@@ -94,7 +100,7 @@ func (w *world) seedCustomer(at string, c *customer, u *seedUser) error {
 			return fmt.Errorf("%s.usage[%d]: %w", at, i, err)
 		}
 		c.seeResource(s.ResourceID, s.CreatedAt.UTC())
-		c.counter(s.ResourceID, s.FeatureID).add(entry{at: s.CreatedAt.UTC(), value: s.Value, set: true}, s.CreatedAt.UTC())
+		c.counter(s.ResourceID, s.FeatureID).add(entry{at: s.CreatedAt.UTC(), value: s.Value, how: total}, s.CreatedAt.UTC())
 	}
 	return nil
 }

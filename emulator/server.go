@@ -16,6 +16,7 @@ type Server struct {
 	http    *http.Server
 	address net.Addr
 	done    chan error
+	stop    context.CancelFunc
 }
 
 // Start makes an emulator and serves it at addr, for example "127.0.0.1:4100",
@@ -30,11 +31,16 @@ func Start(addr string, opts ...Option) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("emulator: %w", err)
 	}
+	ctx, stop := context.WithCancel(context.Background())
 	s := &Server{
 		Emulator: e,
-		http:     &http.Server{Handler: e, ReadHeaderTimeout: 10 * time.Second},
-		address:  l.Addr(),
-		done:     make(chan error, 1),
+		http: &http.Server{
+			Handler: e, ReadHeaderTimeout: 10 * time.Second,
+			BaseContext: func(net.Listener) context.Context { return ctx },
+		},
+		address: l.Addr(),
+		done:    make(chan error, 1),
+		stop:    stop,
 	}
 	go func() { s.done <- s.http.Serve(l) }()
 	return s, nil
@@ -50,9 +56,11 @@ func (s *Server) URL() string {
 	return "http://" + s.address.String()
 }
 
-// Close stops listening, lets requests under way finish for up to a second,
-// then drops them, and returns when serving has ended. It may be called again.
+// Close stops listening, drops requests that a fault lets hang, lets others under
+// way finish for up to a second, then drops them too, and returns when serving has
+// ended. It may be called again.
 func (s *Server) Close() error {
+	s.stop()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	err := s.http.Shutdown(ctx)

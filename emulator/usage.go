@@ -61,20 +61,31 @@ type counter struct {
 	tally     tally
 }
 
-// entry is one measurement, or one event of a meter that counts distinct values.
+// entry is one measurement, or what a meter makes of one event.
 type entry struct {
-	at       time.Time
-	value    float64
-	set      bool
-	distinct bool
-	label    string
+	at    time.Time
+	how   effect
+	value float64
+	label string // of a distinct entry
 }
+
+// effect is how an entry changes the usage of its period.
+type effect int
+
+const (
+	added    effect = iota // the value is a change
+	total                  // the value is the usage from now on
+	distinct               // the label counts once
+	highest                // the usage is the highest value
+	lowest                 // the usage is the lowest value
+)
 
 // tally is the usage of one period over the first n entries.
 type tally struct {
 	period period
 	n      int
 	used   float64
+	any    bool
 	labels map[string]bool
 }
 
@@ -101,18 +112,23 @@ func (ct *counter) usage(p period) float64 {
 
 func (t *tally) apply(e entry) {
 	switch {
-	case e.distinct && t.labels[e.label]:
-	case e.distinct:
+	case e.how == distinct && t.labels[e.label]:
+	case e.how == distinct:
 		if t.labels == nil {
 			t.labels = map[string]bool{}
 		}
 		t.labels[e.label] = true
 		t.used++
-	case e.set:
+	case e.how == total, !t.any && e.how != added:
 		t.used = max(e.value, 0)
+	case e.how == highest:
+		t.used = max(t.used, e.value)
+	case e.how == lowest:
+		t.used = max(min(t.used, e.value), 0)
 	default:
 		t.used = max(t.used+e.value, 0)
 	}
+	t.any = true
 }
 
 type ackKey struct{ resource, feature, idempotencyKey string }
@@ -124,6 +140,7 @@ type usageAck struct {
 	usage       float64
 	period      period
 	timestamp   time.Time
+	charge      *charge
 }
 
 // report takes measurements: all of them, or none and an error if one is
@@ -189,10 +206,56 @@ func (w *world) count(m Measurement, now time.Time) usageAck {
 
 func (w *world) apply(c *customer, m Measurement, stamp, now time.Time) usageAck {
 	c.seeResource(m.ResourceID, now)
+	counted := entry{at: m.CreatedAt, value: m.Value}
+	if m.UpdateBehavior == "SET" {
+		counted.how = total
+	}
+	e := w.entitled(c, m.ResourceID, m.FeatureID, now)
+	charge := w.tally(c, m.ResourceID, m.FeatureID, e, counted, m.IdempotencyKey, stamp, now)
+	p := period{}
+	if e != nil {
+		p = e.period
+	}
 	ct := c.counter(m.ResourceID, m.FeatureID)
-	ct.add(entry{at: m.CreatedAt, value: m.Value, set: m.UpdateBehavior == "SET"}, stamp)
-	p := w.periodOf(c, m.ResourceID, m.FeatureID, now)
-	return usageAck{id: w.nextID("measurement"), measurement: m, usage: ct.usage(p), period: p, timestamp: stamp}
+	return usageAck{id: w.nextID("measurement"), measurement: m, usage: ct.usage(p), period: p, timestamp: stamp, charge: charge}
+}
+
+// charge is what usage cost in credits, with the wallet after it.
+type charge struct {
+	consumed float64
+	rate     *creditRate
+	wallet   *wallet
+}
+
+// tally counts an entry of a feature and takes the credits that it costs, if it
+// does: for each unit by which the usage grew. Usage that is given back gives no
+// credits back. It gives nil for a feature that costs none. e is the present
+// entitlement to the feature, nil if there is none.
+func (w *world) tally(c *customer, resourceID, featureID string, e *entitlement, counted entry, key string, stamp, now time.Time) *charge {
+	ct := c.counter(resourceID, featureID)
+	if e == nil || e.rate == nil {
+		ct.add(counted, stamp)
+		return nil
+	}
+	grown := max(counted.value, 0)
+	if counted.how != added {
+		p := e.reset.periodAt(e.anchor, counted.at)
+		before := ct.usage(p)
+		ct.add(counted, stamp)
+		grown = max(ct.usage(p)-before, 0)
+	} else {
+		ct.add(counted, stamp)
+	}
+	out := &charge{consumed: grown * e.rate.Amount, rate: e.rate}
+	if out.consumed > 0 {
+		out.wallet = w.draw(c, CreditUse{
+			IdempotencyKey: key, CustomerID: c.id, ResourceID: resourceID, CurrencyID: e.rate.CurrencyID,
+			FeatureID: featureID, Amount: out.consumed, CreatedAt: counted.at,
+		}, stamp, now)
+	} else {
+		out.wallet = w.wallet(c, resourceID, w.catalog.currencyByID[e.rate.CurrencyID], now)
+	}
+	return out
 }
 
 func (c *customer) counter(resourceID, featureID string) *counter {
@@ -206,13 +269,21 @@ func (c *customer) counter(resourceID, featureID string) *counter {
 // periodOf gives the present period of a feature, none if the customer has no
 // entitlement to it.
 func (w *world) periodOf(c *customer, resourceID, featureID string, now time.Time) period {
+	if e := w.entitled(c, resourceID, featureID, now); e != nil {
+		return e.period
+	}
+	return period{}
+}
+
+// entitled gives the present entitlement to a feature, nil if there is none.
+func (w *world) entitled(c *customer, resourceID, featureID string, now time.Time) *entitlement {
 	set, _ := w.state(c.id, resourceID, now)
 	for _, e := range set {
 		if e.feature.ID == featureID {
-			return e.period
+			return e
 		}
 	}
-	return period{}
+	return nil
 }
 
 func optional(s string) *string {

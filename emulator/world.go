@@ -18,6 +18,9 @@ type world struct {
 	subscriptions map[string]*subscription
 	measurements  []Measurement
 	events        []Event
+	uses          []CreditUse
+	delay         time.Duration
+	pending       []pending
 	eventKeys     map[eventKey]bool
 	lastStamp     time.Time
 	serial        int
@@ -35,6 +38,7 @@ type customer struct {
 	promotions           []*promotion
 	counters             map[counterKey]*counter
 	acks                 map[ackKey]usageAck
+	purse                purse
 }
 
 func newWorld(c *catalog) *world {
@@ -64,6 +68,7 @@ func (w *world) addCustomer(id string, now time.Time) (*customer, error) {
 		resources: map[string]time.Time{},
 		counters:  map[counterKey]*counter{},
 		acks:      map[ackKey]usageAck{},
+		purse:     purse{acks: map[creditKey]creditAck{}, updatedAt: map[walletKey]time.Time{}},
 	}
 	w.customers[id] = c
 	return c, nil
@@ -140,6 +145,37 @@ func (w *world) stamp(now time.Time) time.Time {
 	}
 	w.lastStamp = now
 	return now
+}
+
+// pending is work that the service has taken and does later.
+type pending struct {
+	due time.Time
+	do  func(now time.Time)
+}
+
+// later does something when the delay of counting is over, at once without one.
+func (w *world) later(now time.Time, do func(now time.Time)) {
+	if w.delay == 0 {
+		do(now)
+		return
+	}
+	w.pending = append(w.pending, pending{now.Add(w.delay), do})
+}
+
+// settle does what has become due.
+func (w *world) settle(now time.Time) {
+	var rest, due []pending
+	for _, p := range w.pending {
+		if p.due.After(now) {
+			rest = append(rest, p)
+		} else {
+			due = append(due, p)
+		}
+	}
+	w.pending = rest
+	for _, p := range due {
+		p.do(now)
+	}
 }
 
 // nextID gives an id that no call before got, the same ones at every start.

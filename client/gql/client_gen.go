@@ -577,6 +577,70 @@ func (t *MeasurementFields_Credit) GetUsagePeriodEnd() *wire.Time {
 	return t.UsagePeriodEnd
 }
 
+type ConsumeCredits_ConsumeCredits_Credit struct {
+	CurrencyID     string     "json:\"currencyId\" graphql:\"currencyId\""
+	CurrentUsage   float64    "json:\"currentUsage\" graphql:\"currentUsage\""
+	Timestamp      wire.Time  "json:\"timestamp\" graphql:\"timestamp\""
+	UsagePeriodEnd *wire.Time "json:\"usagePeriodEnd,omitempty\" graphql:\"usagePeriodEnd\""
+}
+
+func (t *ConsumeCredits_ConsumeCredits_Credit) GetCurrencyID() string {
+	if t == nil {
+		t = &ConsumeCredits_ConsumeCredits_Credit{}
+	}
+	return t.CurrencyID
+}
+func (t *ConsumeCredits_ConsumeCredits_Credit) GetCurrentUsage() float64 {
+	if t == nil {
+		t = &ConsumeCredits_ConsumeCredits_Credit{}
+	}
+	return t.CurrentUsage
+}
+func (t *ConsumeCredits_ConsumeCredits_Credit) GetTimestamp() *wire.Time {
+	if t == nil {
+		t = &ConsumeCredits_ConsumeCredits_Credit{}
+	}
+	return &t.Timestamp
+}
+func (t *ConsumeCredits_ConsumeCredits_Credit) GetUsagePeriodEnd() *wire.Time {
+	if t == nil {
+		t = &ConsumeCredits_ConsumeCredits_Credit{}
+	}
+	return t.UsagePeriodEnd
+}
+
+type ConsumeCredits_ConsumeCredits struct {
+	Credit     *ConsumeCredits_ConsumeCredits_Credit "json:\"credit,omitempty\" graphql:\"credit\""
+	CurrencyID string                                "json:\"currencyId\" graphql:\"currencyId\""
+	CustomerID string                                "json:\"customerId\" graphql:\"customerId\""
+	ResourceID *string                               "json:\"resourceId,omitempty\" graphql:\"resourceId\""
+}
+
+func (t *ConsumeCredits_ConsumeCredits) GetCredit() *ConsumeCredits_ConsumeCredits_Credit {
+	if t == nil {
+		t = &ConsumeCredits_ConsumeCredits{}
+	}
+	return t.Credit
+}
+func (t *ConsumeCredits_ConsumeCredits) GetCurrencyID() string {
+	if t == nil {
+		t = &ConsumeCredits_ConsumeCredits{}
+	}
+	return t.CurrencyID
+}
+func (t *ConsumeCredits_ConsumeCredits) GetCustomerID() string {
+	if t == nil {
+		t = &ConsumeCredits_ConsumeCredits{}
+	}
+	return t.CustomerID
+}
+func (t *ConsumeCredits_ConsumeCredits) GetResourceID() *string {
+	if t == nil {
+		t = &ConsumeCredits_ConsumeCredits{}
+	}
+	return t.ResourceID
+}
+
 type ProvisionCustomer_ProvisionCustomer_Subscription_SubscriptionFields_Customer struct {
 	CustomerID string "json:\"customerId\" graphql:\"customerId\""
 }
@@ -1308,6 +1372,28 @@ func (t *ReportUsageBulk_ReportUsageBulk_MeasurementFields_Credit) GetUsagePerio
 	return t.UsagePeriodEnd
 }
 
+type ConsumeCreditsResponse struct {
+	ConsumeCredits ConsumeCredits_ConsumeCredits "json:\"consumeCredits\" graphql:\"consumeCredits\""
+}
+
+func (t *ConsumeCreditsResponse) GetConsumeCredits() *ConsumeCredits_ConsumeCredits {
+	if t == nil {
+		t = &ConsumeCreditsResponse{}
+	}
+	return &t.ConsumeCredits
+}
+
+type ConsumeCreditsAsyncResponse struct {
+	ConsumeCreditsAsync *string "json:\"consumeCreditsAsync,omitempty\" graphql:\"consumeCreditsAsync\""
+}
+
+func (t *ConsumeCreditsAsyncResponse) GetConsumeCreditsAsync() *string {
+	if t == nil {
+		t = &ConsumeCreditsAsyncResponse{}
+	}
+	return t.ConsumeCreditsAsync
+}
+
 type GetCustomerByRefIDResponse struct {
 	GetCustomerByRefID *CustomerFields "json:\"getCustomerByRefId,omitempty\" graphql:\"getCustomerByRefId\""
 }
@@ -1405,6 +1491,60 @@ func (t *ReportEventResponse) GetReportEvent() *string {
 		t = &ReportEventResponse{}
 	}
 	return t.ReportEvent
+}
+
+const ConsumeCreditsDocument = `mutation ConsumeCredits ($input: ConsumeCreditInput!) {
+	consumeCredits(input: $input) {
+		customerId
+		currencyId
+		resourceId
+		credit {
+			currencyId
+			currentUsage
+			usagePeriodEnd
+			timestamp
+		}
+	}
+}
+`
+
+func (c *Client) ConsumeCredits(ctx context.Context, input ConsumeCreditInput, interceptors ...clientv2.RequestInterceptor) (*ConsumeCreditsResponse, error) {
+	vars := map[string]any{
+		"input": input,
+	}
+
+	var res ConsumeCreditsResponse
+	if err := c.Client.Post(ctx, "ConsumeCredits", ConsumeCreditsDocument, &res, vars, interceptors...); err != nil {
+		if c.Client.ParseDataWhenErrors {
+			return &res, err
+		}
+
+		return nil, err
+	}
+
+	return &res, nil
+}
+
+const ConsumeCreditsAsyncDocument = `mutation ConsumeCreditsAsync ($input: ConsumeCreditsAsyncInput!) {
+	consumeCreditsAsync(input: $input)
+}
+`
+
+func (c *Client) ConsumeCreditsAsync(ctx context.Context, input ConsumeCreditsAsyncInput, interceptors ...clientv2.RequestInterceptor) (*ConsumeCreditsAsyncResponse, error) {
+	vars := map[string]any{
+		"input": input,
+	}
+
+	var res ConsumeCreditsAsyncResponse
+	if err := c.Client.Post(ctx, "ConsumeCreditsAsync", ConsumeCreditsAsyncDocument, &res, vars, interceptors...); err != nil {
+		if c.Client.ParseDataWhenErrors {
+			return &res, err
+		}
+
+		return nil, err
+	}
+
+	return &res, nil
 }
 
 const GetCustomerByRefIDDocument = `query GetCustomerByRefId ($input: GetCustomerByRefIdInput!) {
@@ -1839,6 +1979,8 @@ func (c *Client) ReportEvent(ctx context.Context, events UsageEventsReportInput,
 }
 
 var DocumentOperationNames = map[string]string{
+	ConsumeCreditsDocument:         "ConsumeCredits",
+	ConsumeCreditsAsyncDocument:    "ConsumeCreditsAsync",
 	GetCustomerByRefIDDocument:     "GetCustomerByRefId",
 	ProvisionCustomerDocument:      "ProvisionCustomer",
 	GetEntitlementsStateDocument:   "GetEntitlementsState",

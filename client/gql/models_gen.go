@@ -51,6 +51,22 @@ type CheckoutOptions struct {
 	SuccessURL            string  `json:"successUrl"`
 }
 
+type ConsumeCreditInput struct {
+	Amount         float64        `json:"amount"`
+	CreatedAt      *wire.Time     `json:"createdAt,omitempty"`
+	CurrencyID     string         `json:"currencyId"`
+	CustomerID     string         `json:"customerId"`
+	Dimensions     map[string]any `json:"dimensions,omitempty"`
+	EnvironmentID  *string        `json:"environmentId,omitempty"`
+	IdempotencyKey string         `json:"idempotencyKey"`
+	ResourceID     *string        `json:"resourceId,omitempty"`
+}
+
+type ConsumeCreditsAsyncInput struct {
+	Consumptions  []*ConsumeCreditInput `json:"consumptions"`
+	EnvironmentID *string               `json:"environmentId,omitempty"`
+}
+
 type CreditRateInput struct {
 	Amount           float64 `json:"amount"`
 	CostFormula      *string `json:"costFormula,omitempty"`

@@ -1,7 +1,7 @@
 // Command stigg-emulator serves an emulated Stigg, for a program that is
 // written in any language, or for a person with curl:
 //
-//	stigg-emulator [-addr 127.0.0.1:4100] [-catalog FILE] [-key KEY]
+//	stigg-emulator [-addr 127.0.0.1:4100] [-catalog FILE | -credits] [-key KEY] [-counting-delay 10s]
 //
 // It prints where it listens and how to ask it something, and serves until it
 // gets SIGINT or SIGTERM. It exits with 1 if it can't serve and with 2 if the
@@ -31,7 +31,7 @@ func main() {
 
 // run serves until ctx ends and gives the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	addr, key, opts, err := parse(args, stdout)
+	addr, key, demo, opts, err := parse(args, stdout)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
@@ -44,7 +44,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "stigg-emulator:", strings.TrimPrefix(err.Error(), "emulator: "))
 		return 1
 	}
-	greet(stdout, srv.URL(), key)
+	greet(stdout, srv.URL(), key, demo)
 	<-ctx.Done()
 	if err := srv.Close(); err != nil {
 		fmt.Fprintln(stderr, "stigg-emulator:", err)
@@ -53,12 +53,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// parse reads the flags; the text of -help goes to help.
-func parse(args []string, help io.Writer) (addr, key string, opts []emulator.Option, err error) {
+// parse reads the flags; the text of -help goes to help. demo is a customer that the
+// built-in catalogs have.
+func parse(args []string, help io.Writer) (addr, key, demo string, opts []emulator.Option, err error) {
+	demo = "customer-demo-01"
 	flags := flag.NewFlagSet("stigg-emulator", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&addr, "addr", "127.0.0.1:4100", "address to listen at; port 0 takes a free one")
 	catalog := flags.String("catalog", "", "file with a catalog instead of the built-in Revvenu")
+	credits := flags.Bool("credits", false, "serve the built-in catalog that sells credits instead of Revvenu")
+	delay := flags.Duration("counting-delay", 0, "how long raw events and asynchronous consumptions take to count; Stigg needs some 10s")
 	flags.StringVar(&key, "key", emulator.DefaultKey, "API key that callers must send")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -66,32 +70,39 @@ func parse(args []string, help io.Writer) (addr, key string, opts []emulator.Opt
 			flags.SetOutput(help)
 			flags.PrintDefaults()
 		}
-		return "", "", nil, err
+		return "", "", "", nil, err
 	}
 	if flags.NArg() > 0 {
-		return "", "", nil, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+		return "", "", "", nil, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
-	opts = append(opts, emulator.WithKey(key))
-	if *catalog != "" {
+	opts = append(opts, emulator.WithKey(key), emulator.WithCountingDelay(*delay))
+	switch {
+	case *catalog != "" && *credits:
+		return "", "", "", nil, errors.New("-catalog and -credits exclude each other")
+	case *catalog != "":
 		opts = append(opts, emulator.WithCatalogFile(*catalog))
+	case *credits:
+		opts = append(opts, emulator.WithCreditsDemo())
+		demo = "customer-tokens"
 	}
-	return addr, key, opts, nil
+	return addr, key, demo, opts, nil
 }
 
 // greet says where things are. A key that was set is not printed: whoever set
 // it knows it.
-func greet(w io.Writer, url, key string) {
+func greet(w io.Writer, url, key, demo string) {
 	if key != emulator.DefaultKey {
 		key = "YOUR-KEY"
 	}
 	fmt.Fprintf(w, `Stigg emulator
   GraphQL   %[1]s/graphql
   edge      %[1]s/v1/c/{customerId}/entitlements-state.json
-  operator  %[1]s/_emulator/usage  (also requests, events, clock, health)
+  operator  %[1]s/_emulator/usage  (also events, credits, requests, faults, clock, health)
 
 Try:
-  curl -s %[1]s/v1/c/customer-demo-01/entitlements-state.json -H 'X-API-KEY: %[2]s'
+  curl -s %[1]s/v1/c/%[3]s/entitlements-state.json -H 'X-API-KEY: %[2]s'
+  curl -s %[1]s/_emulator/faults -d '{"operation":"reportUsageBulk","status":503,"count":3}'
 
 Stop with Ctrl-C.
-`, url, key)
+`, url, key, demo)
 }

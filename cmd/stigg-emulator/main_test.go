@@ -68,6 +68,8 @@ func TestWhatCantBeServedIsOneLineAndAnExitCode(t *testing.T) {
 		{"a busy address", []string{"-addr", busy.Addr().String()}, 1, "address already in use"},
 		{"an address that is none", []string{"-addr", "nowhere"}, 1, "nowhere"},
 		{"a catalog that isn't there", []string{"-catalog", bad + "x"}, 1, "no such file"},
+		{"two catalogs", []string{"-catalog", bad, "-credits"}, 2, "exclude each other"},
+		{"a delay below 0", []string{"-counting-delay", "-1s"}, 1, "counting delay"},
 		{"a catalog that is wrong", []string{"-catalog", bad}, 1, "product.id"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -84,5 +86,40 @@ func TestHelpIsNoError(t *testing.T) {
 	var stdout, stderr strings.Builder
 	if code := run(t.Context(), []string{"-help"}, &stdout, &stderr); code != 0 || !strings.Contains(stdout.String(), "-catalog") || stderr.String() != "" {
 		t.Errorf("exit code %d: %s%s", code, &stdout, &stderr)
+	}
+}
+
+func TestTheCatalogWithCreditsIsServed(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	out, in := io.Pipe()
+	code := make(chan int, 1)
+	go func() {
+		code <- run(ctx, []string{"-addr", "127.0.0.1:0", "-credits"}, in, io.Discard)
+		in.Close()
+	}()
+	var greeting strings.Builder
+	lines := bufio.NewScanner(out)
+	for lines.Scan() && !strings.HasPrefix(lines.Text(), "Stop") {
+		greeting.WriteString(lines.Text() + "\n")
+	}
+	go func() { _, _ = io.Copy(io.Discard, out) }()
+	read := regexp.MustCompile(`http://\S+customer-tokens\S+`).FindString(greeting.String())
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, read, nil)
+	if err != nil {
+		t.Fatalf("%v in\n%s", err, &greeting)
+	}
+	r.Header.Set("X-API-KEY", "stigg-emulator-key")
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	if err != nil || !strings.Contains(string(body), `"currencyId":"currency-tokens"`) {
+		t.Errorf("%s %v", body, err)
+	}
+	stop()
+	if got := <-code; got != 0 {
+		t.Errorf("exit code %d", got)
 	}
 }
