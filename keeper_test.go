@@ -168,8 +168,12 @@ type held struct {
 }
 
 func (h held) Report(ctx context.Context, batch []Usage) ([]Ack, error) {
-	<-h.may
-	return h.stub.Report(ctx, batch)
+	select {
+	case <-h.may:
+		return h.stub.Report(ctx, batch)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 func ptr[T any](v T) *T { return &v }

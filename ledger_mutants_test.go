@@ -57,7 +57,7 @@ var mutants = []mutant{
 	{"usage made before the period counts in it", "account_late.go", "if p != a.cur || !createdAt.Before(p.start) {", "if true {"},
 	{"late usage counts in whatever period there is", "account_late.go", "\tp := a.cur\n\tif createdAt.Before(p.start) {\n\t\tp = ", "\tp := a.cur\n\tif false {\n\t\tp = "},
 	{"a late total counts in whatever period there is", "account_late.go", "\tif createdAt.Before(p.start) {\n\t\treturn ", "\tif false {\n\t\treturn "},
-	{"a total adds", "account_late.go", "max(0, total-(s.used+s.unacked))", "total"},
+	{"a total adds", "account_late.go", "max(0, total-(s.used+s.unacked))", "max(0, total-0*s.used)"},
 	{"a total counts only once acknowledged", "account_late.go", "\tp.wait(more)\n", ""},
 	{"a total forgets what was learned since", "account_late.go", "case a.readAt < sent && a.addedAt < sent:", "case true:"},
 	{"a total is not ordered against reads", "account_late.go", "\ta.lastAck = max(a.lastAck, tick)\n", "\t_ = tick\n"},

@@ -116,25 +116,51 @@ func BenchmarkFloor(b *testing.B) {
 	})
 }
 
+// TestAllocsOfSettling holds what a request that reports costs more than one that fails:
+// its delivery, which another goroutine pays for, apart.
+func TestAllocsOfSettling(t *testing.T) {
+	s := &stub{set: features(metered("f", 0, 1e15))}
+	g := gateOf(t, s, WithReporter(held{s, make(chan struct{})}))
+	once := func(status int) func() {
+		guard := g.MustGuard(Feature("f").Uses(1))
+		r := request("POST", "/", "c")
+		return func() {
+			guard.Serve(Call{Request: r, Method: "POST"}, func(d Decision) { t.Fatal(d.Reason) }, func(*http.Request) {},
+				func() Outcome { return Outcome{Status: status} })
+		}
+	}
+	released, settled := testing.AllocsPerRun(1000, once(500)), testing.AllocsPerRun(1000, once(200))
+	if settled-released > 3 {
+		t.Errorf("settling adds %v allocations to %v, want at most 3", settled-released, released)
+	}
+	t.Logf("%v allocations, %v more to settle", released, settled-released)
+}
+
 // BenchmarkMiddleware is a whole request through a guard, without a router, by what the
 // policy does.
 func BenchmarkMiddleware(b *testing.B) {
-	for name, p := range map[string]Policy{"unmetered": Feature("f"), "metered": Feature("f").Uses(1)} {
+	for name, of := range map[string]struct {
+		policy Policy
+		status int
+	}{"unmetered": {Feature("f"), 200}, "released": {Feature("f").Uses(1), 500}, "settled": {Feature("f").Uses(1), 200}} {
 		b.Run(name, func(b *testing.B) {
-			g, err := New(&stub{set: features(metered("f", 0, 1e15))}, FromTrustedHeader("X-Customer-ID", ""), WithQueue(1<<30))
+			s := &stub{set: features(metered("f", 0, 1e15))}
+			g, err := New(s, FromTrustedHeader("X-Customer-ID", ""), WithQueue(1<<30), WithReporter(held{s, make(chan struct{})}))
 			if err != nil {
 				b.Fatal(err)
 			}
-			guard := g.MustGuard(p)
+			guard := g.MustGuard(of.policy)
 			r := request("POST", "/", "c")
 			b.ReportAllocs()
 			for b.Loop() {
 				guard.Serve(Call{Request: r, Method: "POST"},
 					func(d Decision) { b.Fatal(d.Reason) },
 					func(*http.Request) {},
-					func() Outcome { return Outcome{Status: 500} })
+					func() Outcome { return Outcome{Status: of.status} })
 			}
-			_ = g.Close(b.Context())
+			ended, cancel := context.WithCancel(b.Context())
+			cancel()
+			_ = g.Close(ended) // nobody takes what was settled
 		})
 	}
 }
