@@ -79,7 +79,7 @@ func TestGivingBackNeverCharges(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			ticket.Settle()
+			_ = ticket.Settle()
 			if err := g.Close(t.Context()); err != nil {
 				t.Fatal(err)
 			}

@@ -264,7 +264,7 @@ func TestEntitlementsTellWhatIsKnownHere(t *testing.T) {
 	s := &stub{set: features(metered("f", 3, 5), Entitlement{FeatureID: "on", Kind: Boolean})}
 	g := gateOf(t, s)
 	ticket, _ := g.Admit(t.Context(), Customer{ID: "c"}, Feature("f").Uses(2))
-	ticket.Settle()
+	_ = ticket.Settle()
 	set, err := g.Entitlements(t.Context(), Customer{ID: "c"})
 	if err != nil || len(set.Features) != 2 || set.Features[0].Usage != 5 {
 		t.Errorf("got %+v, %v", set, err)

@@ -28,7 +28,7 @@ func use(t *testing.T, g *Gate, customer string, n float64) {
 	if !d.Allowed {
 		t.Fatalf("denied: %s (%v)", d.Reason, d.Err)
 	}
-	ticket.Settle()
+	_ = ticket.Settle()
 }
 
 func TestTheFirstReportLeavesAtOnceThenBatchesFill(t *testing.T) {
@@ -73,7 +73,7 @@ func TestEveryAttemptCarriesTheSameKeyAndTime(t *testing.T) {
 		admitted := time.Now()
 		ticket, _ := g.Admit(t.Context(), Customer{ID: "c"}, Feature("f").Uses(2))
 		time.Sleep(3 * time.Second) // the handler works
-		ticket.Settle()
+		_ = ticket.Settle()
 		if err := g.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -351,7 +351,7 @@ func TestAFullQueueDeniesInsteadOfLosing(t *testing.T) {
 		if d := g.Check(t.Context(), Customer{ID: "c"}, Feature("f")); !d.Allowed {
 			t.Errorf("what reports nothing is denied too: %q", d.Reason)
 		}
-		running.Settle()
+		_ = running.Settle()
 		s.mu.Lock()
 		up = true
 		s.mu.Unlock()
@@ -399,7 +399,7 @@ func TestCloseWaitsForRunningRequests(t *testing.T) {
 			t.Fatalf("closed with a request running: %v", err)
 		default:
 		}
-		ticket.Settle()
+		_ = ticket.Settle()
 		if err := <-closed; err != nil || len(s.usages()) != 1 {
 			t.Errorf("%d delivered, %v", len(s.usages()), err)
 		}

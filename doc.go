@@ -24,7 +24,16 @@
 //
 // Usage is reported if the handler succeeds (a status below 400, no panic), once: it
 // keeps one idempotency key from birth to acknowledgement. It waits in memory, so a
-// process that is killed loses what it had not delivered; Close delivers all.
+// process that is killed loses what it had not delivered, unless it has an outbox
+// (WithOutbox); Close delivers all.
+//
+// # With an outbox
+//
+// Usage is kept when the handler is done and before its response leaves: what the client
+// sees as success is counted, once, whatever happens to the process. That holds for a
+// response that was not flushed yet. net/http keeps up to 2 kB of it; a handler that
+// writes more, flushes or takes the connection over calls Ticket.Settle before, which
+// returns when the usage is kept.
 //
 // Stigg is asked once per customer and minute, not once per request, and never while
 // a decision can be made without it. If nothing is known of a customer and Stigg does

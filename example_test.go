@@ -22,12 +22,21 @@ func (plan) Entitlements(context.Context, gate.Customer) (gate.EntitlementSet, e
 		{FeatureID: "templates", DisplayName: "Templates", Kind: gate.Metered, Granted: true, Limit: 5, Usage: 2},
 		{FeatureID: "tokens", DisplayName: "Tokens", Kind: gate.Metered, Granted: true, Limit: 1000},
 		{FeatureID: "analytics", DisplayName: "Analytics", Kind: gate.Boolean, Granted: true},
-	}}, nil
+	}, Credits: []gate.Credit{{CurrencyID: "coins", Limit: 50}}}, nil
 }
 
 func (plan) Report(_ context.Context, batch []gate.Usage) ([]gate.Ack, error) {
 	for _, u := range batch {
-		fmt.Printf("reported: %v of %s\n", u.Value, u.FeatureID)
+		switch u.Kind {
+		case gate.UsageChange:
+			fmt.Printf("reported: %v of %s\n", u.Value, u.FeatureID)
+		case gate.UsageTotal:
+			fmt.Printf("reported: %s is %v now\n", u.FeatureID, u.Value)
+		case gate.UsageEvent:
+			fmt.Printf("reported: event %s %s\n", u.Event, u.Dimensions["tokens"])
+		case gate.UsageCredits:
+			fmt.Printf("reported: %v credits of %s\n", u.Value, u.Currency)
+		}
 	}
 	return make([]gate.Ack, len(batch)), nil
 }
@@ -74,7 +83,9 @@ func ExampleGate_Admit() {
 	}
 	defer ticket.Release() // changes nothing once it is settled
 	// … the work …
-	ticket.Settle()
+	if err := ticket.Settle(); err != nil {
+		fmt.Println(err)
+	}
 	fmt.Println(g.Close(context.Background()))
 	// Output:
 	// reported: 2 of templates

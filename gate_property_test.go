@@ -139,7 +139,7 @@ func (s *tally) visit(g *Gate, c Customer, r *rand.Rand) {
 	if r.IntN(3) == 0 {
 		s.promise(c, feature, -n)
 		t.Release()
-		t.Settle() // changes nothing
+		_ = t.Settle() // changes nothing
 		return
 	}
 	if used := float64(r.IntN(int(n) + 1)); r.IntN(4) == 0 {
@@ -149,12 +149,12 @@ func (s *tally) visit(g *Gate, c Customer, r *rand.Rand) {
 		s.promise(c, feature, used-n)
 		n = used
 	}
-	t.Settle()
+	_ = t.Settle()
 	t.Release() // changes nothing
 	if feature == "seats" && n > 0 && r.IntN(2) == 0 {
 		back, d := g.Admit(context.Background(), c, Feature(feature).Frees(n))
 		if d.Allowed {
-			back.Settle()
+			_ = back.Settle()
 		}
 	}
 }
@@ -244,7 +244,7 @@ func TestOfManyWhoAskAtOnceTheLimitGetsIn(t *testing.T) {
 			switch {
 			case d.Allowed:
 				allowed++
-				tickets[i].Settle()
+				_ = tickets[i].Settle()
 			case d.Reason != ReasonPending:
 				t.Fatalf("refused for %q, though the units are only held", d.Reason)
 			}
@@ -292,7 +292,7 @@ func TestAnyHoldsOnlyTheFirstThatFits(t *testing.T) {
 		for range 100 {
 			wait.Go(func() {
 				if ticket, d := g.Admit(t.Context(), c, Any(Feature("seats").Uses(1), Feature("scarce").Uses(1))); d.Allowed {
-					ticket.Settle()
+					_ = ticket.Settle()
 				}
 			})
 		}

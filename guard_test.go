@@ -50,11 +50,11 @@ func TestWhatIsReported(t *testing.T) {
 		{"giving back", Feature("f").Frees(3), "DELETE", answer(200), -3},
 		{"giving back another amount", Feature("f").Frees(3), "DELETE", set(1), -1},
 		{"giving back fails", Feature("f").Frees(3), "DELETE", answer(500), 0},
-		{"settled early, then a failure", uses, "POST", func(w http.ResponseWriter, r *http.Request) { TicketFrom(r.Context()).Settle(); w.WriteHeader(500) }, 2},
+		{"settled early, then a failure", uses, "POST", func(w http.ResponseWriter, r *http.Request) { _ = TicketFrom(r.Context()).Settle(); w.WriteHeader(500) }, 2},
 		{"released early, then a success", uses, "POST", func(_ http.ResponseWriter, r *http.Request) { TicketFrom(r.Context()).Release() }, 0},
 		{"settled twice", uses, "POST", func(_ http.ResponseWriter, r *http.Request) {
-			TicketFrom(r.Context()).Settle()
-			TicketFrom(r.Context()).Settle()
+			_ = TicketFrom(r.Context()).Settle()
+			_ = TicketFrom(r.Context()).Settle()
 		}, 2},
 		{"asking reports nothing", Feature("f").Asks(2), "POST", answer(200), 0},
 		{"having reports nothing", Feature("f"), "POST", answer(200), 0},
@@ -168,7 +168,7 @@ func TestTheHandlersRequestKeepsItsContext(t *testing.T) {
 
 func TestATicketThatIsNotThere(t *testing.T) {
 	var ticket *Ticket
-	ticket.Settle()
+	_ = ticket.Settle()
 	ticket.Release()
 	if err := ticket.Use(1); !errors.Is(err, ErrNoTicket) {
 		t.Errorf("got %v", err)
@@ -178,7 +178,7 @@ func TestATicketThatIsNotThere(t *testing.T) {
 	if plain == nil || !d.Allowed {
 		t.Fatalf("got %v, %+v", plain, d)
 	}
-	plain.Settle()
+	_ = plain.Settle()
 	both, _ := g.Admit(t.Context(), Customer{ID: "c"}, All(Feature("f").Uses(1), Feature("e").Uses(1)))
 	if err := both.Use(2); !errors.Is(err, ErrSeveralUses) {
 		t.Errorf("got %v", err)

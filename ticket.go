@@ -208,12 +208,14 @@ func (t *Ticket) end(o Outcome, report bool) error {
 	holds := t.holds
 	t.mu.Unlock()
 
+	d, reports := t.gate.delivery, 0
+	defer t.book.unpin()
+	defer func() { d.vacate(t.slots - reports) }()
 	var reported []Usage
-	if t.ctx != nil {
+	if t.ctx != nil { // told before the places are free, which Close waits for
 		o.Duration = t.gate.now().Sub(t.admitted)
 		defer func() { t.gate.observer.Settled(t.ctx, t.decision, o, reported) }()
 	}
-	defer t.book.unpin()
 	var first [1]parcel
 	parcels := first[:0]
 	for i := range holds {
@@ -226,15 +228,14 @@ func (t *Ticket) end(o Outcome, report bool) error {
 			continue
 		}
 		t.book.pin() // never forgotten here: the ticket still pins it
-		parcels = append(parcels, t.gate.delivery.parcel(t.book, h))
+		parcels = append(parcels, d.parcel(t.book, h))
 		if t.ctx != nil {
 			reported = append(reported, parcels[len(parcels)-1].Usage)
 		}
 	}
-	d := t.gate.delivery
 	err := d.keeper.keep(context.Background(), parcels)
 	d.enqueue(parcels...)
-	d.vacate(t.slots - len(parcels))
+	reports = len(parcels)
 	return err
 }
 

@@ -136,8 +136,8 @@ func TestAWalletIsNeverOverdrawnByRequestsThatRun(t *testing.T) {
 	if !d.Allowed {
 		t.Errorf("2 credits were released: got %q", d.Reason)
 	}
-	first.Settle()
-	again.Settle()
+	_ = first.Settle()
+	_ = again.Settle()
 	if _, d := admit(); d.Reason != ReasonInsufficientCredits {
 		t.Errorf("4 of 5 credits are spent: got %q, want %q", d.Reason, ReasonInsufficientCredits)
 	}

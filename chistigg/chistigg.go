@@ -3,11 +3,13 @@
 //	r.With(chistigg.Require(g, gate.Feature("feature-02-campaigns").Uses(1))).Post("/campaigns", createCampaign)
 //
 // The order is recovery, authentication, gate, handler. Two gates on one request charge twice.
+// gatetest.Run holds the adapter to all this: go test -race ./chistigg.
 package chistigg
 
 import (
 	"cmp"
 	"net/http"
+	"strings"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/stiggate/gate"
@@ -20,56 +22,57 @@ func Require(g *gate.Gate, p gate.Policy) func(http.Handler) http.Handler {
 	guard := g.MustGuard(p)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			nethttp.Serve(g, guard, gate.Call{Request: r, Method: method(r)}, w, next)
+			nethttp.Serve(g, guard, called(r), w, next)
 		})
 	}
 }
 
-// Routes returns a middleware for the root router's Use, before routes are registered,
-// that guards by a table of route patterns ("GET /v1/cities/{city}", through groups and
-// mounts). It panics if a policy or a key is wrong; see Verify. A request that matches no
-// route gets chi's 404 or 405 at once, so that no rewriting behind the gate opens one: put
-// CORS, StripSlashes, GetHead and the like before it. In a mount the rest is denied.
+// Routes returns a middleware for the root router's Use, before routes are registered, that
+// guards by a table of route patterns ("GET /v1/cities/{city}", through groups and mounts). It
+// panics if a policy or a key is wrong; see Verify. What matches no route gets chi's 404 or 405
+// at once: put StripSlashes, GetHead, CORS and the like before it. In a mount the rest is denied.
 func Routes(g *gate.Gate, t gate.Table, rest gate.Rest) func(http.Handler) http.Handler {
 	root, mounted := g.MustGuards(t, rest), g.MustGuards(t, gate.DenyRest)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			c, guards := chi.RouteContext(r.Context()), root
-			verb := cmp.Or(c.RouteMethod, r.Method)
-			pattern := c.Routes.Find(chi.NewRouteContext(), verb, path(r, c))
-			if len(c.RoutePatterns) > 0 {
-				guards = mounted
-			} else if pattern == "" {
-				miss(w, r, c.Routes.(*chi.Mux), path(r, c))
-				return
+			call, guards := called(r), mounted
+			c, verb, path := at(r)
+			if len(c.RoutePatterns) == 0 {
+				if guards = root; call.Route == "" {
+					miss(w, r, c.Routes.(*chi.Mux), path)
+					return
+				}
 			}
-			guard, named := guards.Find(verb, pattern)
+			guard, named := guards.Find(verb, call.Route)
 			for i := 0; i < 3 && !named; i++ { // chi's tree has a mount's own path, its list has not
-				guard, named = guards.Find(verb, pattern+[]string{"/", "/*", "*"}[i])
+				guard, named = guards.Find(verb, call.Route+[]string{"/", "/*", "*"}[i])
 			}
-			nethttp.Serve(g, guard, gate.Call{Request: r, Route: pattern, Method: method(r)}, w, next)
+			nethttp.Serve(g, guard, call, w, next)
 		})
 	}
 }
 
-// path is what the root router matches: StripSlashes and the like rewrite it, and inside a
-// mount chi's context has only the mount's part (go-chi/chi#270, #872).
-func path(r *http.Request, c *chi.Context) string {
-	if full := cmp.Or(r.URL.RawPath, r.URL.Path, "/"); len(c.RoutePatterns) > 0 || c.RoutePath == "" {
-		return full
+// at is chi's context, and what its root router matches: in a mount chi has but a part of the path.
+func at(r *http.Request) (c *chi.Context, verb, path string) {
+	c = cmp.Or(chi.RouteContext(r.Context()), &chi.Context{}) // an empty one outside chi
+	if path = c.RoutePath; len(c.RoutePatterns) > 0 || path == "" {
+		path = cmp.Or(r.URL.RawPath, r.URL.Path, "/")
 	}
-	return c.RoutePath
+	return c, cmp.Or(c.RouteMethod, r.Method), path
 }
 
-// method is what the route is registered for, "" if that is not surely one method.
-func method(r *http.Request) string {
-	c := cmp.Or(chi.RouteContext(r.Context()), chi.NewRouteContext())
-	matches := func(m string) bool { return c.Routes != nil && c.Routes.Match(chi.NewRouteContext(), m, path(r, c)) }
-	verb := cmp.Or(c.RouteMethod, r.Method)
-	if (r.Method == "HEAD" || r.Method == "OPTIONS") && (!matches(verb) || matches("TRACE")) {
-		return ""
+// called is the request with its whole pattern, of which chi knows a part at most in mounts
+// (go-chi/chi#692, #872), and its route's method, "" if that is not surely one.
+func called(r *http.Request) gate.Call {
+	c, verb, path := at(r)
+	route := strings.Join(c.RoutePatterns, "")
+	if c.Routes != nil && (len(c.RoutePatterns) != 1 || strings.HasSuffix(route, "*")) {
+		route = c.Routes.Find(chi.NewRouteContext(), verb, path)
 	}
-	return verb
+	if (r.Method == "HEAD" || r.Method == "OPTIONS") && (route == "" || c.Routes.Match(chi.NewRouteContext(), "TRACE", path)) {
+		verb = ""
+	}
+	return gate.Call{Request: r, Route: route, Method: verb}
 }
 
 // miss is chi's own answer to what matches no route.

@@ -4,7 +4,10 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"path"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
@@ -14,13 +17,7 @@ import (
 	"github.com/stiggate/gate/gatetest"
 )
 
-func register(router chi.Router, routes []gatetest.Route) {
-	for _, r := range routes {
-		register1(router, r)
-	}
-}
-
-func register1(router chi.Router, r gatetest.Route) {
+func register(router chi.Router, r gatetest.Route) {
 	if r.Method == "" {
 		router.Handle(r.Pattern, r.Handler)
 		return
@@ -28,25 +25,104 @@ func register1(router chi.Router, r gatetest.Route) {
 	router.Method(r.Method, r.Pattern, r.Handler)
 }
 
+// silent keeps chi's Recoverer from printing the panics that are part of the suite.
+type silent struct{}
+
+func (silent) Write(int, int, http.Header, time.Duration, any) {}
+func (silent) Panic(any, []byte)                               {}
+
+func quiet(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, middleware.WithLogEntry(r, silent{}))
+	})
+}
+
+// behind is the router's part behind all that the suite asks for.
+func behind(router chi.Router, g *gate.Gate, r gatetest.Route) chi.Router {
+	if r.Recovery == gatetest.RecoveryOutside {
+		router = router.With(quiet, middleware.Recoverer)
+	}
+	if r.Before != nil {
+		router = router.With(func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+				r.Before(w, req, func(req *http.Request) *http.Request {
+					next.ServeHTTP(w, req)
+					return req
+				})
+			})
+		})
+	}
+	for _, p := range r.Policies {
+		router = router.With(chistigg.Require(g, p))
+	}
+	if r.Recovery == gatetest.RecoveryInside {
+		router = router.With(quiet, middleware.Recoverer)
+	}
+	return router
+}
+
 func TestAdapter(t *testing.T) {
+	group := func(put func(root chi.Router, prefix string, fill func(chi.Router))) gatetest.Group {
+		return func(g *gate.Gate, prefix string, p gate.Policy, routes []gatetest.Route) http.Handler {
+			router := chi.NewRouter()
+			put(router, prefix, func(group chi.Router) {
+				group.Use(chistigg.Require(g, p))
+				for _, r := range routes {
+					register(group, r)
+				}
+			})
+			return router
+		}
+	}
 	gatetest.Run(t, gatetest.Adapter{
 		Guarded: func(g *gate.Gate, routes []gatetest.Route) http.Handler {
 			router := chi.NewRouter()
 			for _, r := range routes {
-				register1(router.With(chistigg.Require(g, r.Policy)), r)
+				register(behind(router, g, r), r)
 			}
 			return router
 		},
 		Tabled: func(g *gate.Gate, routes []gatetest.Route, t gate.Table, rest gate.Rest) http.Handler {
 			router := chi.NewRouter()
 			router.Use(chistigg.Routes(g, t, rest))
-			register(router, routes)
+			for _, r := range routes {
+				register(router, r)
+			}
 			return router
 		},
 		Verify: func(routes []gatetest.Route, t gate.Table) error {
 			router := chi.NewRouter()
-			register(router, routes)
+			for _, r := range routes {
+				register(router, r)
+			}
 			return chistigg.Verify(router, t)
+		},
+		Grouped: map[string]gatetest.Group{
+			"the root": func(g *gate.Gate, prefix string, p gate.Policy, routes []gatetest.Route) http.Handler {
+				router := chi.NewRouter()
+				router.Use(chistigg.Require(g, p))
+				for _, r := range routes {
+					r.Pattern = prefix + r.Pattern
+					register(router, r)
+				}
+				return router
+			},
+			"Route": group(func(root chi.Router, prefix string, fill func(chi.Router)) { root.Route(prefix, fill) }),
+			"Group in Route": group(func(root chi.Router, prefix string, fill func(chi.Router)) {
+				root.Route(prefix, func(r chi.Router) { r.Group(fill) })
+			}),
+			"a mount": group(func(root chi.Router, prefix string, fill func(chi.Router)) {
+				mounted := chi.NewRouter()
+				fill(mounted)
+				root.Mount(prefix, mounted)
+			}),
+			"a mount in a mount": group(func(root chi.Router, prefix string, fill func(chi.Router)) {
+				first, second := path.Split(prefix)
+				outer, inner := chi.NewRouter(), chi.NewRouter()
+				fill(inner)
+				outer.Mount("/"+second, inner)
+				root.Mount(strings.TrimSuffix(first, "/"), outer)
+			}),
 		},
 	})
 }
@@ -60,7 +136,7 @@ func (source) Entitlements(context.Context, gate.Customer) (gate.EntitlementSet,
 
 func newGate(t *testing.T) *gate.Gate {
 	t.Helper()
-	g, err := gate.New(source{}, gate.FromTrustedHeader("X-Customer-ID", ""))
+	g, err := gate.New(source{}, gate.FromTrustedHeader("X-Customer-ID", ""), gate.WithDecisionDeadline(time.Minute))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,5 +237,12 @@ func TestNothingOpensAGuardedRoute(t *testing.T) {
 				t.Errorf("%s, rest %d: got %d, want %d", tt.name, rest, w.Code, tt.want)
 			}
 		}
+	}
+}
+
+func TestRequireWorksWithoutChi(t *testing.T) {
+	h := chistigg.Require(newGate(t), gate.Feature("off"))(http.HandlerFunc(noContent))
+	if got := get(h, "/off"); got != http.StatusPaymentRequired {
+		t.Errorf("got %d, want 402", got)
 	}
 }

@@ -3,8 +3,8 @@
 //	e.POST("/campaigns", createCampaign, echostigg.Require(g, gate.Feature("feature-02-campaigns").Uses(1)))
 //
 // The order is recovery, CORS, authentication, gate, handler: recovery behind the gate hides
-// panics. Methods and paths are rewritten in e.Pre. Two gates on one request charge twice. The
-// adapter passes gatetest.Run.
+// panics. Methods and paths are rewritten in e.Pre. Two gates on one request charge twice.
+// gatetest.Run holds the adapter to all this: go test -race ./echostigg.
 package echostigg
 
 import (
@@ -70,7 +70,7 @@ func guarded(g *gate.Gate, with []Option, find func(echo.Context) *gate.Guard) e
 			if guard == nil {
 				return echo.NotFoundHandler(c)
 			}
-			guard.Serve(gate.Call{Request: r, Route: c.Path(), Method: routes.Method(c)},
+			guard.Serve(gate.Call{Request: r, Route: c.Path(), Method: routes.Method(c), Header: res.Header()},
 				func(d gate.Decision) {
 					if !o.asError {
 						g.WriteDenial(res, r, d)

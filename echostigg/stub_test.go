@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stiggate/gate"
 )
@@ -49,7 +50,7 @@ func (s *stigg) Settled(_ context.Context, _ gate.Decision, o gate.Outcome, _ []
 func newGate(t *testing.T) (*gate.Gate, *stigg) {
 	t.Helper()
 	s := &stigg{}
-	g, err := gate.New(s, gate.FromTrustedHeader("X-Customer-ID", ""), gate.WithObserver(s))
+	g, err := gate.New(s, gate.FromTrustedHeader("X-Customer-ID", ""), gate.WithObserver(s), gate.WithDecisionDeadline(time.Minute))
 	if err != nil {
 		t.Fatal(err)
 	}

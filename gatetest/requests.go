@@ -6,54 +6,63 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"testing"
 
 	"github.com/stiggate/gate"
 )
 
-// request is one row of the suite.
+// request is one row of the suite: a request and what must come of it.
 type request struct {
 	name           string
 	method, target string
 	header         map[string]string
 
-	status  int
-	code    string             // of a denial
-	broken  bool               // the connection breaks, as for a panic
-	uses    map[string]float64 // what must be reported; nothing else may
-	unasked bool               // Stigg must not be asked
-	html    bool               // the denial must be a page
+	status  int    // 0: the connection breaks, as for a panic
+	code    string // of a denial
+	uses    uses   // what must be reported; nothing else may
+	unasked bool   // Stigg must not be asked
+	html    bool   // the denial must be a page
+	hints   int    // the number of 103s in front of the answer, if it matters
 }
 
 func as(customer string) map[string]string { return map[string]string{"X-Customer-ID": customer} }
 
-// routes is what the suite serves.
+// preflight is the header of a CORS preflight.
+func preflight() map[string]string {
+	return map[string]string{"Origin": "https://app.example.com", "Access-Control-Request-Method": "POST"}
+}
+
+// route is a Route behind one gate.
+func route(method, pattern string, p gate.Policy, h http.HandlerFunc) Route {
+	return Route{Method: method, Pattern: pattern, Policies: []gate.Policy{p}, Handler: h}
+}
+
+// manyTwo is the policy of most routes: it uses 2 of a lot.
+func manyTwo() gate.Policy { return gate.Feature("many").Uses(2) }
+
+// routes is what the table of requests speaks of.
 func routes() []Route {
-	many := gate.Feature("many")
+	many := manyTwo()
 	return []Route{
-		{"POST", "/many", many.Uses(2), answerStatus},
-		{"POST", "/panic", many.Uses(2), func(http.ResponseWriter, *http.Request) { panic("boom") }},
-		{"POST", "/panic-late", many.Uses(2), panicLate},
-		{"POST", "/abort", many.Uses(2), func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }},
-		{"POST", "/nothing", many.Uses(2), func(http.ResponseWriter, *http.Request) {}},
-		{"POST", "/hints", many.Uses(2), hints},
-		{"POST", "/flush", many.Uses(2), flush},
-		{"POST", "/late", many.Uses(2), late},
-		{"POST", "/echo", many.Uses(2), func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) }},
-		{"GET", "/many", many.Uses(2), answerStatus},
-		{"POST", "/near", gate.Feature("near").UsesFunc(amount), answerStatus},
-		{"DELETE", "/near", gate.Feature("near").FreesFunc(amount), answerStatus},
-		{"GET", "/on", gate.Feature("on"), answerStatus},
-		{"GET", "/off", gate.Feature("off"), answerStatus},
-		{"GET", "/size", gate.Feature("size").AsksFunc(amount), answerStatus},
-		{"GET", "/cities/{city}", gate.Feature("cities").ValuesFunc(city), answerStatus},
-		{"GET", "/mismatch", gate.Feature("on").Uses(1), answerStatus},
-		{"GET", "/both", gate.All(gate.Feature("on"), gate.Feature("many").Uses(1), gate.Feature("off")), answerStatus},
-		{"GET", "/either", gate.Any(gate.Feature("off"), gate.Feature("many").Uses(1)), answerStatus},
-		{"GET", "/public", gate.Public(), answerStatus},
-		{"OPTIONS", "/many", gate.Feature("on"), answerStatus},
-		{"HEAD", "/head", many.Uses(2), answerStatus},
-		{"", "/any", many.Uses(2), answerStatus},
-		{"POST", "/copy", many.Uses(2), copyBroken},
+		route("POST", "/many", many, answerStatus),
+		route("GET", "/many", many, answerStatus),
+		route("OPTIONS", "/many", gate.Feature("on"), answerStatus),
+		route("HEAD", "/head", many, answerStatus),
+		route("", "/any", many, answerStatus),
+		route("POST", "/nothing", many, func(http.ResponseWriter, *http.Request) {}),
+		route("POST", "/hints", many, hints),
+		route("POST", "/late", many, late),
+		route("POST", "/copy", many, copyBroken),
+		route("POST", "/near", gate.Feature("near").UsesFunc(amount), answerStatus),
+		route("DELETE", "/near", gate.Feature("near").FreesFunc(amount), answerStatus),
+		route("GET", "/on", gate.Feature("on"), answerStatus),
+		route("GET", "/off", gate.Feature("off"), answerStatus),
+		route("GET", "/size", gate.Feature("size").AsksFunc(amount), answerStatus),
+		route("GET", "/cities/{city}", gate.Feature("cities").ValuesFunc(city), answerStatus),
+		route("GET", "/mismatch", gate.Feature("on").Uses(1), answerStatus),
+		route("GET", "/both", gate.All(gate.Feature("on"), gate.Feature("many").Uses(1), gate.Feature("off")), answerStatus),
+		route("GET", "/either", gate.Any(gate.Feature("off"), gate.Feature("many").Uses(1)), answerStatus),
+		route("GET", "/public", gate.Public(), answerStatus),
 	}
 }
 
@@ -66,27 +75,16 @@ func answerStatus(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, "ok")
 }
 
-func panicLate(w http.ResponseWriter, _ *http.Request) {
-	_, _ = io.WriteString(w, "a body that is on its way")
-	_ = http.NewResponseController(w).Flush()
-	panic("boom")
-}
-
 func hints(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Link", "</style.css>; rel=preload")
 	w.WriteHeader(http.StatusEarlyHints)
 	answerStatus(w, r)
 }
 
-func flush(w http.ResponseWriter, _ *http.Request) {
-	if f, ok := w.(http.Flusher); ok {
-		f.Flush()
-	}
-	w.WriteHeader(http.StatusInternalServerError) // too late: 200 is on the wire
-}
-
+// late uses ?n= in place of what was asked for.
 func late(w http.ResponseWriter, r *http.Request) {
-	if err := gate.TicketFrom(r.Context()).Use(7); err != nil {
+	n, _ := strconv.ParseFloat(r.URL.Query().Get("n"), 64)
+	if err := gate.TicketFrom(r.Context()).Use(n); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 	}
 }
@@ -118,32 +116,32 @@ func city(r *http.Request) ([]string, error) {
 
 // requests is the suite's table.
 func requests() []request {
-	used := func(feature string, n float64) map[string]float64 { return map[string]float64{feature: n} }
+	used := func(feature string, n float64) uses { return uses{feature: n} }
 	payer := as("payer")
-	preflight := map[string]string{"Origin": "https://app.example.com", "Access-Control-Request-Method": "POST"}
 	return []request{
 		{name: "success", method: "POST", target: "/many?status=201", header: payer, status: 201, uses: used("many", 2)},
 		{name: "an implicit 200", method: "POST", target: "/many", header: payer, status: 200, uses: used("many", 2)},
 		{name: "nothing written", method: "POST", target: "/nothing", header: payer, status: 200, uses: used("many", 2)},
 		{name: "204", method: "POST", target: "/many?status=204", header: payer, status: 204, uses: used("many", 2)},
 		{name: "304", method: "POST", target: "/many?status=304", header: payer, status: 304, uses: used("many", 2)},
+		{name: "303", method: "POST", target: "/many?status=303", header: payer, status: 303, uses: used("many", 2)},
 		{name: "404 of the handler", method: "POST", target: "/many?status=404", header: payer, status: 404},
 		{name: "402 of the handler", method: "POST", target: "/many?status=402", header: payer, status: 402},
+		{name: "429 of the handler", method: "POST", target: "/many?status=429", header: payer, status: 429},
+		{name: "503 of the handler", method: "POST", target: "/many?status=503", header: payer, status: 503},
 		{name: "500 of the handler", method: "POST", target: "/many?status=500", header: payer, status: 500},
-		{name: "a panic", method: "POST", target: "/panic", header: payer, broken: true},
-		{name: "a panic after a body", method: "POST", target: "/panic-late", header: payer, broken: true},
-		{name: "an abort", method: "POST", target: "/abort", header: payer, broken: true},
 		{name: "early hints, then success", method: "POST", target: "/hints?status=201", header: payer, status: 201, uses: used("many", 2)},
+		{name: "early hints reach the client", method: "POST", target: "/hints?status=200", header: payer, hints: 1, status: 200, uses: used("many", 2)},
 		{name: "early hints, then failure", method: "POST", target: "/hints?status=500", header: payer, status: 500},
-		{name: "a flush commits the success", method: "POST", target: "/flush", header: payer, status: 200, uses: used("many", 2)},
-		{name: "a late amount", method: "POST", target: "/late", header: payer, status: 200, uses: used("many", 7)},
-		{name: "an empty body is left alone", method: "POST", target: "/echo", header: payer, status: 200, uses: used("many", 2)},
+		{name: "a late amount", method: "POST", target: "/late?n=7", header: payer, status: 200, uses: used("many", 7)},
+		{name: "a late amount of nothing", method: "POST", target: "/late?n=0", header: payer, status: 200},
+		{name: "a late amount that is none", method: "POST", target: "/late?n=-1", header: payer, status: 500},
 		{name: "a copy that breaks at once", method: "POST", target: "/copy", header: payer, status: 502},
 		{name: "HEAD uses nothing", method: "HEAD", target: "/head", header: payer, status: 200},
 		{name: "HEAD is checked all the same", method: "HEAD", target: "/head", header: as("none"), status: 402},
 		{name: "a route of all methods", method: "POST", target: "/any", header: payer, status: 200, uses: used("many", 2)},
 		{name: "HEAD of a route of all methods", method: "HEAD", target: "/any", header: payer, status: 200, uses: used("many", 2)},
-		{name: "a route of all methods can't be had by looking like a preflight", method: "OPTIONS", target: "/any", header: preflight, status: 401, code: "customer_unresolved", unasked: true},
+		{name: "a route of all methods can't be had by looking like a preflight", method: "OPTIONS", target: "/any", header: preflight(), status: 401, code: "customer_unresolved", unasked: true},
 		{name: "GET", method: "GET", target: "/many", header: payer, status: 200, uses: used("many", 2)},
 
 		{name: "up to the limit", method: "POST", target: "/near?n=2", header: payer, status: 200, uses: used("near", 2)},
@@ -183,9 +181,50 @@ func requests() []request {
 		{name: "a customer with a space", method: "POST", target: "/many", header: as("a b"), status: 401, code: "customer_unresolved", unasked: true},
 
 		{name: "a public route", method: "GET", target: "/public", status: 200, unasked: true},
-		{name: "a preflight", method: "OPTIONS", target: "/many", header: preflight, status: 200, unasked: true},
+		{name: "a preflight", method: "OPTIONS", target: "/many", header: preflight(), status: 200, unasked: true},
 		{name: "a plain OPTIONS", method: "OPTIONS", target: "/many", status: 401, code: "customer_unresolved", unasked: true},
 		{name: "no such route", method: "GET", target: "/nowhere", status: 404, unasked: true},
 		{name: "no such method", method: "PUT", target: "/on", status: 405, unasked: true},
+	}
+}
+
+// requestRows are the table's rows.
+func requestRows(a Adapter) []row {
+	var rows []row
+	for _, tt := range requests() {
+		rows = append(rows, over("requests", tt.name, func(t testing.TB, p protocol) {
+			tt.check(t, a.guarded(t, p, routes()...), p)
+		})...)
+	}
+	return rows
+}
+
+// check sends the request and holds everything that comes of it to the row.
+func (tt request) check(t testing.TB, b *bench, p protocol) {
+	t.Helper()
+	r := b.new(t, tt.method, tt.target, "", nil)
+	for name, value := range tt.header {
+		r.Header.Set(name, value)
+	}
+	got := b.send(r)
+	got.wants(t, tt.status)
+	if got.code != tt.code {
+		t.Errorf("got the code %q, want %q\n%s", got.code, tt.code, got.body)
+	}
+	if got.protocol != int(p) {
+		t.Errorf("answered over HTTP/%d, want %d", got.protocol, p)
+	}
+	if page := strings.HasPrefix(got.header.Get("Content-Type"), "text/html"); page != tt.html {
+		t.Errorf("an answer of type %q, want a page: %v", got.header.Get("Content-Type"), tt.html)
+	}
+	if tt.hints > 0 && (len(got.hints) != tt.hints || got.hints[0].Get("Link") == "") {
+		t.Errorf("early hints %v, want %d", got.hints, tt.hints)
+	}
+	b.bills(t, tt.uses)
+	if tt.unasked && b.stigg.asked() != 0 {
+		t.Errorf("%d upstream calls, want none", b.stigg.asked())
+	}
+	if n := len(b.seen.settled); n > 1 || len(tt.uses) > 0 && n != 1 {
+		t.Errorf("settled %d times: %+v", n, b.seen.settled)
 	}
 }

@@ -12,6 +12,8 @@ import (
 // stigg is what the suite's customers have, and the record of what they used. It
 // counts each measurement once, by its key.
 type stigg struct {
+	slow chan struct{} // what is read of the customer "slow" waits for it
+
 	mu   sync.Mutex
 	used map[string]float64 // by feature
 	keys map[string]bool
@@ -19,15 +21,31 @@ type stigg struct {
 }
 
 func newStigg() *stigg {
-	return &stigg{used: map[string]float64{"near": 3}, keys: make(map[string]bool)}
+	return &stigg{
+		slow: make(chan struct{}),
+		used: map[string]float64{"near": 3, "monthly": 3},
+		keys: make(map[string]bool),
+	}
+}
+
+// month is the usage period of the feature "monthly".
+var month = [2]time.Time{
+	time.Date(2030, time.January, 1, 0, 0, 0, 0, time.UTC),
+	time.Date(2030, time.February, 1, 0, 0, 0, 0, time.UTC),
 }
 
 // Entitlements gives all customers the same, but for those whose id says otherwise.
-func (s *stigg) Entitlements(_ context.Context, c gate.Customer) (gate.EntitlementSet, error) {
+func (s *stigg) Entitlements(ctx context.Context, c gate.Customer) (gate.EntitlementSet, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.asks++
+	s.mu.Unlock()
 	switch c.ID {
+	case "slow":
+		select {
+		case <-s.slow:
+		case <-ctx.Done():
+			return gate.EntitlementSet{}, ctx.Err()
+		}
 	case "down":
 		return gate.EntitlementSet{}, errors.New("gatetest: down")
 	case "none":
@@ -37,10 +55,17 @@ func (s *stigg) Entitlements(_ context.Context, c gate.Customer) (gate.Entitleme
 	case "unknown":
 		return gate.EntitlementSet{Denied: gate.ReasonCustomerNotFound}, nil
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	return gate.EntitlementSet{Features: []gate.Entitlement{
 		{FeatureID: "many", DisplayName: "Many", Kind: gate.Metered, Granted: true, Limit: 1e6, Usage: s.used["many"]},
+		{FeatureID: "other", DisplayName: "Other", Kind: gate.Metered, Granted: true, Limit: 1e6, Usage: s.used["other"]},
 		{FeatureID: "near", DisplayName: "Near", Kind: gate.Metered, Granted: true, Limit: 5, Usage: s.used["near"]},
 		{FeatureID: "twelve", DisplayName: "Twelve", Kind: gate.Metered, Granted: true, Limit: 12, Usage: s.used["twelve"]},
+		{
+			FeatureID: "monthly", DisplayName: "Monthly", Kind: gate.Metered, Granted: true, Limit: 10, Usage: s.used["monthly"],
+			Reset: gate.ResetMonth, Anchor: month[0], PeriodStart: month[0], PeriodEnd: month[1],
+		},
 		{FeatureID: "on", DisplayName: "On", Kind: gate.Boolean, Granted: true},
 		{FeatureID: "size", DisplayName: "Size", Kind: gate.Configuration, Granted: true, Limit: 5},
 		{FeatureID: "cities", DisplayName: "Cities", Kind: gate.Enum, Granted: true, Values: []string{"NY", "LA"}},
@@ -67,4 +92,11 @@ func (s *stigg) reported(feature string) float64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.used[feature] - newStigg().used[feature]
+}
+
+// asked is how often entitlements were read.
+func (s *stigg) asked() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.asks
 }

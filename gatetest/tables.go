@@ -21,19 +21,33 @@ func tableRoutes() []Route {
 	}
 }
 
-func table() gate.Table {
-	return gate.Table{
-		"POST /v1/many":        gate.Feature("many").Uses(2),
+// table is the table as the router spells it, with more entries.
+func (a Adapter) table(more gate.Table) gate.Table {
+	spelled := gate.Table{}
+	for _, t := range []gate.Table{{
+		"POST /v1/many":        manyTwo(),
 		"GET /v1/items/{item}": gate.Feature("off"),
 		"GET /v1/open":         gate.Public(),
 		"/v1/any":              gate.Feature("off"),
+	}, more} {
+		for key, p := range t {
+			spelled[a.key(key)] = p
+		}
 	}
+	return spelled
 }
 
-func runTables(t *testing.T, a Adapter) {
-	payer := as("payer")
-	preflight := map[string]string{"Origin": "https://app.example.com", "Access-Control-Request-Method": "POST"}
-	used := map[string]float64{"many": 2}
+// key spells a table's key.
+func (a Adapter) key(key string) string {
+	if method, pattern, both := strings.Cut(key, " "); both {
+		return method + " " + a.spell(pattern)
+	}
+	return a.spell(key)
+}
+
+// tableRows hold the adapter's Routes.
+func tableRows(a Adapter) []row {
+	payer, used := as("payer"), uses{"many": 2}
 	tests := []struct {
 		request
 		rest gate.Rest
@@ -46,56 +60,61 @@ func runTables(t *testing.T, a Adapter) {
 		{request{name: "a forgotten route is denied", method: "GET", target: "/v1/forgotten", header: payer, status: 403, code: "route_not_open", unasked: true}, gate.DenyRest},
 		{request{name: "a forgotten route is open", method: "GET", target: "/v1/forgotten", status: 200, unasked: true}, gate.PublicRest},
 		{request{name: "a route of all methods", method: "PATCH", target: "/v1/any", header: payer, status: 402, code: "feature_not_in_plan"}, gate.PublicRest},
-		{request{name: "a forgotten route that looks like a preflight", method: "OPTIONS", target: "/v1/any-forgotten", header: preflight, status: 403, code: "route_not_open", unasked: true}, gate.DenyRest},
-		{request{name: "a guarded route that looks like a preflight", method: "OPTIONS", target: "/v1/any", header: preflight, status: 401, code: "customer_unresolved", unasked: true}, gate.PublicRest},
+		{request{name: "a forgotten route that looks like a preflight", method: "OPTIONS", target: "/v1/any-forgotten", header: preflight(), status: 403, code: "route_not_open", unasked: true}, gate.DenyRest},
+		{request{name: "a guarded route that looks like a preflight", method: "OPTIONS", target: "/v1/any", header: preflight(), status: 401, code: "customer_unresolved", unasked: true}, gate.PublicRest},
 		{request{name: "no such route", method: "GET", target: "/v2", status: 404, unasked: true}, gate.DenyRest},
 		{request{name: "no such route, the rest open", method: "GET", target: "/v2", status: 404, unasked: true}, gate.PublicRest},
 		{request{name: "no such method", method: "DELETE", target: "/v1/many", status: 405, unasked: true}, gate.DenyRest},
 		{request{name: "no customer", method: "POST", target: "/v1/many", status: 401, code: "customer_unresolved", unasked: true}, gate.DenyRest},
 		{request{name: "a guarded route stays so with the rest open", method: "POST", target: "/v1/many", status: 401, code: "customer_unresolved", unasked: true}, gate.PublicRest},
 	}
+	var rows []row
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			b := start(t, func(g *gate.Gate) http.Handler { return a.Tabled(g, tableRoutes(), table(), tt.rest) })
-			got := b.do(t, tt.request)
-			if got.status != tt.status || got.code != tt.code {
-				t.Errorf("got %d %q, want %d %q\n%s", got.status, got.code, tt.status, tt.code, got.body)
-			}
-			b.finish(t)
-			if n := b.stigg.reported("many"); n != tt.uses["many"] {
-				t.Errorf("%v reported, want %v", n, tt.uses["many"])
-			}
-			if tt.unasked && b.stigg.asks != 0 {
-				t.Errorf("%d upstream calls, want none", b.stigg.asks)
-			}
-		})
+		rows = append(rows, row{"tables", "table: " + tt.name, func(t testing.TB) {
+			b := start(t, http1, func(g *gate.Gate) http.Handler { return a.Tabled(g, a.routes(tableRoutes()...), a.table(nil), tt.rest) })
+			tt.check(t, b, http1)
+		}})
 	}
+	return rows
 }
 
-func runVerify(t *testing.T, a Adapter) {
-	with := func(route string, p gate.Policy) gate.Table {
-		extended := table()
-		extended[route] = p
-		return extended
-	}
+// verifyRows hold the adapter's Verify, and what its Routes says of a wrong table.
+func verifyRows(a Adapter) []row {
 	on := gate.Feature("on")
 	tests := []struct {
-		name  string
-		table gate.Table
-		want  string // in the error; empty: none
+		name, key string // the key is added to the table
+		policy    gate.Policy
+		want      string // in the error, beside the key; empty: no error
 	}{
-		{"every key names a route", table(), ""},
-		{"a key without a route", with("GET /v1/nowhere", on), `"GET /v1/nowhere"`},
-		{"a key of another method", with("PUT /v1/many", on), `"PUT /v1/many"`},
-		{"a key that would match, but is not the pattern", with("GET /v1/items/7", on), `"GET /v1/items/7"`},
-		{"a wildcard of another name", with("GET /v1/items/{id}", on), `"GET /v1/items/{id}"`},
-		{"a key that is none", with("v1", on), `"v1"`},
-		{"one method of a route of all", with("POST /v1/any-forgotten", on), `"POST /v1/any-forgotten"`},
-		{"a policy that is wrong", with("GET /v1/open", gate.Feature("")), "feature id is empty"},
+		{"every key names a route", "POST /v1/many", on, ""},
+		{"a key without a route", "GET /v1/nowhere", on, "no such route"},
+		{"a key of another method", "PUT /v1/many", on, "no such route"},
+		{"a key that would match, but is not the pattern", "GET /v1/items/7", on, "no such route"},
+		{"a wildcard of another name", "GET /v1/items/{id}", on, "no such route"},
+		{"a key that is none", "v1", on, "a route is"},
+		{"one method of a route of all", "POST /v1/any-forgotten", on, "no such route"},
+		{"a policy that is wrong", "GET /v1/open", gate.Feature(""), "feature id is empty"},
 	}
+	rows := []row{{"verify", "a wrong table panics at start-up", func(t testing.TB) {
+		defer func() {
+			if recover() == nil {
+				t.Error("no panic")
+			}
+		}()
+		start(t, http1, func(g *gate.Gate) http.Handler {
+			return a.Tabled(g, a.routes(tableRoutes()...), a.table(gate.Table{"GET /v1/open": gate.Feature("f").Uses(-1)}), gate.DenyRest)
+		})
+	}}, {"verify", "a wrong policy panics at start-up", func(t testing.TB) {
+		defer func() {
+			if recover() == nil {
+				t.Error("no panic")
+			}
+		}()
+		a.guarded(t, http1, route("GET", "/", gate.Feature("f").Uses(-1), answerStatus))
+	}}}
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			err := a.Verify(tableRoutes(), tt.table)
+		rows = append(rows, row{"verify", tt.name, func(t testing.TB) {
+			err := a.Verify(a.routes(tableRoutes()...), a.table(gate.Table{tt.key: tt.policy}))
 			if tt.want == "" {
 				if err != nil {
 					t.Error(err)
@@ -103,19 +122,10 @@ func runVerify(t *testing.T, a Adapter) {
 				return
 			}
 			var wrong *gate.PolicyError
-			if !errors.As(err, &wrong) || !strings.Contains(err.Error(), tt.want) {
-				t.Errorf("got %v, want a *gate.PolicyError with %s", err, tt.want)
+			if !errors.As(err, &wrong) || wrong.Route != a.key(tt.key) || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want a *gate.PolicyError of %q with %q", err, a.key(tt.key), tt.want)
 			}
-		})
+		}})
 	}
-	t.Run("a wrong table panics at start-up", func(t *testing.T) {
-		defer func() {
-			if recover() == nil {
-				t.Error("no panic")
-			}
-		}()
-		start(t, func(g *gate.Gate) http.Handler {
-			return a.Tabled(g, tableRoutes(), with("GET /v1/open", gate.Feature("f").Uses(-1)), gate.DenyRest)
-		})
-	})
+	return rows
 }

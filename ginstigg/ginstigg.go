@@ -4,7 +4,8 @@
 //
 // The order is recovery, CORS, authentication, gate, handler: recovery behind the gate hides
 // panics. What rewrites methods goes in front of the engine, and after HandleContext comes
-// c.Abort (gin-gonic/gin#2944). Two gates charge twice. The adapter passes gatetest.Run.
+// c.Abort (gin-gonic/gin#2944). Two gates charge twice. gatetest.Run holds it to all
+// this: go test -race ./ginstigg.
 package ginstigg
 
 import (
@@ -51,7 +52,7 @@ func Verify(engine *gin.Engine, t gate.Table) error {
 
 func serve(g *gate.Gate, guard *gate.Guard, c *gin.Context) {
 	w, old, told := c.Writer, c.Request, len(c.Errors)
-	guard.Serve(gate.Call{Request: old, Route: c.FullPath(), Method: method(c)},
+	guard.Serve(gate.Call{Request: old, Route: c.FullPath(), Method: method(c), Header: w.Header()},
 		func(d gate.Decision) {
 			c.Abort() // not to call Next would stop nothing (gin-gonic/gin#287)
 			g.WriteDenial(w, old, d)

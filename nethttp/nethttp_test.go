@@ -2,6 +2,7 @@ package nethttp_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,26 +11,61 @@ import (
 	"github.com/stiggate/gate/nethttp"
 )
 
-func mux(routes []gatetest.Route, wrap func(gatetest.Route) http.Handler) *http.ServeMux {
+func mux(prefix string, routes []gatetest.Route, wrap func(gatetest.Route) http.Handler) *http.ServeMux {
 	m := http.NewServeMux()
 	for _, r := range routes {
-		m.Handle(strings.TrimPrefix(r.Method+" "+r.Pattern, " "), wrap(r))
+		m.Handle(strings.TrimPrefix(r.Method+" "+prefix+r.Pattern, " "), wrap(r))
 	}
 	return m
 }
 
 func bare(r gatetest.Route) http.Handler { return r.Handler }
 
+// chain is a route's handler behind all that the suite asks for.
+func chain(g *gate.Gate, r gatetest.Route) http.Handler {
+	h := http.Handler(r.Handler)
+	if r.Recovery == gatetest.RecoveryInside {
+		h = gatetest.Recover(h)
+	}
+	for _, p := range slices.Backward(r.Policies) {
+		h = nethttp.Require(g, p)(h)
+	}
+	if r.Before != nil {
+		gated := h
+		h = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			r.Before(w, req, func(req *http.Request) *http.Request {
+				gated.ServeHTTP(w, req)
+				return req
+			})
+		})
+	}
+	if r.Recovery == gatetest.RecoveryOutside {
+		h = gatetest.Recover(h)
+	}
+	return h
+}
+
 func TestAdapter(t *testing.T) {
 	gatetest.Run(t, gatetest.Adapter{
 		Guarded: func(g *gate.Gate, routes []gatetest.Route) http.Handler {
-			return mux(routes, func(r gatetest.Route) http.Handler { return nethttp.Require(g, r.Policy)(r.Handler) })
+			return mux("", routes, func(r gatetest.Route) http.Handler { return chain(g, r) })
 		},
 		Tabled: func(g *gate.Gate, routes []gatetest.Route, t gate.Table, rest gate.Rest) http.Handler {
-			return nethttp.Routes(g, mux(routes, bare), t, rest)
+			return nethttp.Routes(g, mux("", routes, bare), t, rest)
 		},
 		Verify: func(routes []gatetest.Route, t gate.Table) error {
-			return nethttp.Verify(mux(routes, bare), t)
+			return nethttp.Verify(mux("", routes, bare), t)
+		},
+		Grouped: map[string]gatetest.Group{
+			"a middleware shared by routes of one mux": func(g *gate.Gate, prefix string, p gate.Policy, routes []gatetest.Route) http.Handler {
+				require := nethttp.Require(g, p)
+				return mux(prefix, routes, func(r gatetest.Route) http.Handler { return require(r.Handler) })
+			},
+			"a mux in a mux": func(g *gate.Gate, prefix string, p gate.Policy, routes []gatetest.Route) http.Handler {
+				outer := http.NewServeMux()
+				outer.Handle(prefix+"/", mux(prefix, routes, func(r gatetest.Route) http.Handler { return nethttp.Require(g, p)(r.Handler) }))
+				return outer
+			},
 		},
 	})
 }

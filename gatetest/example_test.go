@@ -1,0 +1,65 @@
+package gatetest_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stiggate/gate"
+	"github.com/stiggate/gate/gatetest"
+	"github.com/stiggate/gate/nethttp"
+)
+
+// mux is the router: in a test of your own it is yours.
+func mux(routes []gatetest.Route, handler func(gatetest.Route) http.Handler) *http.ServeMux {
+	m := http.NewServeMux()
+	for _, r := range routes {
+		m.Handle(strings.TrimSpace(r.Method+" "+r.Pattern), handler(r))
+	}
+	return m
+}
+
+// guarded is a route's handler behind all that the suite asks for, from the inside out.
+func guarded(g *gate.Gate, r gatetest.Route) http.Handler {
+	h := http.Handler(r.Handler)
+	if r.Recovery == gatetest.RecoveryInside {
+		h = gatetest.Recover(h) // or the router's own
+	}
+	for _, p := range slices.Backward(r.Policies) {
+		h = nethttp.Require(g, p)(h) // the adapter under test
+	}
+	if r.Before != nil {
+		gated := h
+		h = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			r.Before(w, req, func(req *http.Request) *http.Request {
+				gated.ServeHTTP(w, req)
+				return req
+			})
+		})
+	}
+	if r.Recovery == gatetest.RecoveryOutside {
+		h = gatetest.Recover(h)
+	}
+	return h
+}
+
+func bare(r gatetest.Route) http.Handler { return r.Handler }
+
+// The test of an adapter is its router, put together in three ways.
+func ExampleRun() {
+	// In a _test.go file this is func TestAdapter(t *testing.T).
+	_ = func(t *testing.T) {
+		gatetest.Run(t, gatetest.Adapter{
+			Guarded: func(g *gate.Gate, routes []gatetest.Route) http.Handler {
+				return mux(routes, func(r gatetest.Route) http.Handler { return guarded(g, r) })
+			},
+			Tabled: func(g *gate.Gate, routes []gatetest.Route, t gate.Table, rest gate.Rest) http.Handler {
+				return nethttp.Routes(g, mux(routes, bare), t, rest)
+			},
+			Verify: func(routes []gatetest.Route, t gate.Table) error {
+				return nethttp.Verify(mux(routes, bare), t)
+			},
+		})
+	}
+}
