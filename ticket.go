@@ -208,16 +208,15 @@ func (t *Ticket) end(o Outcome, report bool) error {
 	holds := t.holds
 	t.mu.Unlock()
 
-	d, reports := t.gate.delivery, 0
-	defer t.book.unpin()
-	defer func() { d.vacate(t.slots - reports) }()
-	var reported []Usage
-	if t.ctx != nil { // told before the places are free, which Close waits for
-		o.Duration = t.gate.now().Sub(t.admitted)
-		defer func() { t.gate.observer.Settled(t.ctx, t.decision, o, reported) }()
-	}
+	d := t.gate.delivery
 	var first [1]parcel
 	parcels := first[:0]
+	defer t.book.unpin()
+	defer func() { // even if the observer panics, and after it: Close waits for what is queued
+		d.enqueue(parcels...)
+		d.vacate(t.slots - len(parcels))
+	}()
+	var reported []Usage
 	for i := range holds {
 		h := &holds[i]
 		if !report {
@@ -234,8 +233,10 @@ func (t *Ticket) end(o Outcome, report bool) error {
 		}
 	}
 	err := d.keeper.keep(context.Background(), parcels)
-	d.enqueue(parcels...)
-	reports = len(parcels)
+	if t.ctx != nil {
+		o.Duration = t.gate.now().Sub(t.admitted)
+		t.gate.observer.Settled(t.ctx, t.decision, o, reported)
+	}
 	return err
 }
 

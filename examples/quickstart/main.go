@@ -22,6 +22,7 @@ import (
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/client"
 	"github.com/stiggate/gate/emulator"
+	"github.com/stiggate/gate/outbox"
 )
 
 func main() {
@@ -35,8 +36,8 @@ func main() {
 }
 
 type settings struct {
-	addr, router, stigg, key string
-	once                     bool
+	addr, router, stigg, key, outbox string
+	once                             bool
 }
 
 func parse(args []string, stderr io.Writer) (settings, error) {
@@ -47,6 +48,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	flags.StringVar(&s.router, "router", "nethttp", "the router: "+routerNames())
 	flags.StringVar(&s.stigg, "stigg", "", "base `URL` of another Stigg in place of the embedded emulator")
 	flags.StringVar(&s.key, "key", os.Getenv("STIGG_API_KEY"), "API `key` for -stigg (default $STIGG_API_KEY)")
+	flags.StringVar(&s.outbox, "outbox", "", "`directory` that keeps usage until Stigg has it, also if the process is killed")
 	flags.BoolVar(&s.once, "once", false, "take the tour and exit; 0 if every answer was as expected")
 	if err := flags.Parse(args); err != nil {
 		return s, err
@@ -88,6 +90,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	options := []gate.Option{gate.WithLogger(logger), gate.WithUpgradeLink("https://app.example.com/upgrade?feature={feature}")}
 	if s.once {
 		options = append(options, gate.WithDecisionDeadline(10*time.Second)) // the tour is of answers, not of speed
+	}
+	if s.outbox != "" {
+		box, err := outbox.Open(s.outbox, outbox.WithLogger(logger))
+		if err != nil {
+			return err
+		}
+		defer func() { _ = box.Close() }() // the gate closes it, if there is one
+		options = append(options, gate.WithOutbox(box))
 	}
 	g, err := gate.New(source, gate.FromTrustedHeader("X-Customer-ID", "X-Resource-ID"), options...)
 	if err != nil {
@@ -160,7 +170,11 @@ func welcome(w io.Writer, s settings, api string, emulated bool) {
 	} else {
 		fmt.Fprintf(w, "Stigg             %s\n", s.stigg)
 	}
-	fmt.Fprintf(w, "Your gated API    %s   (router %s)\n\nTry:\n", api, s.router)
+	fmt.Fprintf(w, "Your gated API    %s   (router %s)\n", api, s.router)
+	if s.outbox != "" {
+		fmt.Fprintf(w, "Usage on disk     %s   (go run ./cmd/gate-outbox %s, once this has ended)\n", s.outbox, s.outbox)
+	}
+	fmt.Fprint(w, "\nTry:\n")
 	for _, try := range []struct{ what, curl string }{
 		{"4 campaigns are in the Basic plan; the 5th is refused", "-X POST -H 'X-Customer-ID: customer-basic' " + api + "/campaigns"},
 		{"3 of 5 templates are used, so 3 more are refused and 2 are not", "-X POST -H 'X-Customer-ID: customer-demo-01' '" + api + "/templates?n=3'"},
