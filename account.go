@@ -19,8 +19,9 @@ type account struct {
 	// applied and at the newest acknowledgement; readAt and addedAt when a read was last
 	// applied and when usage was last added without a count of Stigg's.
 	lastRead, lastAck, readAt, addedAt uint64
-	// ackedAt is Stigg's time of the newest acknowledgement.
-	ackedAt time.Time
+	// ackedAt is Stigg's time of the newest acknowledgement; arrived is when, by our
+	// clock, the newest read was applied.
+	ackedAt, arrived time.Time
 	// lingers is what Stigg has acknowledged and will count later.
 	lingers []*lingering
 }
@@ -200,7 +201,7 @@ func (a *account) read(begun uint64, r reading, now time.Time, c cycle) {
 	defer a.mu.Unlock()
 	newest := begun > a.lastRead && begun > a.lastAck
 	a.lastRead = max(a.lastRead, begun)
-	a.readAt = a.book.tick()
+	a.readAt, a.arrived = a.book.tick(), now
 	a.apply(r, newest, now, c)
 	a.reap(begun)
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"time"
 )
@@ -81,24 +82,71 @@ func (g *Gate) try(ctx context.Context, c Customer, p *Policy, call Call, hold b
 	}
 	q := admission{request: call.Request, now: g.now()}
 	slots := 0
-	if hold {
+	if hold && !p.shadow {
 		slots = p.meters()
 	}
+	d.Shadow = p.shadow
+	insist := false
 	for range mostLookups {
-		var err error
-		if q.snap, err = g.cache.get(ctx, c, q.now); err != nil {
+		unpin, err := g.look(ctx, c, p, &q, d, insist)
+		if err != nil {
 			return d.undecided(ctx, err)
 		}
-		if slots == 0 || len(q.snap.rights)+len(q.snap.wallets) == 0 { // nothing to hold
-			d.Allowed = g.decide(&q, p, d)
-			return nil
+		t, known := g.judge(ctx, &q, p, slots, d)
+		unpin()
+		switch {
+		case !known: // the book was forgotten since: look the customer up again
+			q.now = g.now()
+		case d.Allowed || d.Origin != OriginStale || insist || !d.Reason.mayHaveChanged():
+			return t
+		default: // it may have changed since: ask, as long as there is time
+			insist, q.now = true, g.now()
 		}
-		if q.snap.book.pin() {
-			return g.hold(ctx, &q, p, slots, d)
-		}
-		q.now = g.now() // the book was forgotten since: look the customer up again
 	}
 	return d.deny(ReasonUnavailable, errThrashing)
+}
+
+// look finds what is known of the customer, or what the outage policy says. unpin must be
+// called when it is judged.
+func (g *Gate) look(ctx context.Context, c Customer, p *Policy, q *admission, d *Decision, insist bool) (unpin func(), err error) {
+	if !g.offline {
+		if q.snap, d.Origin, err = g.cache.get(ctx, c, q.now, insist); err == nil {
+			return func() {}, nil
+		}
+		if ctx.Err() != nil || errors.Is(err, ErrClosed) {
+			return nil, err
+		}
+	}
+	d.Origin, d.Err = OriginFallback, err
+	if g.offline {
+		d.Origin = OriginOffline
+	}
+	q.snap = g.fallback(c, p)
+	return q.snap.book.unpin, nil
+}
+
+// judge decides by what was found, and holds. known is false if the customer's book is
+// forgotten.
+func (g *Gate) judge(ctx context.Context, q *admission, p *Policy, slots int, d *Decision) (t *Ticket, known bool) {
+	cause := d.Err
+	switch {
+	case slots == 0 || len(q.snap.rights)+len(q.snap.wallets) == 0: // nothing to hold
+		d.Allowed = g.decide(q, p, d)
+	case q.snap.book.pin():
+		t = g.hold(ctx, q, p, slots, d)
+	default:
+		return nil, false
+	}
+	if d.Origin == OriginFallback && !d.Allowed && d.Reason.mayHaveChanged() {
+		d.deny(ReasonUnavailable, cause) // never 402 for our own fault
+	}
+	return t, true
+}
+
+// mayHaveChanged reports whether a refusal rests on what is known of the customer, and not
+// on the request, the app's policies or what runs just now.
+func (r Reason) mayHaveChanged() bool {
+	return r.ofStigg() && r != ReasonFeatureMismatch
 }
 
 // mostLookups bounds how often one request looks a customer up whom the cache drops
@@ -158,7 +206,7 @@ func (d *Decision) deny(r Reason, err error) *Ticket {
 func (g *Gate) decide(q *admission, p *Policy, d *Decision) bool {
 	allowed := g.evaluate(q, p, d)
 	if q.outdated && !allowed {
-		g.cache.refresh(d.Customer)
+		g.cache.want(d.Customer, q.snap)
 	}
 	return allowed
 }
@@ -201,7 +249,7 @@ func (g *Gate) evaluateAny(q *admission, p *Policy, d *Decision) bool {
 
 // feature answers a policy for one feature by the decision table.
 func (g *Gate) feature(q *admission, p *Policy, d *Decision) bool {
-	*d = Decision{Customer: d.Customer, Route: d.Route, FeatureID: p.feature, FeatureName: p.feature}
+	*d = Decision{Customer: d.Customer, Route: d.Route, Origin: d.Origin, Shadow: d.Shadow, FeatureID: p.feature, FeatureName: p.feature}
 	a, err := p.ask(q.request)
 	if err != nil {
 		d.deny(ReasonBadRequest, err)
@@ -310,7 +358,7 @@ func (h *hold) begin(now time.Time, t taking) {
 
 // credits answers a policy for a wallet itself.
 func (g *Gate) credits(q *admission, p *Policy, d *Decision) bool {
-	*d = Decision{Customer: d.Customer, Route: d.Route, FeatureID: p.feature, FeatureName: p.feature}
+	*d = Decision{Customer: d.Customer, Route: d.Route, Origin: d.Origin, Shadow: d.Shadow, FeatureID: p.feature, FeatureName: p.feature}
 	a, err := p.ask(q.request)
 	if err != nil {
 		d.deny(ReasonBadRequest, err)
@@ -335,7 +383,7 @@ func (g *Gate) credits(q *admission, p *Policy, d *Decision) bool {
 	own := q.ticket.holding(r.account)
 	t := r.account.take(q.now, cycle{}, a.amount, hold, func(s standing) verdict { return r.credit.room(s, a.amount, own) })
 	d.Metered, d.Usage, d.ResetsAt = true, t.used+t.unacked, t.end
-	d.Limit, d.HasLimit = r.credit.Limit, true
+	d.Limit, d.HasLimit = r.credit.Limit, !math.IsInf(r.credit.Limit, 1)
 	d.held, d.since = t.held, t.start
 	d.Reason, d.OverLimit = t.reason, t.over
 	if t.reason != "" {

@@ -33,7 +33,7 @@ func TestFreshUntilTheTTL(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &stub{set: features(metered("f", 0, 5))}
 		g := gateOf(t, s, WithTTL(time.Minute))
-		check := func() { g.Check(t.Context(), Customer{ID: "c"}, Feature("f")) }
+		check := func() { g.Check(t.Context(), Customer{ID: "c"}, Feature("f")); synctest.Wait() }
 		check()
 		time.Sleep(53 * time.Second) // the TTL is 54 to 66 s
 		check()
@@ -54,7 +54,7 @@ func TestNeverFreshPastValidUntil(t *testing.T) {
 		soon.ValidUntil = time.Now().Add(10 * time.Second)
 		s := &stub{set: features(metered("e", 0, 5), soon)}
 		g := gateOf(t, s)
-		check := func() { g.Check(t.Context(), Customer{ID: "c"}, Feature("f")) }
+		check := func() { g.Check(t.Context(), Customer{ID: "c"}, Feature("f")); synctest.Wait() }
 		check()
 		time.Sleep(10*time.Second - 1)
 		check()

@@ -26,6 +26,12 @@ type Decision struct {
 	// RetryAfter is when asking again may help; 0 if that is not known.
 	RetryAfter time.Duration
 
+	// Origin says what it rests on; empty if it was decided before anything was asked for.
+	Origin Origin
+	// Shadow says that the policy only looks on (Policy.Shadow): the request is let through
+	// whatever Allowed says.
+	Shadow bool
+
 	// Requested is the amount asked for, where HasRequested says there was one.
 	Requested    float64
 	HasRequested bool

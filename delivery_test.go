@@ -423,11 +423,13 @@ func TestReadYourWrites(t *testing.T) {
 		s.report = func([]Usage) ([]Ack, error) {
 			return []Ack{{Known: true, Usage: 4, At: time.Now()}}, nil // another process used 3
 		}
-		g := gateOf(t, s)
+		arrive := make(chan struct{})
+		g := gateOf(t, s, WithReporter(held{s, arrive}))
 		use(t, g, "c", 1)
 		if d := g.Check(t.Context(), Customer{ID: "c"}, Feature("f")); d.Usage != 1 {
 			t.Errorf("before the acknowledgement: %v used, want 1", d.Usage)
 		}
+		close(arrive)
 		synctest.Wait()
 		if d := g.Check(t.Context(), Customer{ID: "c"}, Feature("f")); d.Usage != 4 || s.count() != 1 {
 			t.Errorf("after it: %v used, %d loads, want 4 and 1", d.Usage, s.count())

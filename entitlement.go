@@ -78,6 +78,8 @@ type Entitlement struct {
 
 	// CreditRate is set for a feature that is paid from a wallet.
 	CreditRate *CreditRate
+
+	anyValue bool // of an Enum, every value is allowed
 }
 
 // clone shares nothing with e.

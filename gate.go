@@ -23,12 +23,15 @@ type Gate struct {
 	base     string
 	page     *page
 	quota    QuotaHeaders
+	outage   outage
+	offline  bool
 
 	ledger   *ledger
 	cache    *cache
 	delivery *delivery // nil without a Reporter
 
-	stop    context.CancelFunc // ends the delivery
+	watch   sync.WaitGroup     // the Watcher's goroutine
+	stop    context.CancelFunc // ends the delivery and the Watcher
 	stopped chan struct{}      // closed when the delivery has ended
 	logged  sync.Map           // configuration mistakes already logged
 
@@ -44,8 +47,9 @@ var ErrClosed = errors.New("gate: closed")
 // resolves. If usage is to be reported, source must be a Reporter too or one must be
 // given by WithReporter.
 //
-// New asks nothing of Stigg, so an app starts while Stigg is down. It starts the
-// goroutines that deliver if there is a Reporter; Close ends them.
+// New waits for nothing of Stigg's, so an app starts while Stigg is down. It starts the
+// goroutines that deliver if there is a Reporter, and one for news if source is a Watcher;
+// Close ends them.
 func New(source Source, who Resolver, options ...Option) (*Gate, error) {
 	c := defaults()
 	var problems []error
@@ -54,14 +58,17 @@ func New(source Source, who Resolver, options ...Option) (*Gate, error) {
 			problems = append(problems, err)
 		}
 	}
+	if c.offline {
+		problems = append(problems, c.goOffline(&source))
+	}
 	if source == nil {
 		problems = append(problems, errors.New("the source is nil"))
 	}
 	if who == nil {
 		problems = append(problems, errors.New("the resolver, which says what customer a request is made for, is nil, or made from a name, a template or a domain that can name nobody"))
 	}
-	if len(problems) > 0 {
-		return nil, fmt.Errorf("gate: new: %w", errors.Join(problems...))
+	if err := errors.Join(problems...); err != nil {
+		return nil, fmt.Errorf("gate: new: %w", err)
 	}
 	if r, ok := source.(Reporter); ok && c.reporter == nil {
 		c.reporter = r
@@ -75,7 +82,7 @@ func New(source Source, who Resolver, options ...Option) (*Gate, error) {
 func start(source Source, who Resolver, c config) (*Gate, error) {
 	g := &Gate{
 		who: who, observer: c.observer, logger: c.logger, now: c.now,
-		statuses: c.statuses, upgrade: c.upgrade, base: c.problemBase, page: c.page, quota: c.quota,
+		statuses: c.statuses, upgrade: c.upgrade, base: c.problemBase, page: c.page, quota: c.quota, outage: c.outage, offline: c.offline,
 		ledger: newLedger(), stopped: make(chan struct{}), done: make(chan struct{}),
 	}
 	var err error
@@ -84,6 +91,9 @@ func start(source Source, who Resolver, c config) (*Gate, error) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	g.stop = stop
+	if w, ok := source.(Watcher); ok {
+		g.watch.Go(func() { g.follow(ctx, w) })
+	}
 	if c.reporter == nil {
 		close(g.stopped)
 		return g, nil
@@ -134,6 +144,12 @@ func (g *Gate) close(ctx context.Context) {
 	}
 	g.stop()
 	g.cache.close(ctx)
+	watched := make(chan struct{})
+	go func() { g.watch.Wait(); close(watched) }()
+	select {
+	case <-watched:
+	case <-ctx.Done():
+	}
 	select {
 	case <-g.stopped:
 	case <-ctx.Done():
@@ -170,12 +186,8 @@ func (e *UndeliveredError) Error() string {
 	return fmt.Sprintf("gate: closed with %d usages undelivered%s and %d requests unsettled", e.Queued, kept, e.Open)
 }
 
-// Stale makes the next check of a customer ask Stigg anew. Call it after a change
-// that must be felt at once: a sign-up, an upgrade.
-func (g *Gate) Stale(c Customer) { g.cache.stale(c) }
-
 // Entitlements returns what the customer has, from the cache, or from the Source if
-// nothing fresh is cached; it waits at most the decision deadline. The usage in it
+// nothing is cached; it waits at most the decision deadline. The usage in it
 // is what this process knows: Stigg's number plus what is settled and not yet
 // acknowledged.
 func (g *Gate) Entitlements(ctx context.Context, c Customer) (EntitlementSet, error) {
@@ -183,7 +195,10 @@ func (g *Gate) Entitlements(ctx context.Context, c Customer) (EntitlementSet, er
 		return EntitlementSet{}, err
 	}
 	now := g.now()
-	s, err := g.cache.get(ctx, c, now)
+	if g.offline {
+		return EntitlementSet{}, fmt.Errorf("gate: read entitlements: %w", errOffline)
+	}
+	s, _, err := g.cache.get(ctx, c, now, false)
 	if err != nil {
 		return EntitlementSet{}, fmt.Errorf("gate: read entitlements: %w", err)
 	}

@@ -37,7 +37,7 @@ func (g *Gate) Guard(p Policy) (*Guard, error) {
 	if p.reports() && g.delivery == nil {
 		return nil, &PolicyError{Feature: p.named(), Err: ErrNoReporter}
 	}
-	return &Guard{gate: g, policy: p, reports: p.reports()}, nil
+	return &Guard{gate: g, policy: p, reports: p.reports() && !p.shadow}, nil
 }
 
 // MustGuard is Guard that panics, for the adapters' Require: a policy is wrong at
@@ -74,7 +74,7 @@ func (gd *Guard) Serve(c Call, deny func(Decision), next func(*http.Request), ou
 		gd.gate.QuotaHeaders(c.Header, d)
 	}
 	switch {
-	case !d.Allowed:
+	case !d.Allowed && !d.Shadow:
 		deny(d)
 	case t == nil:
 		next(c.Request)
@@ -86,7 +86,7 @@ func (gd *Guard) Serve(c Call, deny func(Decision), next func(*http.Request), ou
 // enter resolves the customer and admits.
 func (gd *Guard) enter(c Call) (*Ticket, Decision) {
 	g, ctx := gd.gate, c.Request.Context()
-	d := Decision{Route: c.Route}
+	d := Decision{Route: c.Route, Shadow: gd.policy.shadow}
 	if gd.closed {
 		d.deny(ReasonNotInTable, nil)
 	} else {

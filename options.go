@@ -22,6 +22,8 @@ type config struct {
 	now      func() time.Time
 
 	ttl       time.Duration
+	liveTTL   time.Duration
+	maxStale  time.Duration
 	customers int
 	patience  time.Duration
 
@@ -29,6 +31,9 @@ type config struct {
 	onRefused func(Usage, error)
 	outbox    Outbox
 	unkept    bool
+
+	outage  outage
+	offline bool
 
 	statuses    map[Reason]int
 	upgrade     string
@@ -40,6 +45,8 @@ type config struct {
 // The defaults, each of them to be changed by the option named.
 const (
 	DefaultTTL              = time.Minute            // WithTTL
+	DefaultLiveTTL          = 10 * time.Minute       // WithLiveTTL
+	DefaultMaxStale         = time.Hour              // WithMaxStale
 	DefaultCustomers        = 100_000                // WithCustomers
 	DefaultDecisionDeadline = 250 * time.Millisecond // WithDecisionDeadline
 	DefaultQueue            = 100_000                // WithQueue
@@ -53,6 +60,8 @@ func defaults() config {
 		logger:      slog.New(slog.DiscardHandler),
 		now:         time.Now, //nolint:forbidigo // the default of WithClock
 		ttl:         DefaultTTL,
+		liveTTL:     DefaultLiveTTL,
+		maxStale:    DefaultMaxStale,
 		customers:   DefaultCustomers,
 		patience:    DefaultDecisionDeadline,
 		queue:       DefaultQueue,
@@ -114,6 +123,20 @@ func WithTTL(d time.Duration) Option {
 	return positive("TTL", d, func(c *config) { c.ttl = d })
 }
 
+// WithLiveTTL is the TTL while news arrive from Stigg as they happen (Watcher). It is at
+// least the TTL.
+func WithLiveTTL(d time.Duration) Option {
+	return positive("TTL while news arrive", d, func(c *config) { c.liveTTL = d })
+}
+
+// WithMaxStale bounds how old entitlements may be that are served while Stigg does not
+// answer: longer, and the outage policy decides. Those older than their TTL are read again
+// in the background as soon as somebody needs them; a request that they would refuse
+// waits for that, as long as the decision deadline allows.
+func WithMaxStale(d time.Duration) Option {
+	return positive("longest staleness", d, func(c *config) { c.maxStale = d })
+}
+
 // WithCustomers bounds the cache: how many customers' (and resources') entitlements
 // are kept. The least recently asked for goes first; its running requests and its
 // unreported usage are not forgotten with it.
@@ -122,7 +145,7 @@ func WithCustomers(n int) Option {
 }
 
 // WithDecisionDeadline is the longest that a request waits for a customer's
-// entitlements when none are cached. Then it is denied with 503; the load goes on
+// entitlements when none are cached. Then the outage policy decides; the load goes on
 // and fills the cache.
 func WithDecisionDeadline(d time.Duration) Option {
 	return positive("decision deadline", d, func(c *config) { c.patience = d })

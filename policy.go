@@ -32,6 +32,8 @@ type Policy struct {
 	leaving  Leaving
 	bills    BillFunc
 	event    *Event
+	outage   outage
+	shadow   bool
 	err      error
 }
 
@@ -228,8 +230,8 @@ func combined(kind policyKind, name string, parts []Policy) Policy {
 			p.fail(errors.New(name + " can't hold a Public policy"))
 		case part.kind == kindNone:
 			p.fail(errors.New(name + " holds an empty policy"))
-		case part.reportIf != nil || part.statuses != nil || part.leaving != BillSoFar:
-			p.fail(errors.New("Status, ReportIf, ReportOn and WhenClientLeaves belong to the outermost policy, not inside " + name))
+		case part.reportIf != nil || part.statuses != nil || part.leaving != BillSoFar || part.shadow || part.outage.says != 0 || part.outage.fallback != nil:
+			p.fail(errors.New("Status, ReportIf, ReportOn, WhenClientLeaves, OnOutage, Fallback and Shadow belong to the outermost policy, not inside " + name))
 		}
 	}
 	return p
@@ -263,6 +265,14 @@ func checkStatus(reason Reason, status int) error {
 		return fmt.Errorf("status %d for %s is not between 400 and 599", status, reason)
 	}
 	return nil
+}
+
+// Shadow makes the policy look on: it decides, and Observers and Stats are told, but every
+// request is let through, and nothing is held or reported. It shows what a new gate would
+// refuse before it does.
+func (p Policy) Shadow() Policy {
+	p.shadow = true
+	return p
 }
 
 // Validate says what is wrong with the policy: nil, or a *PolicyError.

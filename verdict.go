@@ -76,7 +76,7 @@ func (e *Entitlement) judge(q ask) (v verdict, metered bool) {
 		return verdict{}, false
 	case Enum:
 		for _, value := range q.values {
-			if !slices.Contains(e.Values, value) {
+			if !e.anyValue && !slices.Contains(e.Values, value) {
 				return verdict{reason: ReasonValueNotAllowed}, false
 			}
 		}

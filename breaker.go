@@ -1,0 +1,84 @@
+package gate
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+const (
+	// breakAfter is how many reads in a row must fail before no more are tried for a
+	// while: from leastBreak, doubling up to longestBreak.
+	breakAfter   = 5
+	leastBreak   = time.Second
+	longestBreak = 30 * time.Second
+)
+
+// breaker keeps reads from a Stigg that does not answer, so that nobody waits for what
+// will fail and Stigg is not kept down. After a while one read is let through to try.
+// One 429 with a Retry-After opens it for that time.
+type breaker struct {
+	mu        sync.Mutex
+	failures  int
+	pause     time.Duration
+	openUntil time.Time // zero: closed
+	trying    bool      // the one read is under way
+}
+
+// brokenError is why a read was not tried.
+type brokenError struct{ until time.Time }
+
+func (e *brokenError) Error() string {
+	return fmt.Sprintf("gate: Stigg is not asked until %s, since it fails", e.until.UTC().Format(time.RFC3339))
+}
+
+// allow is nil if a read may be tried; done must follow.
+func (b *breaker) allow(now time.Time) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.openUntil.IsZero():
+		return nil
+	case now.Before(b.openUntil) || b.trying:
+		return &brokenError{b.openUntil}
+	}
+	b.trying = true
+	return nil
+}
+
+// done tells what became of a read.
+func (b *breaker) done(err error, now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var asked interface{ RetryAfter() time.Duration }
+	wait := time.Duration(0)
+	if errors.As(err, &asked) {
+		wait = min(asked.RetryAfter(), longestAsked)
+	}
+	switch {
+	case err == nil:
+		b.failures, b.pause, b.openUntil, b.trying = 0, 0, time.Time{}, false
+		return
+	case odd(err) && wait == 0:
+		b.trying = false // one answer that nobody understands is no outage
+		return
+	}
+	if b.failures++; b.failures < breakAfter && wait == 0 && !b.trying {
+		return
+	}
+	b.trying = false
+	if now.Before(b.openUntil) && wait == 0 {
+		return // of a read that began before
+	}
+	b.pause = min(max(leastBreak, 2*b.pause), longestBreak)
+	b.openUntil = now.Add(max(wait, b.pause/2+rand.N(b.pause/2+1)))
+}
+
+// broken is until when no read is tried; zero if reads are.
+func (b *breaker) broken() time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.openUntil
+}

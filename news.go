@@ -1,0 +1,107 @@
+package gate
+
+import (
+	"time"
+)
+
+var _ Sink = (*Gate)(nil)
+
+// Replace is Sink's: a customer's whole set from now on.
+func (g *Gate) Replace(c Customer, set EntitlementSet) { g.cache.replace(c, set) }
+
+// Patch is Sink's: Stigg's count of one feature or wallet.
+func (g *Gate) Patch(c Customer, p Patch) { g.cache.patch(c, p) }
+
+// Stale makes the next check of a customer ask Stigg anew. Call it after a change
+// that must be felt at once: a sign-up, an upgrade. Without a Resource it is so for all
+// resources of the customer.
+func (g *Gate) Stale(c Customer) { g.cache.stale(c) }
+
+// StaleAll has everything read again in the background, and served on meanwhile.
+func (g *Gate) StaleAll() { g.cache.era.Add(1) }
+
+// Live says whether news arrive.
+func (g *Gate) Live(live bool) { g.cache.setLive(live) }
+
+func (k *cache) setLive(live bool) {
+	if k.live.Swap(live) == live {
+		return
+	}
+	if live {
+		k.era.Add(1) // what happened before is never told
+		k.logger.Info("gate: changes in Stigg are felt at once")
+	} else if k.ctx.Err() == nil {
+		k.logger.Warn("gate: the connection that tells of changes is lost; they are felt when what is cached expires")
+	}
+}
+
+// replace puts a set into the cache in place of the one that is there. A load that began
+// before may not know of it.
+func (k *cache) replace(c Customer, set EntitlementSet) {
+	if c.Validate() != nil {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.supersede(c)
+	k.unknown.Remove(c)
+	if !k.entries.Contains(c) || k.closed {
+		return
+	}
+	b := k.ledger.open(c)
+	defer b.unpin()
+	k.keep(c, k.snapshot(b, set, b.tick(), k.era.Load()))
+}
+
+// patch tells the account, if the customer is cached. A count that may be older than what
+// is known only raises; then the set is read again.
+func (k *cache) patch(c Customer, p Patch) {
+	s := k.peek(c)
+	if s == nil || checkAmount(p.Usage) != nil {
+		return
+	}
+	r := s.rights[p.FeatureID]
+	if p.Currency != "" {
+		r = s.wallets[p.Currency]
+	}
+	if r == nil || r.account == nil || !r.account.push(reading{p.Usage, p.PeriodStart, p.PeriodEnd}, p.At, k.now(), r.cycle()) ||
+		p.HasLimit && r.credit != nil && p.Limit != r.credit.Limit {
+		k.want(c, s)
+	}
+}
+
+// pushMargin is how much later than the newest read's arrival here a count must be by
+// Stigg's clock to be surely newer: the clocks differ.
+const pushMargin = 5 * time.Second
+
+// push applies a count that nobody asked for and reports whether it is what is known now.
+func (a *account) push(r reading, at, now time.Time, c cycle) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.roll(now, c)
+	newest := at.After(a.ackedAt) && at.After(a.arrived.Add(pushMargin))
+	before := a.cur.used
+	applied := a.apply(r, newest, now, c)
+	if newest && applied {
+		a.ackedAt = at
+	}
+	return applied && (newest || a.cur.used == r.usage) || before == r.usage
+}
+
+// stale forgets a customer, and without a resource all of its resources.
+func (k *cache) stale(c Customer) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.forget(c)
+	if c.Resource != "" {
+		return
+	}
+	for resource := range k.resources[c.ID] {
+		k.forget(Customer{c.ID, resource})
+	}
+	for other := range k.loads {
+		if other.ID == c.ID {
+			k.supersede(other)
+		}
+	}
+}

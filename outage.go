@@ -1,0 +1,252 @@
+package gate
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"slices"
+)
+
+// Origin says what a decision rests on.
+type Origin string
+
+const (
+	// OriginFresh is what Stigg said a moment ago, or pushed since.
+	OriginFresh Origin = "fresh"
+	// OriginStale is what Stigg said before, within WithMaxStale.
+	OriginStale Origin = "stale"
+	// OriginFallback is what the outage policy says, for nothing is known.
+	OriginFallback Origin = "fallback"
+	// OriginOffline is what the fallbacks say in a gate that is offline.
+	OriginOffline Origin = "offline"
+)
+
+// Outage says what becomes of a request when nothing is known of its customer: nothing is
+// cached and Stigg does not answer in time.
+type Outage uint8
+
+const (
+	// DenyOnOutage answers 503 with Retry-After. It is the default.
+	DenyOnOutage Outage = iota + 1
+	// AllowOnOutage lets the request in, whatever it asks for. What it uses is reported
+	// once Stigg is back.
+	AllowOnOutage
+)
+
+// Fallback is entitlements for an outage, by feature id. Read it with ParseFallback, or
+// write it in Go.
+type Fallback map[string]FallbackEntitlement
+
+// FallbackEntitlement is what everybody has of a feature in an outage. What it names must
+// fit what the policy asks: an amount needs UsageLimit, IsUnlimited or Value, values need
+// EnumValues; a feature that is only asked for needs HasAccess alone. Usage is counted
+// from what this process knows.
+type FallbackEntitlement struct {
+	HasAccess   bool     `json:"hasAccess"`
+	UsageLimit  *float64 `json:"usageLimit,omitempty"`
+	IsUnlimited bool     `json:"isUnlimited,omitempty"`
+	Value       *float64 `json:"value,omitempty"`
+	EnumValues  []string `json:"enumValues,omitempty"`
+}
+
+// ParseFallback reads a Fallback from JSON, in the shape that the official SDKs take:
+//
+//	{"feature-analytics": {"hasAccess": true}, "feature-templates": {"hasAccess": true, "usageLimit": 5}}
+func ParseFallback(data []byte) (Fallback, error) {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	var f Fallback
+	if err := decoder.Decode(&f); err != nil {
+		return nil, fmt.Errorf("gate: the fallback can't be read: %w", err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("gate: the fallback can't be read: there is more behind it")
+	}
+	if err := f.validate(); err != nil {
+		return nil, fmt.Errorf("gate: the fallback can't be used: %w", err)
+	}
+	return f, nil
+}
+
+func (f Fallback) validate() error {
+	if len(f) == 0 {
+		return errors.New("it names no feature")
+	}
+	for _, id := range slices.Sorted(maps.Keys(f)) {
+		if problem := checkID(id, false); problem != "" {
+			return &IDError{What: "feature id", Problem: problem}
+		}
+		e := f[id]
+		kinds := 0
+		for _, named := range []bool{e.UsageLimit != nil || e.IsUnlimited && e.Value == nil, e.Value != nil, e.EnumValues != nil} {
+			if named {
+				kinds++
+			}
+		}
+		if kinds > 1 {
+			return fmt.Errorf("%q has more than one of a usage limit, a value and enum values", id)
+		}
+		for _, n := range []*float64{e.UsageLimit, e.Value} {
+			if n == nil {
+				continue
+			}
+			if err := checkAmount(*n); err != nil {
+				return fmt.Errorf("%q: %w", id, err)
+			}
+		}
+	}
+	return nil
+}
+
+// clone shares nothing with f.
+func (f Fallback) clone() Fallback {
+	f = maps.Clone(f)
+	for id, e := range f {
+		e.EnumValues = slices.Clone(e.EnumValues)
+		f[id] = e
+	}
+	return f
+}
+
+// entitlement is e for a feature; false if it gives no access.
+func (e FallbackEntitlement) entitlement(id string) (Entitlement, bool) {
+	to := Entitlement{FeatureID: id, Granted: true, Unlimited: e.IsUnlimited, Kind: Boolean}
+	switch {
+	case !e.HasAccess:
+		return to, false
+	case e.EnumValues != nil:
+		to.Kind, to.Values = Enum, e.EnumValues
+	case e.Value != nil:
+		to.Kind, to.Limit = Configuration, *e.Value
+	case e.UsageLimit != nil:
+		to.Kind, to.Limit = Metered, *e.UsageLimit
+	case e.IsUnlimited:
+		to.Kind = Metered
+	}
+	return to, true
+}
+
+// outage is what is said of outages in one place: in the gate, or in a policy.
+type outage struct {
+	says     Outage // 0: nothing
+	fallback Fallback
+}
+
+// static adds to a set what policy p may find of its features in an outage. What the
+// policy says itself comes before what the gate says, and in each the fallback of the
+// feature before DenyOnOutage and AllowOnOutage.
+func (p *Policy) static(words []outage, set *EntitlementSet) {
+	switch p.kind {
+	case kindAll, kindAny:
+		for i := range p.parts {
+			p.parts[i].static(words, set)
+		}
+		return
+	case kindFeature, kindCredits:
+	default:
+		return
+	}
+	for _, w := range words {
+		if e, ok := w.fallback[p.feature]; ok && p.kind == kindFeature {
+			if e, access := e.entitlement(p.feature); access {
+				set.Features = append(set.Features, e)
+			}
+			return
+		}
+		switch w.says {
+		case DenyOnOutage:
+			return
+		case AllowOnOutage:
+			p.open(set)
+			return
+		}
+	}
+}
+
+// open adds what p asks for, without a bound.
+func (p *Policy) open(set *EntitlementSet) {
+	if p.kind == kindCredits {
+		set.Credits = append(set.Credits, Credit{CurrencyID: p.feature, Granted: true, Limit: math.Inf(1)})
+		return
+	}
+	e := Entitlement{FeatureID: p.feature, Granted: true, Unlimited: true}
+	switch p.mode {
+	case modeUses, modeFrees, modeAsks:
+		e.Kind = Metered
+	case modeValues:
+		e.Kind, e.anyValue = Enum, true
+	default:
+		e.Kind = Boolean
+	}
+	set.Features = append(set.Features, e)
+}
+
+// fallback is a snapshot of what the policy finds when nothing is known. Its book is
+// pinned for the caller.
+func (g *Gate) fallback(c Customer, p *Policy) *snapshot {
+	var set EntitlementSet
+	p.static([]outage{p.outage, g.outage}, &set)
+	s := g.ledger.open(c).snapshot(set)
+	if g.offline {
+		g.cache.remember(c, s)
+	}
+	return s
+}
+
+// OnOutage says for this policy what becomes of requests when nothing is known of their
+// customer. It comes before what WithOnOutage and WithFallback say for the gate.
+func (p Policy) OnOutage(o Outage) Policy {
+	if o != DenyOnOutage && o != AllowOnOutage {
+		p.fail(fmt.Errorf("there is no Outage of kind %d", o))
+	}
+	p.outage.says = o
+	return p
+}
+
+// Fallback says for this policy what everybody has when nothing is known of a customer.
+// It comes before OnOutage, and before what is said for the gate.
+func (p Policy) Fallback(f Fallback) Policy {
+	if err := f.validate(); err != nil {
+		p.fail(fmt.Errorf("the fallback can't be used: %w", err))
+	}
+	p.outage.fallback = f.clone()
+	return p
+}
+
+// WithOnOutage says for all policies that don't themselves what becomes of requests when
+// nothing is known of their customer. Default: DenyOnOutage.
+func WithOnOutage(o Outage) Option {
+	return func(c *config) error {
+		if o != DenyOnOutage && o != AllowOnOutage {
+			return fmt.Errorf("there is no Outage of kind %d", o)
+		}
+		c.outage.says = o
+		return nil
+	}
+}
+
+// WithFallback says for all policies that don't themselves what everybody has when nothing
+// is known of a customer. Features that it does not name are decided by WithOnOutage.
+func WithFallback(f Fallback) Option {
+	return func(c *config) error {
+		if err := f.validate(); err != nil {
+			return fmt.Errorf("the fallback can't be used: %w", err)
+		}
+		c.outage.fallback = f.clone()
+		return nil
+	}
+}
+
+// WithOffline decides by the fallbacks alone and never uses the network: for tests and for
+// development. The Source may be nil. Usage counts in this process and is reported to
+// nobody. Refusals are those of the plan then, 402 among them.
+func WithOffline() Option {
+	return func(c *config) error {
+		c.offline = true
+		return nil
+	}
+}
