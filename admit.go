@@ -56,6 +56,7 @@ func (g *Gate) admit(ctx context.Context, c Customer, p *Policy, call Call, hold
 	if t != nil {
 		t.decision = d
 	}
+	g.tallies.count(&d)
 	if g.observer != nil {
 		decided := false
 		defer func() {

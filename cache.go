@@ -51,6 +51,8 @@ type cache struct {
 	entries *lru.Cache[Customer, *snapshot]
 	unknown *lru.Cache[Customer, *snapshot]
 	count   atomic.Uint64 // loads begun
+	failed  atomic.Uint64 // loads that brought nothing
+	waited  atomic.Uint64 // callers that had to wait for a load
 
 	mu    sync.Mutex // held by all that change entries and unknown
 	loads map[Customer]*load
@@ -160,6 +162,7 @@ func (k *cache) await(ctx context.Context, l *load) (*snapshot, error) {
 		return l.snap, l.err
 	default:
 	}
+	k.waited.Add(1)
 	deadline := time.NewTimer(k.patience)
 	defer deadline.Stop()
 	select {
@@ -180,7 +183,11 @@ func (k *cache) run(c Customer, l *load, b *book) {
 	l.err = errNoAnswer // should the source end its goroutine
 	defer k.end(c, l, b)
 	failed := errNoAnswer
-	defer func() { k.breaker.done(failed, k.now()) }()
+	defer func() {
+		if k.breaker.done(failed, k.now()); failed != nil {
+			k.failed.Add(1)
+		}
+	}()
 	ctx, cancel := context.WithTimeout(k.ctx, loadTimeout)
 	defer cancel()
 	begun, era := b.tick(), k.era.Load()

@@ -207,9 +207,46 @@ func (d *delivery) shut() {
 	d.rest()
 }
 
-// waiting counts what is queued or under way, and what running requests may add.
-func (d *delivery) waiting() (queued, open int) {
+// waiting counts what is queued or under way, and what running requests may add; oldest
+// is the time of the oldest queued.
+func (d *delivery) waiting() (queued, open int, oldest time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.queued(), d.kept
+	for i := range d.lanes {
+		l := &d.lanes[i]
+		for _, waits := range [][]parcel{l.queue, l.odd} {
+			if len(waits) > 0 {
+				oldest = earlier(oldest, waits[0].CreatedAt)
+			}
+		}
+		if l.flying > 0 {
+			oldest = earlier(oldest, l.since)
+		}
+	}
+	return d.queued(), d.kept, oldest
+}
+
+// earlier is the earlier of two times, of which the first may be zero.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// full reports whether no request that reports can be let in.
+func (d *delivery) full() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.places <= 0
+}
+
+// troubled reports whether a lane's last attempt failed.
+func (d *delivery) troubled() bool {
+	for i := range d.lanes {
+		if d.lanes[i].failing.Load() {
+			return true
+		}
+	}
+	return false
 }

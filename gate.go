@@ -31,9 +31,11 @@ type Gate struct {
 	delivery *delivery // nil without a Reporter
 
 	watch   sync.WaitGroup     // the Watcher's goroutine
+	watches bool               // there is one
 	stop    context.CancelFunc // ends the delivery and the Watcher
 	stopped chan struct{}      // closed when the delivery has ended
 	logged  sync.Map           // configuration mistakes already logged
+	tallies tallies
 
 	closing atomic.Bool
 	done    chan struct{} // closed when Close is through
@@ -92,6 +94,7 @@ func start(source Source, who Resolver, c config) (*Gate, error) {
 	ctx, stop := context.WithCancel(context.Background())
 	g.stop = stop
 	if w, ok := source.(Watcher); ok {
+		g.watches = true
 		g.watch.Go(func() { g.follow(ctx, w) })
 	}
 	if c.reporter == nil {
@@ -158,7 +161,7 @@ func (g *Gate) close(ctx context.Context) {
 		return
 	}
 	k := g.delivery.keeper
-	if queued, open := g.delivery.waiting(); queued+open > 0 {
+	if queued, open, _ := g.delivery.waiting(); queued+open > 0 {
 		g.result = &UndeliveredError{Queued: queued, Open: open, Kept: k != nil}
 		g.logger.Error("gate: closed with usage undelivered", "queued", queued, "open", open, "kept", k != nil)
 	}
@@ -215,36 +218,4 @@ func (g *Gate) Entitlements(ctx context.Context, c Customer) (EntitlementSet, er
 		set.Features = append(set.Features, e.clone())
 	}
 	return set, nil
-}
-
-// Stats is what the gate counts.
-type Stats struct {
-	// Loads is the number of reads of a customer's set that were begun.
-	Loads uint64
-	// Customers is the number of customers (and resources) cached.
-	Customers int
-	// Books is the number of customers (and resources) whose usage is kept track of:
-	// those cached and those with requests or reports under way.
-	Books int
-	// Queued is the number of usages that are settled and not yet acknowledged; Open
-	// the number that running requests may report.
-	Queued, Open int
-	// Acknowledged and Refused count usages that have left the queue; Retries the
-	// attempts to deliver that failed.
-	Acknowledged, Refused, Retries uint64
-	// Unkept counts the usages that the outbox did not keep.
-	Unkept uint64
-}
-
-// Stats returns the gate's counts at this moment.
-func (g *Gate) Stats() Stats {
-	s := Stats{Loads: g.cache.count.Load(), Customers: g.cache.entries.Len(), Books: g.ledger.size()}
-	if d := g.delivery; d != nil {
-		s.Queued, s.Open = d.waiting()
-		s.Acknowledged, s.Refused, s.Retries = d.acknowledged.Load(), d.refused.Load(), d.retries.Load()
-		if d.keeper != nil {
-			s.Unkept = d.keeper.unkept.Load()
-		}
-	}
-	return s
 }

@@ -97,6 +97,7 @@ func (gd *Guard) enter(c Call) (*Ticket, Decision) {
 		d.deny(ReasonUnresolved, err)
 	}
 	g.finish(&gd.policy, &d)
+	g.tallies.count(&d)
 	if g.observer != nil {
 		g.observer.Decided(ctx, d)
 	}

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,8 +20,10 @@ type lane struct {
 	flying int                // taken, not yet acknowledged
 	wake   chan struct{}      // holds one token when there is something to do
 
+	since time.Time // CreatedAt of the first of those
+
+	failing atomic.Bool // the last attempt failed
 	// The sender's own:
-	failing  bool      // the last attempt failed
 	oddAfter time.Time // when to try an odd one next
 	hurried  bool      // the odd ones know of the Close
 }
@@ -58,7 +61,9 @@ func (l *lane) take() (batch []parcel, apart bool) {
 		l.counted(&batch[0], -1)
 		l.oddAfter = now.Add(pause)
 	}
-	l.flying += len(batch)
+	if l.flying += len(batch); len(batch) > 0 {
+		l.since = batch[0].CreatedAt
+	}
 	for i := range batch {
 		batch[i].sent = batch[i].book.tick()
 	}

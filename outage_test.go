@@ -8,7 +8,9 @@ import (
 	"testing/synctest"
 )
 
-func limit(n float64) FallbackEntitlement { return FallbackEntitlement{HasAccess: true, UsageLimit: &n} }
+func limit(n float64) FallbackEntitlement {
+	return FallbackEntitlement{HasAccess: true, UsageLimit: &n}
+}
 
 func TestWhatAnOutageMeans(t *testing.T) {
 	on, none := FallbackEntitlement{HasAccess: true}, FallbackEntitlement{}

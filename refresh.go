@@ -95,3 +95,10 @@ func (k *cache) refreshOne(c Customer, s *snapshot) bool {
 	k.load(c)
 	return true
 }
+
+// refreshing is how many wait to be read again.
+func (k *cache) refreshing() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return len(k.wanted)
+}

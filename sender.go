@@ -215,11 +215,11 @@ func (l *lane) backOff(ctx context.Context, try int, err error) bool {
 // note logs when reporting begins to fail and when it works again.
 func (l *lane) note(err error) {
 	switch {
-	case err != nil && !permanent(err) && !l.failing:
+	case err != nil && !permanent(err) && !l.failing.Load():
 		l.logger.Warn("gate: usage can't be reported; it is kept and tried again", "error", err)
-		l.failing = true
-	case err == nil && l.failing:
+		l.failing.Store(true)
+	case err == nil && l.failing.Load():
 		l.logger.Info("gate: usage is reported again")
-		l.failing = false
+		l.failing.Store(false)
 	}
 }

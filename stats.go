@@ -1,0 +1,98 @@
+package gate
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// Stats is what the gate counts.
+type Stats struct {
+	// Fresh, Stale, Fallback and Offline count decisions by what they rest on; Early
+	// those made before anything was asked for: no customer, or no such route.
+	Fresh, Stale, Fallback, Offline, Early Decisions
+	// Shadowed counts those of the above that a policy in the shadow would have refused.
+	Shadowed uint64
+	// Loads is the number of reads of a customer's set that were begun, LoadsFailed how
+	// many of them brought nothing.
+	Loads, LoadsFailed uint64
+	// Waited counts the decisions that had to wait for a load.
+	Waited uint64
+	// Refreshing is the number of stale customers that wait to be read again.
+	Refreshing int
+	// Customers is the number of customers (and resources) cached.
+	Customers int
+	// Books is the number of customers (and resources) whose usage is kept track of:
+	// those cached and those with requests or reports under way.
+	Books int
+	// Queued is the number of usages that are settled and not yet acknowledged; Open
+	// the number that running requests may report. Oldest is the CreatedAt of the
+	// oldest queued; zero if there is none.
+	Queued, Open int
+	Oldest       time.Time
+	// Acknowledged and Refused count usages that have left the queue; Retries the
+	// attempts to deliver that failed.
+	Acknowledged, Refused, Retries uint64
+	// Unkept counts the usages that the outbox did not keep.
+	Unkept uint64
+	// BrokenUntil is until when Stigg is not asked, since it fails; zero if it is.
+	BrokenUntil time.Time
+	// Live says that news arrive as they happen.
+	Live bool
+}
+
+// Decisions counts decisions by their outcome: let in, refused (4xx), and not decided
+// (503).
+type Decisions struct{ Allowed, Denied, Unavailable uint64 }
+
+// tallies counts decisions.
+type tallies struct {
+	counts   [5][3]atomic.Uint64
+	shadowed atomic.Uint64
+}
+
+func (t *tallies) count(d *Decision) {
+	origin, outcome := 4, 1
+	switch d.Origin {
+	case OriginFresh:
+		origin = 0
+	case OriginStale:
+		origin = 1
+	case OriginFallback:
+		origin = 2
+	case OriginOffline:
+		origin = 3
+	}
+	switch {
+	case d.Allowed:
+		outcome = 0
+	case d.Reason == ReasonUnavailable:
+		outcome = 2
+	}
+	t.counts[origin][outcome].Add(1)
+	if d.Shadow && !d.Allowed {
+		t.shadowed.Add(1)
+	}
+}
+
+func (t *tallies) of(origin int) Decisions {
+	c := &t.counts[origin]
+	return Decisions{c[0].Load(), c[1].Load(), c[2].Load()}
+}
+
+// Stats returns the gate's counts at this moment.
+func (g *Gate) Stats() Stats {
+	k, t := g.cache, &g.tallies
+	s := Stats{
+		Fresh: t.of(0), Stale: t.of(1), Fallback: t.of(2), Offline: t.of(3), Early: t.of(4), Shadowed: t.shadowed.Load(),
+		Loads: k.count.Load(), LoadsFailed: k.failed.Load(), Waited: k.waited.Load(), Refreshing: k.refreshing(),
+		Customers: k.entries.Len(), Books: g.ledger.size(), BrokenUntil: k.breaker.broken(), Live: k.live.Load(),
+	}
+	if d := g.delivery; d != nil {
+		s.Queued, s.Open, s.Oldest = d.waiting()
+		s.Acknowledged, s.Refused, s.Retries = d.acknowledged.Load(), d.refused.Load(), d.retries.Load()
+		if d.keeper != nil {
+			s.Unkept = d.keeper.unkept.Load()
+		}
+	}
+	return s
+}
