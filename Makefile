@@ -4,7 +4,7 @@
 GO ?= go
 GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: all test format vet generated cc race identity examples lint bench fuzz
+.PHONY: all test format vet generated cc race identity examples lint bench fuzz soak
 
 all: test lint
 
@@ -46,10 +46,18 @@ lint:
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
+# The drills of ./drill for longer: so many kills, so long a chaos.
+KILLS ?= 1000
+soak: cc
+	$(GO) test -race -v -timeout 2h ./drill -args -kills $(KILLS)
+	$(GO) test -race -run Kill -timeout 2h ./outbox -args -kills $(KILLS)
+
 # Each fuzz test for FUZZTIME.
 FUZZTIME ?= 30s
 fuzz:
 	$(GO) test -run '^$$' -fuzz FuzzCustomerIDs -fuzztime $(FUZZTIME) .
 	$(GO) test -run '^$$' -fuzz FuzzResolvers -fuzztime $(FUZZTIME) -fuzzminimizetime 10x .
 	$(GO) test -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZTIME) ./client
+	$(GO) test -run '^$$' -fuzz FuzzDecodeRecord -fuzztime $(FUZZTIME) ./outbox
+	$(GO) test -run '^$$' -fuzz FuzzParseGroup -fuzztime $(FUZZTIME) ./outbox
 	$(GO) test -run '^$$' -fuzz FuzzGraphQL -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./emulator

@@ -24,6 +24,7 @@ func TestDependencies(t *testing.T) {
 		{module + "/nethttp", []string{lru, module}},
 		{module + "/chistigg", []string{lru, module, module + "/nethttp", "github.com/go-chi/chi/v5"}},
 		{module + "/gatetest", []string{lru, module}},
+		{module + "/webhook", []string{lru, module}},
 		{module + "/outbox", append(depsOf(t, "go.etcd.io/bbolt"), lru, module)},
 	}
 	// gin and echo bring much of their own; an adapter adds nothing to that.

@@ -33,8 +33,10 @@ type account struct {
 	feature  string
 }
 
-// stop is one request of the tour.
+// stop is one request of the tour, or an upgrade of the customer to another plan, made
+// in Stigg through the client.
 type stop struct {
+	upgrade        string
 	method, target string
 	customer       string
 	resource       string
@@ -49,6 +51,8 @@ type stop struct {
 const (
 	templates = "feature-01-templates"
 	campaigns = "feature-02-campaigns"
+
+	essentials = "plan-revvenu-essentials"
 )
 
 func stops() []stop {
@@ -79,6 +83,12 @@ func stops() []stop {
 		{method: "POST", target: "/campaigns", customer: "customer-none", status: 402, code: "no_active_subscription"},
 		{method: "POST", target: "/campaigns", customer: "customer-archived", status: 403, code: "customer_archived"},
 		{method: "POST", target: "/campaigns", customer: "customer-unknown", status: 403, code: "customer_not_found"},
+
+		// Denied, upgraded, allowed: at once, without a restart.
+		{method: "GET", target: "/analytics", customer: "customer-basic", status: 402, code: "feature_not_in_plan"},
+		{upgrade: essentials, customer: "customer-basic", feature: campaigns},
+		{method: "GET", target: "/analytics", customer: "customer-basic", status: 200},
+		created,
 	}
 }
 
@@ -94,7 +104,7 @@ func (t *tour) take(ctx context.Context) error {
 		before, _ := t.usage(ctx, s)
 		got, err := t.visit(ctx, s)
 		if err != nil {
-			return fmt.Errorf("%s %s: %w", s.method, s.target, err)
+			return fmt.Errorf("%s: %w", s, err)
 		}
 		t.settled(ctx)
 		after, used := t.usage(ctx, s)
@@ -104,10 +114,11 @@ func (t *tour) take(ctx context.Context) error {
 		remark := ""
 		if problem := s.check(got); problem != "" {
 			remark = "<- " + problem
-			wrong = append(wrong, fmt.Errorf("%s %s: %s", s.method, s.target, problem))
+			wrong = append(wrong, fmt.Errorf("%s: %s", s, problem))
 		}
 		who := cmp.Or(strings.TrimSuffix(s.customer+"/"+s.resource, "/"), "-")
-		fmt.Fprintf(table, "%s %s%s\t%s\t%d\t%s\t%s\t%s\t%s\n", s.method, s.target, size(s.megabytes), who, got.status, cmp.Or(got.code, "-"), before, after, remark)
+		status := cmp.Or(strings.TrimPrefix(strconv.Itoa(got.status), "0"), "-")
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s, who, status, cmp.Or(got.code, "-"), before, after, remark)
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -116,6 +127,13 @@ func (t *tour) take(ctx context.Context) error {
 		wrong = append(wrong, errors.New("the tour expects the demo customers as the emulator starts with them"))
 	}
 	return errors.Join(wrong...)
+}
+
+func (s stop) String() string {
+	if s.upgrade != "" {
+		return "upgrade to " + s.upgrade
+	}
+	return s.method + " " + s.target + size(s.megabytes)
 }
 
 func size(megabytes int) string {
@@ -158,6 +176,16 @@ type reply struct {
 }
 
 func (t *tour) visit(ctx context.Context, s stop) (reply, error) {
+	if s.upgrade != "" {
+		done, err := t.stigg.ProvisionSubscription(ctx, client.ProvisionSubscriptionInput{
+			CustomerID:         s.customer,
+			SubscriptionParams: client.SubscriptionParams{PlanID: s.upgrade, BillingPeriod: client.BilledMonthly},
+		})
+		if err == nil && done.Status != client.ProvisionSuccess {
+			err = fmt.Errorf("stigg answers %s", done.Status)
+		}
+		return reply{}, err
+	}
 	var body io.Reader
 	if s.megabytes != 0 {
 		body = io.LimitReader(zeros{}, int64(max(s.megabytes, 1))*1_000_000)
@@ -223,6 +251,6 @@ func (t *tour) compare(ctx context.Context, failed error) error {
 			}
 		}
 	}
-	fmt.Fprintf(t.out, "\nAll %d answers as expected. Stigg's own count agrees for all %d accounts used.\n", len(stops()), len(t.expected))
+	fmt.Fprintf(t.out, "\nAll %d stops as expected. Stigg's own count agrees for all %d accounts used.\n", len(stops()), len(t.expected))
 	return nil
 }

@@ -1,0 +1,95 @@
+package outbox
+
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrClosed is returned by every method after Close.
+var ErrClosed = errors.New("outbox: closed")
+
+// LockedError says that another process, or another Outbox of this one, has the
+// directory open.
+type LockedError struct{ Dir string }
+
+func (e *LockedError) Error() string {
+	return "outbox: " + e.Dir + " is in use by another process: give each process a directory of its own, or stop the other one first"
+}
+
+// DirError says that the directory or the file in it can't be made, read or written.
+type DirError struct {
+	Dir string
+	Err error
+}
+
+func (e *DirError) Error() string { return "outbox: can't use " + e.Dir + ": " + e.Err.Error() }
+
+// Unwrap returns what the system said.
+func (e *DirError) Unwrap() error { return e.Err }
+
+// FileError says that the file is not an outbox that can be read safely: not a
+// database, a damaged one, one of another program or of a newer Gate. The file was not
+// changed.
+type FileError struct {
+	Path    string
+	Problem string
+	Err     error // what is beneath, or nil
+}
+
+func (e *FileError) Error() string {
+	text := "outbox: " + e.Path + " " + e.Problem
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text + "; it was left as it is: move its directory away to start with a new one, and look into it with gate-outbox DIR"
+}
+
+// Unwrap returns what is beneath.
+func (e *FileError) Unwrap() error { return e.Err }
+
+// RecordError says that kept usage can't be read: a disk that lost bits, or a record of
+// a newer Gate. It stays where it is.
+type RecordError struct {
+	// Group and Record are its position in the file. Record is -1 if it is the whole
+	// group that can't be read.
+	Group   uint64
+	Record  int
+	Problem string
+}
+
+func (e *RecordError) Error() string {
+	if e.Record < 0 {
+		return fmt.Sprintf("outbox: group %d of the file %s", e.Group, e.Problem)
+	}
+	return fmt.Sprintf("outbox: record %d in group %d of the file %s", e.Record, e.Group, e.Problem)
+}
+
+// FullError says that MaxBytes is reached.
+type FullError struct {
+	Bytes, MaxBytes int64
+	// Pending and SetAside are how many measurements are kept.
+	Pending, SetAside int
+}
+
+func (e *FullError) Error() string {
+	return fmt.Sprintf("outbox: full: %d bytes of %d are taken, by %d measurements that wait for Stigg and %d that were set aside",
+		e.Bytes, e.MaxBytes, e.Pending, e.SetAside)
+}
+
+// DiskError says that the disk does not take usage at present.
+type DiskError struct {
+	Dir string
+	Err error
+}
+
+func (e *DiskError) Error() string {
+	return "outbox: the disk under " + e.Dir + " fails: " + e.Err.Error()
+}
+
+// Unwrap returns what the system said.
+func (e *DiskError) Unwrap() error { return e.Err }
+
+var (
+	errStalled = errors.New("a write has not returned for 5 s")
+	errBehind  = errors.New("it can't keep up with what is appended")
+)

@@ -1,0 +1,7 @@
+//go:build !unix
+
+package outbox
+
+import "errors"
+
+func fillDisk(string) error { return errors.New("not on this system") }

@@ -1,0 +1,92 @@
+package outbox
+
+import "log/slog"
+
+// Healthy is nil, or a *DiskError, a *FullError or ErrClosed. It reads one pointer.
+func (o *Outbox) Healthy() error { return *o.health.Load() }
+
+// state is what is wrong at present, with o.mu held.
+func (o *Outbox) state() error {
+	switch {
+	case o.closed:
+		return ErrClosed
+	case o.failed != nil:
+		return o.failed
+	case o.full:
+		return o.fullError()
+	}
+	return nil
+}
+
+func (o *Outbox) fullError() error {
+	return &FullError{Bytes: o.live + int64(o.inFlight+o.queued), MaxBytes: o.maxBytes, Pending: o.pending, SetAside: o.aside}
+}
+
+// judge publishes the state, with o.mu held. It is full from 15/16 of the bound until
+// 14/16, so that it does not say one and the other with every commit.
+func (o *Outbox) judge() {
+	taken, sixteenth := o.live+int64(o.inFlight+o.queued), o.maxBytes/16
+	switch {
+	case taken >= 15*sixteenth:
+		o.full = true
+	case taken < 14*sixteenth:
+		o.full = false
+	}
+	before, after := o.Healthy(), o.state()
+	if before == nil && after == nil {
+		return
+	}
+	o.health.Store(&after)
+	if kind(before) != kind(after) {
+		o.said = append(o.said, o.change(before, after))
+	}
+}
+
+type condition int
+
+const (
+	isWell condition = iota
+	isClosed
+	isFailing
+	isFull
+)
+
+func kind(err error) condition {
+	switch err.(type) { //nolint:errorlint // it was made by state
+	case nil:
+		return isWell
+	case *DiskError:
+		return isFailing
+	case *FullError:
+		return isFull
+	}
+	return isClosed
+}
+
+func (o *Outbox) change(before, after error) func(*slog.Logger) {
+	dir := slog.String("dir", o.store.dir)
+	switch kind(after) {
+	case isFailing:
+		return func(l *slog.Logger) { l.Error("outbox: usage can't be kept: the disk fails", dir, "error", after) }
+	case isFull:
+		return func(l *slog.Logger) {
+			l.Error("outbox: usage can't be kept for much longer: it is full", dir, "error", after)
+		}
+	case isWell:
+		return func(l *slog.Logger) { l.Info("outbox: usage is kept again", dir, "after", before) }
+	default:
+		return func(*slog.Logger) {}
+	}
+}
+
+// announce logs what has changed. It is called without the lock, since a handler of
+// logs may be slow, or may ask for the health.
+func (o *Outbox) announce() {
+	o.mu.Lock()
+	said := o.said
+	o.said = nil
+	o.mu.Unlock()
+	for _, say := range said {
+		say(o.log)
+	}
+}

@@ -1,0 +1,220 @@
+package outbox
+
+import (
+	"runtime"
+	"time"
+)
+
+const (
+	// lazily is how long Done and SetAside may wait for a commit that somebody waits for.
+	lazily = time.Second
+	// soon is how long usage may wait for one with NoWait.
+	soon = 10 * time.Millisecond
+	// stallAfter is how long a write may take before the disk counts as failed.
+	stallAfter = 5 * time.Second
+	// While the disk fails, the next attempt comes after config.minRetry, then after
+	// twice as long, up to maxRetry.
+	maxRetry = 5 * time.Second
+)
+
+// run is the writer: the one goroutine that changes the file. It ends with Close.
+func (o *Outbox) run(failing bool) {
+	defer close(o.stopped)
+	wait := o.minRetry
+	for {
+		wake, retry := o.wake, (<-chan time.Time)(nil)
+		if failing {
+			wake, retry = nil, time.After(wait)
+		}
+		last := false
+		select {
+		case <-wake:
+			o.gather()
+		case <-retry:
+		case <-o.closing:
+			last = true
+		}
+		switch err := o.flush(failing); {
+		case err == nil:
+			failing, wait = false, o.minRetry
+		case failing:
+			wait = min(2*wait, maxRetry)
+		default:
+			failing = true
+		}
+		if last {
+			return
+		}
+	}
+}
+
+// gather lets those whom the last commit has released append again before the next one,
+// which would otherwise go with the first of them alone. It waits for as many as they
+// were, and no longer than a fraction of a commit: if they do not come, the loop is a
+// matter of microseconds.
+func (o *Outbox) gather() {
+	for range 1000 {
+		o.mu.Lock()
+		enough := o.waiting >= o.released || o.closed
+		o.mu.Unlock()
+		if enough {
+			return
+		}
+		runtime.Gosched()
+	}
+}
+
+// flush writes what is queued. While failing, it opens the file anew before.
+func (o *Outbox) flush(failing bool) error {
+	watch := time.AfterFunc(stallAfter, o.stalled(o.start()))
+	defer watch.Stop()
+	if failing {
+		if err := o.reopen(); err != nil {
+			return o.fail(nil, err)
+		}
+	}
+	w, r := o.take(failing)
+	var err error
+	if !w.empty() {
+		err = o.commit(w)
+	}
+	if err != nil {
+		err = o.fail(w, err)
+		r.end(err)
+		return err
+	}
+	o.well()
+	r.end(nil)
+	return nil
+}
+
+// reopen trusts nothing of what is in memory about the file.
+func (o *Outbox) reopen() error {
+	if err := o.store.close(); err != nil {
+		o.log.Debug("outbox: closing the file", "dir", o.store.dir, "error", err)
+	}
+	if err := o.store.open(); err != nil {
+		return err
+	}
+	if err := o.store.prove(); err != nil {
+		return err
+	}
+	w := o.unwritten // which only the writer changes
+	if w == nil {
+		return nil
+	}
+	wrote, err := o.store.wrote(w)
+	if wrote {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.unwritten = nil
+	}
+	return err
+}
+
+// round is what those wait for whose usage goes into one commit.
+type round struct {
+	done chan struct{}
+	err  error // set before done is closed
+}
+
+func newRound() *round { return &round{done: make(chan struct{})} }
+
+func (r *round) end(err error) {
+	r.err = err
+	close(r.done)
+}
+
+// take takes the queue over, behind what failed before.
+func (o *Outbox) take(failing bool) (*work, *round) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	w, r := o.queue, o.round
+	if failing && o.unwritten != nil {
+		w = join(o.unwritten, w)
+		o.unwritten = nil
+	}
+	o.queue, o.queued, o.round = new(work), 0, newRound()
+	o.released, o.waiting = o.waiting, 0
+	o.inFlight = w.bytes()
+	return w, r
+}
+
+func join(a, b *work) *work {
+	return &work{
+		packs: append(a.packs, b.packs...),
+		ends:  append(a.ends, b.ends...),
+	}
+}
+
+func (w *work) bytes() int {
+	n := 0
+	for i := range w.packs {
+		n += len(w.packs[i].data)
+	}
+	return n
+}
+
+// start begins an attempt, which fail or well ends, and returns its number.
+func (o *Outbox) start() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.attempt++
+	o.writing = true
+	return o.attempt
+}
+
+// fail keeps w for the next attempt and lets nobody wait for it.
+func (o *Outbox) fail(w *work, err error) error {
+	err = &DiskError{Dir: o.store.dir, Err: err}
+	o.mu.Lock()
+	o.writing = false
+	if w != nil {
+		o.unwritten = w
+	}
+	o.inFlight = 0
+	o.failed = err
+	r := o.round
+	o.round = newRound()
+	o.judge()
+	o.mu.Unlock()
+	r.end(err)
+	o.announce()
+	return err
+}
+
+// stalled returns what to do when an attempt takes too long. well takes it back.
+func (o *Outbox) stalled(attempt int) func() {
+	return func() {
+		o.mu.Lock()
+		if o.writing && o.attempt == attempt && o.failed == nil {
+			o.failed = &DiskError{Dir: o.store.dir, Err: errStalled}
+			o.judge()
+		}
+		o.mu.Unlock()
+		o.announce()
+	}
+}
+
+// well says that everything that was taken is in the file.
+func (o *Outbox) well() {
+	o.mu.Lock()
+	o.writing = false
+	if o.failed != nil {
+		o.failed = nil
+		o.nudge() // for what was queued without anybody waiting
+	}
+	o.inFlight = 0
+	o.live, o.pending, o.aside = o.store.bytes, o.store.pending(), o.store.refuse
+	o.judge()
+	o.mu.Unlock()
+	o.announce()
+}
+
+// nudge wakes the writer.
+func (o *Outbox) nudge() {
+	select {
+	case o.wake <- struct{}{}:
+	default:
+	}
+}
