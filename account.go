@@ -8,6 +8,7 @@ import (
 // account is one customer's usage of one metered feature, or of one wallet.
 type account struct {
 	book *book
+	bare *right // under the book's lock
 
 	mu  sync.Mutex
 	cur *period

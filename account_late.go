@@ -78,6 +78,9 @@ func (a *account) acknowledgeTotal(p *period, waited, total float64, ack *readin
 	defer a.mu.Unlock()
 	p.arrive(waited)
 	a.lastAck = max(a.lastAck, tick)
+	if a.goesOn && p == a.before {
+		p = a.cur
+	}
 	switch {
 	case p != a.cur:
 	case a.readAt < sent && a.addedAt < sent:

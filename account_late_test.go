@@ -112,6 +112,18 @@ func TestAccountOfUsageThatNobodyAdmitted(t *testing.T) {
 			acksTotal(d, p, waited, 9, nil, d.tick())
 			d.has(standing{used: 3})
 		},
+		"a total counts in a period that goes on": func(d *desk) {
+			d.reads(hourly(3, 0))
+			p, waited := total(d, 9, 0.5)
+			d.now = noon(1.25)
+			d.has(standing{})
+			r := hourly(3, 0)
+			r.end = noon(2)
+			d.reads(r)
+			d.has(standing{used: 3, unacked: 6})
+			acksTotal(d, p, waited, 9, nil, d.tick())
+			d.has(standing{used: 9})
+		},
 		"what is counted later stays until a read that must have it": func(d *desk) {
 			d.reads(hourly(3, 0))
 			w := d.linger(d.uses(2), 2)

@@ -93,8 +93,7 @@ func (g *Gate) try(ctx context.Context, c Customer, p *Policy, call Call, hold b
 		if err != nil {
 			return d.undecided(ctx, err)
 		}
-		t, known := g.judge(ctx, &q, p, slots, d)
-		unpin()
+		t, known := g.judge(ctx, &q, p, slots, d, unpin)
 		switch {
 		case !known: // the book was forgotten since: look the customer up again
 			q.now = g.now()
@@ -107,8 +106,8 @@ func (g *Gate) try(ctx context.Context, c Customer, p *Policy, call Call, hold b
 	return d.deny(ReasonUnavailable, errThrashing)
 }
 
-// look finds what is known of the customer, or what the outage policy says. unpin must be
-// called when it is judged.
+// look finds what is known of the customer, or what the outage policy says. judge calls
+// unpin.
 func (g *Gate) look(ctx context.Context, c Customer, p *Policy, q *admission, d *Decision, insist bool) (unpin func(), err error) {
 	if !g.offline {
 		if q.snap, d.Origin, err = g.cache.get(ctx, c, q.now, insist); err == nil {
@@ -128,7 +127,8 @@ func (g *Gate) look(ctx context.Context, c Customer, p *Policy, q *admission, d 
 
 // judge decides by what was found, and holds. known is false if the customer's book is
 // forgotten.
-func (g *Gate) judge(ctx context.Context, q *admission, p *Policy, slots int, d *Decision) (t *Ticket, known bool) {
+func (g *Gate) judge(ctx context.Context, q *admission, p *Policy, slots int, d *Decision, unpin func()) (t *Ticket, known bool) {
+	defer unpin() // also if a function of the policy panics
 	cause := d.Err
 	switch {
 	case slots == 0 || len(q.snap.rights)+len(q.snap.wallets) == 0: // nothing to hold
@@ -161,10 +161,6 @@ func (g *Gate) hold(ctx context.Context, q *admission, p *Policy, slots int, d *
 	if g.delivery == nil {
 		q.snap.book.unpin()
 		return d.deny(ReasonFeatureNotFound, ErrNoReporter)
-	}
-	if err := g.delivery.keeper.ready(); err != nil {
-		q.snap.book.unpin()
-		return d.deny(ReasonUnavailable, err)
 	}
 	if err := g.delivery.reserve(slots); err != nil {
 		q.snap.book.unpin()

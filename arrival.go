@@ -43,18 +43,30 @@ func (d *delivery) acknowledge(p *parcel, ack *Ack, now time.Time) {
 	}
 	if p.Kind == UsageTotal {
 		a.acknowledgeTotal(p.period, p.waits, p.Value, r, ack.At, now, p.sent, p.right.cycle())
-		return
+	} else {
+		a.acknowledge(p.period, p.Value, r, ack.At, now, p.sent, p.right.cycle())
 	}
-	a.acknowledge(p.period, p.Value, r, ack.At, now, p.sent, p.right.cycle())
-	if p.creditPeriod == nil {
-		return
-	}
-	r = nil
-	at := ack.At
-	if c := ack.Credit; c != nil && c.CurrencyID == p.right.CreditRate.CurrencyID {
+	p.paid(ack, now)
+}
+
+// paid tells the wallet. A price that was not known here (of a total, of what is given
+// back, by a formula, for a customer that was not cached) counts once Stigg says so.
+func (p *parcel) paid(ack *Ack, now time.Time) {
+	var r *reading
+	at, c := ack.At, ack.Credit
+	if c != nil {
 		r, at = &reading{usage: c.Usage, end: c.PeriodEnd}, c.At
 	}
-	p.right.wallet.acknowledge(p.creditPeriod, p.credits, r, at, now, p.sent, cycle{})
+	switch {
+	case p.creditPeriod == nil && c != nil:
+		wallet := p.book.account(accountKey{true, c.CurrencyID})
+		wallet.acknowledge(wallet.wait(0, now, now, cycle{}), 0, r, at, now, p.sent, cycle{})
+	case p.creditPeriod == nil:
+	case c == nil || c.CurrencyID != p.right.CreditRate.CurrencyID:
+		p.right.wallet.acknowledge(p.creditPeriod, p.credits, nil, ack.At, now, p.sent, cycle{})
+	default:
+		p.right.wallet.acknowledge(p.creditPeriod, p.credits, r, at, now, p.sent, cycle{})
+	}
 }
 
 // linger leaves usage in unacked until a read that began eventDelay from now. The book

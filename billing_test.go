@@ -151,6 +151,37 @@ func TestTheOutcomeTellsTheTimeAndWhoLeft(t *testing.T) {
 	})
 }
 
+func TestTheHandlerMayLeaveWorkThatSettles(t *testing.T) {
+	s := &stub{set: features(metered("f", 0, 1e9))}
+	g := gateOf(t, s)
+	p := Feature("f").Uses(5).Bills(func(Outcome) (float64, error) { return 7, nil })
+	for i := range 1000 {
+		done := make(chan struct{})
+		serve(t, g, p, request("GET", "/", "c"), func(_ http.ResponseWriter, r *http.Request) {
+			ticket := TicketFrom(r.Context())
+			go func() {
+				defer close(done)
+				if i%2 == 0 {
+					_ = ticket.Use(3)
+				}
+				_ = ticket.Settle()
+			}()
+		})
+		<-done
+	}
+	if err := g.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range s.usages() {
+		if u.Value != 3 && u.Value != 5 && u.Value != 7 {
+			t.Errorf("reported %v", u.Value)
+		}
+	}
+	if n := len(s.usages()); n != 1000 {
+		t.Errorf("%d reported of 1000", n)
+	}
+}
+
 func TestUsageAsAnEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := Feature("f").Uses(2).As(Event{Name: "completion", AmountIn: "tokens", Dimensions: func(r *http.Request) (map[string]any, error) {
@@ -257,6 +288,54 @@ func TestAWalletIsOneForCreditsAndFeatures(t *testing.T) {
 			t.Errorf("a refused All held on: %+v", d)
 		}
 	})
+}
+
+func TestAPriceThatOnlyStiggKnowsCountsOnceItSaysSo(t *testing.T) {
+	rate := &CreditRate{CurrencyID: "tokens", Amount: 10}
+	tests := map[string]struct {
+		rate   *CreditRate
+		cached bool
+		usage  Usage
+		says   float64 // Stigg, of the wallet
+	}{
+		"of a customer that was not cached": {rate, false, Usage{Value: 1}, 60},
+		"of what is given back":             {rate, true, Usage{Value: -1}, 40},
+		"of a total":                        {rate, true, Usage{Kind: UsageTotal, Value: 7}, 70},
+		"by a formula":                      {&CreditRate{CurrencyID: "tokens", Formula: true}, true, Usage{Value: 1}, 60},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := Customer{ID: "c"}
+				f := metered("f", 5, 1000)
+				f.CreditRate = tt.rate
+				s := &stub{set: EntitlementSet{Features: []Entitlement{f}, Credits: []Credit{{CurrencyID: "tokens", Limit: 100, Usage: 50}}}}
+				s.report = func([]Usage) ([]Ack, error) {
+					return []Ack{{Known: true, Usage: 7, At: time.Now(), Credit: &CreditAck{CurrencyID: "tokens", Usage: tt.says, At: time.Now()}}}, nil
+				}
+				block := make(chan struct{})
+				g := gateOf(t, s, WithReporter(held{s, block}))
+				look := func() float64 { return g.Check(t.Context(), c, Credits("tokens").Asks(0)).Usage }
+				if tt.cached {
+					look()
+				}
+				tt.usage.Customer, tt.usage.FeatureID = c, "f"
+				if tt.usage.Value < 0 {
+					ticket, _ := g.Admit(t.Context(), c, Feature("f").Frees(-tt.usage.Value))
+					_ = ticket.Settle()
+				} else if err := g.Report(t.Context(), tt.usage); err != nil {
+					t.Fatal(err)
+				}
+				before := look()
+				time.Sleep(time.Second)
+				close(block)
+				synctest.Wait()
+				if after := look(); before != 50 || after != tt.says || s.count() != 1 {
+					t.Errorf("%v known before, %v after Stigg said %v; %d loads", before, after, tt.says, s.count())
+				}
+			})
+		})
+	}
 }
 
 func TestMistakesInBilling(t *testing.T) {

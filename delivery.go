@@ -105,8 +105,20 @@ func (d *delivery) run(ctx context.Context) {
 	wait.Wait()
 }
 
-// reserve keeps n places for a request that is about to run.
+// reserve keeps n places for a request that is about to run, if the outbox will keep what
+// it reports.
 func (d *delivery) reserve(n int) error {
+	if err := d.occupy(n); err != nil {
+		return err
+	}
+	err := d.keeper.ready()
+	if err != nil {
+		d.vacate(n)
+	}
+	return err
+}
+
+func (d *delivery) occupy(n int) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {

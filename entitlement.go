@@ -13,6 +13,11 @@ import (
 // not an error: it is a set with Denied filled. An error means that nothing is
 // known; the gate then answers as for an outage. Entitlements must return when
 // ctx ends, and is called from many goroutines at once.
+//
+// The error may say by a method RetryAfter() time.Duration how long not to ask again. A
+// Source may have a method ReadPace() time.Duration: how long to wait between two reads so
+// that what Stigg's rate limit leaves is not used up; what is cached is read again at half
+// that pace.
 type Source interface {
 	Entitlements(ctx context.Context, c Customer) (EntitlementSet, error)
 }

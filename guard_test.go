@@ -221,3 +221,25 @@ func TestTheObserverSeesEachRequestOnce(t *testing.T) {
 		t.Errorf("the third decision is %+v", d)
 	}
 }
+
+func TestAnAmountThatPanicsInAnOutageLeavesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := gateOf(t, &stub{err: errStubDown}, WithOnOutage(AllowOnOutage))
+		boom := errors.New("boom")
+		p := Feature("f").UsesFunc(func(*http.Request) (float64, error) { panic(boom) })
+		func() {
+			defer func() {
+				if got, _ := recover().(error); !errors.Is(got, boom) {
+					t.Errorf("recovered %v, want the function's own value", got)
+				}
+			}()
+			serve(t, g, p, request("GET", "/", "c"), func(http.ResponseWriter, *http.Request) {})
+		}()
+		if err := g.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if st := g.Stats(); st.Books+st.Open != 0 {
+			t.Errorf("left behind: %+v", st)
+		}
+	})
+}

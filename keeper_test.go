@@ -312,3 +312,35 @@ func TestWrongOutboxes(t *testing.T) {
 		t.Error("New that fails closed the outbox")
 	}
 }
+
+func TestAClosedGateSaysSoWhateverTheOutboxSays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		box := &shelf{}
+		var log strings.Builder
+		g := gateOf(t, &stub{set: features(metered("f", 0, 10))}, WithOutbox(box), WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+		c := Customer{ID: "c"}
+		g.Check(t.Context(), c, Feature("f"))
+		if err := g.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		box.turn(errors.New("stub: closed"))
+		if err := g.Report(t.Context(), Usage{Customer: c, FeatureID: "f", Value: 1}); !errors.Is(err, ErrClosed) {
+			t.Error(err)
+		}
+		if _, d := g.Admit(t.Context(), c, Feature("f").Uses(1)); !errors.Is(d.Err, ErrClosed) {
+			t.Error(d.Err)
+		}
+		if log.Len() > 0 {
+			t.Errorf("logged %s", &log)
+		}
+	})
+}
+
+func TestReplayedUsageIsSmall(t *testing.T) {
+	d, b := newDelivery(&stub{}, defaults()), newLedger().open(Customer{ID: "c"})
+	for _, u := range []Usage{{FeatureID: "f"}, {Kind: UsageTotal, FeatureID: "f"}, {Kind: UsageCredits, Currency: "f"}, {Kind: UsageEvent, Event: "e"}} {
+		if n := testing.AllocsPerRun(10, func() { d.late(b, u, nil) }); n > 0 {
+			t.Errorf("a usage of kind %v costs %v allocations beside the queue", u.Kind, n)
+		}
+	}
+}

@@ -42,8 +42,8 @@ func (l *lane) hasOdd() bool {
 	return len(l.odd) > 0
 }
 
-// take takes the next batch out: what is queued, or else one of those set apart, if it
-// is due.
+// take takes the next batch out: one of those set apart if it is due, or else what is
+// queued. Those set apart come first, since there may be no end to what is queued.
 func (l *lane) take() (batch []parcel, apart bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -54,12 +54,12 @@ func (l *lane) take() (batch []parcel, apart bool) {
 			l.hurried, l.oddAfter = true, now
 		}
 	}
-	if n := min(l.size, len(l.queue)); n > 0 {
-		batch = cut(&l.queue, 0, n)
-	} else if len(l.odd) > 0 && !now.Before(l.oddAfter) {
+	if len(l.odd) > 0 && !now.Before(l.oddAfter) {
 		batch, apart = cut(&l.odd, l.next(), 1), true
 		l.counted(&batch[0], -1)
 		l.oddAfter = now.Add(pause)
+	} else {
+		batch = cut(&l.queue, 0, l.fitting())
 	}
 	if l.flying += len(batch); len(batch) > 0 {
 		l.since = batch[0].CreatedAt
@@ -68,6 +68,22 @@ func (l *lane) take() (batch []parcel, apart bool) {
 		batch[i].sent = batch[i].book.tick()
 	}
 	return batch, apart
+}
+
+// batchBytes is about the most that one batch takes on the wire, unless one usage alone
+// takes more: a thousand events of 1 MB would never arrive within a timeout.
+const batchBytes = 4 << 20
+
+// fitting is how many of those queued go into one batch. Call it under the lock.
+func (l *lane) fitting() (n int) {
+	bytes := 0
+	for n < min(l.size, len(l.queue)) {
+		if bytes += l.queue[n].bytes(); n > 0 && bytes > batchBytes {
+			break
+		}
+		n++
+	}
+	return n
 }
 
 // cut takes n parcels from index i on out of a queue.

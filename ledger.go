@@ -113,3 +113,20 @@ func (b *book) account(key accountKey) *account {
 	}
 	return a
 }
+
+// bare is a right to the account of a key, of which no more is known; one for all usage,
+// of which an outbox may have millions.
+func (b *book) bare(key accountKey) *right {
+	a := b.account(key)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if a.bare == nil {
+		a.bare = &right{account: a}
+		if key.credit {
+			a.bare.currency = key.id
+		} else {
+			a.bare.FeatureID = key.id
+		}
+	}
+	return a.bare
+}

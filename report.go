@@ -11,7 +11,7 @@ var ErrNoReporter = errors.New("gate: there is no Reporter")
 // Report reports usage of work outside of a request: of workers, of nightly counts. It
 // asks no plan: the work is done, and what was used counts from now on for everybody who
 // asks. A total (UsageTotal) is for what is counted elsewhere, such as seats or stored
-// bytes; nothing that was reported before it arrives after it.
+// bytes; no change or total that was reported before it arrives after it.
 //
 // Report returns once the usage is queued, and kept if there is an outbox; it does not
 // wait for Stigg. An empty Key is filled with a new one; give your own where the same
@@ -19,8 +19,8 @@ var ErrNoReporter = errors.New("gate: there is no Reporter")
 // done. An empty CreatedAt is now.
 //
 // The error is a *UsageError if the usage can't be counted, ErrQueueFull, ErrNoReporter,
-// ErrClosed, or the the context's: nothing was taken then. Of an *OutboxError, Taken says whether
-// the usage was.
+// ErrClosed, or the context's: nothing was taken then. Of an *OutboxError, Taken says
+// whether the usage was.
 func (g *Gate) Report(ctx context.Context, u Usage) error {
 	d := g.delivery
 	if d == nil {
@@ -39,9 +39,6 @@ func (g *Gate) Report(ctx context.Context, u Usage) error {
 	if u.CreatedAt.IsZero() {
 		u.CreatedAt = g.now()
 	}
-	if err := d.keeper.ready(); err != nil {
-		return err
-	}
 	if err := d.reserve(1); err != nil {
 		return err
 	}
@@ -51,20 +48,23 @@ func (g *Gate) Report(ctx context.Context, u Usage) error {
 	return err
 }
 
+// noRight is that of an event which counts nowhere here.
+var noRight = &right{}
+
 // late makes a parcel of usage that no admission made room for, and counts it in the
 // ledger. It takes over the pin on b. snap is what is known of the customer, or nil.
 func (d *delivery) late(b *book, u Usage, snap *snapshot) parcel {
-	p := parcel{Usage: u, book: b, late: true, right: &right{}}
+	p := parcel{Usage: u, book: b, late: true, right: noRight}
 	now := d.now()
 	switch {
 	case u.Kind == UsageCredits:
-		p.right = &right{account: b.account(accountKey{true, u.Currency}), currency: u.Currency}
+		p.right = b.bare(accountKey{true, u.Currency})
 	case u.FeatureID == "":
 		return p
 	default:
 		p.right = snap.right(u.FeatureID)
 		if p.right == nil || p.right.account == nil {
-			p.right = &right{Entitlement: Entitlement{FeatureID: u.FeatureID}, account: b.account(accountKey{false, u.FeatureID})}
+			p.right = b.bare(accountKey{false, u.FeatureID})
 		}
 	}
 	r := p.right

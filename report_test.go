@@ -322,6 +322,12 @@ func TestReportRefusesWhatCannotBeCounted(t *testing.T) {
 		"negative credits":    {Customer: c, Kind: UsageCredits, Currency: "x", Value: -1},
 		"a channel":           {Customer: c, Kind: UsageEvent, Event: "e", Dimensions: map[string]any{"a": make(chan int)}},
 		"NaN inside":          {Customer: c, Kind: UsageEvent, Event: "e", Dimensions: map[string]any{"a": []float64{math.NaN()}}},
+		"the year 10000":      {Customer: c, FeatureID: "f", Value: 1, CreatedAt: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)},
+		"the year 0":          {Customer: c, FeatureID: "f", Value: 1, CreatedAt: time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC)},
+		"an excess of NaN":    {Customer: c, FeatureID: "f", Value: 1, Excess: math.NaN()},
+		"a key of any bytes":  {Customer: c, FeatureID: "f", Value: 1, Key: "\xff"},
+		"an event of bytes":   {Customer: c, Kind: UsageEvent, Event: "\xff", Value: 1},
+		"credits of bytes":    {Customer: c, Kind: UsageCredits, Currency: "\xff", Value: 1},
 		"a huge key":          {Customer: c, FeatureID: "f", Key: strings.Repeat("x", 1<<20)},
 		"a megabyte":          {Customer: c, Kind: UsageEvent, Event: "e", Dimensions: map[string]any{"a": strings.Repeat("x", 1<<20)}},
 	}

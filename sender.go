@@ -101,10 +101,7 @@ func (l *lane) interval() time.Duration {
 	l.mu.Lock()
 	queued, closed := len(l.queue), l.closed
 	l.mu.Unlock()
-	asked := time.Duration(0)
-	if p, ok := l.reporter.(interface{ Pace() time.Duration }); ok {
-		asked = min(p.Pace(), longestPace)
-	}
+	asked := l.asked()
 	switch {
 	case queued == 0:
 		return 0
@@ -115,6 +112,14 @@ func (l *lane) interval() time.Duration {
 	default:
 		return max(linger, asked)
 	}
+}
+
+// asked is the time between two batches that the reporter asks for.
+func (d *delivery) asked() time.Duration {
+	if p, ok := d.reporter.(interface{ Pace() time.Duration }); ok {
+		return min(p.Pace(), longestPace)
+	}
+	return 0
 }
 
 // send delivers a batch: it tries until Stigg answers or ctx ends. A batch that Stigg
@@ -141,8 +146,8 @@ func (l *lane) send(ctx context.Context, batch []parcel, try int) bool {
 			l.settle(l, batch, acks)
 			return true
 		case split && len(batch) > 1:
-			first := l.send(ctx, batch[:len(batch)/2], oddTries)
-			return l.send(ctx, l.hold(batch[len(batch)/2:]), oddTries) && first
+			first := l.part(ctx, batch[:len(batch)/2])
+			return l.part(ctx, batch[len(batch)/2:]) && first
 		case permanent(err):
 			l.refuse(l, batch[0], err)
 			return false
@@ -158,6 +163,24 @@ func (l *lane) send(ctx context.Context, batch []parcel, try int) bool {
 			return false
 		}
 	}
+}
+
+// part sends a part of a batch that was split, at the pace of batches: Stigg counts it as
+// one.
+func (l *lane) part(ctx context.Context, batch []parcel) bool {
+	wait := l.asked()
+	select {
+	case <-l.shutting:
+	default:
+		wait = max(wait, pace)
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return l.send(ctx, l.hold(batch), oddTries)
 }
 
 func (d *delivery) attempt(ctx context.Context, usages []Usage) ([]Ack, error) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"maps"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 )
@@ -194,7 +193,15 @@ func (t *Ticket) conclude(o Outcome) {
 
 // billed reports whether bill has something to do.
 func (t *Ticket) billed() bool {
-	return t.leaving != BillSoFar || slices.ContainsFunc(t.holds, func(h hold) bool { return h.bills != nil })
+	if t.leaving != BillSoFar {
+		return true
+	}
+	for i := range t.holds { // not by value: the handler may have left work that sets amounts
+		if t.holds[i].bills != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // end moves every hold of the ticket out of held, exactly once.

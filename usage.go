@@ -1,11 +1,13 @@
 package gate
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"time"
+	"unicode/utf8"
 )
 
 // Reporter takes usage to Stigg. Package client is one.
@@ -35,8 +37,9 @@ const (
 	// UsageChange is a change of what is used of a feature, negative to give back:
 	// Stigg's DELTA.
 	UsageChange UsageKind = iota
-	// UsageTotal is the new total of a feature: Stigg's SET. Nothing that was reported
-	// before it for this customer and feature arrives after it.
+	// UsageTotal is the new total of a feature: Stigg's SET. No change or total that was
+	// reported before it for this customer and feature arrives after it; events travel
+	// apart.
 	UsageTotal
 	// UsageEvent is a raw event, of which Stigg makes usage by the meters of the
 	// catalog. Stigg answers no usage to it and takes seconds to count it; until then
@@ -107,8 +110,8 @@ func (e *UsageError) Unwrap() error { return e.Err }
 // that Stigg takes is 1 MB, and some of it is ids, time and punctuation.
 const maxNamed = 1_000_000 - 4096
 
-// validate checks everything but the key and the time, and returns u with dimensions
-// that nobody can change any more: encoded.
+// validate checks everything, except that there is a key and a time, and returns u with
+// dimensions that nobody can change any more: encoded.
 func (u Usage) validate() (Usage, error) {
 	if err := u.Customer.Validate(); err != nil {
 		return u, &UsageError{Problem: "names no customer", Err: err}
@@ -120,7 +123,7 @@ func (u Usage) validate() (Usage, error) {
 	if u.Kind == UsageChange {
 		value = max(value, -value) // a change may give back
 	}
-	if err := checkAmount(value); err != nil {
+	if err := cmp.Or(checkAmount(value), checkAmount(u.Excess)); err != nil {
 		return u, &UsageError{Problem: "has no value that can be counted", Err: err}
 	}
 	if len(u.Event)+len(u.Currency)+len(u.Key) > maxNamed {
@@ -145,6 +148,11 @@ func (u *Usage) named() string {
 		return "takes credits of no currency"
 	case u.Kind == UsageCredits && u.Value == 0:
 		return "takes no credits"
+	case !utf8.ValidString(u.Event) || !utf8.ValidString(u.Currency) || !utf8.ValidString(u.Key):
+		return "has a name that is not UTF-8" // JSON would make different keys the same
+	}
+	if year := u.CreatedAt.UTC().Year(); year < 1 || year > 9999 {
+		return "is of a year that is not in 1..9999"
 	}
 	return ""
 }
@@ -167,6 +175,16 @@ func encodeDimensions(dimensions map[string]any, size int) (map[string]any, erro
 		encoded[name] = json.RawMessage(raw)
 	}
 	return encoded, nil
+}
+
+// bytes is about what u takes on the wire, if its dimensions are encoded.
+func (u *Usage) bytes() int {
+	n := 256 + len(u.Event) + len(u.Currency) + len(u.Key)
+	for name, value := range u.Dimensions {
+		raw, _ := value.(json.RawMessage)
+		n += len(name) + len(raw)
+	}
+	return n
 }
 
 // Ack is Stigg's answer to one Usage.

@@ -182,8 +182,12 @@ func startStigg(t *testing.T) stigg {
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "github.com/stiggate/gate/cmd/stigg-emulator").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	file := filepath.Join(t.TempDir(), "catalog.json")
+	if err := os.WriteFile(file, catalog(t, customers), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	addr := freeAddr(t)
-	process := exec.CommandContext(t.Context(), binary, "-addr", addr, "-catalog", catalog(t))
+	process := exec.CommandContext(t.Context(), binary, "-addr", addr, "-catalog", file)
 	var log bytes.Buffer
 	process.Stderr = &log
 	out, err := process.StdoutPipe()

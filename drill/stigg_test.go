@@ -7,8 +7,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"os"
-	"path/filepath"
 	"testing"
 )
 
@@ -19,8 +17,9 @@ const customers = 6
 
 func customer(i int) string { return fmt.Sprint("customer-", i) }
 
-// catalog writes a catalog in which everything is plenty but feature-few.
-func catalog(t *testing.T) string {
+// catalog is a catalog in which everything is plenty but feature-few, and feature-off is
+// in no plan.
+func catalog(t *testing.T, customers int) []byte {
 	t.Helper()
 	type object map[string]any
 	metered := func(id string, more object) object {
@@ -32,7 +31,8 @@ func catalog(t *testing.T) string {
 	c := object{
 		"product":    object{"id": "product-drill", "displayName": "Drill"},
 		"currencies": []object{{"id": "currency-coins", "displayName": "Coins", "unit": "coin", "units": "coins"}},
-		"features":   []object{metered("feature-units", nil), metered("feature-few", nil), metered("feature-calls", object{"meter": calls})},
+		"features": []object{metered("feature-units", nil), metered("feature-few", nil), metered("feature-calls", object{"meter": calls}),
+			metered("feature-off", nil)},
 		"plans": []object{{
 			"id": "plan-drill", "displayName": "Drill", "pricingType": "FREE",
 			"creditEntitlements": []object{{"currencyId": "currency-coins", "amount": 1e9, "cadence": "MONTH"}},
@@ -54,11 +54,7 @@ func catalog(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(t.TempDir(), "catalog.json")
-	if err := os.WriteFile(file, b, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return file
+	return b
 }
 
 // stigg is the emulator's operator's side.
