@@ -20,9 +20,12 @@ type account struct {
 	// applied and at the newest acknowledgement; readAt and addedAt when a read was last
 	// applied and when usage was last added without a count of Stigg's.
 	lastRead, lastAck, readAt, addedAt uint64
-	// ackedAt is Stigg's time of the newest acknowledgement; arrived is when, by our
-	// clock, the newest read was applied.
-	ackedAt, arrived time.Time
+	// ackedAt is Stigg's time of the newest acknowledgement. Of our clock, acked is when
+	// the last acknowledgement was applied, and heard when the last read was, or an
+	// acknowledgement without a count.
+	ackedAt, acked, heard time.Time
+	// unpriced is the late usage that waits and whose price was not known.
+	unpriced float64
 	// lingers is what Stigg has acknowledged and will count later.
 	lingers []*lingering
 }
@@ -164,7 +167,9 @@ func (a *account) acknowledge(p *period, used float64, ack *reading, at, now tim
 	defer a.mu.Unlock()
 	p.arrive(used)
 	a.lastAck = max(a.lastAck, tick)
+	a.acked = now
 	if ack == nil {
+		a.heard = now
 		a.add(p, used, sent)
 		return
 	}
@@ -202,7 +207,7 @@ func (a *account) read(begun uint64, r reading, now time.Time, c cycle) {
 	defer a.mu.Unlock()
 	newest := begun > a.lastRead && begun > a.lastAck
 	a.lastRead = max(a.lastRead, begun)
-	a.readAt, a.arrived = a.book.tick(), now
+	a.readAt, a.heard = a.book.tick(), now
 	a.apply(r, newest, now, c)
 	a.reap(begun)
 }

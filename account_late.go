@@ -12,7 +12,8 @@ type lingering struct {
 	account *account
 	period  *period
 	amount  float64
-	ripe    uint64 // the book's clock when Stigg must have counted it; 0: not yet
+	since   time.Time // our time of the acknowledgement
+	ripe    uint64    // the book's clock when Stigg must have counted it; 0: not yet
 }
 
 // wait adds usage that is settled already to unacked, and returns the period it was
@@ -78,6 +79,7 @@ func (a *account) acknowledgeTotal(p *period, waited, total float64, ack *readin
 	defer a.mu.Unlock()
 	p.arrive(waited)
 	a.lastAck = max(a.lastAck, tick)
+	a.acked, a.heard = now, now
 	if a.goesOn && p == a.before {
 		p = a.cur
 	}
@@ -92,11 +94,11 @@ func (a *account) acknowledgeTotal(p *period, waited, total float64, ack *readin
 }
 
 // linger leaves usage in unacked until a read that began after it is ripe.
-func (a *account) linger(p *period, amount float64) *lingering {
+func (a *account) linger(p *period, amount float64, now time.Time) *lingering {
 	if amount <= 0 {
 		return nil
 	}
-	w := &lingering{account: a, period: p, amount: amount}
+	w := &lingering{account: a, period: p, amount: amount, since: now}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.lingers = append(a.lingers, w)
@@ -122,12 +124,16 @@ func (a *account) ripe() bool {
 // reap takes out of unacked what a read that began at tick begun has. Call it under the
 // lock, in the same step as the read.
 func (a *account) reap(begun uint64) {
+	a.reapIf(func(w *lingering) bool { return w.ripe != 0 && w.ripe < begun })
+}
+
+func (a *account) reapIf(has func(*lingering) bool) {
 	if len(a.lingers) == 0 {
 		return
 	}
 	rest := a.lingers[:0]
 	for _, w := range a.lingers {
-		if w.ripe != 0 && w.ripe < begun {
+		if has(w) {
 			w.period.arrive(w.amount)
 		} else {
 			rest = append(rest, w)
@@ -135,4 +141,18 @@ func (a *account) reap(begun uint64) {
 	}
 	clear(a.lingers[len(rest):])
 	a.lingers = rest
+}
+
+// owe adds late usage whose price is not known, or with a negative amount takes it off.
+func (a *account) owe(amount float64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.unpriced += amount
+}
+
+// unpricedUnits is the late usage that waits and whose price was not known.
+func (a *account) unpricedUnits() float64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return max(0, a.unpriced)
 }

@@ -126,7 +126,7 @@ func TestAccountOfUsageThatNobodyAdmitted(t *testing.T) {
 		},
 		"what is counted later stays until a read that must have it": func(d *desk) {
 			d.reads(hourly(3, 0))
-			w := d.linger(d.uses(2), 2)
+			w := d.linger(d.uses(2), 2, d.now)
 			d.reads(hourly(3, 0))
 			d.has(standing{used: 3, unacked: 2})
 			early := d.tick()
@@ -140,7 +140,7 @@ func TestAccountOfUsageThatNobodyAdmitted(t *testing.T) {
 		},
 		"each of several is taken out once": func(d *desk) {
 			d.reads(hourly(0, 0))
-			first, second := d.linger(d.uses(1), 1), d.linger(d.uses(2), 2)
+			first, second := d.linger(d.uses(1), 1, d.now), d.linger(d.uses(2), 2, d.now)
 			second.ripen(d.tick())
 			d.reads(hourly(2, 0))
 			d.has(standing{used: 2, unacked: 1})
@@ -150,7 +150,7 @@ func TestAccountOfUsageThatNobodyAdmitted(t *testing.T) {
 		},
 		"a refusal says that it may be for what is counted by now": func(d *desk) {
 			d.reads(hourly(0, 0))
-			w := d.linger(d.uses(1), 1)
+			w := d.linger(d.uses(1), 1, d.now)
 			look := func() bool {
 				return d.take(d.now, d.cycle, 1, true, func(standing) verdict { return verdict{reason: ReasonLimitExceeded} }).ripe
 			}
@@ -163,7 +163,7 @@ func TestAccountOfUsageThatNobodyAdmitted(t *testing.T) {
 			}
 		},
 		"nothing lingers for nothing": func(d *desk) {
-			d.linger(d.holds(0), 0).ripen(d.tick())
+			d.linger(d.holds(0), 0, d.now).ripen(d.tick())
 			if len(d.lingers) != 0 {
 				d.Error("kept")
 			}

@@ -97,7 +97,7 @@ func (g *Gate) try(ctx context.Context, c Customer, p *Policy, call Call, hold b
 		switch {
 		case !known: // the book was forgotten since: look the customer up again
 			q.now = g.now()
-		case d.Allowed || d.Origin != OriginStale || insist || !d.Reason.mayHaveChanged():
+		case d.Allowed || d.Origin != OriginStale && !q.outdated || insist || !d.Reason.mayHaveChanged():
 			return t
 		default: // it may have changed since: ask, as long as there is time
 			insist, q.now = true, g.now()
@@ -139,6 +139,7 @@ func (g *Gate) judge(ctx context.Context, q *admission, p *Policy, slots int, d 
 		return nil, false
 	}
 	if d.Origin == OriginFallback && !d.Allowed && d.Reason.mayHaveChanged() {
+		*d = Decision{Customer: d.Customer, Route: d.Route, Origin: d.Origin, Shadow: d.Shadow}
 		d.deny(ReasonUnavailable, cause) // never 402 for our own fault
 	}
 	return t, true
@@ -199,11 +200,12 @@ func (d *Decision) deny(r Reason, err error) *Ticket {
 	return nil
 }
 
-// decide evaluates, and has the set read again if it refused for what may be outdated.
+// decide evaluates, and marks a snapshot that refused for what is counted by now.
 func (g *Gate) decide(q *admission, p *Policy, d *Decision) bool {
+	q.outdated = false
 	allowed := g.evaluate(q, p, d)
 	if q.outdated && !allowed {
-		g.cache.want(d.Customer, q.snap)
+		q.snap.outdated.Store(true)
 	}
 	return allowed
 }
@@ -377,8 +379,11 @@ func (g *Gate) credits(q *admission, p *Policy, d *Decision) bool {
 		return false
 	}
 	hold := q.ticket != nil && a.mode == modeUses
-	own := q.ticket.holding(r.account)
-	t := r.account.take(q.now, cycle{}, a.amount, hold, func(s standing) verdict { return r.credit.room(s, a.amount, own) })
+	own, owed := q.ticket.holding(r.account), q.snap.owed(r.account)
+	t := r.account.take(q.now, cycle{}, a.amount, hold, func(s standing) verdict {
+		s.unacked += owed
+		return r.credit.room(s, a.amount, own)
+	})
 	d.Metered, d.Usage, d.ResetsAt = true, t.used+t.unacked, t.end
 	d.Limit, d.HasLimit = r.credit.Limit, !math.IsInf(r.credit.Limit, 1)
 	d.held, d.since = t.held, t.start
@@ -408,8 +413,11 @@ func (q *admission) pay(r *right, a ask, h *hold, hold bool) verdict {
 		return verdict{reason: reason}
 	}
 	price := a.amount * r.CreditRate.Amount
-	own := q.ticket.holding(r.wallet)
-	t := r.wallet.take(q.now, cycle{}, price, hold, func(s standing) verdict { return r.credit.room(s, price, own) })
+	own, owed := q.ticket.holding(r.wallet), q.snap.owed(r.wallet)
+	t := r.wallet.take(q.now, cycle{}, price, hold, func(s standing) verdict {
+		s.unacked += owed
+		return r.credit.room(s, price, own)
+	})
 	q.outdated = q.outdated || t.reason != "" && t.ripe
 	if t.reason == "" && hold {
 		h.credits, h.creditPeriod = price, t.period

@@ -30,11 +30,12 @@ func (d *delivery) acknowledge(p *parcel, ack *Ack, now time.Time) {
 	if a == nil {
 		return // an event that counts nowhere here
 	}
+	p.priced()
 	if p.late {
 		p.period = a.rehome(p.period, p.waits, p.CreatedAt)
 	}
 	if p.Kind == UsageEvent || ack.Delayed {
-		d.linger(p)
+		d.linger(p, now)
 		return
 	}
 	var r *reading
@@ -69,14 +70,23 @@ func (p *parcel) paid(ack *Ack, now time.Time) {
 	}
 }
 
+// priced ends the wait of usage whose price was not known.
+func (p *parcel) priced() {
+	if p.unpriced {
+		p.unpriced = false
+		p.right.account.owe(-p.waits)
+		p.book.unpriced.Add(-1)
+	}
+}
+
 // linger leaves usage in unacked until a read that began eventDelay from now. The book
 // stays until any later read has it.
-func (d *delivery) linger(p *parcel) {
+func (*delivery) linger(p *parcel, now time.Time) {
 	p.book.pin() // never forgotten here: the parcel still pins it
-	waits := p.right.account.linger(p.period, p.waits)
+	waits := p.right.account.linger(p.period, p.waits, now)
 	var paid *lingering
 	if p.creditPeriod != nil {
-		paid = p.right.wallet.linger(p.creditPeriod, p.credits)
+		paid = p.right.wallet.linger(p.creditPeriod, p.credits, now)
 	}
 	book := p.book
 	time.AfterFunc(eventDelay, func() {
@@ -96,6 +106,7 @@ func (d *delivery) refuse(l *lane, p parcel, err error) {
 	case p.tried:
 		d.acknowledge(&p, &Ack{}, d.now())
 	default:
+		p.priced()
 		a.drop(p.period, p.waits)
 		if p.creditPeriod != nil {
 			p.right.wallet.drop(p.creditPeriod, p.credits)
@@ -104,7 +115,7 @@ func (d *delivery) refuse(l *lane, p parcel, err error) {
 	d.refused.Add(1)
 	d.logger.Error("gate: usage was refused and is set aside", "kind", p.Kind.String(), "feature", p.FeatureID, "key", p.Key, "error", err)
 	if d.keeper != nil {
-		d.keeper.setAside(p.Key, err)
+		d.keeper.setAside(&p, err)
 	}
 	if d.onRefused != nil {
 		d.onRefused(p.Usage, err)

@@ -75,6 +75,8 @@ type BillFunc func(Outcome) (float64, error)
 // request is let in up to the limit.
 func (p Policy) Bills(f BillFunc) Policy {
 	switch {
+	case p.bills != nil:
+		p.fail(errors.New("a policy takes one Bills"))
 	case f == nil:
 		p.fail(errors.New("Bills is nil"))
 	case p.mode != modeUses:
@@ -113,6 +115,8 @@ type Event struct {
 // the event, the amount counts here, so let it be what the meter will make of it.
 func (p Policy) As(e Event) Policy {
 	switch {
+	case p.event != nil:
+		p.fail(errors.New("a policy takes one As"))
 	case e.Name == "":
 		p.fail(errors.New("the event has no name"))
 	case p.mode != modeUses || p.kind != kindFeature:

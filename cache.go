@@ -197,7 +197,7 @@ func (k *cache) run(c Customer, l *load, b *book) {
 		failed = nil // closing is no outage
 	}
 	if l.err = err; err == nil {
-		l.snap = k.snapshot(b, set, begun, era)
+		l.snap = k.snapshot(b, set, era, func(a *account, r reading, now time.Time, c cycle) { a.read(begun, r, now, c) })
 	}
 }
 

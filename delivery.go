@@ -53,6 +53,7 @@ type parcel struct {
 	tried        bool   // an attempt failed of which nobody knows what Stigg did
 	turns        int    // how often it was set apart
 	late         bool   // it was not admitted just now: the period is a guess
+	unpriced     bool   // what it costs in credits was not known
 }
 
 // lane returns the lane that takes usage of kind k.
@@ -91,7 +92,7 @@ func newDelivery(r Reporter, c config) *delivery {
 		d.lanes[i] = lane{delivery: d, size: size, wake: make(chan struct{}, 1)}
 	}
 	if c.outbox != nil {
-		d.keeper = &keeper{outbox: c.outbox, logger: c.logger, goOn: c.unkept}
+		d.keeper = &keeper{outbox: c.outbox, logger: c.logger, goOn: c.unkept, own: d.keys.prefix}
 	}
 	return d
 }

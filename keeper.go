@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -15,6 +17,10 @@ type keeper struct {
 	outbox Outbox
 	logger *slog.Logger
 	goOn   bool // let usage in while the outbox can't keep it
+
+	own     string // what this process's own keys begin with
+	mu      sync.Mutex
+	foreign map[string]int // how many usages wait by a key that is not our own
 
 	failing atomic.Bool
 	unkept  atomic.Uint64 // usages that only memory has
@@ -66,6 +72,9 @@ func (k *keeper) keep(ctx context.Context, parcels []parcel) error {
 	for i := range parcels {
 		usages[i] = parcels[i].Usage
 	}
+	for i := range usages {
+		k.count(usages[i].Key, 1)
+	}
 	err := k.outbox.Append(ctx, usages...)
 	k.note(err)
 	if err == nil {
@@ -75,18 +84,41 @@ func (k *keeper) keep(ctx context.Context, parcels []parcel) error {
 	return &OutboxError{Taken: true, Err: err}
 }
 
+// count counts the usages that wait by a key. An app may give one key to usage of several
+// customers, which Stigg tells apart and an outbox does not. It returns how many are left.
+func (k *keeper) count(key string, n int) int {
+	if strings.HasPrefix(key, k.own) {
+		return 0
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.foreign == nil {
+		k.foreign = make(map[string]int)
+	}
+	left := k.foreign[key] + n
+	if k.foreign[key] = left; left <= 0 {
+		delete(k.foreign, key)
+	}
+	return left
+}
+
 func (k *keeper) done(batch []parcel) {
-	keys := make([]string, len(batch))
+	keys := make([]string, 0, len(batch))
 	for i := range batch {
-		keys[i] = batch[i].Key
+		if key := batch[i].Key; k.count(key, -1) <= 0 {
+			keys = append(keys, key)
+		}
 	}
 	if err := k.outbox.Done(keys...); err != nil {
 		k.note(err)
 	}
 }
 
-func (k *keeper) setAside(key string, reason error) {
-	if err := k.outbox.SetAside(key, reason.Error()); err != nil {
+func (k *keeper) setAside(p *parcel, reason error) {
+	if k.count(p.Key, -1) > 0 {
+		return // others wait by the same key; it is set aside or done with the last
+	}
+	if err := k.outbox.SetAside(p.Key, reason.Error()); err != nil {
 		k.note(err)
 	}
 }
@@ -119,6 +151,7 @@ func (d *delivery) takeOver(l *ledger) {
 			d.logger.Error("gate: the outbox has usage that can't be read; it stays there", "error", err)
 			continue
 		}
+		d.keeper.count(u.Key, 1)
 		d.mu.Lock()
 		d.places--
 		d.kept++

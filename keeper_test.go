@@ -344,3 +344,61 @@ func TestReplayedUsageIsSmall(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatWaitsInTheOutboxHoldsTheWalletToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := Customer{ID: "c"}
+		box := &shelf{usages: []Usage{{Customer: c, FeatureID: "f", Value: 8, Key: "k", CreatedAt: time.Now()}}}
+		f := metered("f", 0, 1000)
+		f.CreditRate = &CreditRate{CurrencyID: "tokens", Amount: 10}
+		s := &stub{set: EntitlementSet{Features: []Entitlement{f}, Credits: []Credit{{CurrencyID: "tokens", Limit: 100}}}}
+		s.report = func([]Usage) ([]Ack, error) {
+			return []Ack{{Known: true, Usage: 8, At: time.Now(), Credit: &CreditAck{CurrencyID: "tokens", Usage: 80, At: time.Now()}}}, nil
+		}
+		up := make(chan struct{})
+		g := gateOf(t, s, WithOutbox(box), WithReporter(held{s, up}))
+		allowed := func() string {
+			return fmt.Sprint(g.Check(t.Context(), c, Feature("f").Asks(2)).Allowed, g.Check(t.Context(), c, Feature("f").Asks(3)).Allowed,
+				g.Check(t.Context(), c, Credits("tokens").Asks(20)).Allowed, g.Check(t.Context(), c, Credits("tokens").Asks(21)).Allowed)
+		}
+		if got := allowed(); got != "true false true false" {
+			t.Errorf("80 of 100 credits wait in the outbox: %s", got)
+		}
+		close(up)
+		synctest.Wait()
+		if got := allowed(); got != "true false true false" {
+			t.Errorf("80 of 100 credits are acknowledged: %s", got)
+		}
+	})
+}
+
+func TestOneKeyOfTwoCustomersIsDoneWithTheLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		box := &shelf{}
+		s := &stub{report: func(b []Usage) ([]Ack, error) {
+			if b[0].Kind == UsageEvent {
+				return nil, errStubDown
+			}
+			return nil, nil
+		}}
+		up := make(chan struct{})
+		g := gateOf(t, s, WithOutbox(box), WithReporter(held{s, up}))
+		for _, u := range []Usage{{Customer: Customer{ID: "a"}, FeatureID: "f", Value: 1}, {Customer: Customer{ID: "b"}, Kind: UsageEvent, Event: "e", Value: 1}} {
+			u.Key = "2024-05-01"
+			if err := g.Report(t.Context(), u); err != nil {
+				t.Fatal(err)
+			}
+		}
+		close(up)
+		time.Sleep(time.Minute)
+		if st := g.Stats(); st.Queued != 1 || len(box.keys()) != 2 {
+			t.Errorf("%d queued, %v in the outbox", st.Queued, box.keys())
+		}
+		s.mu.Lock()
+		s.report = nil
+		s.mu.Unlock()
+		if err := g.Close(t.Context()); err != nil || len(box.keys()) != 0 {
+			t.Errorf("%v; %v in the outbox", err, box.keys())
+		}
+	})
+}

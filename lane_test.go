@@ -145,3 +145,54 @@ func TestWhatComesWhileARiddleIsSolvedStaysBehindIt(t *testing.T) {
 		}
 	})
 }
+
+func TestAMeasurementThatStiggStumblesOverBlocksNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{}
+		s.report = func(batch []Usage) ([]Ack, error) {
+			for _, u := range batch {
+				if u.Customer.ID == "poison" {
+					return nil, errStubDown
+				}
+			}
+			return nil, nil
+		}
+		g := gateOf(t, s)
+		for i := range 10 {
+			id := fmt.Sprint("c", i)
+			if i == 5 {
+				id = "poison"
+			}
+			if err := g.Report(t.Context(), Usage{Customer: Customer{ID: id}, FeatureID: "f", Value: 1}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Hour)
+		if st := g.Stats(); st.Acknowledged != 9 || st.Queued != 1 {
+			t.Errorf("%d of 9 delivered after an hour, %d queued", st.Acknowledged, st.Queued)
+		}
+	})
+}
+
+func TestAnHourOfOutageLosesNothingAndEndsSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{}
+		back := time.Now().Add(time.Hour)
+		s.report = func([]Usage) ([]Ack, error) {
+			if time.Now().Before(back) {
+				return nil, errStubDown
+			}
+			return nil, nil
+		}
+		g := gateOf(t, s)
+		for i := range 1000 {
+			if err := g.Report(t.Context(), Usage{Customer: Customer{ID: fmt.Sprint("c", i)}, FeatureID: "f", Value: 1}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Hour + time.Minute)
+		if st := g.Stats(); st.Acknowledged != 1000 || st.Retries > 1000 {
+			t.Errorf("%d of 1000 delivered a minute after the outage, %d attempts failed", st.Acknowledged, st.Retries)
+		}
+	})
+}

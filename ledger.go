@@ -66,6 +66,8 @@ type book struct {
 	// pins counts who needs this book: snapshots, loads, tickets, unacknowledged
 	// usage.
 	pins atomic.Int64
+	// unpriced counts the late usages that wait and may cost credits.
+	unpriced atomic.Int64
 	// clock orders loads and acknowledgements among each other.
 	clock atomic.Uint64
 

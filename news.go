@@ -41,16 +41,29 @@ func (k *cache) replace(c Customer, set EntitlementSet) {
 	if c.Validate() != nil {
 		return
 	}
+	if s, sure := k.put(c, set); !sure {
+		k.want(c, s)
+	}
+}
+
+// put is replace's step under the lock. sure is false if the set may be older than what is
+// known here.
+func (k *cache) put(c Customer, set EntitlementSet) (s *snapshot, sure bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.supersede(c)
 	k.unknown.Remove(c)
 	if !k.entries.Contains(c) || k.closed {
-		return
+		return nil, true
 	}
 	b := k.ledger.open(c)
 	defer b.unpin()
-	k.keep(c, k.snapshot(b, set, b.tick(), k.era.Load()))
+	sure = true
+	s = k.snapshot(b, set, k.era.Load(), func(a *account, r reading, now time.Time, c cycle) {
+		sure = a.replace(r, now, c) && sure
+	})
+	k.keep(c, s)
+	return s, sure
 }
 
 // patch tells the account, if the customer is cached. A count that may be older than what
@@ -70,22 +83,42 @@ func (k *cache) patch(c Customer, p Patch) {
 	}
 }
 
-// pushMargin is how much later than the newest read's arrival here a count must be by
-// Stigg's clock to be surely newer: the clocks differ.
+// pushMargin is how much later than what was last learned here a count must be to be
+// surely newer: the clocks differ, and news take time.
 const pushMargin = 5 * time.Second
 
-// push applies a count that nobody asked for and reports whether it is what is known now.
+// push applies a count that nobody asked for. It is false if it may be newer than what is
+// known, but not surely.
 func (a *account) push(r reading, at, now time.Time, c cycle) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.roll(now, c)
-	newest := at.After(a.ackedAt) && at.After(a.arrived.Add(pushMargin))
+	if !at.IsZero() && !at.After(a.ackedAt) {
+		return true // older than an acknowledgement
+	}
+	newest := !at.IsZero() && at.After(a.heard.Add(pushMargin))
 	before := a.cur.used
 	applied := a.apply(r, newest, now, c)
 	if newest && applied {
-		a.ackedAt = at
+		a.ackedAt, a.readAt = at, a.book.tick()
+		a.reapIf(func(w *lingering) bool { return at.After(w.since.Add(eventDelay + pushMargin)) })
 	}
 	return applied && (newest || a.cur.used == r.usage) || before == r.usage
+}
+
+// replace applies the count of a whole set that nobody asked for. It is false if the count
+// may be older than what is known: then it only raises.
+func (a *account) replace(r reading, now time.Time, c cycle) bool {
+	settled := now.Add(-pushMargin)
+	a.mu.Lock()
+	surely := a.heard.Before(settled) && a.acked.Before(settled)
+	a.mu.Unlock()
+	begun := uint64(0)
+	if surely {
+		begun = a.book.tick()
+	}
+	a.read(begun, r, now, c)
+	return surely || a.present(now, c).used == r.usage
 }
 
 // stale forgets a customer, and without a resource all of its resources.

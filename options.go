@@ -166,6 +166,9 @@ func WithQueue(n int) Option {
 //
 // The response waits for the outbox as long as nothing of it was flushed: net/http keeps
 // up to 2 kB. A handler that writes more settles its Ticket first.
+//
+// If more waits at start than WithQueue allows, requests that would report get 503 until
+// less does.
 func WithOutbox(o Outbox) Option {
 	return func(c *config) error {
 		if o == nil {

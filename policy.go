@@ -280,6 +280,8 @@ func (p Policy) Validate() error {
 	switch {
 	case p.err != nil:
 		return &PolicyError{Feature: p.named(), Err: p.err}
+	case (p.reportIf != nil || p.leaving != BillSoFar) && !p.reports():
+		return &PolicyError{Feature: p.named(), Err: errors.New("ReportIf, ReportOn and WhenClientLeaves are of no use to a policy that reports nothing: it has neither Uses nor Frees")}
 	case p.kind == kindNone:
 		return &PolicyError{Err: errors.New("the policy is empty; begin it with Feature, Credits, All, Any or Public")}
 	}

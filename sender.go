@@ -33,7 +33,10 @@ const (
 	// it is split to find the measurement at fault. Those at fault are set apart and
 	// tried again one at a time, oddPause between two.
 	oddTries = 3
-	oddPause = 10 * time.Second
+	// wearyTries is how often a batch is tried that fails in any other way, before it is
+	// split all the same: some minutes. Stigg may stumble over one of its measurements.
+	wearyTries = 25
+	oddPause   = 10 * time.Second
 )
 
 // run delivers until ctx ends.
@@ -140,14 +143,23 @@ func (l *lane) send(ctx context.Context, batch []parcel, try int) bool {
 		for i := range batch {
 			batch[i].tried = batch[i].tried || err != nil && !permanent(err)
 		}
-		split := permanent(err) || odd(err) && try+1 >= oddTries
+		weary := try+1 >= wearyTries
+		split := permanent(err) || odd(err) && try+1 >= oddTries || weary && err != nil
 		switch {
 		case err == nil:
 			l.settle(l, batch, acks)
 			return true
 		case split && len(batch) > 1:
-			first := l.part(ctx, batch[:len(batch)/2])
-			return l.part(ctx, batch[len(batch)/2:]) && first
+			from := oddTries
+			if weary && !permanent(err) && !odd(err) {
+				from = wearyTries
+				if l.retries.Add(1); !l.backOff(ctx, try, err) {
+					l.putBack(batch)
+					return false
+				}
+			}
+			first := l.part(ctx, batch[:len(batch)/2], from)
+			return l.part(ctx, batch[len(batch)/2:], from) && first
 		case permanent(err):
 			l.refuse(l, batch[0], err)
 			return false
@@ -167,7 +179,7 @@ func (l *lane) send(ctx context.Context, batch []parcel, try int) bool {
 
 // part sends a part of a batch that was split, at the pace of batches: Stigg counts it as
 // one.
-func (l *lane) part(ctx context.Context, batch []parcel) bool {
+func (l *lane) part(ctx context.Context, batch []parcel, try int) bool {
 	wait := l.asked()
 	select {
 	case <-l.shutting:
@@ -180,7 +192,7 @@ func (l *lane) part(ctx context.Context, batch []parcel) bool {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-	return l.send(ctx, l.hold(batch), oddTries)
+	return l.send(ctx, l.hold(batch), try)
 }
 
 func (d *delivery) attempt(ctx context.Context, usages []Usage) ([]Ack, error) {

@@ -24,6 +24,7 @@ type snapshot struct {
 	staleUntil            time.Time     // not served after that
 	hits                  atomic.Uint32 // served stale
 	wanted                atomic.Bool   // waits for its refresh
+	outdated              atomic.Bool   // known to count too much: see account.ripe
 }
 
 // right is one entitlement with its account and, if it costs credits, its wallet.
@@ -46,7 +47,7 @@ func (s *snapshot) right(feature string) *right {
 
 // fresh reports whether s can be served without asking Stigg.
 func (k *cache) fresh(s *snapshot, now time.Time) bool {
-	return (now.Before(s.freshUntil) || now.Before(s.liveUntil) && k.live.Load()) && s.era == k.era.Load()
+	return (now.Before(s.freshUntil) || now.Before(s.liveUntil) && k.live.Load()) && s.era == k.era.Load() && !s.outdated.Load()
 }
 
 // servable reports whether s can be served stale. What denies a customer as a whole
@@ -55,17 +56,31 @@ func (s *snapshot) servable(now time.Time) bool {
 	return s.set.Denied == "" && now.Before(s.staleUntil)
 }
 
-// snapshot applies a set to the customer's accounts and freezes it.
-func (k *cache) snapshot(b *book, set EntitlementSet, begun, era uint64) *snapshot {
+// owed is what late usage that waits will cost of a wallet, at prices that were not known
+// when it was taken over.
+func (s *snapshot) owed(wallet *account) (credits float64) {
+	if s.book.unpriced.Load() == 0 {
+		return 0
+	}
+	for _, r := range s.rights {
+		if r.wallet == wallet && r.account != nil && !r.CreditRate.Formula {
+			credits += r.account.unpricedUnits() * r.CreditRate.Amount
+		}
+	}
+	return credits
+}
+
+// snapshot applies a set to the customer's accounts, by read, and freezes it.
+func (k *cache) snapshot(b *book, set EntitlementSet, era uint64, read func(*account, reading, time.Time, cycle)) *snapshot {
 	now := k.now()
 	s := b.snapshot(set)
 	s.era = era
 	for _, w := range s.wallets {
-		w.account.read(begun, reading{usage: w.credit.Usage, end: w.credit.PeriodEnd}, now, cycle{})
+		read(w.account, reading{usage: w.credit.Usage, end: w.credit.PeriodEnd}, now, cycle{})
 	}
 	for _, r := range s.rights {
 		if r.Kind == Metered {
-			r.account.read(begun, reading{r.Usage, r.PeriodStart, r.PeriodEnd}, now, r.cycle())
+			read(r.account, reading{r.Usage, r.PeriodStart, r.PeriodEnd}, now, r.cycle())
 		}
 	}
 	s.freshUntil, s.liveUntil = s.until(now, k.ttl), s.until(now, k.liveTTL)

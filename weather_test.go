@@ -390,3 +390,105 @@ func TestStaleOfACustomerIsOfItsResourcesToo(t *testing.T) {
 		}
 	})
 }
+
+func TestASetFromBeforeAnAcknowledgementDoesNotLower(t *testing.T) {
+	weather(t, func(f *forecast) {
+		f.says(features(metered("f", 9, 10)), nil)
+		f.report = func([]Usage) ([]Ack, error) { return []Ack{{Known: true, Usage: 10, At: time.Now()}}, nil }
+		use(f.T, f.gate, "c", 1)
+		synctest.Wait()
+		f.says(features(metered("f", 10, 10)), nil)
+		time.Sleep(10 * time.Millisecond)
+		f.gate.Replace(Customer{ID: "c"}, features(metered("f", 9, 10)))
+		if d := f.check("c"); d.Allowed {
+			t.Errorf("over the limit: %v known", d.Usage)
+		}
+		time.Sleep(2 * pushMargin)
+		if f.gate.Replace(Customer{ID: "c"}, features(metered("f", 4, 10))); f.check("c").Usage != 4 {
+			t.Errorf("%v known after a set that is surely newer", f.check("c").Usage)
+		}
+	})
+}
+
+func TestACountFromBeforeAnAcknowledgementWithoutOneDoesNotLower(t *testing.T) {
+	weather(t, func(f *forecast) {
+		f.says(features(metered("f", 8, 10)), nil)
+		f.check("c")
+		time.Sleep(20 * time.Second)
+		use(f.T, f.gate, "c", 1)
+		synctest.Wait()
+		between := time.Now()
+		time.Sleep(10 * time.Millisecond)
+		use(f.T, f.gate, "c", 1)
+		time.Sleep(time.Second)
+		f.gate.Patch(Customer{ID: "c"}, Patch{FeatureID: "f", Usage: 9, At: between})
+		if d := f.gate.Check(f.Context(), Customer{ID: "c"}, Feature("f").Asks(1)); d.Allowed {
+			t.Errorf("over the limit: %v known", d.Usage)
+		}
+	})
+}
+
+func TestWhatIsGivenBackAndPushedIsTakenOffOnce(t *testing.T) {
+	weather(t, func(f *forecast) {
+		f.says(features(metered("f", 10, 10)), nil)
+		block := make(chan struct{})
+		g := gateOf(f.T, f.stub, WithReporter(held{f.stub, block}))
+		c := Customer{ID: "c"}
+		g.Check(f.Context(), c, Feature("f"))
+		time.Sleep(20 * time.Second)
+		if err := g.Report(f.Context(), Usage{Customer: c, FeatureID: "f", Value: -1}); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		g.Patch(c, Patch{FeatureID: "f", Usage: 9, At: time.Now()})
+		close(block)
+		synctest.Wait()
+		if d := g.Check(f.Context(), c, Feature("f").Asks(2)); d.Allowed || d.Usage != 9 {
+			t.Errorf("%v known, Stigg has 9", d.Usage)
+		}
+	})
+}
+
+func TestACountedEventRefusesNobody(t *testing.T) {
+	weather(t, func(f *forecast) {
+		f.says(features(metered("f", 0, 10)), nil)
+		f.report = func(b []Usage) ([]Ack, error) {
+			f.set.Features[0].Usage += b[0].Value
+			return []Ack{{Delayed: true}}, nil
+		}
+		f.check("c")
+		if err := f.gate.Report(f.Context(), Usage{Customer: Customer{ID: "c"}, Kind: UsageEvent, Event: "e", FeatureID: "f", Value: 5}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		f.gate.Stale(Customer{ID: "c"})
+		f.check("c") // has it already, and counts it twice for safety
+		time.Sleep(20 * time.Second)
+		if d := f.gate.Check(f.Context(), Customer{ID: "c"}, Feature("f").Asks(3)); !d.Allowed || d.Usage != 5 {
+			t.Errorf("5 of 10 used and 3 refused: %v known", d.Usage)
+		}
+	})
+}
+
+func TestAPushEndsTheWaitOfEvents(t *testing.T) {
+	weather(t, func(f *forecast) {
+		f.says(features(metered("f", 0, 10)), nil)
+		f.report = func([]Usage) ([]Ack, error) { return []Ack{{Delayed: true}}, nil }
+		f.check("c")
+		time.Sleep(20 * time.Second)
+		if err := f.gate.Report(f.Context(), Usage{Customer: Customer{ID: "c"}, Kind: UsageEvent, Event: "e", FeatureID: "f", Value: 4}); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		for _, step := range []struct {
+			wait  time.Duration
+			known float64
+		}{{5 * time.Second, 8}, {eventDelay + pushMargin, 4}} {
+			time.Sleep(step.wait)
+			f.gate.Patch(Customer{ID: "c"}, Patch{FeatureID: "f", Usage: 4, At: time.Now()})
+			if d := f.check("c"); d.Usage != step.known {
+				t.Errorf("%v known, want %v", d.Usage, step.known)
+			}
+		}
+	}, WithTTL(time.Hour))
+}

@@ -8,8 +8,8 @@ import (
 
 // Report delivers a batch of one sort, as [gate.Reporter] says: changes and totals, at
 // most MaxBatch, by ReportUsageBulk; events, at most MaxEvents, by ReportEvent; credits,
-// at most MaxConsumptions, by ConsumeCredits if it is one, else by ConsumeCreditsAsync.
-// Every Usage must have its Key and its CreatedAt.
+// at most MaxConsumptions, by ConsumeCreditsAsync, also if it is one: whether Stigg knows
+// a key again that comes by ConsumeCredits, nobody has written. Every Usage must have its Key and its CreatedAt.
 func (c *Client) Report(ctx context.Context, batch []gate.Usage) ([]gate.Ack, error) {
 	if len(batch) == 0 {
 		return nil, nil
@@ -87,16 +87,8 @@ func (c *Client) reportCredits(ctx context.Context, batch []gate.Usage) ([]gate.
 		uses[i] = CreditUse{Customer: u.Customer, CurrencyID: u.Currency, Amount: u.Value, Key: u.Key, CreatedAt: u.CreatedAt, Dimensions: u.Dimensions}
 		acks[i].Delayed = true
 	}
-	if len(uses) > 1 {
-		if err := c.ConsumeCreditsAsync(ctx, uses); err != nil {
-			return nil, err
-		}
-		return acks, nil
-	}
-	credit, err := c.ConsumeCredits(ctx, uses[0])
-	if err != nil {
+	if err := c.ConsumeCreditsAsync(ctx, uses); err != nil {
 		return nil, err
 	}
-	acks[0] = gate.Ack{Known: credit.CurrencyID != "", Usage: credit.Usage, PeriodEnd: credit.PeriodEnd, At: credit.At}
 	return acks, nil
 }

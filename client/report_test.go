@@ -31,9 +31,9 @@ func TestReportSendsEachKindByItsOperation(t *testing.T) {
 			`{"usageEvents":[{"customerId":"acme","dimensions":{"a":1},"eventName":"e","idempotencyKey":"k","timestamp":"2026-05-04T12:30:00.000Z"}]}`,
 			[]gate.Ack{{Delayed: true}}},
 		{"credits", []gate.Usage{{Customer: acme, Kind: gate.UsageCredits, Currency: "tokens", Value: 3, Key: "k", CreatedAt: at}},
-			`{"consumeCredits":{"customerId":"acme","currencyId":"tokens","credit":{"currencyId":"tokens","currentUsage":40.25,"usagePeriodEnd":"2026-05-05T12:30:00Z","timestamp":"2026-05-06T12:30:00Z"}}}`,
-			`{"amount":3,"createdAt":"2026-05-04T12:30:00.000Z","currencyId":"tokens","customerId":"acme","idempotencyKey":"k"}`,
-			[]gate.Ack{{Known: true, Usage: 40.25, PeriodEnd: day(5), At: day(6)}}},
+			`{"consumeCreditsAsync":null}`,
+			`{"consumptions":[{"amount":3,"createdAt":"2026-05-04T12:30:00.000Z","currencyId":"tokens","customerId":"acme","idempotencyKey":"k"}]}`,
+			[]gate.Ack{{Delayed: true}}},
 		{"several credits", []gate.Usage{
 			{Customer: acme, Kind: gate.UsageCredits, Currency: "tokens", Value: 3, Key: "k1", CreatedAt: at},
 			{Customer: acme, Kind: gate.UsageCredits, Currency: "tokens", Value: 4, Key: "k2", CreatedAt: at}},
@@ -134,7 +134,7 @@ func TestPaceSpreadsWhatTheRateLimitLeaves(t *testing.T) {
 		w.Header().Set("X-RateLimit-Reset", "60")
 		says(401, `{}`)(w, r)
 	})
-	if _, err := c.Entitlements(context.Background(), acme); err == nil || errors.Is(err, context.Canceled) || c.Pace() != 0 {
+	if _, err := c.Entitlements(context.Background(), acme); err == nil || errors.Is(err, context.Canceled) || c.Pace() != 0 || c.ReadPace() == 0 {
 		t.Errorf("%v; a read's limit slows reports down by %v", err, c.Pace())
 	}
 }
