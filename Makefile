@@ -60,4 +60,6 @@ fuzz:
 	$(GO) test -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZTIME) ./client
 	$(GO) test -run '^$$' -fuzz FuzzDecodeRecord -fuzztime $(FUZZTIME) ./outbox
 	$(GO) test -run '^$$' -fuzz FuzzParseGroup -fuzztime $(FUZZTIME) ./outbox
+	$(GO) test -run '^$$' -fuzz FuzzRealtime -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./client
+	$(GO) test -run '^$$' -fuzz FuzzWebhook -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./webhook
 	$(GO) test -run '^$$' -fuzz FuzzGraphQL -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./emulator

@@ -178,8 +178,14 @@ func (a *account) acknowledge(p *period, used float64, ack *reading, at, now tim
 		r.start, r.end = p.start, p.end
 	}
 	newest := (at.IsZero() || at.After(a.ackedAt)) && a.readAt < sent && a.addedAt < sent
-	if !a.apply(r, newest, now, c) {
+	added := a.addedAt > sent && used > 0
+	if added { // to what was added without a count, which this count need not have
 		a.add(p, used, sent)
+	}
+	if !a.apply(r, newest, now, c) {
+		if !added {
+			a.add(p, used, sent)
+		}
 		return
 	}
 	if at.After(a.ackedAt) {

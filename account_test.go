@@ -237,12 +237,12 @@ func TestAccountOrdersReadsAndAcknowledgements(t *testing.T) {
 			d.acks(p, 2, &first, noon(0.5), sentP)
 			d.has(sums(6, 0, 0))
 		},
-		"an answer that does not know of one without a count lowers nothing": func(d *desk) {
+		"an answer that need not know of one without a count counts beside it": func(d *desk) {
 			p, q := d.uses(2), d.uses(1)
 			sentP, sentQ := d.tick(), d.tick()
 			d.acks(q, 1, nil, time.Time{}, sentQ)
 			d.acks(p, 2, &reading{usage: 3}, noon(0.5), sentP)
-			d.has(sums(4, 0, 0))
+			d.has(sums(6, 0, 0))
 		},
 		"what was given back is not taken off twice": func(d *desk) {
 			p := d.holds(0)

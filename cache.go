@@ -46,6 +46,7 @@ type cache struct {
 	breaker  breaker
 
 	live atomic.Bool   // news arrive
+	lost atomic.Bool   // they did before, and should
 	era  atomic.Uint64 // what was read in an earlier era is stale
 
 	entries *lru.Cache[Customer, *snapshot]

@@ -31,7 +31,6 @@ type Gate struct {
 	delivery *delivery // nil without a Reporter
 
 	watch   sync.WaitGroup     // the Watcher's goroutine
-	watches bool               // there is one
 	stop    context.CancelFunc // ends the delivery and the Watcher
 	stopped chan struct{}      // closed when the delivery has ended
 	logged  sync.Map           // configuration mistakes already logged
@@ -94,7 +93,6 @@ func start(source Source, who Resolver, c config) (*Gate, error) {
 	ctx, stop := context.WithCancel(context.Background())
 	g.stop = stop
 	if w, ok := source.(Watcher); ok {
-		g.watches = true
 		g.watch.Go(func() { g.follow(ctx, w) })
 	}
 	if c.reporter == nil {

@@ -27,6 +27,7 @@ func (k *cache) setLive(live bool) {
 	if k.live.Swap(live) == live {
 		return
 	}
+	k.lost.Store(!live)
 	if live {
 		k.era.Add(1) // what happened before is never told
 		k.logger.Info("gate: changes in Stigg are felt at once")
@@ -58,7 +59,10 @@ func (k *cache) put(c Customer, set EntitlementSet) (s *snapshot, sure bool) {
 	}
 	b := k.ledger.open(c)
 	defer b.unpin()
-	sure = true
+	sure = set.Credits != nil
+	if old, _ := k.entries.Peek(c); !sure {
+		set.Credits, sure = old.set.Credits, len(old.set.Credits) == 0
+	}
 	s = k.snapshot(b, set, k.era.Load(), func(a *account, r reading, now time.Time, c cycle) {
 		sure = a.replace(r, now, c) && sure
 	})
@@ -95,6 +99,9 @@ func (a *account) push(r reading, at, now time.Time, c cycle) bool {
 	a.roll(now, c)
 	if !at.IsZero() && !at.After(a.ackedAt) {
 		return true // older than an acknowledgement
+	}
+	if r.end.IsZero() {
+		r.start, r.end = a.cur.start, a.cur.end
 	}
 	newest := !at.IsZero() && at.After(a.heard.Add(pushMargin))
 	before := a.cur.used

@@ -36,6 +36,7 @@ func (g *Gate) follow(ctx context.Context, w Watcher) {
 	err := w.Watch(ctx, g)
 	g.Live(false)
 	if err != nil && ctx.Err() == nil {
+		g.cache.lost.Store(true)
 		g.logger.Error("gate: changes in Stigg are not told any more; they are felt when what is cached expires", "error", err)
 	}
 }

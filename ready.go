@@ -47,7 +47,7 @@ func (g *Gate) problems() (problems []string) {
 		}
 	}
 	add(g.cache.down.Load(), "entitlements can't be read from Stigg")
-	add(g.watches && !g.cache.live.Load(), "changes in Stigg are not told as they happen")
+	add(g.cache.lost.Load(), "changes in Stigg are not told as they happen any more")
 	if d := g.delivery; d != nil {
 		add(d.troubled(), "usage can't be reported to Stigg and waits")
 		add(d.keeper != nil && d.keeper.failing.Load(), "the outbox does not keep usage, and a crash loses it")

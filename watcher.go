@@ -20,7 +20,8 @@ type Watcher interface {
 // of customers that aren't cached cost no memory. What arrives later counts as newer,
 // unless At says otherwise; loads that began before do not undo it.
 type Sink interface {
-	// Replace is the customer's whole set from now on.
+	// Replace is the customer's whole set from now on. Credits that are nil leave the
+	// wallets as they are known, and have them read again: webhooks don't tell of them.
 	Replace(c Customer, set EntitlementSet)
 	// Patch is Stigg's count of one feature or wallet.
 	Patch(c Customer, p Patch)

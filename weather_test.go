@@ -492,3 +492,32 @@ func TestAPushEndsTheWaitOfEvents(t *testing.T) {
 		}
 	}, WithTTL(time.Hour))
 }
+
+func TestASetWithoutWalletsLeavesThem(t *testing.T) {
+	weather(t, func(f *forecast) {
+		f.says(EntitlementSet{Features: []Entitlement{metered("f", 0, 5)}, Credits: []Credit{{CurrencyID: "x", Limit: 10}}}, nil)
+		left := func() Decision { return f.gate.Check(f.Context(), Customer{ID: "c"}, Credits("x").Asks(5)) }
+		left()
+		f.gate.Replace(Customer{ID: "c"}, features(metered("f", 0, 7)))
+		if d := left(); !d.Allowed || f.check("c").Limit != 7 {
+			t.Errorf("got %+v", d)
+		}
+		f.gate.Replace(Customer{ID: "c"}, EntitlementSet{Features: []Entitlement{metered("f", 0, 7)}, Credits: []Credit{}})
+		if d := left(); d.Allowed {
+			t.Errorf("a wallet that is gone lets in: %+v", d)
+		}
+	})
+}
+
+func TestAPushWithoutAPeriodKeepsIt(t *testing.T) {
+	weather(t, func(f *forecast) {
+		end := time.Now().Add(time.Hour)
+		f.says(EntitlementSet{Credits: []Credit{{CurrencyID: "x", Limit: 10, PeriodEnd: end}}}, nil)
+		left := func() Decision { return f.gate.Check(f.Context(), Customer{ID: "c"}, Credits("x").Asks(5)) }
+		left()
+		f.gate.Patch(Customer{ID: "c"}, Patch{Currency: "x", Usage: 4, At: time.Now().Add(time.Minute)})
+		if d := left(); d.Usage != 4 || !d.ResetsAt.Equal(end) {
+			t.Errorf("got %+v", d)
+		}
+	})
+}

@@ -21,6 +21,7 @@ const Version = "0.1.0"
 var (
 	_ gate.Source   = (*Client)(nil)
 	_ gate.Reporter = (*Client)(nil)
+	_ gate.Watcher  = (*Client)(nil)
 )
 
 // Client calls Stigg's GraphQL API with one API key. Make it with [New].
@@ -32,8 +33,14 @@ type Client struct {
 	retry    retryPolicy
 	now      func() time.Time
 	random   func() float64
-	pace     *pace
+	pace     *pace // of reports
+	readPace *pace
 	api      *gql.Client
+	watching watching
+	sinks    *sinks
+	edge     string // empty: not used
+	changes  *changes
+	news     *news
 }
 
 // New returns a client that uses apiKey, one of Stigg's server API keys. It makes
@@ -55,6 +62,11 @@ func New(apiKey string, opts ...Option) (*Client, error) {
 		now:      time.Now,
 		random:   rand.Float64,
 		pace:     &pace{},
+		readPace: &pace{},
+		watching: defaultWatching(),
+		sinks:    &sinks{},
+		changes:  &changes{},
+		news:     &news{},
 	}
 	for _, opt := range opts {
 		if opt == nil {

@@ -102,8 +102,10 @@ func (c *Client) ProvisionCustomer(ctx context.Context, in ProvisionCustomerInpu
 		}
 	}
 	res, err := c.api.ProvisionCustomer(ctx, input)
+	err = typed(opProvisionCustomer, err)
+	c.changed(in.ID, err)
 	if err != nil {
-		return nil, typed(opProvisionCustomer, err)
+		return nil, err
 	}
 	done := &res.ProvisionCustomer
 	if done.Customer == nil || done.Customer.CustomerID != in.ID {

@@ -1,11 +1,11 @@
 // Package client speaks Stigg's GraphQL API: what a customer may do, what was
 // used, who the customers are and what they subscribed to.
 //
-// A [Client] is a gate.Source and a gate.Reporter. It holds no state of its own
-// beyond its configuration, keeps nothing in memory between calls, starts no
-// goroutine, and needs no closing. All methods may be called from many goroutines
-// at once, return as soon as their context ends, and send nothing when an argument
-// is malformed.
+// A [Client] is a gate.Source, a gate.Reporter and a gate.Watcher. It holds no state
+// of its own beyond its configuration and some counters, keeps nothing in memory
+// between calls, leaves no goroutine behind one, and needs no closing. All methods may
+// be called from many goroutines at once, return as soon as their context ends, and
+// send nothing when an argument is malformed.
 //
 // # Errors
 //

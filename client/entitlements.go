@@ -24,6 +24,11 @@ func (c *Client) Entitlements(ctx context.Context, who gate.Customer) (gate.Enti
 	if err := who.Validate(); err != nil {
 		return gate.EntitlementSet{}, invalid(opEntitlementsState, "", err)
 	}
+	if c.edge != "" && !c.changes.late(who.ID, c.now()) {
+		if state, ok := c.readEdge(ctx, who); ok {
+			return setOf(state), nil
+		}
+	}
 	res, err := c.api.GetEntitlementsState(ctx, gql.FetchEntitlementsQuery{
 		CustomerID: who.ID,
 		ResourceID: optional(who.Resource),

@@ -30,28 +30,38 @@ type Option func(*Client) error
 // fragment. The API key is sent there: use http only towards your own machine.
 func WithEndpoint(base string) Option {
 	return func(c *Client) error {
-		u, err := url.Parse(base)
-		switch {
-		case err != nil:
-			return errors.New("the endpoint is not a URL")
-		case u.Scheme != "http" && u.Scheme != "https":
-			return errors.New("the endpoint is not an absolute http or https URL")
-		case u.Hostname() == "" || u.Opaque != "":
-			return errors.New("the endpoint names no host")
-		case u.User != nil:
-			return errors.New("the endpoint carries a user")
-		case u.RawQuery != "" || u.ForceQuery || strings.Contains(base, "#"):
-			return errors.New("the endpoint carries a query or a fragment")
+		u, err := baseURL("endpoint", base)
+		if err == nil {
+			c.endpoint = u.JoinPath("graphql").String()
 		}
-		u.Path, u.RawPath = strings.TrimSuffix(strings.TrimRight(u.Path, "/"), "/graphql"), ""
-		c.endpoint = u.JoinPath("graphql").String()
-		return nil
+		return err
 	}
+}
+
+// baseURL checks what a base URL must be and takes a /graphql off its end. Its errors
+// quote nothing: a key may have been given in its place.
+func baseURL(what, base string) (*url.URL, error) {
+	u, err := url.Parse(base)
+	switch {
+	case err != nil:
+		return nil, errors.New("the " + what + " is not a URL")
+	case u.Scheme != "http" && u.Scheme != "https":
+		return nil, errors.New("the " + what + " is not an absolute http or https URL")
+	case u.Hostname() == "" || u.Opaque != "":
+		return nil, errors.New("the " + what + " names no host")
+	case u.User != nil:
+		return nil, errors.New("the " + what + " carries a user")
+	case u.RawQuery != "" || u.ForceQuery || strings.Contains(base, "#"):
+		return nil, errors.New("the " + what + " carries a query or a fragment")
+	}
+	u.Path, u.RawPath = strings.TrimSuffix(strings.TrimRight(u.Path, "/"), "/graphql"), ""
+	return u, nil
 }
 
 // WithHTTPClient makes the client send through h: its Transport, Jar and Timeout
 // are used as they are now, its CheckRedirect is not, for redirects are never
-// followed. The transport is handed the API key in a header and must not log it.
+// followed. The transport is handed the API key in a header and must not log it. Watch
+// goes through it too and needs the body of a 101 to be writable, as http.Transport's is.
 func WithHTTPClient(h *http.Client) Option {
 	return func(c *Client) error {
 		if h == nil {
@@ -96,3 +106,40 @@ func WithRetry(attempts int, maxWait time.Duration) Option {
 		return nil
 	}
 }
+
+// WithoutRealtime makes Watch open no connection: the gate then hears of what changes in
+// Stigg only by what it reads, by webhooks, and by what is provisioned through this Client.
+func WithoutRealtime() Option {
+	return func(c *Client) error {
+		c.watching.off = true
+		return nil
+	}
+}
+
+// WithPing sets how soon Watch finds that a connection is dead though nobody closed it:
+// it pings when nothing was heard for every, 15 s by default, and gives up when after
+// that nothing is heard for wait, 10 s by default. Both are within 100 ms and 10 minutes.
+func WithPing(every, wait time.Duration) Option {
+	return func(c *Client) error {
+		if !within(every) || !within(wait) {
+			return errors.New("the pings are not within 100 ms and 10 minutes")
+		}
+		c.watching.pingEvery, c.watching.pongWait = every, wait
+		return nil
+	}
+}
+
+// WithReconnect sets how long Watch waits at most before it connects anew, 10 s by
+// default; within 100 ms and 10 minutes.
+func WithReconnect(longest time.Duration) Option {
+	return func(c *Client) error {
+		if !within(longest) {
+			return errors.New("the longest wait to reconnect is not within 100 ms and 10 minutes")
+		}
+		c.watching.longestWait = longest
+		return nil
+	}
+}
+
+// within reports whether d is a time that Watch can live by.
+func within(d time.Duration) bool { return d >= 100*time.Millisecond && d <= longestTimeout }

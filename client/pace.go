@@ -7,20 +7,22 @@ import (
 	"time"
 )
 
-// pace is what Stigg's rate-limit headers last said to reports.
+// pace is what Stigg's rate-limit headers last said to one sort of operations.
 type pace struct {
 	mu        sync.Mutex
 	remaining float64
 	reset     time.Time
 }
 
-// reports says which operations' headers count: the others have limits of their own.
-func reports(op string) bool {
+// paceOf is the pace of an operation; nil for those whose headers nobody asks for.
+func (c *Client) paceOf(op string) *pace {
 	switch op {
 	case opReportUsage, opReportUsageBulk, opReportEvent, opConsumeCredits, opConsumeCreditsAsync:
-		return true
+		return c.pace
+	case opEntitlementsState:
+		return c.readPace
 	}
-	return false
+	return nil
 }
 
 // note keeps what an answer's header says.
@@ -33,14 +35,22 @@ func (p *pace) note(h http.Header, now time.Time) {
 	}
 }
 
-// Pace is how long to wait between two reports so that what the rate limit leaves lasts
-// until it is reset; 0 if Stigg has not said. The gate asks it before each batch.
-func (c *Client) Pace() time.Duration {
-	c.pace.mu.Lock()
-	defer c.pace.mu.Unlock()
-	left := c.pace.reset.Sub(c.now())
+// between is how long to wait between two calls so that what is left lasts until the
+// reset; 0 if Stigg has not said.
+func (p *pace) between(now time.Time) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	left := p.reset.Sub(now)
 	if left <= 0 {
 		return 0
 	}
-	return time.Duration(float64(left) / max(1, c.pace.remaining))
+	return time.Duration(float64(left) / max(1, p.remaining))
 }
+
+// Pace is how long to wait between two reports so that what the rate limit leaves lasts
+// until it is reset; 0 if Stigg has not said. The gate asks it before each batch.
+func (c *Client) Pace() time.Duration { return c.pace.between(c.now()) }
+
+// ReadPace is Pace of reads of entitlements. The gate asks it before it reads again what
+// is cached; checks that wait for a read come first.
+func (c *Client) ReadPace() time.Duration { return c.readPace.between(c.now()) }

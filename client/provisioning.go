@@ -118,8 +118,10 @@ func (c *Client) ProvisionSubscription(ctx context.Context, in ProvisionSubscrip
 		return nil, err
 	}
 	res, err := c.api.ProvisionSubscription(ctx, *input)
+	err = typed(opProvision, err)
+	c.changed(in.CustomerID, err)
 	if err != nil {
-		return nil, typed(opProvision, err)
+		return nil, err
 	}
 	done := &res.ProvisionSubscriptionV2
 	if done.Status == "" {

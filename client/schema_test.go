@@ -99,12 +99,17 @@ func TestOperationNamesAreThoseOfTheDocuments(t *testing.T) {
 		opProvisionCustomer, opProvision, opActiveSubscriptions, opConsumeCredits, opConsumeCreditsAsync} {
 		known[name] = true
 	}
+	for _, st := range wantedStreams() {
+		for _, f := range st.forms {
+			known[f.name] = true
+		}
+	}
 	for text, name := range gql.DocumentOperationNames {
 		if !known[name] {
 			t.Errorf("no constant names %s", name)
 		}
 		delete(known, name)
-		if want := name != opProvision && name != opProvisionCustomer; repeatable(name, text) != want {
+		if want := name != opProvision && name != opProvisionCustomer && !strings.HasPrefix(text, "subscription "); repeatable(name, text) != want {
 			t.Errorf("%s is repeatable: %t", name, !want)
 		}
 	}

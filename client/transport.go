@@ -123,8 +123,8 @@ func (c *Client) attempt(ctx context.Context, req *http.Request, op string, res 
 	if err != nil {
 		return broken(ctx, bounded, op, resp.StatusCode, err)
 	}
-	if reports(op) {
-		c.pace.note(resp.Header, c.now())
+	if p := c.paceOf(op); p != nil {
+		p.note(resp.Header, c.now())
 	}
 	a := answer{op: op, status: resp.StatusCode, header: resp.Header, body: raw}
 	return a.decode(res, c.key.within, c.now())

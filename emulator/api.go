@@ -55,7 +55,7 @@ func (g Grant) internal() *packageGrant {
 // if the id is not one that Stigg takes or exists already.
 func (e *Emulator) AddCustomer(id string) error {
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	defer e.unlock()
 	_, err := e.world.addCustomer(id, e.present())
 	return err
 }
@@ -64,7 +64,7 @@ func (e *Emulator) AddCustomer(id string) error {
 // its id: an active one of the same resource ends. It fails with an [*Error].
 func (e *Emulator) Subscribe(customerID, planID string, s Subscription) (id string, err error) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	defer e.unlock()
 	c, err := e.world.liveCustomer(customerID)
 	if err != nil {
 		return "", err
@@ -93,7 +93,7 @@ func (e *Emulator) Subscribe(customerID, planID string, s Subscription) (id stri
 // Cancel ends a subscription at once. It fails with an [*Error].
 func (e *Emulator) Cancel(subscriptionID string) error {
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	defer e.unlock()
 	_, err := e.world.cancel(subscriptionID, "IMMEDIATE", time.Time{}, false, e.present())
 	return err
 }
@@ -103,7 +103,7 @@ func (e *Emulator) Cancel(subscriptionID string) error {
 // and fails with an [*Error].
 func (e *Emulator) Grant(customerID string, g Grant, until time.Time) error {
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	defer e.unlock()
 	c, err := e.world.liveCustomer(customerID)
 	if err != nil {
 		return err
@@ -123,7 +123,7 @@ func (e *Emulator) Grant(customerID string, g Grant, until time.Time) error {
 // none that is active.
 func (e *Emulator) Revoke(customerID, featureID string) error {
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	defer e.unlock()
 	c, err := e.world.liveCustomer(customerID)
 	if err != nil {
 		return err
@@ -140,7 +140,7 @@ func (e *Emulator) Revoke(customerID, featureID string) error {
 // [*Error].
 func (e *Emulator) Archive(customerID string) error {
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	defer e.unlock()
 	_, err := e.world.archive(customerID, e.present())
 	return err
 }
@@ -149,7 +149,7 @@ func (e *Emulator) Archive(customerID string) error {
 // [*Error].
 func (e *Emulator) Unarchive(customerID string) error {
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	defer e.unlock()
 	_, err := e.world.unarchive(customerID, e.present())
 	return err
 }
@@ -159,7 +159,7 @@ func (e *Emulator) Unarchive(customerID string) error {
 // Duplicate is ignored.
 func (e *Emulator) Report(all ...Measurement) error {
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	defer e.unlock()
 	batch := make([]Measurement, len(all))
 	for i, m := range all {
 		m.Duplicate = false
@@ -183,7 +183,7 @@ func (e *Emulator) Report(all ...Measurement) error {
 // is all that was ever reported. It fails with an [*Error].
 func (e *Emulator) CurrentUsage(customerID, resourceID, featureID string) (float64, error) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	defer e.unlock()
 	c, err := e.world.liveCustomer(customerID)
 	if err != nil {
 		return 0, err

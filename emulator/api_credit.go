@@ -19,7 +19,7 @@ type CreditGrant struct {
 // and gives the id of the grant. It fails with an [*Error].
 func (e *Emulator) GrantCredits(customerID string, g CreditGrant) (id string, err error) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	defer e.unlock()
 	now := e.present()
 	c, err := e.world.liveCustomer(customerID)
 	if err != nil {
@@ -43,7 +43,7 @@ func (e *Emulator) GrantCredits(customerID string, g CreditGrant) (id string, er
 // with an [*Error].
 func (e *Emulator) VoidCredits(grantID string) error {
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	defer e.unlock()
 	_, _, err := e.world.voidGrant(grantID, e.present())
 	return err
 }
@@ -54,7 +54,7 @@ func (e *Emulator) VoidCredits(grantID string) error {
 // Both are 0 without a wallet. It fails with an [*Error].
 func (e *Emulator) Credits(customerID, resourceID, currencyID string) (granted, consumed float64, err error) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	defer e.unlock()
 	now := e.present()
 	c, err := e.world.liveCustomer(customerID)
 	if err != nil {

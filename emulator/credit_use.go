@@ -113,6 +113,7 @@ func (w *world) draw(c *customer, u CreditUse, stamp, now time.Time) *wallet {
 		c.purse.overdrafts = append(c.purse.overdrafts, &overdraft{cur, u.ResourceID, u.CreatedAt, rest})
 	}
 	c.purse.updatedAt[walletKey{u.ResourceID, cur.ID}] = stamp
+	w.creditsChanged(c, u.ResourceID, cur.ID, "credit.consumed")
 	return w.wallet(c, u.ResourceID, cur, now)
 }
 
@@ -142,6 +143,8 @@ func (w *world) grantCredits(c *customer, g *creditGrant, now time.Time) error {
 	if g.inForce(now) {
 		w.settleOverdrafts(c, g, now)
 	}
+	w.creditsChanged(c, g.resource, g.currency.ID, "credit.granted")
+	w.entitlementsChanged(c, g.resource, "CREDIT_GRANTED")
 	return nil
 }
 
@@ -176,6 +179,8 @@ func (w *world) voidGrant(id string, now time.Time) (*customer, *creditGrant, er
 			g.voidedAt, g.updatedAt = now, now
 			c.purse.note(g, "CREDITS_VOIDED", now, g.left(), "", "")
 			c.purse.updatedAt[walletKey{g.resource, g.currency.ID}] = w.stamp(now)
+			w.creditsChanged(c, g.resource, g.currency.ID, "credit.voided")
+			w.entitlementsChanged(c, g.resource, "CREDIT_VOIDED")
 			return c, g, nil
 		}
 	}

@@ -49,7 +49,7 @@ func deny(reason string) verdict { return verdict{reason: reason} }
 // FeatureTypeMismatch.
 func (e *Emulator) Decide(customerID, resourceID, featureID string, requestedUsage *float64, requestedValues []string) (granted bool, reason string) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	defer e.unlock()
 	v, _ := e.world.check(customerID, resourceID, featureID, request{requestedUsage, requestedValues}, e.present())
 	return v.granted, v.reason
 }

@@ -5,8 +5,8 @@
 //	srv, err := emulator.Start("127.0.0.1:0")
 //	if err != nil { ... }
 //	defer srv.Close()
-//	// GraphQL at srv.URL()+"/graphql", edge reads below srv.URL()+"/v1/",
-//	// key emulator.DefaultKey in the header X-API-KEY.
+//	// GraphQL and real time at srv.URL()+"/graphql", edge reads below
+//	// srv.URL()+"/v1/", key emulator.DefaultKey in the header X-API-KEY.
 //
 // It holds a catalog (by default "Revvenu", the demo product of Stigg's own
 // documentation) with customers, subscriptions, add-ons, promotional grants,
@@ -33,6 +33,48 @@
 //
 // A fault is what [Fault] says, in camel case, the latency as "2s", retryAfter in
 // seconds.
+//
+// # Real time
+//
+// A websocket of the subprotocol graphql-transport-ws at /graphql serves every field of
+// Subscription, after a connection_init with the key in payload.headers. Every
+// subscriber hears of every customer. Events carry what the world is when the change
+// that they tell of is done:
+//
+//   - entitlementsUpdated and entitlementsUpdatedV2: the whole set of the resource, with
+//     the reason if it is denied, when a customer is made, archived or brought back, a
+//     subscription begins, changes or ends, a promotion is granted or taken back, and
+//     credits are granted or voided; of every resource where all are concerned.
+//   - usageUpdated and usageUpdatedV2: the usage of a feature when a measurement or an
+//     event counted, once for all measurements of a call. The latter's
+//     entitlementReference has the feature's public id; for a wallet that changed it is
+//     of the type CREDIT and has the currency's.
+//   - creditBalanceUpdated: a wallet when credits are granted, voided or consumed.
+//   - packagePublished: by [Emulator.Publish], or POST /_emulator/packages
+//     {"packageId": "plan-revvenu-pro", "migrationType": "ALL_CUSTOMERS"}.
+//
+// What the passing of time brings, such as the end of a promotion, is told when the
+// clock is moved over it, and not when it gets there by itself: clients have validUntil
+// for that. A subscription has begun when a ping after it is answered. A reader that
+// is 256 events behind is cut off. The id of the account and the type of a package
+// (Plan, Addon) are made up.
+//
+// Sockets fail on command too ([Emulator.SocketFault]), and [WithoutEvents] makes a
+// server that doesn't know the newer events:
+//
+//	POST /_emulator/sockets {"do": "close", "code": 4500}
+//	POST /_emulator/sockets {"do": "noAck", "count": 3}
+//	GET /_emulator/sockets
+//
+// # Webhooks and rate limits
+//
+// [Emulator.SetWebhook] has everything that happens delivered to a URL, with Stigg's
+// retries; [Emulator.Deliveries] is the record. [Emulator.SetRateLimit] limits a class
+// of operations, [WithStiggLimits] all of them as Stigg does; without it nothing is
+// limited and no answer has X-RateLimit headers.
+//
+//	POST /_emulator/webhooks {"url": "http://127.0.0.1:8080/stigg", "secret": "..."}
+//	POST /_emulator/limits {"class": "reads", "requests": 100, "per": "1s"}
 //
 // # Credits
 //

@@ -21,9 +21,9 @@ import (
 const DefaultKey = "stigg-emulator-key"
 
 // Emulator is an emulated Stigg. It is an [http.Handler] that serves
-// POST /graphql, the edge reads below /v1/ and the operator's window below
-// /_emulator/. All methods are safe for concurrent use. It runs no goroutine
-// and holds no file, so there is nothing to close.
+// POST /graphql, real time over websockets at the same path, the edge reads below
+// /v1/ and the operator's window below /_emulator/. All methods are safe for
+// concurrent use. What it runs, for sockets and webhooks, [Emulator.Close] ends.
 type Emulator struct {
 	key     string
 	delay   time.Duration
@@ -35,6 +35,15 @@ type Emulator struct {
 	mux     http.Handler
 	traces  atomic.Int64
 	faults  faults
+
+	sockets                sockets
+	socketFaults           socketFaults
+	initTimeout, keepAlive time.Duration
+	without                []string
+	limits                 limits
+	hooks                  webhooks
+	alarm                  *time.Timer
+	closed                 bool
 
 	mu       sync.Mutex
 	offset   time.Duration
@@ -133,7 +142,9 @@ func New(opts ...Option) (*Emulator, error) {
 	e := &Emulator{
 		key: DefaultKey, clock: time.Now, demo: true, fields: modelled(),
 		requests: map[string]int{}, documents: map[string]*ast.QueryDocument{},
+		initTimeout: 10 * time.Second, keepAlive: 30 * time.Second,
 	}
+	e.hooks.start(e.Now)
 	for _, opt := range opts {
 		if err := opt(e); err != nil {
 			return nil, fmt.Errorf("emulator: %w", err)
@@ -141,6 +152,9 @@ func New(opts ...Option) (*Emulator, error) {
 	}
 	var err error
 	if e.schema, err = loadSchema(); err != nil {
+		return nil, fmt.Errorf("emulator: %w", err)
+	}
+	if err := e.leaveOut(); err != nil {
 		return nil, fmt.Errorf("emulator: %w", err)
 	}
 	if e.catalog == nil {
@@ -155,6 +169,7 @@ func New(opts ...Option) (*Emulator, error) {
 			return nil, fmt.Errorf("emulator: catalog: %w", err)
 		}
 	}
+	e.world.news.take()
 	e.mux = e.routes()
 	return e, nil
 }
@@ -189,7 +204,7 @@ func (e *Emulator) Now() time.Time {
 // of the years 1970 to 2200 is ignored, and reported as false.
 func (e *Emulator) Advance(d time.Duration) bool {
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	defer e.unlock()
 	return e.move(e.clock().Add(e.offset).Add(d))
 }
 
@@ -198,14 +213,18 @@ func (e *Emulator) move(t time.Time) bool {
 	if year := t.UTC().Year(); year < 1970 || year > 2200 {
 		return false
 	}
+	before := e.now()
 	e.offset = t.Sub(e.clock())
+	now := e.present()
+	e.world.passed(before, now)
+	e.hooks.tick()
 	return true
 }
 
 // setClock is Advance to a time.
 func (e *Emulator) setClock(t time.Time) bool {
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	defer e.unlock()
 	return e.move(t)
 }
 
@@ -230,7 +249,7 @@ func (e *Emulator) Events() []Event {
 // of consumeCreditsAsync and of events are in it once they count.
 func (e *Emulator) CreditUses() []CreditUse {
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	defer e.unlock()
 	e.present()
 	return slices.Clone(e.world.uses)
 }

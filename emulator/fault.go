@@ -25,8 +25,8 @@ import (
 type Fault struct {
 	// Operation is the root field of the request's operation, such as
 	// reportUsageBulk, whatever its alias; or edge.entitlements-state,
-	// edge.entitlements or edge.sdk-configuration. Empty is every request, the
-	// operator's own below /_emulator/ excepted.
+	// edge.entitlements or edge.sdk-configuration. Empty is every request, but for
+	// the operator's own below /_emulator/ and for sockets, which have a SocketFault.
 	Operation string
 	// CustomerID, FeatureID and IdempotencyKey narrow it down to requests that
 	// have an argument with these values.
@@ -102,8 +102,10 @@ func (e *Emulator) Faults() []ActiveFault {
 	return out
 }
 
-// ClearFaults takes all faults away and ends the Latency of requests that hang.
+// ClearFaults takes all faults away, those that wait for sockets included, and ends
+// the Latency of requests that hang.
 func (e *Emulator) ClearFaults() {
+	e.socketFaults.clear()
 	e.faults.mu.Lock()
 	defer e.faults.mu.Unlock()
 	e.faults.all = nil

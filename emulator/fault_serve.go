@@ -14,13 +14,19 @@ const garbage = "<html><body><h1>This is no JSON</h1></body></html>\n"
 
 // serve answers an operation, or breaks as a fault has it.
 func (e *Emulator) serve(w http.ResponseWriter, r *http.Request, req graphRequest, edge string) {
-	p, refusal := e.prepare(req)
+	p, refusal := e.overPost(e.prepare(req))
 	p.edge = edge
 	work := func() reply {
 		if refusal != nil {
 			return *refusal
 		}
 		return e.perform(p)
+	}
+	if refusal == nil {
+		if over := e.pass(w.Header(), p); over != nil {
+			e.write(w, *over)
+			return
+		}
 	}
 	f := e.faults.take(p)
 	if f == nil {

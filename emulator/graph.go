@@ -89,6 +89,8 @@ type prepared struct {
 	x      *execution
 	root   *ast.Definition
 	fields []*collected
+	// name is the operation's own.
+	name string
 	// edge is the name of the edge read that the operation is, empty for others.
 	edge string
 }
@@ -114,7 +116,7 @@ func (e *Emulator) prepare(req graphRequest) (p *prepared, refusal *reply) {
 	case ast.Mutation:
 		root = e.schema.Mutation
 	case ast.Subscription:
-		return refused(e.badRequest(codeBadRequest, "a subscription can't be answered to a POST: the emulator does not serve subscriptions over HTTP"))
+		root = e.schema.Subscription
 	}
 	vars, err := e.variables(op, req.Variables)
 	if err != nil {
@@ -127,7 +129,7 @@ func (e *Emulator) prepare(req graphRequest) (p *prepared, refusal *reply) {
 			return refused(e.badRequest(codeUserInput, "%s", err.Error()))
 		}
 	}
-	return &prepared{x: x, root: root, fields: fields}, nil
+	return &prepared{x: x, root: root, fields: fields, name: op.Name}, nil
 }
 
 // perform does what was prepared, alone in the world, and counts it.
@@ -138,7 +140,7 @@ func (e *Emulator) perform(p *prepared) (out reply) {
 		}
 	}()
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	defer e.unlock()
 	p.x.now = e.present()
 	if p.edge != "" {
 		e.requests[p.edge]++
@@ -247,6 +249,8 @@ type execution struct {
 	vars   map[string]any
 	now    time.Time
 	fields int
+	// event is the value of the field of a subscription.
+	event obj
 }
 
 // run answers the root fields one after the other. Only root fields can fail;
@@ -313,6 +317,9 @@ func (x *execution) resolve(root *ast.Definition, f *collected) (any, error) {
 		return introspection.WrapSchema(x.e.schema), nil
 	case "__type":
 		return introspection.WrapTypeFromDef(x.e.schema, x.e.schema.Types[f.args.str("name")]), nil
+	}
+	if root == x.e.schema.Subscription {
+		return x.event, nil
 	}
 	resolve, modelled := x.e.fields[f.Name]
 	if !modelled {

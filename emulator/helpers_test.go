@@ -82,7 +82,11 @@ func decoded(t testing.TB, w *httptest.ResponseRecorder) answer {
 // official reads one of the official clients' documents.
 func official(t testing.TB, operation string) string {
 	t.Helper()
-	doc, err := os.ReadFile("testdata/operations/" + operation + ".graphql")
+	folder := "operations/"
+	if strings.HasPrefix(operation, "On") {
+		folder = "subscriptions/"
+	}
+	doc, err := os.ReadFile("testdata/" + folder + operation + ".graphql")
 	must(t, err)
 	return string(doc)
 }

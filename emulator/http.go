@@ -27,9 +27,13 @@ func (e *Emulator) routes() http.Handler {
 }
 
 func (e *Emulator) serveGraphQL(w http.ResponseWriter, r *http.Request) {
+	if wantsUpgrade(r) {
+		e.serveSocket(w, r)
+		return
+	}
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		e.write(w, e.failed(http.StatusMethodNotAllowed, codeBadRequest, "GraphQL is served to POST only"))
+		e.write(w, e.failed(http.StatusMethodNotAllowed, codeBadRequest, "GraphQL is served to POST, and to websockets of %s", subprotocol))
 		return
 	}
 	if !e.authentic(r) {
@@ -49,10 +53,12 @@ func (e *Emulator) serveGraphQL(w http.ResponseWriter, r *http.Request) {
 	e.serve(w, r, req, "")
 }
 
-// authentic compares digests, so that neither the time taken nor the lengths
-// tell anything about the key.
-func (e *Emulator) authentic(r *http.Request) bool {
-	given, want := sha256.Sum256([]byte(r.Header.Get("X-API-KEY"))), sha256.Sum256([]byte(e.key))
+func (e *Emulator) authentic(r *http.Request) bool { return e.isKey(r.Header.Get("X-API-KEY")) }
+
+// isKey compares digests, so that neither the time taken nor the lengths tell
+// anything about the key.
+func (e *Emulator) isKey(key string) bool {
+	given, want := sha256.Sum256([]byte(key)), sha256.Sum256([]byte(e.key))
 	return subtle.ConstantTimeCompare(given[:], want[:]) == 1
 }
 
@@ -86,12 +92,15 @@ func (e *Emulator) read(body io.Reader) (graphRequest, *reply) {
 	return *req, nil
 }
 
+// answerBody is the shape of every GraphQL answer.
+type answerBody struct {
+	Errors []graphError    `json:"errors,omitempty"`
+	Data   json.RawMessage `json:"data,omitempty"`
+}
+
 // write sends a reply in the shape of a GraphQL answer.
 func (e *Emulator) write(w http.ResponseWriter, r reply) {
-	body, err := json.Marshal(struct {
-		Errors []graphError    `json:"errors,omitempty"`
-		Data   json.RawMessage `json:"data,omitempty"`
-	}{r.errors, r.data})
+	body, err := json.Marshal(answerBody{r.errors, r.data})
 	if err != nil {
 		http.Error(w, `{"errors":[{"message":"the answer could not be written"}]}`, http.StatusInternalServerError)
 		return

@@ -32,11 +32,14 @@ func (w *world) add(s *subscription) {
 		sideBySide := old.inTrial(s.start) != s.inTrial(s.start) && old.plan != s.plan
 		if !sideBySide {
 			old.endAt(laterOf(s.start, old.start), "UpgradeOrDowngrade")
+			w.subscriptionChanged(old, "subscription.canceled")
 		}
 	}
 	w.subscriptions[s.id] = s
 	c.subscriptions = append(c.subscriptions, s)
 	c.seeResource(s.resource, s.createdAt)
+	w.subscriptionChanged(s, "subscription.created")
+	w.entitlementsChanged(c, s.resource, "SUBSCRIPTION_CREATED")
 }
 
 func (w *world) samePlanOnTrial(s *subscription) bool {
@@ -98,6 +101,8 @@ func (w *world) update(id string, ch change, now time.Time) (*subscription, erro
 		next.endAt(ch.end, "ScheduledCancellation")
 	}
 	*s = next
+	w.subscriptionChanged(s, "subscription.updated")
+	w.entitlementsChanged(s.customer, s.resource, "SUBSCRIPTION_UPDATED")
 	return s, nil
 }
 
@@ -131,6 +136,8 @@ func (w *world) cancel(id, when string, date time.Time, revoke bool, now time.Ti
 		s.endAt(s.billing(laterOf(now, s.start)).end, "ScheduledCancellation")
 	}
 	s.cancelledAt, s.revoked = now, revoke
+	w.subscriptionChanged(s, "subscription.canceled")
+	w.entitlementsChanged(s.customer, s.resource, "SUBSCRIPTION_CANCELED")
 	return s, nil
 }
 

@@ -90,7 +90,9 @@ func (w *world) countEvent(ev Event, now time.Time) {
 		}
 		if counted, ok := f.Meter.entry(ev); ok {
 			c.seeResource(ev.ResourceID, now)
-			w.tally(c, ev.ResourceID, f.ID, w.entitled(c, ev.ResourceID, f.ID, now), counted, ev.IdempotencyKey, w.stamp(now), now)
+			stamp := w.stamp(now)
+			w.tally(c, ev.ResourceID, f.ID, w.entitled(c, ev.ResourceID, f.ID, now), counted, ev.IdempotencyKey, stamp, now)
+			w.aggregated(c, ev.ResourceID, f.ID, stamp, now)
 		}
 	}
 }

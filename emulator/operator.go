@@ -27,11 +27,17 @@ func (e *Emulator) routeOperator(mux *http.ServeMux) {
 	}))
 	mux.HandleFunc("/_emulator/clock", only(http.MethodPost, e.moveClock))
 	mux.HandleFunc("/_emulator/faults", e.serveFaults)
+	mux.HandleFunc("/_emulator/sockets", e.serveSockets)
+	mux.HandleFunc("/_emulator/packages", e.servePackages)
+	mux.HandleFunc("/_emulator/limits", e.serveLimits)
+	mux.HandleFunc("/_emulator/webhooks", e.serveWebhooks)
 	mux.HandleFunc("/_emulator/", func(w http.ResponseWriter, _ *http.Request) {
 		show(w, http.StatusNotFound, map[string]any{
 			"error": "nothing is served at this path",
 			"paths": []string{"GET /_emulator/health", "GET /_emulator/usage", "GET /_emulator/events", "GET /_emulator/credits",
-				"GET /_emulator/requests", "POST /_emulator/clock", "GET, POST, DELETE /_emulator/faults"},
+				"GET /_emulator/requests", "POST /_emulator/clock", "GET, POST, DELETE /_emulator/faults",
+				"GET, POST, DELETE /_emulator/sockets", "POST /_emulator/packages", "GET, POST, DELETE /_emulator/limits",
+				"GET, POST, DELETE /_emulator/webhooks"},
 		})
 	})
 }

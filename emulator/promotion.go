@@ -1,6 +1,9 @@
 package emulator
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // promotion is a promotional grant: a feature given to a customer beside its
 // plan, at every level and for every resource it has, until it ends.
@@ -46,8 +49,14 @@ func (w *world) promote(c *customer, p *promotion, customEnd, now time.Time) err
 		return refuse(CodeBadUserInput, "%q is no promotional period", p.period)
 	}
 	p.id, p.updatedAt = w.nextID("promotion"), now
+	kind := "promotional_entitlement.granted"
+	if slices.ContainsFunc(c.promotions, func(old *promotion) bool { return old.feature == p.feature }) {
+		kind = "promotional_entitlement.updated"
+	}
 	c.dropPromotion(p.feature)
 	c.promotions = append(c.promotions, p)
+	w.promotionChanged(c, p, kind)
+	w.allEntitlementsChanged(c, "PROMOTIONAL_ENTITLEMENT_GRANTED")
 	return nil
 }
 
@@ -71,6 +80,8 @@ func (w *world) revoke(c *customer, f *feature, now time.Time) (*promotion, erro
 		if p.feature == f && p.active(now) {
 			c.dropPromotion(f)
 			p.end, p.updatedAt = now, now
+			w.promotionChanged(c, p, "promotional_entitlement.revoked")
+			w.allEntitlementsChanged(c, "PROMOTIONAL_ENTITLEMENT_REVOKED")
 			return p, nil
 		}
 	}

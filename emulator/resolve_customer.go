@@ -38,10 +38,14 @@ func (v view) provisionCustomer(args input) (any, error) {
 	if err != nil {
 		if !known {
 			delete(v.w.customers, id)
+			v.w.news.forget(id)
 		}
 		return nil, err
 	}
 	v.describe(c, in)
+	if known {
+		v.w.customerChanged(c, "customer.updated")
+	}
 	strategy, resource := "SKIPPED_SUBSCRIPTION_CREATION", ""
 	shown := obj{"customer": lazy(func() any { return v.customer(c) })}
 	if s != nil {

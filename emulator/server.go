@@ -56,11 +56,12 @@ func (s *Server) URL() string {
 	return "http://" + s.address.String()
 }
 
-// Close stops listening, drops requests that a fault lets hang, lets others under
-// way finish for up to a second, then drops them too, and returns when serving has
-// ended. It may be called again.
+// Close stops listening, closes the emulator, drops requests that a fault lets hang,
+// lets others under way finish for up to a second, then drops them too, and returns
+// when serving has ended. It may be called again.
 func (s *Server) Close() error {
 	s.stop()
+	s.Emulator.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	err := s.http.Shutdown(ctx)

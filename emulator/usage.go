@@ -217,7 +217,9 @@ func (w *world) apply(c *customer, m Measurement, stamp, now time.Time) usageAck
 		p = e.period
 	}
 	ct := c.counter(m.ResourceID, m.FeatureID)
-	return usageAck{id: w.nextID("measurement"), measurement: m, usage: ct.usage(p), period: p, timestamp: stamp, charge: charge}
+	ack := usageAck{id: w.nextID("measurement"), measurement: m, usage: ct.usage(p), period: p, timestamp: stamp, charge: charge}
+	w.measured(c, ack, e)
+	return ack
 }
 
 // charge is what usage cost in credits, with the wallet after it.

@@ -24,6 +24,7 @@ type world struct {
 	eventKeys     map[eventKey]bool
 	lastStamp     time.Time
 	serial        int
+	news          newsroom
 }
 
 // customer is a paying customer of the product.
@@ -71,6 +72,8 @@ func (w *world) addCustomer(id string, now time.Time) (*customer, error) {
 		purse:     purse{acks: map[creditKey]creditAck{}, updatedAt: map[walletKey]time.Time{}},
 	}
 	w.customers[id] = c
+	w.customerChanged(c, "customer.created")
+	w.entitlementsChanged(c, "", "CUSTOMER_CREATED")
 	return c, nil
 }
 
@@ -122,8 +125,11 @@ func (w *world) archive(id string, now time.Time) (*customer, error) {
 	for _, s := range c.subscriptions {
 		if !s.over(now) {
 			s.endAt(now, "CustomerArchived")
+			w.subscriptionChanged(s, "subscription.canceled")
 		}
 	}
+	w.customerChanged(c, "customer.deleted")
+	w.allEntitlementsChanged(c, "CUSTOMER_ARCHIVED")
 	return c, nil
 }
 
@@ -135,6 +141,8 @@ func (w *world) unarchive(id string, now time.Time) (*customer, error) {
 		return nil, refuse(CodeCustomerNotFound, "customer %q not found", id)
 	}
 	c.archivedAt, c.updatedAt = time.Time{}, now
+	w.customerChanged(c, "customer.updated")
+	w.allEntitlementsChanged(c, "CUSTOMER_UNARCHIVED")
 	return c, nil
 }
 

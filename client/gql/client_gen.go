@@ -1117,6 +1117,468 @@ func (t *GetEntitlementV2_EntitlementV2) GetValidUntil() *wire.Time {
 	return t.ValidUntil
 }
 
+type OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements_FeatureFields_Feature struct {
+	DisplayName string  "json:\"displayName\" graphql:\"displayName\""
+	FeatureType string  "json:\"featureType\" graphql:\"featureType\""
+	MeterType   *string "json:\"meterType,omitempty\" graphql:\"meterType\""
+	RefID       string  "json:\"refId\" graphql:\"refId\""
+}
+
+func (t *OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements_FeatureFields_Feature) GetDisplayName() string {
+	if t == nil {
+		t = &OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements_FeatureFields_Feature{}
+	}
+	return t.DisplayName
+}
+func (t *OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements_FeatureFields_Feature) GetFeatureType() string {
+	if t == nil {
+		t = &OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements_FeatureFields_Feature{}
+	}
+	return t.FeatureType
+}
+func (t *OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements_FeatureFields_Feature) GetMeterType() *string {
+	if t == nil {
+		t = &OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements_FeatureFields_Feature{}
+	}
+	return t.MeterType
+}
+func (t *OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements_FeatureFields_Feature) GetRefID() string {
+	if t == nil {
+		t = &OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements_FeatureFields_Feature{}
+	}
+	return t.RefID
+}
+
+type OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements_FeatureFields_CreditRate struct {
+	Amount      float64 "json:\"amount\" graphql:\"amount\""
+	CostFormula *string "json:\"costFormula,omitempty\" graphql:\"costFormula\""
+	CurrencyID  string  "json:\"currencyId\" graphql:\"currencyId\""
+}
+
+func (t *OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements_FeatureFields_CreditRate) GetAmount() float64 {
+	if t == nil {
+		t = &OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements_FeatureFields_CreditRate{}
+	}
+	return t.Amount
+}
+func (t *OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements_FeatureFields_CreditRate) GetCostFormula() *string {
+	if t == nil {
+		t = &OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements_FeatureFields_CreditRate{}
+	}
+	return t.CostFormula
+}
+func (t *OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements_FeatureFields_CreditRate) GetCurrencyID() string {
+	if t == nil {
+		t = &OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements_FeatureFields_CreditRate{}
+	}
+	return t.CurrencyID
+}
+
+type OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements_CreditFields_Currency struct {
+	CurrencyID  string "json:\"currencyId\" graphql:\"currencyId\""
+	DisplayName string "json:\"displayName\" graphql:\"displayName\""
+}
+
+func (t *OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements_CreditFields_Currency) GetCurrencyID() string {
+	if t == nil {
+		t = &OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements_CreditFields_Currency{}
+	}
+	return t.CurrencyID
+}
+func (t *OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements_CreditFields_Currency) GetDisplayName() string {
+	if t == nil {
+		t = &OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements_CreditFields_Currency{}
+	}
+	return t.DisplayName
+}
+
+type OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements struct {
+	Typename           *string                                                                              "json:\"__typename,omitempty\" graphql:\"__typename\""
+	AccessDeniedReason *string                                                                              "json:\"accessDeniedReason,omitempty\" graphql:\"accessDeniedReason\""
+	CreditRate         *OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements_FeatureFields_CreditRate "json:\"creditRate,omitempty\" graphql:\"creditRate\""
+	Currency           OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements_CreditFields_Currency     "json:\"currency\" graphql:\"currency\""
+	CurrentUsage       *float64                                                                             "json:\"currentUsage,omitempty\" graphql:\"currentUsage\""
+	EnumValues         []string                                                                             "json:\"enumValues,omitempty\" graphql:\"enumValues\""
+	Feature            *OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements_FeatureFields_Feature    "json:\"feature,omitempty\" graphql:\"feature\""
+	HasSoftLimit       *bool                                                                                "json:\"hasSoftLimit,omitempty\" graphql:\"hasSoftLimit\""
+	HasUnlimitedUsage  bool                                                                                 "json:\"hasUnlimitedUsage\" graphql:\"hasUnlimitedUsage\""
+	IsGranted          bool                                                                                 "json:\"isGranted\" graphql:\"isGranted\""
+	ResetPeriod        *string                                                                              "json:\"resetPeriod,omitempty\" graphql:\"resetPeriod\""
+	UsageLimit         *float64                                                                             "json:\"usageLimit,omitempty\" graphql:\"usageLimit\""
+	UsagePeriodAnchor  *wire.Time                                                                           "json:\"usagePeriodAnchor,omitempty\" graphql:\"usagePeriodAnchor\""
+	UsagePeriodEnd     *wire.Time                                                                           "json:\"usagePeriodEnd,omitempty\" graphql:\"usagePeriodEnd\""
+	UsagePeriodStart   *wire.Time                                                                           "json:\"usagePeriodStart,omitempty\" graphql:\"usagePeriodStart\""
+	ValidUntil         *wire.Time                                                                           "json:\"validUntil,omitempty\" graphql:\"validUntil\""
+}
+
+func (t *OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements) GetTypename() *string {
+	if t == nil {
+		t = &OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements{}
+	}
+	return t.Typename
+}
+func (t *OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements) GetAccessDeniedReason() *string {
+	if t == nil {
+		t = &OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements{}
+	}
+	return t.AccessDeniedReason
+}
+func (t *OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements) GetCreditRate() *OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements_FeatureFields_CreditRate {
+	if t == nil {
+		t = &OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements{}
+	}
+	return t.CreditRate
+}
+func (t *OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements) GetCurrency() *OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements_CreditFields_Currency {
+	if t == nil {
+		t = &OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements{}
+	}
+	return &t.Currency
+}
+func (t *OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements) GetCurrentUsage() *float64 {
+	if t == nil {
+		t = &OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements{}
+	}
+	return t.CurrentUsage
+}
+func (t *OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements) GetEnumValues() []string {
+	if t == nil {
+		t = &OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements{}
+	}
+	return t.EnumValues
+}
+func (t *OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements) GetFeature() *OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements_FeatureFields_Feature {
+	if t == nil {
+		t = &OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements{}
+	}
+	return t.Feature
+}
+func (t *OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements) GetHasSoftLimit() *bool {
+	if t == nil {
+		t = &OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements{}
+	}
+	return t.HasSoftLimit
+}
+func (t *OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements) GetHasUnlimitedUsage() bool {
+	if t == nil {
+		t = &OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements{}
+	}
+	return t.HasUnlimitedUsage
+}
+func (t *OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements) GetIsGranted() bool {
+	if t == nil {
+		t = &OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements{}
+	}
+	return t.IsGranted
+}
+func (t *OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements) GetResetPeriod() *string {
+	if t == nil {
+		t = &OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements{}
+	}
+	return t.ResetPeriod
+}
+func (t *OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements) GetUsageLimit() *float64 {
+	if t == nil {
+		t = &OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements{}
+	}
+	return t.UsageLimit
+}
+func (t *OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements) GetUsagePeriodAnchor() *wire.Time {
+	if t == nil {
+		t = &OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements{}
+	}
+	return t.UsagePeriodAnchor
+}
+func (t *OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements) GetUsagePeriodEnd() *wire.Time {
+	if t == nil {
+		t = &OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements{}
+	}
+	return t.UsagePeriodEnd
+}
+func (t *OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements) GetUsagePeriodStart() *wire.Time {
+	if t == nil {
+		t = &OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements{}
+	}
+	return t.UsagePeriodStart
+}
+func (t *OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements) GetValidUntil() *wire.Time {
+	if t == nil {
+		t = &OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements{}
+	}
+	return t.ValidUntil
+}
+
+type OnEntitlementsUpdatedV2_EntitlementsUpdatedV2 struct {
+	AccessDeniedReason *string                                                       "json:\"accessDeniedReason,omitempty\" graphql:\"accessDeniedReason\""
+	CustomerID         string                                                        "json:\"customerId\" graphql:\"customerId\""
+	Entitlements       []*OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements "json:\"entitlements\" graphql:\"entitlements\""
+	ResourceID         *string                                                       "json:\"resourceId,omitempty\" graphql:\"resourceId\""
+}
+
+func (t *OnEntitlementsUpdatedV2_EntitlementsUpdatedV2) GetAccessDeniedReason() *string {
+	if t == nil {
+		t = &OnEntitlementsUpdatedV2_EntitlementsUpdatedV2{}
+	}
+	return t.AccessDeniedReason
+}
+func (t *OnEntitlementsUpdatedV2_EntitlementsUpdatedV2) GetCustomerID() string {
+	if t == nil {
+		t = &OnEntitlementsUpdatedV2_EntitlementsUpdatedV2{}
+	}
+	return t.CustomerID
+}
+func (t *OnEntitlementsUpdatedV2_EntitlementsUpdatedV2) GetEntitlements() []*OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements {
+	if t == nil {
+		t = &OnEntitlementsUpdatedV2_EntitlementsUpdatedV2{}
+	}
+	return t.Entitlements
+}
+func (t *OnEntitlementsUpdatedV2_EntitlementsUpdatedV2) GetResourceID() *string {
+	if t == nil {
+		t = &OnEntitlementsUpdatedV2_EntitlementsUpdatedV2{}
+	}
+	return t.ResourceID
+}
+
+type OnEntitlementsUpdated_EntitlementsUpdated struct {
+	CustomerID string  "json:\"customerId\" graphql:\"customerId\""
+	ResourceID *string "json:\"resourceId,omitempty\" graphql:\"resourceId\""
+}
+
+func (t *OnEntitlementsUpdated_EntitlementsUpdated) GetCustomerID() string {
+	if t == nil {
+		t = &OnEntitlementsUpdated_EntitlementsUpdated{}
+	}
+	return t.CustomerID
+}
+func (t *OnEntitlementsUpdated_EntitlementsUpdated) GetResourceID() *string {
+	if t == nil {
+		t = &OnEntitlementsUpdated_EntitlementsUpdated{}
+	}
+	return t.ResourceID
+}
+
+type OnUsageUpdatedV2_UsageUpdatedV2_EntitlementReference struct {
+	ID   string "json:\"id\" graphql:\"id\""
+	Type string "json:\"type\" graphql:\"type\""
+}
+
+func (t *OnUsageUpdatedV2_UsageUpdatedV2_EntitlementReference) GetID() string {
+	if t == nil {
+		t = &OnUsageUpdatedV2_UsageUpdatedV2_EntitlementReference{}
+	}
+	return t.ID
+}
+func (t *OnUsageUpdatedV2_UsageUpdatedV2_EntitlementReference) GetType() string {
+	if t == nil {
+		t = &OnUsageUpdatedV2_UsageUpdatedV2_EntitlementReference{}
+	}
+	return t.Type
+}
+
+type OnUsageUpdatedV2_UsageUpdatedV2_Usage struct {
+	CurrentUsage     float64    "json:\"currentUsage\" graphql:\"currentUsage\""
+	UsagePeriodEnd   *wire.Time "json:\"usagePeriodEnd,omitempty\" graphql:\"usagePeriodEnd\""
+	UsagePeriodStart *wire.Time "json:\"usagePeriodStart,omitempty\" graphql:\"usagePeriodStart\""
+	UsageUpdatedAt   wire.Time  "json:\"usageUpdatedAt\" graphql:\"usageUpdatedAt\""
+}
+
+func (t *OnUsageUpdatedV2_UsageUpdatedV2_Usage) GetCurrentUsage() float64 {
+	if t == nil {
+		t = &OnUsageUpdatedV2_UsageUpdatedV2_Usage{}
+	}
+	return t.CurrentUsage
+}
+func (t *OnUsageUpdatedV2_UsageUpdatedV2_Usage) GetUsagePeriodEnd() *wire.Time {
+	if t == nil {
+		t = &OnUsageUpdatedV2_UsageUpdatedV2_Usage{}
+	}
+	return t.UsagePeriodEnd
+}
+func (t *OnUsageUpdatedV2_UsageUpdatedV2_Usage) GetUsagePeriodStart() *wire.Time {
+	if t == nil {
+		t = &OnUsageUpdatedV2_UsageUpdatedV2_Usage{}
+	}
+	return t.UsagePeriodStart
+}
+func (t *OnUsageUpdatedV2_UsageUpdatedV2_Usage) GetUsageUpdatedAt() *wire.Time {
+	if t == nil {
+		t = &OnUsageUpdatedV2_UsageUpdatedV2_Usage{}
+	}
+	return &t.UsageUpdatedAt
+}
+
+type OnUsageUpdatedV2_UsageUpdatedV2 struct {
+	CustomerID           string                                               "json:\"customerId\" graphql:\"customerId\""
+	EntitlementReference OnUsageUpdatedV2_UsageUpdatedV2_EntitlementReference "json:\"entitlementReference\" graphql:\"entitlementReference\""
+	ResourceID           *string                                              "json:\"resourceId,omitempty\" graphql:\"resourceId\""
+	Usage                OnUsageUpdatedV2_UsageUpdatedV2_Usage                "json:\"usage\" graphql:\"usage\""
+}
+
+func (t *OnUsageUpdatedV2_UsageUpdatedV2) GetCustomerID() string {
+	if t == nil {
+		t = &OnUsageUpdatedV2_UsageUpdatedV2{}
+	}
+	return t.CustomerID
+}
+func (t *OnUsageUpdatedV2_UsageUpdatedV2) GetEntitlementReference() *OnUsageUpdatedV2_UsageUpdatedV2_EntitlementReference {
+	if t == nil {
+		t = &OnUsageUpdatedV2_UsageUpdatedV2{}
+	}
+	return &t.EntitlementReference
+}
+func (t *OnUsageUpdatedV2_UsageUpdatedV2) GetResourceID() *string {
+	if t == nil {
+		t = &OnUsageUpdatedV2_UsageUpdatedV2{}
+	}
+	return t.ResourceID
+}
+func (t *OnUsageUpdatedV2_UsageUpdatedV2) GetUsage() *OnUsageUpdatedV2_UsageUpdatedV2_Usage {
+	if t == nil {
+		t = &OnUsageUpdatedV2_UsageUpdatedV2{}
+	}
+	return &t.Usage
+}
+
+type OnUsageUpdated_UsageUpdated_Usage struct {
+	CurrentUsage     float64  "json:\"currentUsage\" graphql:\"currentUsage\""
+	CustomerID       string   "json:\"customerId\" graphql:\"customerId\""
+	FeatureID        string   "json:\"featureId\" graphql:\"featureId\""
+	ResourceID       *string  "json:\"resourceId,omitempty\" graphql:\"resourceId\""
+	UsagePeriodEnd   *float64 "json:\"usagePeriodEnd,omitempty\" graphql:\"usagePeriodEnd\""
+	UsagePeriodStart *float64 "json:\"usagePeriodStart,omitempty\" graphql:\"usagePeriodStart\""
+}
+
+func (t *OnUsageUpdated_UsageUpdated_Usage) GetCurrentUsage() float64 {
+	if t == nil {
+		t = &OnUsageUpdated_UsageUpdated_Usage{}
+	}
+	return t.CurrentUsage
+}
+func (t *OnUsageUpdated_UsageUpdated_Usage) GetCustomerID() string {
+	if t == nil {
+		t = &OnUsageUpdated_UsageUpdated_Usage{}
+	}
+	return t.CustomerID
+}
+func (t *OnUsageUpdated_UsageUpdated_Usage) GetFeatureID() string {
+	if t == nil {
+		t = &OnUsageUpdated_UsageUpdated_Usage{}
+	}
+	return t.FeatureID
+}
+func (t *OnUsageUpdated_UsageUpdated_Usage) GetResourceID() *string {
+	if t == nil {
+		t = &OnUsageUpdated_UsageUpdated_Usage{}
+	}
+	return t.ResourceID
+}
+func (t *OnUsageUpdated_UsageUpdated_Usage) GetUsagePeriodEnd() *float64 {
+	if t == nil {
+		t = &OnUsageUpdated_UsageUpdated_Usage{}
+	}
+	return t.UsagePeriodEnd
+}
+func (t *OnUsageUpdated_UsageUpdated_Usage) GetUsagePeriodStart() *float64 {
+	if t == nil {
+		t = &OnUsageUpdated_UsageUpdated_Usage{}
+	}
+	return t.UsagePeriodStart
+}
+
+type OnUsageUpdated_UsageUpdated_Entitlement struct {
+	UsageUpdatedAt *wire.Time "json:\"usageUpdatedAt,omitempty\" graphql:\"usageUpdatedAt\""
+}
+
+func (t *OnUsageUpdated_UsageUpdated_Entitlement) GetUsageUpdatedAt() *wire.Time {
+	if t == nil {
+		t = &OnUsageUpdated_UsageUpdated_Entitlement{}
+	}
+	return t.UsageUpdatedAt
+}
+
+type OnUsageUpdated_UsageUpdated struct {
+	Entitlement OnUsageUpdated_UsageUpdated_Entitlement "json:\"entitlement\" graphql:\"entitlement\""
+	Usage       OnUsageUpdated_UsageUpdated_Usage       "json:\"usage\" graphql:\"usage\""
+}
+
+func (t *OnUsageUpdated_UsageUpdated) GetEntitlement() *OnUsageUpdated_UsageUpdated_Entitlement {
+	if t == nil {
+		t = &OnUsageUpdated_UsageUpdated{}
+	}
+	return &t.Entitlement
+}
+func (t *OnUsageUpdated_UsageUpdated) GetUsage() *OnUsageUpdated_UsageUpdated_Usage {
+	if t == nil {
+		t = &OnUsageUpdated_UsageUpdated{}
+	}
+	return &t.Usage
+}
+
+type OnPackagePublished_PackagePublished struct {
+	MigrationType string "json:\"migrationType\" graphql:\"migrationType\""
+	PackageRefID  string "json:\"packageRefId\" graphql:\"packageRefId\""
+}
+
+func (t *OnPackagePublished_PackagePublished) GetMigrationType() string {
+	if t == nil {
+		t = &OnPackagePublished_PackagePublished{}
+	}
+	return t.MigrationType
+}
+func (t *OnPackagePublished_PackagePublished) GetPackageRefID() string {
+	if t == nil {
+		t = &OnPackagePublished_PackagePublished{}
+	}
+	return t.PackageRefID
+}
+
+type OnCreditBalanceUpdated_CreditBalanceUpdated struct {
+	CurrencyID     string  "json:\"currencyId\" graphql:\"currencyId\""
+	CurrentBalance float64 "json:\"currentBalance\" graphql:\"currentBalance\""
+	CustomerID     string  "json:\"customerId\" graphql:\"customerId\""
+	ResourceID     *string "json:\"resourceId,omitempty\" graphql:\"resourceId\""
+	TotalConsumed  float64 "json:\"totalConsumed\" graphql:\"totalConsumed\""
+	TotalGranted   float64 "json:\"totalGranted\" graphql:\"totalGranted\""
+}
+
+func (t *OnCreditBalanceUpdated_CreditBalanceUpdated) GetCurrencyID() string {
+	if t == nil {
+		t = &OnCreditBalanceUpdated_CreditBalanceUpdated{}
+	}
+	return t.CurrencyID
+}
+func (t *OnCreditBalanceUpdated_CreditBalanceUpdated) GetCurrentBalance() float64 {
+	if t == nil {
+		t = &OnCreditBalanceUpdated_CreditBalanceUpdated{}
+	}
+	return t.CurrentBalance
+}
+func (t *OnCreditBalanceUpdated_CreditBalanceUpdated) GetCustomerID() string {
+	if t == nil {
+		t = &OnCreditBalanceUpdated_CreditBalanceUpdated{}
+	}
+	return t.CustomerID
+}
+func (t *OnCreditBalanceUpdated_CreditBalanceUpdated) GetResourceID() *string {
+	if t == nil {
+		t = &OnCreditBalanceUpdated_CreditBalanceUpdated{}
+	}
+	return t.ResourceID
+}
+func (t *OnCreditBalanceUpdated_CreditBalanceUpdated) GetTotalConsumed() float64 {
+	if t == nil {
+		t = &OnCreditBalanceUpdated_CreditBalanceUpdated{}
+	}
+	return t.TotalConsumed
+}
+func (t *OnCreditBalanceUpdated_CreditBalanceUpdated) GetTotalGranted() float64 {
+	if t == nil {
+		t = &OnCreditBalanceUpdated_CreditBalanceUpdated{}
+	}
+	return t.TotalGranted
+}
+
 type GetActiveSubscriptions_GetActiveSubscriptions_SubscriptionFields_Customer struct {
 	CustomerID string "json:\"customerId\" graphql:\"customerId\""
 }
@@ -1436,6 +1898,72 @@ func (t *GetEntitlementV2Response) GetEntitlementV2() *GetEntitlementV2_Entitlem
 		t = &GetEntitlementV2Response{}
 	}
 	return &t.EntitlementV2
+}
+
+type OnEntitlementsUpdatedV2 struct {
+	EntitlementsUpdatedV2 OnEntitlementsUpdatedV2_EntitlementsUpdatedV2 "json:\"entitlementsUpdatedV2\" graphql:\"entitlementsUpdatedV2\""
+}
+
+func (t *OnEntitlementsUpdatedV2) GetEntitlementsUpdatedV2() *OnEntitlementsUpdatedV2_EntitlementsUpdatedV2 {
+	if t == nil {
+		t = &OnEntitlementsUpdatedV2{}
+	}
+	return &t.EntitlementsUpdatedV2
+}
+
+type OnEntitlementsUpdated struct {
+	EntitlementsUpdated OnEntitlementsUpdated_EntitlementsUpdated "json:\"entitlementsUpdated\" graphql:\"entitlementsUpdated\""
+}
+
+func (t *OnEntitlementsUpdated) GetEntitlementsUpdated() *OnEntitlementsUpdated_EntitlementsUpdated {
+	if t == nil {
+		t = &OnEntitlementsUpdated{}
+	}
+	return &t.EntitlementsUpdated
+}
+
+type OnUsageUpdatedV2 struct {
+	UsageUpdatedV2 OnUsageUpdatedV2_UsageUpdatedV2 "json:\"usageUpdatedV2\" graphql:\"usageUpdatedV2\""
+}
+
+func (t *OnUsageUpdatedV2) GetUsageUpdatedV2() *OnUsageUpdatedV2_UsageUpdatedV2 {
+	if t == nil {
+		t = &OnUsageUpdatedV2{}
+	}
+	return &t.UsageUpdatedV2
+}
+
+type OnUsageUpdated struct {
+	UsageUpdated OnUsageUpdated_UsageUpdated "json:\"usageUpdated\" graphql:\"usageUpdated\""
+}
+
+func (t *OnUsageUpdated) GetUsageUpdated() *OnUsageUpdated_UsageUpdated {
+	if t == nil {
+		t = &OnUsageUpdated{}
+	}
+	return &t.UsageUpdated
+}
+
+type OnPackagePublished struct {
+	PackagePublished OnPackagePublished_PackagePublished "json:\"packagePublished\" graphql:\"packagePublished\""
+}
+
+func (t *OnPackagePublished) GetPackagePublished() *OnPackagePublished_PackagePublished {
+	if t == nil {
+		t = &OnPackagePublished{}
+	}
+	return &t.PackagePublished
+}
+
+type OnCreditBalanceUpdated struct {
+	CreditBalanceUpdated OnCreditBalanceUpdated_CreditBalanceUpdated "json:\"creditBalanceUpdated\" graphql:\"creditBalanceUpdated\""
+}
+
+func (t *OnCreditBalanceUpdated) GetCreditBalanceUpdated() *OnCreditBalanceUpdated_CreditBalanceUpdated {
+	if t == nil {
+		t = &OnCreditBalanceUpdated{}
+	}
+	return &t.CreditBalanceUpdated
 }
 
 type GetActiveSubscriptionsResponse struct {
@@ -1764,6 +2292,211 @@ func (c *Client) GetEntitlementV2(ctx context.Context, query GetEntitlementV2Inp
 	return &res, nil
 }
 
+const OnEntitlementsUpdatedV2Document = `subscription OnEntitlementsUpdatedV2 {
+	entitlementsUpdatedV2 {
+		customerId
+		resourceId
+		accessDeniedReason
+		entitlements {
+			__typename
+			... FeatureFields
+			... CreditFields
+		}
+	}
+}
+fragment FeatureFields on FeatureEntitlement {
+	isGranted
+	accessDeniedReason
+	feature {
+		refId
+		displayName
+		featureType
+		meterType
+	}
+	usageLimit
+	hasUnlimitedUsage
+	hasSoftLimit
+	currentUsage
+	enumValues
+	resetPeriod
+	usagePeriodAnchor
+	usagePeriodStart
+	usagePeriodEnd
+	validUntil
+	creditRate {
+		currencyId
+		amount
+		costFormula
+	}
+}
+fragment CreditFields on CreditEntitlement {
+	isGranted
+	accessDeniedReason
+	currency {
+		currencyId
+		displayName
+	}
+	usageLimit
+	currentUsage
+	hasSoftLimit
+	usagePeriodEnd
+	validUntil
+}
+`
+
+func (c *Client) OnEntitlementsUpdatedV2(ctx context.Context, interceptors ...clientv2.RequestInterceptor) (*OnEntitlementsUpdatedV2, error) {
+	vars := map[string]any{}
+
+	var res OnEntitlementsUpdatedV2
+	if err := c.Client.Post(ctx, "OnEntitlementsUpdatedV2", OnEntitlementsUpdatedV2Document, &res, vars, interceptors...); err != nil {
+		if c.Client.ParseDataWhenErrors {
+			return &res, err
+		}
+
+		return nil, err
+	}
+
+	return &res, nil
+}
+
+const OnEntitlementsUpdatedDocument = `subscription OnEntitlementsUpdated {
+	entitlementsUpdated {
+		customerId
+		resourceId
+	}
+}
+`
+
+func (c *Client) OnEntitlementsUpdated(ctx context.Context, interceptors ...clientv2.RequestInterceptor) (*OnEntitlementsUpdated, error) {
+	vars := map[string]any{}
+
+	var res OnEntitlementsUpdated
+	if err := c.Client.Post(ctx, "OnEntitlementsUpdated", OnEntitlementsUpdatedDocument, &res, vars, interceptors...); err != nil {
+		if c.Client.ParseDataWhenErrors {
+			return &res, err
+		}
+
+		return nil, err
+	}
+
+	return &res, nil
+}
+
+const OnUsageUpdatedV2Document = `subscription OnUsageUpdatedV2 {
+	usageUpdatedV2 {
+		customerId
+		resourceId
+		entitlementReference {
+			id
+			type
+		}
+		usage {
+			currentUsage
+			usageUpdatedAt
+			usagePeriodStart
+			usagePeriodEnd
+		}
+	}
+}
+`
+
+func (c *Client) OnUsageUpdatedV2(ctx context.Context, interceptors ...clientv2.RequestInterceptor) (*OnUsageUpdatedV2, error) {
+	vars := map[string]any{}
+
+	var res OnUsageUpdatedV2
+	if err := c.Client.Post(ctx, "OnUsageUpdatedV2", OnUsageUpdatedV2Document, &res, vars, interceptors...); err != nil {
+		if c.Client.ParseDataWhenErrors {
+			return &res, err
+		}
+
+		return nil, err
+	}
+
+	return &res, nil
+}
+
+const OnUsageUpdatedDocument = `subscription OnUsageUpdated {
+	usageUpdated {
+		usage {
+			customerId
+			resourceId
+			featureId
+			currentUsage
+			usagePeriodStart
+			usagePeriodEnd
+		}
+		entitlement {
+			usageUpdatedAt
+		}
+	}
+}
+`
+
+func (c *Client) OnUsageUpdated(ctx context.Context, interceptors ...clientv2.RequestInterceptor) (*OnUsageUpdated, error) {
+	vars := map[string]any{}
+
+	var res OnUsageUpdated
+	if err := c.Client.Post(ctx, "OnUsageUpdated", OnUsageUpdatedDocument, &res, vars, interceptors...); err != nil {
+		if c.Client.ParseDataWhenErrors {
+			return &res, err
+		}
+
+		return nil, err
+	}
+
+	return &res, nil
+}
+
+const OnPackagePublishedDocument = `subscription OnPackagePublished {
+	packagePublished {
+		packageRefId
+		migrationType
+	}
+}
+`
+
+func (c *Client) OnPackagePublished(ctx context.Context, interceptors ...clientv2.RequestInterceptor) (*OnPackagePublished, error) {
+	vars := map[string]any{}
+
+	var res OnPackagePublished
+	if err := c.Client.Post(ctx, "OnPackagePublished", OnPackagePublishedDocument, &res, vars, interceptors...); err != nil {
+		if c.Client.ParseDataWhenErrors {
+			return &res, err
+		}
+
+		return nil, err
+	}
+
+	return &res, nil
+}
+
+const OnCreditBalanceUpdatedDocument = `subscription OnCreditBalanceUpdated {
+	creditBalanceUpdated {
+		customerId
+		resourceId
+		currencyId
+		currentBalance
+		totalConsumed
+		totalGranted
+	}
+}
+`
+
+func (c *Client) OnCreditBalanceUpdated(ctx context.Context, interceptors ...clientv2.RequestInterceptor) (*OnCreditBalanceUpdated, error) {
+	vars := map[string]any{}
+
+	var res OnCreditBalanceUpdated
+	if err := c.Client.Post(ctx, "OnCreditBalanceUpdated", OnCreditBalanceUpdatedDocument, &res, vars, interceptors...); err != nil {
+		if c.Client.ParseDataWhenErrors {
+			return &res, err
+		}
+
+		return nil, err
+	}
+
+	return &res, nil
+}
+
 const GetActiveSubscriptionsDocument = `query GetActiveSubscriptions ($input: GetActiveSubscriptionsInput!) {
 	getActiveSubscriptions(input: $input) {
 		... SubscriptionFields
@@ -1979,15 +2712,21 @@ func (c *Client) ReportEvent(ctx context.Context, events UsageEventsReportInput,
 }
 
 var DocumentOperationNames = map[string]string{
-	ConsumeCreditsDocument:         "ConsumeCredits",
-	ConsumeCreditsAsyncDocument:    "ConsumeCreditsAsync",
-	GetCustomerByRefIDDocument:     "GetCustomerByRefId",
-	ProvisionCustomerDocument:      "ProvisionCustomer",
-	GetEntitlementsStateDocument:   "GetEntitlementsState",
-	GetEntitlementV2Document:       "GetEntitlementV2",
-	GetActiveSubscriptionsDocument: "GetActiveSubscriptions",
-	ProvisionSubscriptionDocument:  "ProvisionSubscription",
-	ReportUsageDocument:            "ReportUsage",
-	ReportUsageBulkDocument:        "ReportUsageBulk",
-	ReportEventDocument:            "ReportEvent",
+	ConsumeCreditsDocument:          "ConsumeCredits",
+	ConsumeCreditsAsyncDocument:     "ConsumeCreditsAsync",
+	GetCustomerByRefIDDocument:      "GetCustomerByRefId",
+	ProvisionCustomerDocument:       "ProvisionCustomer",
+	GetEntitlementsStateDocument:    "GetEntitlementsState",
+	GetEntitlementV2Document:        "GetEntitlementV2",
+	OnEntitlementsUpdatedV2Document: "OnEntitlementsUpdatedV2",
+	OnEntitlementsUpdatedDocument:   "OnEntitlementsUpdated",
+	OnUsageUpdatedV2Document:        "OnUsageUpdatedV2",
+	OnUsageUpdatedDocument:          "OnUsageUpdated",
+	OnPackagePublishedDocument:      "OnPackagePublished",
+	OnCreditBalanceUpdatedDocument:  "OnCreditBalanceUpdated",
+	GetActiveSubscriptionsDocument:  "GetActiveSubscriptions",
+	ProvisionSubscriptionDocument:   "ProvisionSubscription",
+	ReportUsageDocument:             "ReportUsage",
+	ReportUsageBulkDocument:         "ReportUsageBulk",
+	ReportEventDocument:             "ReportEvent",
 }

@@ -2,6 +2,7 @@
 // written in any language, or for a person with curl:
 //
 //	stigg-emulator [-addr 127.0.0.1:4100] [-catalog FILE | -credits] [-key KEY] [-counting-delay 10s]
+//		[-webhook URL] [-webhook-secret SECRET] [-stigg-limits] [-without-events FIELD,...]
 //
 // It prints where it listens and how to ask it something, and serves until it
 // gets SIGINT or SIGTERM. It exits with 1 if it can't serve and with 2 if the
@@ -63,6 +64,10 @@ func parse(args []string, help io.Writer) (addr, key, demo string, opts []emulat
 	catalog := flags.String("catalog", "", "file with a catalog instead of the built-in Revvenu")
 	credits := flags.Bool("credits", false, "serve the built-in catalog that sells credits instead of Revvenu")
 	delay := flags.Duration("counting-delay", 0, "how long raw events and asynchronous consumptions take to count; Stigg needs some 10s")
+	hook := flags.String("webhook", "", "URL that webhooks are delivered to")
+	secret := flags.String("webhook-secret", "", "secret that webhooks are delivered with")
+	limits := flags.Bool("stigg-limits", false, "limit the rate of requests as Stigg does")
+	without := flags.String("without-events", "", "fields of Subscription that an older server doesn't know, for example entitlementsUpdatedV2,usageUpdatedV2")
 	flags.StringVar(&key, "key", emulator.DefaultKey, "API key that callers must send")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -76,7 +81,18 @@ func parse(args []string, help io.Writer) (addr, key, demo string, opts []emulat
 		return "", "", "", nil, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 	opts = append(opts, emulator.WithKey(key), emulator.WithCountingDelay(*delay))
+	if *hook != "" || *secret != "" {
+		opts = append(opts, emulator.WithWebhook(*hook, *secret))
+	}
+	if *limits {
+		opts = append(opts, emulator.WithStiggLimits())
+	}
+	if *without != "" {
+		opts = append(opts, emulator.WithoutEvents(strings.Split(*without, ",")...))
+	}
 	switch {
+	case *secret != "" && *hook == "":
+		return "", "", "", nil, errors.New("-webhook-secret needs a -webhook")
 	case *catalog != "" && *credits:
 		return "", "", "", nil, errors.New("-catalog and -credits exclude each other")
 	case *catalog != "":
@@ -95,9 +111,10 @@ func greet(w io.Writer, url, key, demo string) {
 		key = "YOUR-KEY"
 	}
 	fmt.Fprintf(w, `Stigg emulator
-  GraphQL   %[1]s/graphql
+  GraphQL   %[1]s/graphql  (a websocket of graphql-transport-ws for real time)
   edge      %[1]s/v1/c/{customerId}/entitlements-state.json
-  operator  %[1]s/_emulator/usage  (also events, credits, requests, faults, clock, health)
+  operator  %[1]s/_emulator/usage  (also events, credits, requests, faults, sockets, packages,
+            limits, webhooks, clock, health)
 
 Try:
   curl -s %[1]s/v1/c/%[3]s/entitlements-state.json -H 'X-API-KEY: %[2]s'

@@ -70,6 +70,9 @@ func TestWhatCantBeServedIsOneLineAndAnExitCode(t *testing.T) {
 		{"a catalog that isn't there", []string{"-catalog", bad + "x"}, 1, "no such file"},
 		{"two catalogs", []string{"-catalog", bad, "-credits"}, 2, "exclude each other"},
 		{"a delay below 0", []string{"-counting-delay", "-1s"}, 1, "counting delay"},
+		{"a webhook that is none", []string{"-webhook", "nowhere"}, 1, "webhook"},
+		{"a secret without a webhook", []string{"-webhook-secret", "s"}, 2, "-webhook"},
+		{"events that are none", []string{"-without-events", "a,b"}, 1, "Subscription.a"},
 		{"a catalog that is wrong", []string{"-catalog", bad}, 1, "product.id"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -79,6 +82,38 @@ func TestWhatCantBeServedIsOneLineAndAnExitCode(t *testing.T) {
 				t.Errorf("exit code %d: %s", code, stderr.String())
 			}
 		})
+	}
+}
+
+func TestFlagsReachTheEmulator(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	out, in := io.Pipe()
+	code := make(chan int, 1)
+	go func() {
+		code <- run(ctx, []string{"-addr", "127.0.0.1:0", "-stigg-limits", "-without-events", "usageUpdatedV2",
+			"-webhook", "http://127.0.0.1:1/x", "-webhook-secret", "sesame"}, in, io.Discard)
+		in.Close()
+	}()
+	lines := bufio.NewScanner(out)
+	url := ""
+	for url == "" && lines.Scan() {
+		url = regexp.MustCompile(`http://127\.0\.0\.1:\d+`).FindString(lines.Text())
+	}
+	go func() { _, _ = io.Copy(io.Discard, out) }()
+	for path, want := range map[string]string{"/_emulator/limits": `"requests": 6000`, "/_emulator/webhooks": "http://127.0.0.1:1/x"} {
+		resp, err := http.Get(url + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || !strings.Contains(string(body), want) || strings.Contains(string(body), "sesame") {
+			t.Errorf("%s %v", body, err)
+		}
+	}
+	stop()
+	if got := <-code; got != 0 {
+		t.Errorf("exit code %d", got)
 	}
 }
 

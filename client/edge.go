@@ -1,0 +1,118 @@
+package client
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/stiggate/gate"
+	"github.com/stiggate/gate/client/gql"
+)
+
+const (
+	// defaultEdge is Stigg's edge (docs, "Edge API").
+	defaultEdge = "https://edge.api.stigg.io"
+	// edgeTimeout bounds a read of the edge; what is left of the caller's time is for
+	// the API. Of a short timeout the edge gets half.
+	edgeTimeout = 2 * time.Second
+)
+
+// WithEdge reads entitlements through Stigg's edge, which is near and has a limit of its
+// own, and through the API only where the edge fails. endpoint is the edge's base URL;
+// empty is Stigg's. What is changed through this Client, or told by its Watch, is read
+// from the API for the next minute: the edge may not know it yet.
+func WithEdge(endpoint string) Option {
+	return func(c *Client) error {
+		if endpoint == "" {
+			endpoint = defaultEdge
+		}
+		u, err := baseURL("edge's endpoint", endpoint)
+		if err == nil {
+			c.edge = strings.TrimSuffix(u.String(), "/")
+		}
+		return err
+	}
+}
+
+// readEdge reads a customer's set from the edge. It is false if that brought nothing:
+// then the API decides, also where the edge says that there is no such customer.
+func (c *Client) readEdge(ctx context.Context, who gate.Customer) (*gql.GetEntitlementsState_EntitlementsState, bool) {
+	ctx, cancel := context.WithTimeout(ctx, min(edgeTimeout, c.timeout/2))
+	defer cancel()
+	target := c.edge + "/v1/c/" + url.PathEscape(who.ID) + "/entitlements-state.json"
+	if who.Resource != "" {
+		target += "?resourceId=" + url.QueryEscape(who.Resource)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, http.NoBody)
+	if err != nil {
+		return nil, false
+	}
+	c.setHeaders(req, opEntitlementsState, nil)
+	req.Header.Del("Content-Type")
+	req.Header.Set("X-API-VERSION", "1")
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, false
+	}
+	defer func() { _ = resp.Body.Close() }()
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse+1))
+	if err != nil {
+		return nil, false
+	}
+	var res gql.GetEntitlementsStateResponse
+	a := answer{op: opEntitlementsState, status: resp.StatusCode, header: resp.Header, body: raw}
+	if a.decode(&res, c.key.within, c.now()) != nil {
+		return nil, false
+	}
+	state := &res.EntitlementsState
+	return state, state.EntitlementsV2 != nil || state.AccessDeniedReason != nil
+}
+
+// edgeDelay is how long what was changed is not read from the edge.
+const edgeDelay = time.Minute
+
+// changes remembers which customers were changed of late.
+type changes struct {
+	mu sync.Mutex
+	at map[string]time.Time
+}
+
+// note remembers a customer, and forgets those of long ago from time to time.
+func (c *changes) note(id string, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.at == nil {
+		c.at = make(map[string]time.Time)
+	}
+	if len(c.at)%1000 == 999 {
+		for id, at := range c.at {
+			if now.Sub(at) >= edgeDelay {
+				delete(c.at, id)
+			}
+		}
+	}
+	c.at[id] = now
+}
+
+// edgeSink notes what must not be read from the edge for a while.
+type edgeSink struct {
+	gate.Sink
+	client *Client
+}
+
+func (s edgeSink) Stale(c gate.Customer) {
+	s.client.changes.note(c.ID, s.client.now())
+	s.Sink.Stale(c)
+}
+
+// late reports whether the edge may not know yet what was changed of a customer.
+func (c *changes) late(id string, now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	at, ok := c.at[id]
+	return ok && now.Sub(at) < edgeDelay
+}

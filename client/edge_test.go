@@ -1,0 +1,110 @@
+package client
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stiggate/gate"
+)
+
+const edgeSet = `{"data":{"entitlementsState":{"accessDeniedReason":null,"entitlementsV2":[{"__typename":"FeatureEntitlement","isGranted":true,
+	"usageLimit":5,"currentUsage":3,"feature":{"refId":"feature-a","featureType":"NUMBER","meterType":"Incremental"}}]}}}`
+
+// atEdge is a client whose edge answers as says and whose API denies the customer.
+func atEdge(t *testing.T, edge http.HandlerFunc) (*Client, *recorder) {
+	t.Helper()
+	return serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			edge(w, r)
+			return
+		}
+		says(200, `{"data":{"entitlementsState":{"accessDeniedReason":"CustomerNotFound","entitlementsV2":[]}}}`)(w, r)
+	})
+}
+
+func TestTheEdgeIsReadFirst(t *testing.T) {
+	c, rec := atEdge(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-API-KEY") != testKey || r.Header.Get("X-API-VERSION") != "1" || r.URL.Query().Get("resourceId") != "site|1" {
+			t.Errorf("the edge got %v %v", r.URL, r.Header)
+		}
+		says(200, edgeSet)(w, r)
+	})
+	c.edge = strings.TrimSuffix(c.endpoint, "/graphql")
+	who := gate.Customer{ID: "acme|a@b.c", Resource: "site|1"}
+	set, err := c.Entitlements(context.Background(), who)
+	if err != nil || len(set.Features) != 1 || set.Features[0].Limit != 5 {
+		t.Errorf("got %+v, %v", set, err)
+	}
+	if got := rec.last(t).path; got != "/v1/c/acme|a@b.c/entitlements-state.json" || rec.count() != 1 {
+		t.Errorf("asked for %s, %d requests", got, rec.count())
+	}
+	c.changed(who.ID, nil)
+	if set, err = c.Entitlements(context.Background(), who); err != nil || set.Denied == "" {
+		t.Errorf("read from the edge just after a change: %+v, %v", set, err)
+	}
+	now := time.Now()
+	c.now = func() time.Time { return now.Add(edgeDelay) }
+	if set, err = c.Entitlements(context.Background(), who); err != nil || set.Denied != "" {
+		t.Errorf("not read from the edge again: %+v, %v", set, err)
+	}
+}
+
+func TestWhereTheEdgeFailsTheAPIDecides(t *testing.T) {
+	for name, edge := range map[string]http.HandlerFunc{
+		"an unknown customer": says(404, `{"error":"not found"}`),
+		"a limit":             says(429, ``),
+		"an outage":           says(503, `<html>`),
+		"a redirect":          func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) },
+		"no JSON":             says(200, `<html>`),
+		"no data":             says(200, `{}`),
+		"no state":            says(200, `{"data":{"entitlementsState":{}}}`),
+		"an error":            says(200, `{"errors":[{"message":"x","extensions":{"code":"CustomerNotFound"}}]}`),
+		"a broken connection": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+	} {
+		c, rec := atEdge(t, edge)
+		c.edge = strings.TrimSuffix(c.endpoint, "/graphql")
+		set, err := c.Entitlements(context.Background(), acme)
+		if err != nil || set.Denied != gate.ReasonCustomerNotFound || rec.count() != 2 {
+			t.Errorf("%s: got %+v, %v after %d requests", name, set, err, rec.count())
+		}
+	}
+}
+
+func TestAnEdgeThatHangsLeavesTimeForTheAPI(t *testing.T) {
+	c, _ := atEdge(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	c.edge = strings.TrimSuffix(c.endpoint, "/graphql")
+	c.timeout = 200 * time.Millisecond // 100 for the edge; the API answers at once
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if set, err := c.Entitlements(ctx, acme); err != nil || set.Denied == "" {
+		t.Errorf("got %+v, %v", set, err)
+	}
+}
+
+func TestWrongEdges(t *testing.T) {
+	for _, wrong := range []string{"edge.example.com", "ftp://edge.example.com", "https://user:pass@edge.example.com", "https://e.example.com?x=1"} {
+		if _, err := New(testKey, WithEdge(wrong)); err == nil || !strings.Contains(err.Error(), "edge") || strings.Contains(err.Error(), wrong) {
+			t.Errorf("%s: %v", wrong, err)
+		}
+	}
+	for given, want := range map[string]string{"": "https://edge.api.stigg.io", "http://127.0.0.1:4100/": "http://127.0.0.1:4100"} {
+		if c, err := New(testKey, WithEdge(given)); err != nil || c.edge != want {
+			t.Errorf("%q: %v", given, err)
+		}
+	}
+}
+
+func TestOldChangesAreForgotten(t *testing.T) {
+	var c changes
+	now := time.Now()
+	for i := range 100_000 {
+		now = now.Add(time.Second)
+		c.note(strings.Repeat("x", i%5000), now)
+	}
+	if len(c.at) > 2000 {
+		t.Errorf("%d are remembered", len(c.at))
+	}
+}

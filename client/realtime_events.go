@@ -1,0 +1,203 @@
+package client
+
+import (
+	"encoding/json"
+	"math"
+
+	"github.com/stiggate/gate"
+	"github.com/stiggate/gate/client/gql"
+	"github.com/stiggate/gate/client/internal/wire"
+)
+
+// form is one event of Stigg's as it is subscribed to. pass hands its payload, the value
+// of the root field, to a sink; false means that it names nobody and was not passed on.
+type form struct {
+	name     string
+	field    string
+	document string
+	pass     func(sink gate.Sink, payload json.RawMessage) bool
+}
+
+// The forms of each event, the newest first.
+var (
+	entitlementForms = []form{
+		{"OnEntitlementsUpdatedV2", "entitlementsUpdatedV2", gql.OnEntitlementsUpdatedV2Document, passEntitlements},
+		{"OnEntitlementsUpdated", "entitlementsUpdated", gql.OnEntitlementsUpdatedDocument, passStale},
+	}
+	usageForms = []form{
+		{"OnUsageUpdatedV2", "usageUpdatedV2", gql.OnUsageUpdatedV2Document, passUsage},
+		{"OnUsageUpdated", "usageUpdated", gql.OnUsageUpdatedDocument, passOlderUsage},
+	}
+	packageForms = []form{{"OnPackagePublished", "packagePublished", gql.OnPackagePublishedDocument, passPackage}}
+	creditForms  = []form{{"OnCreditBalanceUpdated", "creditBalanceUpdated", gql.OnCreditBalanceUpdatedDocument, passCredit}}
+)
+
+// whose is the customer that an event is about.
+func whose(payload json.RawMessage) (gate.Customer, bool) {
+	var e struct {
+		CustomerID string  `json:"customerId"`
+		ResourceID *string `json:"resourceId"`
+	}
+	if json.Unmarshal(payload, &e) != nil {
+		return gate.Customer{}, false
+	}
+	who := gate.Customer{ID: e.CustomerID, Resource: value(e.ResourceID)}
+	return who, who.Validate() == nil
+}
+
+func passStale(sink gate.Sink, payload json.RawMessage) bool {
+	who, ok := whose(payload)
+	if ok {
+		sink.Stale(who)
+	}
+	return ok
+}
+
+// passEntitlements replaces a customer's set. An empty one without a reason is how Stigg
+// says that it knows no more.
+func passEntitlements(sink gate.Sink, payload json.RawMessage) bool {
+	who, ok := whose(payload)
+	if !ok {
+		return false
+	}
+	var e struct {
+		AccessDeniedReason *string        `json:"accessDeniedReason"`
+		Entitlements       []*stateMember `json:"entitlements"`
+	}
+	if json.Unmarshal(payload, &e) != nil || len(e.Entitlements) == 0 && value(e.AccessDeniedReason) == "" {
+		sink.Stale(who)
+		return true
+	}
+	set := setOf(&gql.GetEntitlementsState_EntitlementsState{
+		AccessDeniedReason: e.AccessDeniedReason,
+		EntitlementsV2:     e.Entitlements,
+	})
+	if set.Credits == nil {
+		set.Credits = []gate.Credit{} // this event tells of all wallets
+	}
+	sink.Replace(who, set)
+	return true
+}
+
+func passUsage(sink gate.Sink, payload json.RawMessage) bool {
+	who, ok := whose(payload)
+	if !ok {
+		return false
+	}
+	var e struct {
+		Of struct {
+			ID   string `json:"id"`
+			Type string `json:"type"`
+		} `json:"entitlementReference"`
+		Usage *struct {
+			CurrentUsage     *float64   `json:"currentUsage"`
+			UsageUpdatedAt   *wire.Time `json:"usageUpdatedAt"`
+			UsagePeriodStart *wire.Time `json:"usagePeriodStart"`
+			UsagePeriodEnd   *wire.Time `json:"usagePeriodEnd"`
+		} `json:"usage"`
+	}
+	if json.Unmarshal(payload, &e) != nil || e.Usage == nil || e.Usage.CurrentUsage == nil {
+		sink.Stale(who)
+		return true
+	}
+	p := gate.Patch{
+		Usage:       *e.Usage.CurrentUsage,
+		PeriodStart: e.Usage.UsagePeriodStart.Value(),
+		PeriodEnd:   e.Usage.UsagePeriodEnd.Value(),
+		At:          e.Usage.UsageUpdatedAt.Value(),
+	}
+	if checkFeatureID(e.Of.ID) != nil {
+		return false
+	}
+	switch e.Of.Type {
+	case "FEATURE":
+		p.FeatureID = e.Of.ID
+	case "CREDIT":
+		p.Currency = e.Of.ID
+	default:
+		sink.Stale(who)
+		return true
+	}
+	sink.Patch(who, p)
+	return true
+}
+
+func passOlderUsage(sink gate.Sink, payload json.RawMessage) bool {
+	var outer struct {
+		Usage       json.RawMessage `json:"usage"`
+		Entitlement json.RawMessage `json:"entitlement"`
+	}
+	if json.Unmarshal(payload, &outer) != nil {
+		return false
+	}
+	who, ok := whose(outer.Usage)
+	if !ok {
+		return false
+	}
+	var e struct {
+		FeatureID        string     `json:"featureId"`
+		CurrentUsage     *float64   `json:"currentUsage"`
+		UsagePeriodStart *wire.Time `json:"usagePeriodStart"`
+		UsagePeriodEnd   *wire.Time `json:"usagePeriodEnd"`
+	}
+	if json.Unmarshal(outer.Usage, &e) != nil || e.CurrentUsage == nil {
+		sink.Stale(who)
+		return true
+	}
+	if checkFeatureID(e.FeatureID) != nil {
+		return false
+	}
+	var of struct {
+		UsageUpdatedAt *wire.Time `json:"usageUpdatedAt"`
+	}
+	_ = json.Unmarshal(outer.Entitlement, &of) // without it the count is as new as its arrival
+	sink.Patch(who, gate.Patch{
+		FeatureID:   e.FeatureID,
+		Usage:       *e.CurrentUsage,
+		PeriodStart: e.UsagePeriodStart.Value(),
+		PeriodEnd:   e.UsagePeriodEnd.Value(),
+		At:          of.UsageUpdatedAt.Value(),
+	})
+	return true
+}
+
+// passPackage: a plan or an add-on was published. For NEW_CUSTOMERS nothing changes for
+// those there are.
+func passPackage(sink gate.Sink, payload json.RawMessage) bool {
+	var e struct {
+		PackageRefID  string `json:"packageRefId"`
+		MigrationType string `json:"migrationType"`
+	}
+	if json.Unmarshal(payload, &e) != nil || e.PackageRefID == "" || e.MigrationType == "" {
+		return false
+	}
+	if e.MigrationType != "NEW_CUSTOMERS" {
+		sink.StaleAll()
+	}
+	return true
+}
+
+// passCredit: a wallet's sums. Where the balance is not their difference, the set has
+// other sums and must be read.
+func passCredit(sink gate.Sink, payload json.RawMessage) bool {
+	who, ok := whose(payload)
+	if !ok {
+		return false
+	}
+	var e struct {
+		CurrencyID     string   `json:"currencyId"`
+		CurrentBalance *float64 `json:"currentBalance"`
+		TotalConsumed  *float64 `json:"totalConsumed"`
+		TotalGranted   *float64 `json:"totalGranted"`
+	}
+	unread := json.Unmarshal(payload, &e) != nil || e.CurrentBalance == nil || e.TotalConsumed == nil || e.TotalGranted == nil
+	switch {
+	case !unread && checkFeatureID(e.CurrencyID) != nil:
+		return false
+	case unread || math.Abs(*e.TotalGranted-*e.TotalConsumed-*e.CurrentBalance) > 1e-9*max(1, math.Abs(*e.TotalGranted)):
+		sink.Stale(who)
+	default:
+		sink.Patch(who, gate.Patch{Currency: e.CurrencyID, Usage: *e.TotalConsumed, Limit: *e.TotalGranted, HasLimit: true})
+	}
+	return true
+}

@@ -1,0 +1,289 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestACompletedSubscriptionIsMadeAnewOnTheSameConnection(t *testing.T) {
+	watched(t, func(s *socket) {
+		s.stand()
+		time.Sleep(time.Second)
+		s.send(`{"id":"` + s.id("OnUsageUpdatedV2") + `","type":"complete"}`)
+		s.idle()
+	}, func(t *testing.T, sc *scene) {
+		after(10 * time.Second)
+		sc.heard.expect(t, "live true", "live false", "live true")
+		if n, asked := sc.stigg.connections(), sc.stigg.sockets[0].asked; n != 1 || !slices.Equal(asked, append(slices.Clone(everyEvent), "OnUsageUpdatedV2")) {
+			t.Errorf("%d connections, subscribed to %v", n, asked)
+		}
+	})
+}
+
+func TestASubscriptionThatIsCompletedAtOnceIsNotAskedForInALoop(t *testing.T) {
+	watched(t, func(s *socket) {
+		s.ack()
+		for {
+			f, ok := s.read()
+			switch {
+			case !ok:
+				return
+			case f.Type == "subscribe":
+				s.send(`{"id":"` + f.ID + `","type":"complete"}`)
+			case f.Type == "ping":
+				s.send(`{"type":"pong"}`)
+			}
+		}
+	}, func(t *testing.T, sc *scene) {
+		after(10 * time.Minute)
+		sc.heard.expect(t)
+		if n := len(sc.stigg.sockets[0].asked); n > 4*70 {
+			t.Errorf("asked %d times in 10 minutes", n)
+		}
+	})
+}
+
+func TestRefusedSubscriptions(t *testing.T) {
+	for name, test := range map[string]struct {
+		refused []string
+		code    string
+		asked   []string // after the four
+		want    []string
+	}{
+		"the older forms stand in for the newer": {[]string{"OnEntitlementsUpdatedV2", "OnUsageUpdatedV2"}, "GRAPHQL_VALIDATION_FAILED",
+			[]string{"OnEntitlementsUpdated", "OnUsageUpdated"}, []string{"live true", "stale acme|"}},
+		"credits are not missed":            {[]string{"OnCreditBalanceUpdated"}, "IdentityForbidden", nil, []string{"live true", "stale acme|"}},
+		"without packages it is never live": {[]string{"OnPackagePublished"}, "Forbidden", []string{"OnPackagePublished"}, []string{"stale acme|"}},
+		"without either form it is never live": {[]string{"OnUsageUpdatedV2", "OnUsageUpdated"}, "BadUserInput",
+			[]string{"OnUsageUpdated", "OnUsageUpdatedV2", "OnUsageUpdated"}, []string{"stale acme|"}},
+		"an outage is not a refusal": {[]string{"OnUsageUpdatedV2"}, "ServiceUnavailable",
+			slices.Repeat([]string{"OnUsageUpdatedV2"}, 20), []string{"stale acme|"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			watched(t, func(s *socket) {
+				s.ack()
+				go func() {
+					time.Sleep(5 * time.Second)
+					for op, field := range map[string]string{"OnEntitlementsUpdatedV2": "entitlementsUpdatedV2", "OnEntitlementsUpdated": "entitlementsUpdated"} {
+						s.event(op, `{"data":{"`+field+`":{"customerId":"acme","entitlements":[]}}}`)
+					}
+				}()
+				for {
+					f, ok := s.read()
+					switch {
+					case !ok:
+						return
+					case f.Type == "ping":
+						s.send(`{"type":"pong"}`)
+					case f.Type == "subscribe" && slices.Contains(test.refused, s.asked[len(s.asked)-1]):
+						s.refuse(s.asked[len(s.asked)-1], test.code)
+					}
+				}
+			}, func(t *testing.T, sc *scene) {
+				after(90 * time.Second)
+				sc.heard.expect(t, test.want...)
+				asked := sc.stigg.sockets[0].asked[4:]
+				if len(asked) > len(test.asked) && test.code != "ServiceUnavailable" || !slices.Equal(asked, test.asked[:min(len(asked), len(test.asked))]) {
+					t.Errorf("subscribed to %v", asked)
+				}
+				if n := sc.stigg.connections(); n != 1 {
+					t.Errorf("%d connections", n)
+				}
+			})
+		})
+	}
+}
+
+func TestARefusalThatComesLateTakesLiveBack(t *testing.T) {
+	watched(t, func(s *socket) {
+		s.stand()
+		time.Sleep(time.Second)
+		s.refuse("OnPackagePublished", "Forbidden")
+		s.idle()
+	}, func(t *testing.T, sc *scene) {
+		after(10 * time.Second)
+		sc.heard.expect(t, "live true", "live false")
+	})
+}
+
+func TestARefusedKeyIsTriedAFewTimesAndReturned(t *testing.T) {
+	unauthenticated := `[{"message":"bad key ` + testKey + `","extensions":{"code":"UNAUTHENTICATED"}}]`
+	for name, test := range map[string]struct {
+		refuse func(*socket)
+		code   Code
+	}{
+		"by 4401 at once":    {func(s *socket) { _, _ = s.read(); _ = s.conn.Close(4401, testKey) }, ErrUnauthenticated},
+		"by 4403 at once":    {func(s *socket) { _, _ = s.read(); _ = s.conn.Close(4403, "") }, ErrForbidden},
+		"by 4401 when asked": {func(s *socket) { s.ack(); _, _ = s.read(); _ = s.conn.Close(4401, "") }, ErrUnauthenticated},
+		"by an error": {func(s *socket) {
+			s.ack()
+			f, _ := s.read()
+			s.send(`{"id":"` + f.ID + `","type":"error","payload":` + unauthenticated + `}`)
+			s.idle()
+		}, ErrUnauthenticated},
+		"by an event that's one": {func(s *socket) {
+			s.ack()
+			f, _ := s.read()
+			s.send(`{"id":"` + f.ID + `","type":"next","payload":{"errors":` + unauthenticated + `}}`)
+			s.idle()
+		}, ErrUnauthenticated},
+	} {
+		t.Run(name, func(t *testing.T) {
+			watched(t, test.refuse, func(t *testing.T, sc *scene) {
+				err := <-sc.err
+				if !errors.Is(err, test.code) {
+					t.Errorf("Watch returned %v", err)
+				}
+				if text := fmt.Sprintf("%v %+v %#v", err, err, sc.c.RealtimeStats()); strings.Contains(text, testKey) {
+					t.Errorf("the key is in %s", text)
+				}
+				sc.heard.expect(t)
+				if gaps := sc.stigg.gaps(); !slices.Equal(gaps, []time.Duration{time.Minute, time.Minute}) {
+					t.Errorf("the next connections came after %v", gaps)
+				}
+			})
+		})
+	}
+}
+
+func TestAKeyThatWasRefusedByMistakeIsForgiven(t *testing.T) {
+	watched(t, func(s *socket) {
+		if s.n%3 != 0 {
+			_, _ = s.read()
+			_ = s.conn.Close(4401, "")
+			return
+		}
+		s.stand()
+		time.Sleep(12 * time.Second)
+	}, func(t *testing.T, sc *scene) {
+		after(time.Hour)
+		select {
+		case err := <-sc.err:
+			t.Errorf("Watch returned %v", err)
+		default:
+		}
+	})
+}
+
+func TestAMutationIsFeltAtOnce(t *testing.T) {
+	const done = `{"data":{"provisionCustomer":{"customer":{"customerId":"acme"},"subscriptionDecisionStrategy":"SKIPPED_SUBSCRIPTION_CREATION"},"provisionSubscriptionV2":{"status":"SUCCESS"}}}`
+	for name, test := range map[string]struct {
+		answer http.HandlerFunc
+		want   []string
+	}{
+		"when it is done":          {says(200, done), []string{"stale acme|"}},
+		"when it may be done":      {says(502, `<html>`), []string{"stale acme|"}},
+		"when the answer is odd":   {says(200, `{"data":{"provisionCustomer":{"customer":{"customerId":"x"}},"provisionSubscriptionV2":{}}}`), []string{"stale acme|"}},
+		"but not when it was not":  {says(200, refusalJSON("PlanNotFound")), nil},
+		"but not when not watched": {says(200, done), nil},
+	} {
+		for call, mutate := range map[string]func(*Client) error{
+			"ProvisionCustomer": func(c *Client) error {
+				_, err := c.ProvisionCustomer(t.Context(), ProvisionCustomerInput{ID: "acme"})
+				return err
+			},
+			"ProvisionSubscription": func(c *Client) error {
+				_, err := c.ProvisionSubscription(t.Context(), ProvisionSubscriptionInput{CustomerID: "acme", SubscriptionParams: SubscriptionParams{PlanID: "plan-a"}})
+				return err
+			},
+		} {
+			t.Run(call+" "+name, func(t *testing.T) {
+				c, _ := serve(t, test.answer, WithoutRealtime())
+				ctx, cancel := context.WithCancel(t.Context())
+				sink, ended := &heard{}, make(chan struct{})
+				go func() {
+					defer close(ended)
+					_ = c.Watch(ctx, sink)
+				}()
+				for !c.watchedFor() {
+					runtime.Gosched()
+				}
+				if strings.Contains(name, "not watched") {
+					cancel()
+					<-ended
+				}
+				_ = mutate(c)
+				cancel()
+				<-ended
+				sink.expect(t, test.want...)
+			})
+		}
+	}
+}
+
+// watchedFor reports whether the client has a sink to tell.
+func (c *Client) watchedFor() bool {
+	c.sinks.mu.Lock()
+	defer c.sinks.mu.Unlock()
+	return len(c.sinks.list) > 0
+}
+
+func TestAThousandReconnectsLeaveNothingBehind(t *testing.T) {
+	const rounds = 1000
+	g := &stigg{}
+	server := httptest.NewServer(g.handler(t, func(s *socket) {
+		s.stand()
+		if s.n%2 == 0 {
+			_ = s.conn.Close(1012, "")
+		}
+	}))
+	defer server.Close()
+	c := dial(t, server)
+	c.watching.firstWait, c.watching.longestWait = time.Millisecond, time.Millisecond
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = c.Watch(ctx, &heard{})
+	}()
+	reach := func(n uint64) (goroutines int, heap uint64) {
+		for c.RealtimeStats().Connected < n && ctx.Err() == nil {
+			time.Sleep(time.Millisecond)
+		}
+		g.mu.Lock()
+		g.sockets = nil // the test's own memory
+		g.mu.Unlock()
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return runtime.NumGoroutine(), m.HeapAlloc
+	}
+	before, small := reach(rounds / 10)
+	now, large := reach(rounds + rounds/10)
+	if now > before+20 {
+		t.Errorf("%d goroutines became %d", before, now)
+	}
+	if large > small+2<<20 {
+		t.Errorf("%d KB of heap became %d KB", small>>10, large>>10)
+	}
+	cancel()
+	<-done
+}
+
+func TestThePongOfAnEarlierPingDoesNotSettleASubscription(t *testing.T) {
+	watched(t, func(s *socket) {
+		s.stand()
+		for f := (frame{}); f.Type != "ping"; f, _ = s.read() {
+		}
+		s.send(`{"id":"` + s.id("OnUsageUpdatedV2") + `","type":"complete"}`)
+		for f := (frame{}); f.Type != "ping"; f, _ = s.read() {
+		}
+		s.send(`{"type":"pong"}`) // to the first
+		time.Sleep(5 * time.Second)
+		s.send(`{"type":"pong"}`)
+		s.idle()
+	}, func(t *testing.T, sc *scene) {
+		after(18 * time.Second)
+		sc.heard.expect(t, "live true", "live false")
+		after(5 * time.Second)
+		sc.heard.expect(t, "live true", "live false", "live true")
+	})
+}
