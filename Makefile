@@ -48,8 +48,9 @@ bench:
 
 # The drills of ./drill for longer: so many kills, so long a chaos.
 KILLS ?= 1000
+PHASE ?= 20s
 soak: cc
-	$(GO) test -race -v -timeout 2h ./drill -args -kills $(KILLS)
+	$(GO) test -race -v -timeout 2h ./drill -args -kills $(KILLS) -phase $(PHASE)
 	$(GO) test -race -run Kill -timeout 2h ./outbox -args -kills $(KILLS)
 
 # Each fuzz test for FUZZTIME.

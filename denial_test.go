@@ -146,7 +146,7 @@ func TestOnlyHeldUsageIsAskedToComeAgain(t *testing.T) {
 	if w.Code != 429 || w.Header().Get("Retry-After") != "1" || body["code"] != "concurrent_usage_pending" || body["accessDeniedReason"] != nil {
 		t.Errorf("while held: got %d, Retry-After %q, %v", w.Code, w.Header().Get("Retry-After"), body)
 	}
-	ticket.Settle()
+	_ = ticket.Settle()
 	if w, _ := denialOf(t, g, Feature("f").Uses(1), request("POST", "/", "c")); w.Code != 402 {
 		t.Errorf("once settled: got %d, want 402", w.Code)
 	}

@@ -203,7 +203,7 @@ func TestAllAndAny(t *testing.T) {
 			if d.Reason != tt.want {
 				t.Fatalf("got %q, want %q", d.Reason, tt.want)
 			}
-			ticket.Settle()
+			_ = ticket.Settle()
 			if err := g.Close(t.Context()); err != nil {
 				t.Fatal(err)
 			}
