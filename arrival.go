@@ -70,6 +70,13 @@ func (p *parcel) paid(ack *Ack, now time.Time) {
 	}
 }
 
+// owe notes usage whose price is not known.
+func (p *parcel) owe() {
+	p.unpriced = true
+	p.right.account.owe(p.waits)
+	p.book.unpriced.Add(1)
+}
+
 // priced ends the wait of usage whose price was not known.
 func (p *parcel) priced() {
 	if p.unpriced {

@@ -24,6 +24,7 @@ type breaker struct {
 	failures  int
 	pause     time.Duration
 	openUntil time.Time // zero: closed
+	asked     time.Time // until then Stigg itself asked for rest
 	trying    bool      // the one read is under way
 }
 
@@ -57,9 +58,15 @@ func (b *breaker) done(err error, now time.Time) {
 	if errors.As(err, &asked) {
 		wait = min(asked.RetryAfter(), longestAsked)
 	}
+	if until := now.Add(wait); wait > 0 && until.After(b.asked) {
+		b.asked = until
+	}
 	switch {
 	case err == nil:
 		b.failures, b.pause, b.openUntil, b.trying = 0, 0, time.Time{}, false
+		if now.Before(b.asked) { // the read began before Stigg asked
+			b.openUntil = b.asked
+		}
 		return
 	case odd(err) && wait == 0:
 		b.trying = false // one answer that nobody understands is no outage
@@ -73,7 +80,16 @@ func (b *breaker) done(err error, now time.Time) {
 		return // of a read that began before
 	}
 	b.pause = min(max(leastBreak, 2*b.pause), longestBreak)
-	b.openUntil = now.Add(max(wait, b.pause/2+rand.N(b.pause/2+1)))
+	if b.openUntil = now.Add(b.pause/2 + rand.N(b.pause/2+1)); b.openUntil.Before(b.asked) {
+		b.openUntil = b.asked
+	}
+}
+
+// rests reports whether a read would not be tried now.
+func (b *breaker) rests(now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !b.openUntil.IsZero() && (b.trying || now.Before(b.openUntil))
 }
 
 // broken is until when no read is tried; zero if reads are.

@@ -18,6 +18,9 @@ const (
 	// unknownCustomers bounds the separate memory of ids that Stigg does not know, so
 	// that made-up ids can't evict paying customers.
 	unknownCustomers = 10_000
+	// mostLoads bounds the loads under way, so that made-up ids can't flood a Stigg that
+	// hangs, nor fill the memory here.
+	mostLoads = 1000
 	// loadTimeout bounds one load. It may outlive the requests that wait for it.
 	loadTimeout = 10 * time.Second
 )
@@ -43,6 +46,8 @@ type cache struct {
 	patience time.Duration
 	logger   *slog.Logger
 	down     atomic.Bool // the last load failed
+	said     atomic.Bool // and the log says so
+	saidAt   atomic.Int64
 	breaker  breaker
 
 	live atomic.Bool   // news arrive
@@ -55,9 +60,11 @@ type cache struct {
 	failed  atomic.Uint64 // loads that brought nothing
 	waited  atomic.Uint64 // callers that had to wait for a load
 
+	inFlight atomic.Int64 // loads under way, those that were superseded too
+
 	mu    sync.Mutex // held by all that change entries and unknown
 	loads map[Customer]*load
-	// resources has the resources that are cached, by customer.
+	// resources has the resources in entries and unknown, by customer.
 	resources map[string]map[string]bool
 	wanted    map[Customer]*snapshot // to be refreshed
 	refreshes bool                   // the goroutine that does so runs
@@ -74,6 +81,14 @@ type load struct {
 	err  error
 	// superseded: what it brings may be older than a change known since.
 	superseded bool
+	// overtaken: what it brings is to be read again, for the same reason.
+	overtaken bool
+}
+
+// patience is how long one decision still waits, over all its lookups.
+type patience struct {
+	timer *time.Timer // from the first wait on
+	over  bool
 }
 
 func newCache(source Source, l *ledger, c config) (*cache, error) {
@@ -84,14 +99,14 @@ func newCache(source Source, l *ledger, c config) (*cache, error) {
 	}
 	var err, err2 error
 	k.entries, err = lru.NewWithEvict(c.customers, k.evicted)
-	k.unknown, err2 = lru.New[Customer, *snapshot](unknownCustomers)
+	k.unknown, err2 = lru.NewWithEvict(unknownCustomers, func(c Customer, _ *snapshot) { k.leave(c) })
 	return k, errors.Join(err, err2)
 }
 
 // get returns the customer's snapshot. A stale one is returned at once, unless insist is
 // set: then the caller waits for a load, and gets the stale one only if that fails. The
 // error is the caller's own context's, or says why nothing is known.
-func (k *cache) get(ctx context.Context, c Customer, now time.Time, insist bool) (*snapshot, Origin, error) {
+func (k *cache) get(ctx context.Context, c Customer, now time.Time, insist bool, p *patience) (*snapshot, Origin, error) {
 	s, ok := k.entries.Get(c)
 	if ok && k.fresh(s, now) {
 		return s, OriginFresh, nil
@@ -107,7 +122,7 @@ func (k *cache) get(ctx context.Context, c Customer, now time.Time, insist bool)
 	l, err := k.join(c, now)
 	if err == nil {
 		var loaded *snapshot
-		if loaded, err = k.await(ctx, l); err == nil {
+		if loaded, err = k.await(ctx, l, p); err == nil {
 			return loaded, OriginFresh, nil
 		}
 	}
@@ -135,11 +150,16 @@ func (k *cache) join(c Customer, now time.Time) (*load, error) {
 			return l, nil
 		}
 	}
+	if k.inFlight.Load() >= mostLoads {
+		return nil, errBusy
+	}
 	if err := k.breaker.allow(k.now()); err != nil {
 		return nil, err
 	}
 	return k.load(c), nil
 }
+
+var errBusy = errors.New("gate: too many customers are read from Stigg at once")
 
 // peek is what is cached of a customer, however old; nil if nothing is.
 func (k *cache) peek(c Customer) *snapshot {
@@ -152,26 +172,32 @@ func (k *cache) load(c Customer) *load {
 	l := &load{done: make(chan struct{})}
 	k.loads[c] = l
 	k.count.Add(1)
+	k.inFlight.Add(1)
 	b := k.ledger.open(c)
 	k.wait.Go(func() { k.run(c, l, b) })
 	return l
 }
 
-func (k *cache) await(ctx context.Context, l *load) (*snapshot, error) {
+func (k *cache) await(ctx context.Context, l *load, p *patience) (*snapshot, error) {
 	select {
 	case <-l.done: // already here: no timer
 		return l.snap, l.err
 	default:
 	}
-	k.waited.Add(1)
-	deadline := time.NewTimer(k.patience)
-	defer deadline.Stop()
+	if p.over {
+		return nil, errTooSlow
+	}
+	if p.timer == nil {
+		k.waited.Add(1)
+		p.timer = time.NewTimer(k.patience)
+	}
 	select {
 	case <-l.done:
 		return l.snap, l.err
 	case <-ctx.Done():
 		return nil, ctx.Err()
-	case <-deadline.C:
+	case <-p.timer.C:
+		p.over = true
 		return nil, errTooSlow
 	}
 }
@@ -211,38 +237,45 @@ func (k *cache) end(c Customer, l *load, b *book) {
 	if !l.superseded {
 		delete(k.loads, c)
 		if l.snap != nil && !k.closed {
+			l.snap.outdated.Store(l.overtaken)
 			k.keep(c, l.snap)
 		}
 	}
 	b.unpin()
+	k.inFlight.Add(-1)
 	close(l.done)
 }
 
+// logPause keeps reads that fail now and then from being logged each time.
+const logPause = time.Minute
+
 // note logs when entitlements can't be read any more and when they can again.
 func (k *cache) note(err error) {
-	switch was := k.down.Swap(err != nil); {
-	case err != nil && !was && k.ctx.Err() == nil:
+	k.down.Store(err != nil && !odd(err)) // one answer that nobody understands is no outage
+	now, before := k.now().UnixNano(), k.saidAt.Load()
+	switch {
+	case err != nil && k.ctx.Err() == nil:
+		if k.said.Load() || before != 0 && now-before < int64(logPause) || !k.said.CompareAndSwap(false, true) {
+			return
+		}
+		k.saidAt.Store(now)
 		k.logger.Warn("gate: entitlements can't be read; what is cached is served, other customers as the outage policy says", "error", err)
-	case err == nil && was:
+	case err == nil && k.said.Load() && k.said.CompareAndSwap(true, false):
 		k.logger.Info("gate: entitlements are read again")
 	}
 }
 
 // keep puts a snapshot where it belongs. Call it under the lock.
 func (k *cache) keep(c Customer, s *snapshot) {
-	if len(s.rights) == 0 && (s.set.Denied == ReasonCustomerNotFound || s.set.Denied == ReasonResourceNotFound) {
+	if len(s.rights)+len(s.wallets) == 0 && (s.set.Denied == ReasonCustomerNotFound || s.set.Denied == ReasonResourceNotFound) {
 		k.entries.Remove(c)
 		k.unknown.Add(c, s)
+		k.enter(c)
 		return
 	}
 	k.unknown.Remove(c)
 	s.book.pin() // never forgotten here: the caller still pins it
-	if c.Resource != "" {
-		if k.resources[c.ID] == nil {
-			k.resources[c.ID] = make(map[string]bool, 1)
-		}
-		k.resources[c.ID][c.Resource] = true
-	}
+	k.enter(c)
 	if old, ok := k.entries.Peek(c); ok {
 		defer old.book.unpin() // Add does not count a replacement as an eviction
 	}
@@ -252,6 +285,21 @@ func (k *cache) keep(c Customer, s *snapshot) {
 // evicted is told of every entry that is removed.
 func (k *cache) evicted(c Customer, s *snapshot) {
 	s.book.unpin()
+	k.leave(c)
+}
+
+// enter and leave keep the index of resources.
+func (k *cache) enter(c Customer) {
+	if c.Resource == "" {
+		return
+	}
+	if k.resources[c.ID] == nil {
+		k.resources[c.ID] = make(map[string]bool, 1)
+	}
+	k.resources[c.ID][c.Resource] = true
+}
+
+func (k *cache) leave(c Customer) {
 	if c.Resource == "" {
 		return
 	}

@@ -157,6 +157,9 @@ func (d *delivery) parcel(b *book, h *hold) parcel {
 	if h.creditPeriod != nil {
 		p.credits = h.price()
 	}
+	if h.right.guessed && p.waits > 0 {
+		p.owe()
+	}
 	switch {
 	case h.right.currency != "":
 		p.Kind, p.FeatureID, p.Currency = UsageCredits, "", h.right.currency

@@ -199,7 +199,7 @@ func (g *Gate) Entitlements(ctx context.Context, c Customer) (EntitlementSet, er
 	if g.offline {
 		return EntitlementSet{}, fmt.Errorf("gate: read entitlements: %w", errOffline)
 	}
-	s, _, err := g.cache.get(ctx, c, now, false)
+	s, _, err := g.cache.get(ctx, c, now, false, &patience{})
 	if err != nil {
 		return EntitlementSet{}, fmt.Errorf("gate: read entitlements: %w", err)
 	}
@@ -207,6 +207,11 @@ func (g *Gate) Entitlements(ctx context.Context, c Customer) (EntitlementSet, er
 		Features: make([]Entitlement, 0, len(s.set.Features)),
 		Credits:  append([]Credit(nil), s.set.Credits...),
 		Denied:   s.set.Denied,
+	}
+	for i := range set.Credits {
+		w := &set.Credits[i]
+		p := s.wallets[w.CurrencyID].account.present(now, cycle{})
+		w.Usage, w.PeriodEnd = p.used+p.unacked, p.end
 	}
 	for _, e := range s.set.Features {
 		if r := s.rights[e.FeatureID]; r.account != nil {

@@ -127,7 +127,8 @@ func tested(t *testing.T, m mutant) (string, error) {
 			t.Fatal(err)
 		}
 	}
-	run := exec.CommandContext(t.Context(), "go", "test", "-overlay", overlay, "-run", "^(TestLedger|TestAccount)",
+	// Compiled without optimization, since that is most of the time.
+	run := exec.CommandContext(t.Context(), "go", "test", "-overlay", overlay, "-gcflags=-N -l", "-ldflags=-s -w", "-run", "^(TestLedger|TestAccount)",
 		"-count=1", "-vet=off", "-failfast", "-timeout=2m", ".", "-rapid.nofailfile", "-rapid.shrinktime=0s")
 	run.Env = append(os.Environ(), mutantGuard+"=1")
 	out, err := run.CombinedOutput()

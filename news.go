@@ -43,6 +43,7 @@ func (k *cache) replace(c Customer, set EntitlementSet) {
 		return
 	}
 	if s, sure := k.put(c, set); !sure {
+		s.outdated.Store(true)
 		k.want(c, s)
 	}
 }
@@ -73,8 +74,12 @@ func (k *cache) put(c Customer, set EntitlementSet) (s *snapshot, sure bool) {
 // patch tells the account, if the customer is cached. A count that may be older than what
 // is known only raises; then the set is read again.
 func (k *cache) patch(c Customer, p Patch) {
+	if checkAmount(p.Usage) != nil {
+		return
+	}
 	s := k.peek(c)
-	if s == nil || checkAmount(p.Usage) != nil {
+	if s == nil {
+		k.overtake(c)
 		return
 	}
 	r := s.rights[p.FeatureID]
@@ -83,7 +88,21 @@ func (k *cache) patch(c Customer, p Patch) {
 	}
 	if r == nil || r.account == nil || !r.account.push(reading{p.Usage, p.PeriodStart, p.PeriodEnd}, p.At, k.now(), r.cycle()) ||
 		p.HasLimit && r.credit != nil && p.Limit != r.credit.Limit {
+		k.overtake(c)
 		k.want(c, s)
+	}
+}
+
+// overtake has a customer's set read again, also if it is just being read; of one that is
+// neither cached nor read there is nothing to do.
+func (k *cache) overtake(c Customer) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if l, ok := k.loads[c]; ok {
+		l.overtaken = true
+	}
+	if s, ok := k.entries.Peek(c); ok {
+		s.outdated.Store(true)
 	}
 }
 
@@ -106,6 +125,9 @@ func (a *account) push(r reading, at, now time.Time, c cycle) bool {
 	newest := !at.IsZero() && at.After(a.heard.Add(pushMargin))
 	before := a.cur.used
 	applied := a.apply(r, newest, now, c)
+	if applied {
+		a.lastAck = max(a.lastAck, a.book.tick()) // a read that began before does not lower it
+	}
 	if newest && applied {
 		a.ackedAt, a.readAt = at, a.book.tick()
 		a.reapIf(func(w *lingering) bool { return at.After(w.since.Add(eventDelay + pushMargin)) })
@@ -119,6 +141,7 @@ func (a *account) replace(r reading, now time.Time, c cycle) bool {
 	settled := now.Add(-pushMargin)
 	a.mu.Lock()
 	surely := a.heard.Before(settled) && a.acked.Before(settled)
+	a.lastAck = max(a.lastAck, a.book.tick()) // a read that began before does not lower it
 	a.mu.Unlock()
 	begun := uint64(0)
 	if surely {

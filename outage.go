@@ -181,6 +181,9 @@ func (p *Policy) open(set *EntitlementSet) {
 		e.Kind, e.anyValue = Enum, true
 	default:
 		e.Kind = Boolean
+		if slices.ContainsFunc(set.Features, func(other Entitlement) bool { return other.FeatureID == p.feature }) {
+			return // what is asked for otherwise, too, is had by that
+		}
 	}
 	set.Features = append(set.Features, e)
 }
@@ -191,6 +194,9 @@ func (g *Gate) fallback(c Customer, p *Policy) *snapshot {
 	var set EntitlementSet
 	p.static([]outage{p.outage, g.outage}, &set)
 	s := g.ledger.open(c).snapshot(set)
+	for _, r := range s.rights {
+		r.guessed = true
+	}
 	if g.offline {
 		g.cache.remember(c, s)
 	}

@@ -21,8 +21,8 @@ func (k *cache) want(c Customer, s *snapshot) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.closed {
-		return
+	if cached, ok := k.entries.Peek(c); !ok || cached != s || k.closed {
+		return // it must not take the place of what is cached now
 	}
 	if k.wanted[c] = s; !k.refreshes {
 		k.refreshes = true
@@ -34,7 +34,7 @@ func (k *cache) want(c Customer, s *snapshot) {
 func (k *cache) refresh() {
 	for {
 		wait := k.refreshPace()
-		if until := k.breaker.broken(); until.IsZero() || !k.now().Before(until) {
+		if !k.breaker.rests(k.now()) {
 			c, s, ok := k.mostWanted()
 			if !ok {
 				return

@@ -79,9 +79,7 @@ func (d *delivery) late(b *book, u Usage, snap *snapshot) parcel {
 		p.creditPeriod = r.wallet.wait(p.credits, u.CreatedAt, now, cycle{})
 	}
 	if r == r.account.bare && p.waits > 0 && u.Kind != UsageCredits {
-		p.unpriced = true
-		r.account.owe(p.waits)
-		b.unpriced.Add(1)
+		p.owe()
 	}
 	return p
 }

@@ -24,7 +24,7 @@ type snapshot struct {
 	staleUntil            time.Time     // not served after that
 	hits                  atomic.Uint32 // served stale
 	wanted                atomic.Bool   // waits for its refresh
-	outdated              atomic.Bool   // known to count too much: see account.ripe
+	outdated              atomic.Bool   // there is something newer to read
 }
 
 // right is one entitlement with its account and, if it costs credits, its wallet.
@@ -33,6 +33,8 @@ type right struct {
 	account *account
 	credit  *Credit
 	wallet  *account
+	// guessed: it is what is said of outages, so the price in credits is not known.
+	guessed bool
 	// currency is set for a wallet that is asked for itself: account is the wallet's.
 	currency string
 }

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/Yamashou/gqlgenc/clientv2"
@@ -40,7 +41,9 @@ type Client struct {
 	sinks    *sinks
 	edge     string // empty: not used
 	changes  *changes
-	news     *news
+	// edgeRests is until when the edge is not asked, in nanoseconds since 1970.
+	edgeRests *atomic.Int64
+	news      *news
 }
 
 // New returns a client that uses apiKey, one of Stigg's server API keys. It makes
@@ -54,19 +57,20 @@ func New(apiKey string, opts ...Option) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{
-		endpoint: defaultEndpoint,
-		key:      newSecret(apiKey),
-		http:     &http.Client{},
-		timeout:  defaultTimeout,
-		retry:    retryPolicy{attempts: defaultAttempts, maxWait: defaultMaxWait},
-		now:      time.Now,
-		random:   rand.Float64,
-		pace:     &pace{},
-		readPace: &pace{},
-		watching: defaultWatching(),
-		sinks:    &sinks{},
-		changes:  &changes{},
-		news:     &news{},
+		endpoint:  defaultEndpoint,
+		key:       newSecret(apiKey),
+		http:      &http.Client{},
+		timeout:   defaultTimeout,
+		retry:     retryPolicy{attempts: defaultAttempts, maxWait: defaultMaxWait},
+		now:       time.Now,
+		random:    rand.Float64,
+		pace:      &pace{},
+		readPace:  &pace{},
+		watching:  defaultWatching(),
+		sinks:     &sinks{},
+		changes:   &changes{},
+		edgeRests: &atomic.Int64{},
+		news:      &news{},
 	}
 	for _, opt := range opts {
 		if opt == nil {

@@ -127,5 +127,6 @@ func (c *Client) consumption(op string, u CreditUse) (*gql.ConsumeCreditInput, e
 	if whole, err := json.Marshal(input); err != nil || len(whole) > MaxEventSize {
 		return nil, invalid(op, "a consumption is larger than 1 MB", nil)
 	}
+	c.used(u.Customer)
 	return input, nil
 }

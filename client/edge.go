@@ -23,8 +23,9 @@ const (
 
 // WithEdge reads entitlements through Stigg's edge, which is near and has a limit of its
 // own, and through the API only where the edge fails. endpoint is the edge's base URL;
-// empty is Stigg's. What is changed through this Client, or told by its Watch, is read
-// from the API for the next minute: the edge may not know it yet.
+// empty is Stigg's. A customer of whom anything is changed or reported through this Client,
+// or told by its Watch, is read from the API for the next minute: the edge may not know
+// it yet.
 func WithEdge(endpoint string) Option {
 	return func(c *Client) error {
 		if endpoint == "" {
@@ -41,6 +42,10 @@ func WithEdge(endpoint string) Option {
 // readEdge reads a customer's set from the edge. It is false if that brought nothing:
 // then the API decides, also where the edge says that there is no such customer.
 func (c *Client) readEdge(ctx context.Context, who gate.Customer) (*gql.GetEntitlementsState_EntitlementsState, bool) {
+	if c.now().UnixNano() < c.edgeRests.Load() {
+		return nil, false
+	}
+	outer := ctx
 	ctx, cancel := context.WithTimeout(ctx, min(edgeTimeout, c.timeout/2))
 	defer cancel()
 	target := c.edge + "/v1/c/" + url.PathEscape(who.ID) + "/entitlements-state.json"
@@ -56,11 +61,13 @@ func (c *Client) readEdge(ctx context.Context, who gate.Customer) (*gql.GetEntit
 	req.Header.Set("X-API-VERSION", "1")
 	resp, err := c.http.Do(req)
 	if err != nil {
+		c.edgeFailed(outer)
 		return nil, false
 	}
 	defer func() { _ = resp.Body.Close() }()
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse+1))
-	if err != nil {
+	if err != nil || resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode >= 500 {
+		c.edgeFailed(outer)
 		return nil, false
 	}
 	var res gql.GetEntitlementsStateResponse
@@ -72,13 +79,25 @@ func (c *Client) readEdge(ctx context.Context, who gate.Customer) (*gql.GetEntit
 	return state, state.EntitlementsV2 != nil || state.AccessDeniedReason != nil
 }
 
+// edgeRest is how long an edge that hangs, limits or fails is not asked.
+const edgeRest = 10 * time.Second
+
+// edgeFailed lets the edge rest, unless it was the caller who left.
+func (c *Client) edgeFailed(ctx context.Context) {
+	if ctx.Err() == nil {
+		c.edgeRests.Store(c.now().Add(edgeRest).UnixNano())
+	}
+}
+
 // edgeDelay is how long what was changed is not read from the edge.
 const edgeDelay = time.Minute
 
 // changes remembers which customers were changed of late.
 type changes struct {
-	mu sync.Mutex
-	at map[string]time.Time
+	mu    sync.Mutex
+	at    map[string]time.Time
+	sweep int       // at how many those of long ago are forgotten
+	all   time.Time // when all customers may have been changed
 }
 
 // note remembers a customer, and forgets those of long ago from time to time.
@@ -88,12 +107,13 @@ func (c *changes) note(id string, now time.Time) {
 	if c.at == nil {
 		c.at = make(map[string]time.Time)
 	}
-	if len(c.at)%1000 == 999 {
+	if len(c.at) >= max(c.sweep, 1000) {
 		for id, at := range c.at {
 			if now.Sub(at) >= edgeDelay {
 				delete(c.at, id)
 			}
 		}
+		c.sweep = 2 * len(c.at)
 	}
 	c.at[id] = now
 }
@@ -109,10 +129,38 @@ func (s edgeSink) Stale(c gate.Customer) {
 	s.Sink.Stale(c)
 }
 
+func (s edgeSink) Replace(c gate.Customer, set gate.EntitlementSet) {
+	s.client.changes.note(c.ID, s.client.now())
+	s.Sink.Replace(c, set)
+}
+
+func (s edgeSink) Patch(c gate.Customer, p gate.Patch) {
+	s.client.changes.note(c.ID, s.client.now())
+	s.Sink.Patch(c, p)
+}
+
+func (s edgeSink) StaleAll() {
+	s.client.changes.noteAll(s.client.now())
+	s.Sink.StaleAll()
+}
+
+// used notes usage of a customer: a count of the edge's from before would lower ours.
+func (c *Client) used(who gate.Customer) {
+	if c.edge != "" {
+		c.changes.note(who.ID, c.now())
+	}
+}
+
+func (c *changes) noteAll(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.all = now
+}
+
 // late reports whether the edge may not know yet what was changed of a customer.
 func (c *changes) late(id string, now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	at, ok := c.at[id]
-	return ok && now.Sub(at) < edgeDelay
+	return ok && now.Sub(at) < edgeDelay || !c.all.IsZero() && now.Sub(c.all) < edgeDelay
 }

@@ -52,6 +52,36 @@ func TestTheEdgeIsReadFirst(t *testing.T) {
 	}
 }
 
+func TestWhatTheEdgeMayNotKnowIsReadFromTheAPI(t *testing.T) {
+	ctx, key := context.Background(), "key"
+	for name, happens := range map[string]func(c *Client, told gate.Sink){
+		"a change": func(c *Client, _ gate.Sink) { c.changed(acme.ID, nil) },
+		"a measurement": func(c *Client, _ gate.Sink) {
+			_, _ = c.ReportUsage(ctx, Measurement{Customer: acme, FeatureID: "f", Value: 1, Key: key})
+		},
+		"an event": func(c *Client, _ gate.Sink) { _ = c.ReportEvent(ctx, []Event{{Customer: acme, Name: "e", Key: key}}) },
+		"credits": func(c *Client, _ gate.Sink) {
+			_, _ = c.ConsumeCredits(ctx, CreditUse{Customer: acme, CurrencyID: "x", Amount: 1, Key: key})
+		},
+		"news":             func(_ *Client, told gate.Sink) { told.Stale(acme) },
+		"news of a set":    func(_ *Client, told gate.Sink) { told.Replace(acme, gate.EntitlementSet{}) },
+		"news of a count":  func(_ *Client, told gate.Sink) { told.Patch(acme, gate.Patch{FeatureID: "f"}) },
+		"news of everyone": func(_ *Client, told gate.Sink) { told.StaleAll() },
+	} {
+		c, _ := atEdge(t, says(200, edgeSet))
+		c.edge = strings.TrimSuffix(c.endpoint, "/graphql")
+		happens(c, edgeSink{&heard{}, c})
+		if set, err := c.Entitlements(ctx, acme); err != nil || set.Denied == "" {
+			t.Errorf("read from the edge after %s: %+v, %v", name, set, err)
+		}
+		now := time.Now()
+		c.now = func() time.Time { return now.Add(edgeDelay) }
+		if set, err := c.Entitlements(ctx, acme); err != nil || set.Denied != "" {
+			t.Errorf("not read from the edge a minute after %s: %+v, %v", name, set, err)
+		}
+	}
+}
+
 func TestWhereTheEdgeFailsTheAPIDecides(t *testing.T) {
 	for name, edge := range map[string]http.HandlerFunc{
 		"an unknown customer": says(404, `{"error":"not found"}`),
@@ -74,13 +104,18 @@ func TestWhereTheEdgeFailsTheAPIDecides(t *testing.T) {
 }
 
 func TestAnEdgeThatHangsLeavesTimeForTheAPI(t *testing.T) {
-	c, _ := atEdge(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	c, rec := atEdge(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	c.edge = strings.TrimSuffix(c.endpoint, "/graphql")
 	c.timeout = 200 * time.Millisecond // 100 for the edge; the API answers at once
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if set, err := c.Entitlements(ctx, acme); err != nil || set.Denied == "" {
-		t.Errorf("got %+v, %v", set, err)
+	for range 2 {
+		if set, err := c.Entitlements(ctx, acme); err != nil || set.Denied == "" {
+			t.Errorf("got %+v, %v", set, err)
+		}
+	}
+	if n := rec.count(); n != 3 {
+		t.Errorf("%d requests, want 3: an edge that hangs rests", n)
 	}
 }
 

@@ -90,6 +90,7 @@ func (c *Client) event(e Event) (*gql.UsageEventReportInput, error) {
 	if whole, err := json.Marshal(input); err != nil || len(whole) > MaxEventSize {
 		return nil, invalid(opReportEvent, "an event is larger than 1 MB", nil)
 	}
+	c.used(e.Customer)
 	return input, nil
 }
 

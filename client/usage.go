@@ -126,6 +126,7 @@ func (c *Client) measurement(op string, m Measurement) (*gql.ReportUsageBaseInpu
 	if err != nil {
 		return nil, invalid(op, "dimensions can't be encoded as JSON", nil)
 	}
+	c.used(m.Customer)
 	return &gql.ReportUsageBaseInput{
 		CustomerID:     m.Customer.ID,
 		ResourceID:     optional(m.Customer.Resource),

@@ -262,7 +262,7 @@ func (s *storm) recovers(customers int) {
 	s.Helper()
 	s.soon("the sockets are up", func() bool { return s.gate.Stats().Live })
 	for i := range customers {
-		time.Sleep(15 * time.Millisecond) // the unknown ones are asked for at once: no flood of our own
+		time.Sleep(30 * time.Millisecond) // the unknown ones are asked for at once: no flood of our own
 		c := gate.Customer{ID: customer(i)}
 		s.soon("everything is fresh", func() bool {
 			d := s.gate.Check(s.Context(), c, gate.Feature("feature-units"))

@@ -56,7 +56,7 @@ func (h *Handler) tellSet(e Event, p *payload) {
 	if whole && !h.alwaysRead && age <= freshFor && age >= -freshFor {
 		apply = func() { h.sink.Replace(e.Customer, set) }
 	}
-	if p.UpdatedAt.IsZero() {
+	if p.UpdatedAt.IsZero() || age < -freshFor { // nothing would be newer than a time to come
 		apply()
 	} else if !h.newest.apply(e.Customer, p.UpdatedAt.Time, apply) {
 		h.counts.older.Add(1)

@@ -120,6 +120,12 @@ func TestTheOlderOfTwoSetsIsNotApplied(t *testing.T) {
 	}
 }
 
+func TestATimeToComeHidesNoLaterSet(t *testing.T) {
+	e := serve(t)
+	e.deliver(t, 204, setJSON("2099-05-04T12:00:00Z", seats), setJSON("2026-05-04T12:00:00Z", insight))
+	e.expect(t, "stale acme|site-1", "replace acme|site-1 feature-insight=0/0")
+}
+
 func TestSetsCanAlwaysBeRead(t *testing.T) {
 	e := serve(t, AlwaysRead())
 	e.deliver(t, 204, setJSON("2026-05-04T12:00:00Z", seats))

@@ -1,0 +1,328 @@
+package gate
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestNewsKeepFreshLonger(t *testing.T) {
+	weather(t, func(f *forecast) {
+		f.gate.Live(true)
+		f.check("c")
+		time.Sleep(8 * time.Minute)
+		f.want(f.check("c"), true, OriginFresh, "")
+		f.gate.Live(false)
+		f.want(f.check("c"), true, OriginStale, "")
+		time.Sleep(time.Second)
+		f.want(f.check("c"), true, OriginFresh, "")
+		f.gate.Live(true) // what happened meanwhile was not told
+		f.want(f.check("c"), true, OriginStale, "")
+		time.Sleep(time.Second)
+		f.want(f.check("c"), true, OriginFresh, "")
+		f.gate.Live(true) // says nothing new
+		f.want(f.check("c"), true, OriginFresh, "")
+		f.gate.StaleAll()
+		f.want(f.check("c"), true, OriginStale, "")
+	})
+}
+
+func TestALoadFromBeforeTheNewsIsNotFresh(t *testing.T) {
+	weather(t, func(f *forecast) {
+		f.release = make(chan struct{})
+		go f.check("c")
+		synctest.Wait()
+		f.gate.StaleAll()
+		close(f.release)
+		synctest.Wait()
+		f.want(f.check("c"), true, OriginStale, "")
+	})
+}
+
+func TestReplaceIsFeltAtOnce(t *testing.T) {
+	weather(t, func(f *forecast) {
+		c := Customer{ID: "c"}
+		f.says(features(metered("f", 5, 5)), nil)
+		f.check("c")
+		f.gate.Replace(c, features(metered("f", 5, 12)))
+		if d := f.check("c"); !d.Allowed || d.Limit != 12 || f.count() != 1 {
+			t.Errorf("got %+v after %d loads", d, f.count())
+		}
+		// A load that began before the news does not undo it.
+		time.Sleep(2 * time.Minute)
+		f.release = make(chan struct{})
+		f.check("c")
+		synctest.Wait()
+		f.gate.Replace(c, features(metered("f", 5, 30)))
+		close(f.release)
+		synctest.Wait()
+		if d := f.check("c"); d.Limit != 30 {
+			t.Errorf("got %+v", d)
+		}
+	})
+}
+
+func TestNewsOfOthersCostNoMemory(t *testing.T) {
+	weather(t, func(f *forecast) {
+		for i := range 1000 {
+			c := Customer{ID: fmt.Sprint("c", i)}
+			f.gate.Replace(c, features(metered("f", 0, 5)))
+			f.gate.Patch(c, Patch{FeatureID: "f", Usage: 3, At: time.Now()})
+			f.gate.Stale(c)
+		}
+		f.gate.Replace(Customer{ID: "not an id"}, EntitlementSet{})
+		synctest.Wait()
+		if s := f.gate.Stats(); s.Books+s.Customers != 0 || f.count() != 0 {
+			t.Errorf("got %+v after %d loads", s, f.count())
+		}
+	})
+}
+
+func TestAColdLoadFromBeforeTheNewsIsNotKept(t *testing.T) {
+	weather(t, func(f *forecast) {
+		f.release = make(chan struct{})
+		go f.check("c")
+		synctest.Wait()
+		f.gate.Replace(Customer{ID: "c"}, features(metered("f", 0, 50)))
+		close(f.release)
+		synctest.Wait()
+		f.says(features(metered("f", 0, 50)), nil)
+		if d := f.check("c"); d.Limit != 50 {
+			t.Errorf("got %+v", d)
+		}
+	})
+}
+
+func TestPatch(t *testing.T) {
+	at := func(seconds int) time.Time { return time.Now().Add(time.Duration(seconds) * time.Second) }
+	tests := []struct {
+		name  string
+		patch func() Patch
+		usage float64 // known then, of 3 before
+		reads int     // of the set, to make sure
+	}{
+		{"it raises", func() Patch { return Patch{FeatureID: "f", Usage: 4, At: at(60)} }, 4, 0},
+		{"it lowers if it is surely newer", func() Patch { return Patch{FeatureID: "f", Usage: 2, At: at(60)} }, 2, 0},
+		{"it does not lower if it may be older than the read", func() Patch { return Patch{FeatureID: "f", Usage: 2, At: at(1)} }, 3, 1},
+		{"it does not lower without a time", func() Patch { return Patch{FeatureID: "f", Usage: 2} }, 3, 1},
+		{"it raises without a time", func() Patch { return Patch{FeatureID: "f", Usage: 4} }, 4, 0},
+		{"it says nothing new", func() Patch { return Patch{FeatureID: "f", Usage: 3} }, 3, 0},
+		{"of a feature that is not in the set", func() Patch { return Patch{FeatureID: "g", Usage: 1, At: at(60)} }, 3, 1},
+		{"of nothing", func() Patch { return Patch{Usage: 1, HasLimit: true} }, 3, 1},
+		{"of a count that is none", func() Patch { return Patch{FeatureID: "f", Usage: -1} }, 3, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			weather(t, func(f *forecast) {
+				f.says(features(metered("f", 3, 50)), nil)
+				f.check("c")
+				f.gate.Patch(Customer{ID: "c"}, tt.patch())
+				if got := f.check("c").Usage; got != tt.usage {
+					t.Errorf("%v known, want %v", got, tt.usage)
+				}
+				synctest.Wait()
+				if n := f.count() - 1; n != tt.reads {
+					t.Errorf("%d reads, want %d", n, tt.reads)
+				}
+			})
+		})
+	}
+}
+
+func TestPatchOfAWallet(t *testing.T) {
+	weather(t, func(f *forecast) {
+		f.says(EntitlementSet{Credits: []Credit{{CurrencyID: "x", Limit: 10, Usage: 4}}}, nil)
+		left := func() Decision { return f.gate.Check(f.Context(), Customer{ID: "c"}, Credits("x").Asks(5)) }
+		left()
+		f.gate.Patch(Customer{ID: "c"}, Patch{Currency: "x", Usage: 8, Limit: 10, HasLimit: true, At: time.Now()})
+		if d := left(); d.Allowed || d.Usage != 8 || f.count() != 1 {
+			t.Errorf("got %+v after %d loads", d, f.count())
+		}
+		f.says(EntitlementSet{Credits: []Credit{{CurrencyID: "x", Limit: 100, Usage: 8}}}, nil)
+		f.gate.Patch(Customer{ID: "c"}, Patch{Currency: "x", Usage: 8, Limit: 100, HasLimit: true, At: time.Now()})
+		synctest.Wait()
+		if d := left(); !d.Allowed || d.Limit != 100 {
+			t.Errorf("a topped-up wallet is not read again: %+v", d)
+		}
+	})
+}
+
+func TestAPatchDoesNotForgetWhatIsUnderWay(t *testing.T) {
+	weather(t, func(f *forecast) {
+		f.report = func([]Usage) ([]Ack, error) { return nil, errStubDown }
+		use(f.T, f.gate, "c", 2)
+		f.gate.Patch(Customer{ID: "c"}, Patch{FeatureID: "f", Usage: 1, At: time.Now().Add(time.Minute)})
+		if got := f.check("c").Usage; got != 3 {
+			t.Errorf("%v known, want Stigg's 1 and 2 under way", got)
+		}
+	})
+}
+
+func TestStaleOfACustomerIsOfItsResourcesToo(t *testing.T) {
+	weather(t, func(f *forecast) {
+		sites := []Customer{{ID: "c"}, {ID: "c", Resource: "site-1"}, {ID: "c", Resource: "site-2"}, {ID: "d", Resource: "site-1"}}
+		check := func() {
+			for _, c := range sites {
+				f.gate.Check(f.Context(), c, Feature("f"))
+			}
+		}
+		asked := func() []Customer {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			defer func() { f.asked = nil }()
+			return f.asked
+		}
+		check()
+		asked()
+		f.gate.Stale(Customer{ID: "c", Resource: "site-1"})
+		check()
+		if got := asked(); !slices.Equal(got, sites[1:2]) {
+			t.Errorf("asked for %v", got)
+		}
+		f.gate.Stale(Customer{ID: "c"})
+		check()
+		if got := asked(); !slices.Equal(got, sites[:3]) {
+			t.Errorf("asked for %v", got)
+		}
+		f.gate.Stale(Customer{ID: "c"})
+		f.gate.Stale(Customer{ID: "d"})
+		if n := len(f.gate.cache.resources); n != 0 {
+			t.Errorf("resources of %d customers are kept for nobody", n)
+		}
+	})
+}
+
+func TestASetFromBeforeAnAcknowledgementDoesNotLower(t *testing.T) {
+	weather(t, func(f *forecast) {
+		f.says(features(metered("f", 9, 10)), nil)
+		f.report = func([]Usage) ([]Ack, error) { return []Ack{{Known: true, Usage: 10, At: time.Now()}}, nil }
+		use(f.T, f.gate, "c", 1)
+		synctest.Wait()
+		f.says(features(metered("f", 10, 10)), nil)
+		time.Sleep(10 * time.Millisecond)
+		f.gate.Replace(Customer{ID: "c"}, features(metered("f", 9, 10)))
+		if d := f.check("c"); d.Allowed {
+			t.Errorf("over the limit: %v known", d.Usage)
+		}
+		time.Sleep(2 * pushMargin)
+		if f.gate.Replace(Customer{ID: "c"}, features(metered("f", 4, 10))); f.check("c").Usage != 4 {
+			t.Errorf("%v known after a set that is surely newer", f.check("c").Usage)
+		}
+	})
+}
+
+func TestACountFromBeforeAnAcknowledgementWithoutOneDoesNotLower(t *testing.T) {
+	weather(t, func(f *forecast) {
+		f.says(features(metered("f", 8, 10)), nil)
+		f.check("c")
+		time.Sleep(20 * time.Second)
+		use(f.T, f.gate, "c", 1)
+		synctest.Wait()
+		between := time.Now()
+		time.Sleep(10 * time.Millisecond)
+		use(f.T, f.gate, "c", 1)
+		time.Sleep(time.Second)
+		f.says(features(metered("f", 10, 10)), nil)
+		f.gate.Patch(Customer{ID: "c"}, Patch{FeatureID: "f", Usage: 9, At: between})
+		if d := f.gate.Check(f.Context(), Customer{ID: "c"}, Feature("f").Asks(1)); d.Allowed {
+			t.Errorf("over the limit: %v known", d.Usage)
+		}
+	})
+}
+
+func TestWhatIsGivenBackAndPushedIsTakenOffOnce(t *testing.T) {
+	weather(t, func(f *forecast) {
+		f.says(features(metered("f", 10, 10)), nil)
+		block := make(chan struct{})
+		g := gateOf(f.T, f.stub, WithReporter(held{f.stub, block}))
+		c := Customer{ID: "c"}
+		g.Check(f.Context(), c, Feature("f"))
+		time.Sleep(20 * time.Second)
+		if err := g.Report(f.Context(), Usage{Customer: c, FeatureID: "f", Value: -1}); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		g.Patch(c, Patch{FeatureID: "f", Usage: 9, At: time.Now()})
+		close(block)
+		synctest.Wait()
+		if d := g.Check(f.Context(), c, Feature("f").Asks(2)); d.Allowed || d.Usage != 9 {
+			t.Errorf("%v known, Stigg has 9", d.Usage)
+		}
+	})
+}
+
+func TestACountedEventRefusesNobody(t *testing.T) {
+	weather(t, func(f *forecast) {
+		f.says(features(metered("f", 0, 10)), nil)
+		f.report = func(b []Usage) ([]Ack, error) {
+			f.set.Features[0].Usage += b[0].Value
+			return []Ack{{Delayed: true}}, nil
+		}
+		f.check("c")
+		if err := f.gate.Report(f.Context(), Usage{Customer: Customer{ID: "c"}, Kind: UsageEvent, Event: "e", FeatureID: "f", Value: 5}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		f.gate.Stale(Customer{ID: "c"})
+		f.check("c") // has it already, and counts it twice for safety
+		time.Sleep(20 * time.Second)
+		if d := f.gate.Check(f.Context(), Customer{ID: "c"}, Feature("f").Asks(3)); !d.Allowed || d.Usage != 5 {
+			t.Errorf("5 of 10 used and 3 refused: %v known", d.Usage)
+		}
+	})
+}
+
+func TestAPushEndsTheWaitOfEvents(t *testing.T) {
+	weather(t, func(f *forecast) {
+		f.says(features(metered("f", 0, 10)), nil)
+		f.report = func([]Usage) ([]Ack, error) { return []Ack{{Delayed: true}}, nil }
+		f.check("c")
+		time.Sleep(20 * time.Second)
+		if err := f.gate.Report(f.Context(), Usage{Customer: Customer{ID: "c"}, Kind: UsageEvent, Event: "e", FeatureID: "f", Value: 4}); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		for _, step := range []struct {
+			wait  time.Duration
+			known float64
+		}{{5 * time.Second, 8}, {eventDelay + pushMargin, 4}} {
+			time.Sleep(step.wait)
+			f.gate.Patch(Customer{ID: "c"}, Patch{FeatureID: "f", Usage: 4, At: time.Now()})
+			if d := f.check("c"); d.Usage != step.known {
+				t.Errorf("%v known, want %v", d.Usage, step.known)
+			}
+		}
+	}, WithTTL(time.Hour))
+}
+
+func TestASetWithoutWalletsLeavesThem(t *testing.T) {
+	weather(t, func(f *forecast) {
+		f.says(EntitlementSet{Features: []Entitlement{metered("f", 0, 5)}, Credits: []Credit{{CurrencyID: "x", Limit: 10}}}, nil)
+		left := func() Decision { return f.gate.Check(f.Context(), Customer{ID: "c"}, Credits("x").Asks(5)) }
+		left()
+		f.gate.Replace(Customer{ID: "c"}, features(metered("f", 0, 7)))
+		if d := left(); !d.Allowed || f.check("c").Limit != 7 {
+			t.Errorf("got %+v", d)
+		}
+		time.Sleep(time.Second) // it is read again, to make sure
+		f.gate.Replace(Customer{ID: "c"}, EntitlementSet{Features: []Entitlement{metered("f", 0, 7)}, Credits: []Credit{}})
+		if d := left(); d.Allowed {
+			t.Errorf("a wallet that is gone lets in: %+v", d)
+		}
+	})
+}
+
+func TestAPushWithoutAPeriodKeepsIt(t *testing.T) {
+	weather(t, func(f *forecast) {
+		end := time.Now().Add(time.Hour)
+		f.says(EntitlementSet{Credits: []Credit{{CurrencyID: "x", Limit: 10, PeriodEnd: end}}}, nil)
+		left := func() Decision { return f.gate.Check(f.Context(), Customer{ID: "c"}, Credits("x").Asks(5)) }
+		left()
+		f.gate.Patch(Customer{ID: "c"}, Patch{Currency: "x", Usage: 4, At: time.Now().Add(time.Minute)})
+		if d := left(); d.Usage != 4 || !d.ResetsAt.Equal(end) {
+			t.Errorf("got %+v", d)
+		}
+	})
+}
