@@ -302,6 +302,7 @@ func TestASetWithoutWalletsLeavesThem(t *testing.T) {
 		f.says(EntitlementSet{Features: []Entitlement{metered("f", 0, 5)}, Credits: []Credit{{CurrencyID: "x", Limit: 10}}}, nil)
 		left := func() Decision { return f.gate.Check(f.Context(), Customer{ID: "c"}, Credits("x").Asks(5)) }
 		left()
+		f.says(EntitlementSet{Features: []Entitlement{metered("f", 0, 7)}, Credits: []Credit{{CurrencyID: "x", Limit: 10}}}, nil)
 		f.gate.Replace(Customer{ID: "c"}, features(metered("f", 0, 7)))
 		if d := left(); !d.Allowed || f.check("c").Limit != 7 {
 			t.Errorf("got %+v", d)

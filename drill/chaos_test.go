@@ -27,11 +27,12 @@ var phase = flag.Duration("phase", time.Second, "how long each weather of the ch
 const (
 	// known customers are cached before the weather turns; of the others each phase has
 	// new ones.
-	known, newEach = 40, 20
+	known, newEach = 25, 12
 	// bound is what every answer is within: the decision deadline, and much patience with
 	// a busy machine. What hangs, hangs for a minute.
 	deadline, bound = 250 * time.Millisecond, 15 * time.Second
-	// upstream is how many calls there may be in any second.
+	// upstream is how many calls there may be in any second: of those refused by what is
+	// stale one for each customer and TTL, 20 refreshes, 10 reports, and who is new.
 	upstream = 100
 )
 
@@ -117,7 +118,7 @@ func TestChaos(t *testing.T) {
 	}
 	var log bytes.Buffer
 	g, err := gate.New(source, gate.FromTrustedHeader("X-Customer-ID", ""), gate.WithDecisionDeadline(deadline),
-		gate.WithTTL(500*time.Millisecond), gate.WithLiveTTL(time.Second), gate.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+		gate.WithTTL(2*time.Second), gate.WithLiveTTL(3*time.Second), gate.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
 	if err != nil {
 		t.Fatal(err)
 	}
