@@ -189,6 +189,17 @@ func (l *lane) setApart(p parcel) {
 	l.odd = slices.Insert(l.odd, at, p)
 }
 
+// restOdd lets those set apart rest after a turn, however long it took.
+func (l *lane) restOdd() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	pause := oddPause
+	if l.closed {
+		pause = closingPause
+	}
+	l.oddAfter = l.clock().Add(pause)
+}
+
 // rejoin puts those set apart back into the queue: before it, since what waits there
 // came later.
 func (l *lane) rejoin() {

@@ -51,8 +51,15 @@ func (l *lane) run(ctx context.Context) {
 			if !apart {
 				batch = l.hold(batch)
 			}
-			if delivered := l.send(ctx, batch, 0); delivered && apart {
-				l.rejoin() // it was the weather
+			try := 0
+			if apart {
+				try = wearyTries // one at each turn, so that the queue has its own
+			}
+			if delivered := l.send(ctx, batch, try); apart {
+				l.restOdd()
+				if delivered {
+					l.rejoin() // it was the weather
+				}
 			}
 			last = l.clock()
 		}
@@ -165,7 +172,11 @@ func (l *lane) send(ctx context.Context, batch []parcel, try int) bool {
 			return false
 		}
 		l.retries.Add(1)
-		goOn := l.backOff(ctx, try, err)
+		pauses := try
+		if split {
+			pauses = 0 // it is set apart; what comes next has a pause of its own
+		}
+		goOn := l.backOff(ctx, pauses, err)
 		switch {
 		case split:
 			l.setApart(batch[0])
