@@ -49,7 +49,8 @@ func TestReportCountsAtOnceAndOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &stub{set: features(metered("f", 10, 100))}
 		s.report = counter(s, "f")
-		g := gateOf(t, s)
+		arrive := make(chan struct{})
+		g := gateOf(t, s, WithReporter(held{s, arrive}))
 		c := Customer{ID: "c"}
 		if used(t, g) != 10 {
 			t.Fatal("not 10")
@@ -76,6 +77,7 @@ func TestReportCountsAtOnceAndOnce(t *testing.T) {
 			if n := used(t, g); n != step.before {
 				t.Errorf("%s: %v known before it is acknowledged, want %v", step.what, n, step.before)
 			}
+			arrive <- struct{}{}
 			time.Sleep(time.Second)
 			if n := used(t, g); n != step.after {
 				t.Errorf("%s: %v known after it is acknowledged, want %v", step.what, n, step.after)
