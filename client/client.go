@@ -34,8 +34,7 @@ type Client struct {
 	retry    retryPolicy
 	now      func() time.Time
 	random   func() float64
-	pace     *pace // of reports
-	readPace *pace
+	paces    paces
 	api      *gql.Client
 	watching watching
 	sinks    *sinks
@@ -64,8 +63,7 @@ func New(apiKey string, opts ...Option) (*Client, error) {
 		retry:     retryPolicy{attempts: defaultAttempts, maxWait: defaultMaxWait},
 		now:       time.Now,
 		random:    rand.Float64,
-		pace:      &pace{},
-		readPace:  &pace{},
+		paces:     newPaces(),
 		watching:  defaultWatching(),
 		sinks:     &sinks{},
 		changes:   &changes{},

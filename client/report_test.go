@@ -2,12 +2,8 @@ package client
 
 import (
 	"context"
-	"errors"
-	"net/http"
 	"reflect"
-	"strconv"
 	"testing"
-	"time"
 
 	"github.com/stiggate/gate"
 )
@@ -87,54 +83,4 @@ func repeat(u gate.Usage, n int) []gate.Usage {
 		batch[i] = u
 	}
 	return batch
-}
-
-func TestPaceSpreadsWhatTheRateLimitLeaves(t *testing.T) {
-	now := day(1)
-	tests := []struct {
-		name             string
-		remaining, reset string
-		later            time.Duration
-		want             time.Duration
-	}{
-		{"nothing said", "", "", 0, 0},
-		{"seconds", "30", "60", 0, 2 * time.Second},
-		{"a moment", "100", strconv.FormatInt(now.Add(50*time.Second).Unix(), 10), 0, 500 * time.Millisecond},
-		{"nothing left", "0", "10", 0, 10 * time.Second},
-		{"less than nothing", "-5", "10", 0, 10 * time.Second},
-		{"some of it is over", "10", "60", 50 * time.Second, time.Second},
-		{"it is over", "0", "60", time.Minute, 0},
-		{"no number", "many", "60", 0, 0},
-		{"no reset", "10", "", 0, 0},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			c, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
-				if tt.remaining != "" {
-					w.Header().Set("X-RateLimit-Remaining", tt.remaining)
-				}
-				if tt.reset != "" {
-					w.Header().Set("X-RateLimit-Reset", tt.reset)
-				}
-				says(200, `{"data":{"reportEvent":null}}`)(w, r)
-			})
-			c.now = func() time.Time { return now }
-			event := gate.Usage{Customer: acme, Kind: gate.UsageEvent, Event: "e", Key: "k", CreatedAt: day(4)}
-			if _, err := c.Report(context.Background(), []gate.Usage{event}); err != nil {
-				t.Fatal(err)
-			}
-			c.now = func() time.Time { return now.Add(tt.later) }
-			if got := c.Pace(); got != tt.want {
-				t.Errorf("got %v, want %v", got, tt.want)
-			}
-		})
-	}
-	c, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("X-RateLimit-Remaining", "0")
-		w.Header().Set("X-RateLimit-Reset", "60")
-		says(401, `{}`)(w, r)
-	})
-	if _, err := c.Entitlements(context.Background(), acme); err == nil || errors.Is(err, context.Canceled) || c.Pace() != 0 || c.ReadPace() == 0 {
-		t.Errorf("%v; a read's limit slows reports down by %v", err, c.Pace())
-	}
 }

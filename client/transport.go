@@ -110,6 +110,11 @@ func (c *Client) setHeaders(req *http.Request, op string, body []byte) {
 
 // attempt sends req once. A nil result means that res is filled.
 func (c *Client) attempt(ctx context.Context, req *http.Request, op string, res any) *Error {
+	pace := c.paces[op]
+	if spent := pace.begin(op, c.now()); spent != nil {
+		return spent
+	}
+	defer pace.end()
 	bounded, cancel := context.WithTimeout(ctx, c.timeoutOf(op))
 	defer cancel()
 	r := req.Clone(bounded)
@@ -123,9 +128,7 @@ func (c *Client) attempt(ctx context.Context, req *http.Request, op string, res 
 	if err != nil {
 		return broken(ctx, bounded, op, resp.StatusCode, err)
 	}
-	if p := c.paceOf(op); p != nil {
-		p.note(resp.Header, c.now())
-	}
+	pace.note(resp.StatusCode, resp.Header, c.now())
 	a := answer{op: op, status: resp.StatusCode, header: resp.Header, body: raw}
 	return a.decode(res, c.key.within, c.now())
 }
