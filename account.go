@@ -26,6 +26,10 @@ type account struct {
 	ackedAt, acked, heard time.Time
 	// unpriced is the late usage that waits and whose price was not known.
 	unpriced float64
+	// late is the usage that waits and that no admission here made room for; past is the
+	// period of what of it counts nowhere.
+	late []*lateUse
+	past *period
 	// lingers is what Stigg has acknowledged and will count later.
 	lingers []*lingering
 }
@@ -70,6 +74,7 @@ func (a *account) roll(now time.Time, c cycle) {
 	if start, end, ok := c.after(p.end, now); ok {
 		a.cur = &period{start: start, end: end, provisional: true}
 		a.before, a.goesOn = p, false
+		a.move()
 	}
 }
 
@@ -150,10 +155,10 @@ func (p *period) arrive(used float64) {
 }
 
 // drop takes back settled usage that Stigg refused for good and did not count.
-func (a *account) drop(p *period, used float64) {
+func (a *account) drop(where place, used float64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	p.arrive(used)
+	where.leave().arrive(used)
 }
 
 // acknowledge ends the wait of usage that Stigg has counted. Stigg's own count, if
@@ -161,10 +166,11 @@ func (a *account) drop(p *period, used float64) {
 // not the newest only raises: one whose time is not after that of the newest (answers
 // of one batch may share it), and one whose report first left, at tick sent, before
 // something else was learned.
-func (a *account) acknowledge(p *period, used float64, ack *reading, at, now time.Time, sent uint64, c cycle) {
+func (a *account) acknowledge(where place, used float64, ack *reading, at, now time.Time, sent uint64, c cycle) {
 	tick := a.book.tick()
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	p := where.leave()
 	p.arrive(used)
 	a.lastAck = max(a.lastAck, tick)
 	a.acked = now
@@ -233,6 +239,7 @@ func (a *account) apply(r reading, newest bool, now time.Time, c cycle) bool {
 	case p == nil, !p.end.IsZero() && !r.start.Before(p.end):
 		a.cur = &period{start: r.start, end: r.end, provisional: over, standing: standing{used: r.usage}}
 		a.before, a.goesOn = nil, false
+		a.move()
 		return !over
 	case over, !r.end.IsZero() && !r.end.After(p.start):
 		return false // a period before this one
@@ -240,7 +247,11 @@ func (a *account) apply(r reading, newest bool, now time.Time, c cycle) bool {
 		p.used = max(p.used, r.usage)
 	default:
 		a.goesOn = a.goesOn || a.before != nil && r.start.Before(a.before.end)
+		begins := !p.start.Equal(r.start)
 		p.start, p.end, p.provisional, p.used = r.start, r.end, false, r.usage
+		if begins {
+			a.move()
+		}
 	}
 	return true
 }

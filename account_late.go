@@ -7,27 +7,83 @@ import (
 // Usage that no admission of this process made room for: reported by Gate.Report or
 // found in the outbox; totals; and what Stigg counts later than it acknowledges.
 
+// place is where settled usage waits for its acknowledgement.
+type place interface {
+	// leave ends the stay and returns the period it was in. Call it under the account's
+	// lock.
+	leave() *period
+}
+
+func (p *period) leave() *period { return p }
+
+// lateUse is usage that waits in the period in which it was made, as far as is known. The
+// account moves it when it learns more.
+type lateUse struct {
+	account *account
+	period  *period
+	amount  float64
+	made    time.Time
+	at      int // in the account's late
+}
+
+func (w *lateUse) leave() *period {
+	all, last := w.account.late, len(w.account.late)-1
+	all[w.at] = all[last]
+	all[w.at].at = w.at
+	all[last] = nil
+	if w.account.late = all[:last]; last == 0 {
+		w.account.late = nil // let a long backlog's memory go
+	}
+	return w.period
+}
+
+// enter begins a stay of late usage. Call it under the lock.
+func (a *account) enter(amount float64, made time.Time) place {
+	w := &lateUse{account: a, amount: amount, made: made, at: len(a.late)}
+	w.period = a.of(made)
+	w.period.wait(amount)
+	a.late = append(a.late, w)
+	return w
+}
+
+// of is the period of usage made at a time: the present one, or one that counts nowhere.
+func (a *account) of(made time.Time) *period {
+	if !made.Before(a.cur.start) {
+		return a.cur
+	}
+	if a.past == nil || !a.past.end.Equal(a.cur.start) {
+		a.past = &period{end: a.cur.start}
+	}
+	return a.past
+}
+
+// move takes late usage to where it belongs now that the present period is another. Call
+// it under the lock.
+func (a *account) move() {
+	for _, w := range a.late {
+		if p := a.of(w.made); p != w.period {
+			w.period.arrive(w.amount)
+			w.period = p
+			p.wait(w.amount)
+		}
+	}
+}
+
 // lingering is usage that Stigg has acknowledged and not yet counted.
 type lingering struct {
 	account *account
-	period  *period
+	place   place
 	amount  float64
 	since   time.Time // our time of the acknowledgement
 	ripe    uint64    // the book's clock when Stigg must have counted it; 0: not yet
 }
 
-// wait adds usage that is settled already to unacked, and returns the period it was
-// added to: the present one, or one of its own if it was made before that.
-func (a *account) wait(amount float64, createdAt, now time.Time, c cycle) *period {
+// wait adds usage that is settled already to unacked of the period in which it was made.
+func (a *account) wait(amount float64, createdAt, now time.Time, c cycle) place {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.roll(now, c)
-	p := a.cur
-	if createdAt.Before(p.start) {
-		p = &period{end: p.start}
-	}
-	p.wait(amount)
-	return p
+	return a.enter(amount, createdAt)
 }
 
 func (p *period) wait(amount float64) {
@@ -38,45 +94,27 @@ func (p *period) wait(amount float64) {
 }
 
 // waitTotal adds to unacked what a new total is above what is known, and returns it
-// with its period. Less counts once Stigg has acknowledged it.
-func (a *account) waitTotal(total float64, createdAt, now time.Time, c cycle) (*period, float64) {
+// with its place. Less counts once Stigg has acknowledged it.
+func (a *account) waitTotal(total float64, createdAt, now time.Time, c cycle) (place, float64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.roll(now, c)
-	p := a.cur
-	if createdAt.Before(p.start) {
-		return &period{end: p.start}, 0
-	}
 	s := a.standing()
 	more := max(0, total-(s.used+s.unacked))
-	p.wait(more)
-	return p, more
-}
-
-// rehome takes usage out of the present period if that turned out to have begun later
-// than the usage was made.
-func (a *account) rehome(p *period, amount float64, createdAt time.Time) *period {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if p != a.cur || !createdAt.Before(p.start) {
-		return p
-	}
-	p.arrive(amount)
-	own := &period{end: p.start}
-	own.wait(amount)
-	return own
+	return a.enter(more, createdAt), more
 }
 
 // acknowledgeTotal ends the wait of a total. Stigg's own count, if it came along, becomes
 // used; without it the total does. As in acknowledge, what is not the newest only raises.
-func (a *account) acknowledgeTotal(p *period, waited, total float64, ack *reading, at, now time.Time, sent uint64, c cycle) {
+func (a *account) acknowledgeTotal(where place, waited, total float64, ack *reading, at, now time.Time, sent uint64, c cycle) {
 	if ack != nil {
-		a.acknowledge(p, waited, ack, at, now, sent, c)
+		a.acknowledge(where, waited, ack, at, now, sent, c)
 		return
 	}
 	tick := a.book.tick()
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	p := where.leave()
 	p.arrive(waited)
 	a.lastAck = max(a.lastAck, tick)
 	a.acked, a.heard = now, now
@@ -94,11 +132,11 @@ func (a *account) acknowledgeTotal(p *period, waited, total float64, ack *readin
 }
 
 // linger leaves usage in unacked until a read that began after it is ripe.
-func (a *account) linger(p *period, amount float64, now time.Time) *lingering {
+func (a *account) linger(where place, amount float64, now time.Time) *lingering {
 	if amount <= 0 {
 		return nil
 	}
-	w := &lingering{account: a, period: p, amount: amount, since: now}
+	w := &lingering{account: a, place: where, amount: amount, since: now}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.lingers = append(a.lingers, w)
@@ -134,7 +172,7 @@ func (a *account) reapIf(has func(*lingering) bool) {
 	rest := a.lingers[:0]
 	for _, w := range a.lingers {
 		if has(w) {
-			w.period.arrive(w.amount)
+			w.place.leave().arrive(w.amount)
 		} else {
 			rest = append(rest, w)
 		}

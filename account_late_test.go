@@ -3,18 +3,20 @@ package gate
 import (
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 )
 
 // TestAccountOfUsageThatNobodyAdmitted is the table of what Gate.Report, the outbox and
 // delayed counting do to an account.
 func TestAccountOfUsageThatNobodyAdmitted(t *testing.T) {
-	wait := func(d *desk, n, createdAt float64) *period {
+	wait := func(d *desk, n, createdAt float64) place {
 		return d.wait(n, noon(createdAt), d.now, d.cycle)
 	}
-	total := func(d *desk, n, createdAt float64) (*period, float64) {
+	total := func(d *desk, n, createdAt float64) (place, float64) {
 		return d.waitTotal(n, noon(createdAt), d.now, d.cycle)
 	}
-	acksTotal := func(d *desk, p *period, waited, n float64, r *reading, sent uint64) {
+	acksTotal := func(d *desk, p place, waited, n float64, r *reading, sent uint64) {
 		d.acknowledgeTotal(p, waited, n, r, time.Time{}, d.now, sent, d.cycle)
 	}
 	tests := map[string]func(*desk){
@@ -43,20 +45,49 @@ func TestAccountOfUsageThatNobodyAdmitted(t *testing.T) {
 			p := wait(d, 2, 0.5)
 			d.has(standing{unacked: 2})
 			d.reads(hourly(3, 1))
-			d.has(standing{used: 3, unacked: 2})
-			own := d.rehome(p, 2, noon(0.5))
 			d.has(standing{used: 3})
-			d.acks(own, 2, nil, time.Time{}, d.tick())
+			d.acks(p, 2, nil, time.Time{}, d.tick())
 			d.has(standing{used: 3})
 		},
 		"it stays in a period that began before it": func(d *desk) {
 			d.now = noon(1.5)
 			p := wait(d, 2, 1.25)
 			d.reads(hourly(3, 1))
-			if d.rehome(p, 2, noon(1.25)) != p {
-				d.Error("moved")
-			}
 			d.has(standing{used: 3, unacked: 2})
+			d.acks(p, 2, nil, time.Time{}, d.tick())
+			d.has(standing{used: 5})
+		},
+		"it goes over to its own period when that begins": func(d *desk) {
+			d.now, d.cycle = noon(1.5), cycle{} // nothing is known of the feature
+			early, late := wait(d, 1, 0.5), wait(d, 2, 1.25)
+			r := hourly(7, 0) // the answer of what was used first
+			d.acks(early, 1, &r, noon(1.5), d.tick())
+			d.cycle = cycle{ResetHour, noon(0)}
+			d.reads(hourly(3, 1))
+			d.has(standing{used: 3, unacked: 2})
+			r = hourly(5, 1)
+			d.acks(late, 2, &r, noon(1.6), d.tick())
+			d.has(standing{used: 5})
+		},
+		"it goes over when our own clock says so": func(d *desk) {
+			d.now, d.cycle = noon(1.5), cycle{}
+			early, _ := wait(d, 1, 0.5), wait(d, 2, 1.25)
+			r := hourly(7, 0)
+			d.acks(early, 1, &r, noon(1.5), d.tick())
+			d.cycle = cycle{ResetHour, noon(0)}
+			d.has(standing{unacked: 2})
+		},
+		"it comes back into a period that goes on": func(d *desk) {
+			d.reads(hourly(3, 0))
+			d.now = noon(1.25)
+			p := wait(d, 2, 0.5)
+			d.has(standing{})
+			r := hourly(3, 0)
+			r.end = noon(2)
+			d.reads(r)
+			d.has(standing{used: 3, unacked: 2})
+			d.drop(p, 2)
+			d.has(standing{used: 3})
 		},
 		"a higher total waits with what it adds": func(d *desk) {
 			d.reads(hourly(3, 0))
@@ -172,4 +203,73 @@ func TestAccountOfUsageThatNobodyAdmitted(t *testing.T) {
 	for name, run := range tests {
 		t.Run(name, func(t *testing.T) { run(newDesk(t)) })
 	}
+}
+
+// TestAccountKeepsLateUsageInItsPeriod: whatever is learned in whatever order, what waits
+// counts in the present period if it was made in it, and nowhere else.
+func TestAccountKeepsLateUsageInItsPeriod(t *testing.T) {
+	type waiting struct {
+		place  place
+		amount float64
+		made   time.Time
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		d, hour := newDesk(t), 0.5
+		cycles := rapid.SampledFrom([]cycle{d.cycle, {}}) // of a feature of which nothing is known
+		var all []waiting
+		pick := func(rt *rapid.T) waiting {
+			if len(all) == 0 {
+				rt.Skip("nothing waits")
+			}
+			i := rapid.IntRange(0, len(all)-1).Draw(rt, "which")
+			w := all[i]
+			all = append(all[:i], all[i+1:]...)
+			return w
+		}
+		count := func(made time.Time) *reading {
+			r := hourly(100, int(made.Sub(noon(0)).Hours()))
+			return &r
+		}
+		rt.Repeat(map[string]func(*rapid.T){
+			"time passes": func(rt *rapid.T) {
+				hour += float64(rapid.IntRange(1, 6).Draw(rt, "quarters")) / 4
+				d.now = noon(hour)
+			},
+			"it is reported": func(rt *rapid.T) {
+				w := waiting{amount: float64(rapid.IntRange(0, 9).Draw(rt, "amount"))}
+				w.made = d.now.Add(-time.Duration(rapid.IntRange(0, int(4*hour)).Draw(rt, "quarters ago")) * time.Hour / 4)
+				w.place = d.wait(w.amount, w.made, d.now, cycles.Draw(rt, "cycle"))
+				all = append(all, w)
+			},
+			"a read": func(*rapid.T) { d.reads(*count(d.now)) },
+			"a read of a period that goes on": func(rt *rapid.T) {
+				r := *count(d.now)
+				r.start = r.start.Add(-time.Duration(rapid.IntRange(1, 2).Draw(rt, "hours")) * time.Hour)
+				d.reads(r)
+			},
+			"an answer with a count": func(rt *rapid.T) {
+				w := pick(rt)
+				d.acknowledge(w.place, w.amount, count(w.made), d.now, d.now, d.tick(), cycles.Draw(rt, "cycle"))
+			},
+			"an answer without": func(rt *rapid.T) {
+				w := pick(rt)
+				d.acks(w.place, w.amount, nil, time.Time{}, d.tick())
+			},
+			"a refusal": func(rt *rapid.T) {
+				w := pick(rt)
+				d.drop(w.place, w.amount)
+			},
+			"": func(rt *rapid.T) {
+				p, want := d.present(d.now, d.cycle), 0.0
+				for _, w := range all {
+					if !w.made.Before(p.start) {
+						want += w.amount
+					}
+				}
+				if p.unacked != want || len(d.late) != len(all) {
+					rt.Fatalf("%v wait in the period from %v on, want %v; %d usages, want %d", p.unacked, p.start, want, len(d.late), len(all))
+				}
+			},
+		})
+	})
 }

@@ -45,7 +45,7 @@ func (d *desk) uses(n float64) *period {
 	return p
 }
 
-func (d *desk) acks(p *period, used float64, r *reading, at time.Time, sent uint64) {
+func (d *desk) acks(p place, used float64, r *reading, at time.Time, sent uint64) {
 	d.acknowledge(p, used, r, at, d.now, sent, d.cycle)
 }
 

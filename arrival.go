@@ -31,9 +31,6 @@ func (d *delivery) acknowledge(p *parcel, ack *Ack, now time.Time) {
 		return // an event that counts nowhere here
 	}
 	p.priced()
-	if p.late {
-		p.period = a.rehome(p.period, p.waits, p.CreatedAt)
-	}
 	if p.Kind == UsageEvent || ack.Delayed {
 		d.linger(p, now)
 		return
@@ -43,9 +40,9 @@ func (d *delivery) acknowledge(p *parcel, ack *Ack, now time.Time) {
 		r = &reading{ack.Usage, ack.PeriodStart, ack.PeriodEnd}
 	}
 	if p.Kind == UsageTotal {
-		a.acknowledgeTotal(p.period, p.waits, p.Value, r, ack.At, now, p.sent, p.right.cycle())
+		a.acknowledgeTotal(p.place, p.waits, p.Value, r, ack.At, now, p.sent, p.right.cycle())
 	} else {
-		a.acknowledge(p.period, p.Value, r, ack.At, now, p.sent, p.right.cycle())
+		a.acknowledge(p.place, p.Value, r, ack.At, now, p.sent, p.right.cycle())
 	}
 	p.paid(ack, now)
 }
@@ -59,14 +56,14 @@ func (p *parcel) paid(ack *Ack, now time.Time) {
 		r, at = &reading{usage: c.Usage, end: c.PeriodEnd}, c.At
 	}
 	switch {
-	case p.creditPeriod == nil && c != nil:
+	case p.creditPlace == nil && c != nil:
 		wallet := p.book.account(accountKey{true, c.CurrencyID})
 		wallet.acknowledge(wallet.wait(0, now, now, cycle{}), 0, r, at, now, p.sent, cycle{})
-	case p.creditPeriod == nil:
+	case p.creditPlace == nil:
 	case c == nil || c.CurrencyID != p.right.CreditRate.CurrencyID:
-		p.right.wallet.acknowledge(p.creditPeriod, p.credits, nil, ack.At, now, p.sent, cycle{})
+		p.right.wallet.acknowledge(p.creditPlace, p.credits, nil, ack.At, now, p.sent, cycle{})
 	default:
-		p.right.wallet.acknowledge(p.creditPeriod, p.credits, r, at, now, p.sent, cycle{})
+		p.right.wallet.acknowledge(p.creditPlace, p.credits, r, at, now, p.sent, cycle{})
 	}
 }
 
@@ -90,10 +87,10 @@ func (p *parcel) priced() {
 // stays until any later read has it.
 func (*delivery) linger(p *parcel, now time.Time) {
 	p.book.pin() // never forgotten here: the parcel still pins it
-	waits := p.right.account.linger(p.period, p.waits, now)
+	waits := p.right.account.linger(p.place, p.waits, now)
 	var paid *lingering
-	if p.creditPeriod != nil {
-		paid = p.right.wallet.linger(p.creditPeriod, p.credits, now)
+	if p.creditPlace != nil {
+		paid = p.right.wallet.linger(p.creditPlace, p.credits, now)
 	}
 	book := p.book
 	time.AfterFunc(eventDelay, func() {
@@ -114,9 +111,9 @@ func (d *delivery) refuse(l *lane, p parcel, err error) {
 		d.acknowledge(&p, &Ack{}, d.now())
 	default:
 		p.priced()
-		a.drop(p.period, p.waits)
-		if p.creditPeriod != nil {
-			p.right.wallet.drop(p.creditPeriod, p.credits)
+		a.drop(p.place, p.waits)
+		if p.creditPlace != nil {
+			p.right.wallet.drop(p.creditPlace, p.credits)
 		}
 	}
 	d.refused.Add(1)

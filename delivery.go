@@ -43,17 +43,16 @@ type delivery struct {
 // parcel is usage on its way with the accounts it settles.
 type parcel struct {
 	Usage
-	book         *book
-	right        *right
-	period       *period
-	waits        float64 // what of the account's unacked is this one's
-	credits      float64
-	creditPeriod *period
-	sent         uint64 // the book's clock before the first attempt
-	tried        bool   // an attempt failed of which nobody knows what Stigg did
-	turns        int    // how often it was set apart
-	late         bool   // it was not admitted just now: the period is a guess
-	unpriced     bool   // what it costs in credits was not known
+	book        *book
+	right       *right
+	place       place
+	waits       float64 // what of the account's unacked is this one's
+	credits     float64
+	creditPlace place  // nil if it costs nothing that is known
+	sent        uint64 // the book's clock before the first attempt
+	tried       bool   // an attempt failed of which nobody knows what Stigg did
+	turns       int    // how often it was set apart
+	unpriced    bool   // what it costs in credits was not known
 }
 
 // lane returns the lane that takes usage of kind k.
@@ -152,10 +151,10 @@ func (d *delivery) parcel(b *book, h *hold) parcel {
 			Customer: b.customer, Kind: UsageChange, FeatureID: h.right.FeatureID, Value: h.use, Excess: max(0, h.use-h.held),
 			Key: d.keys.next(), CreatedAt: h.createdAt,
 		},
-		book: b, right: h.right, period: h.period, waits: max(0, h.use), creditPeriod: h.creditPeriod,
+		book: b, right: h.right, place: h.period, waits: max(0, h.use),
 	}
 	if h.creditPeriod != nil {
-		p.credits = h.price()
+		p.creditPlace, p.credits = h.creditPeriod, h.price()
 	}
 	if h.right.guessed && p.waits > 0 {
 		p.owe()

@@ -339,8 +339,8 @@ func TestAClosedGateSaysSoWhateverTheOutboxSays(t *testing.T) {
 func TestReplayedUsageIsSmall(t *testing.T) {
 	d, b := newDelivery(&stub{}, defaults()), newLedger().open(Customer{ID: "c"})
 	for _, u := range []Usage{{FeatureID: "f"}, {Kind: UsageTotal, FeatureID: "f"}, {Kind: UsageCredits, Currency: "f"}, {Kind: UsageEvent, Event: "e"}} {
-		if n := testing.AllocsPerRun(10, func() { d.late(b, u, nil) }); n > 0 {
-			t.Errorf("a usage of kind %v costs %v allocations beside the queue", u.Kind, n)
+		if n := testing.AllocsPerRun(10, func() { d.late(b, u, nil) }); n > 1 {
+			t.Errorf("a usage of kind %v costs %v allocations beside the queue, want one for its place", u.Kind, n)
 		}
 	}
 }

@@ -54,7 +54,7 @@ var noRight = &right{}
 // late makes a parcel of usage that no admission made room for, and counts it in the
 // ledger. It takes over the pin on b. snap is what is known of the customer, or nil.
 func (d *delivery) late(b *book, u Usage, snap *snapshot) parcel {
-	p := parcel{Usage: u, book: b, late: true, right: noRight}
+	p := parcel{Usage: u, book: b, right: noRight}
 	now := d.now()
 	switch {
 	case u.Kind == UsageCredits:
@@ -69,14 +69,14 @@ func (d *delivery) late(b *book, u Usage, snap *snapshot) parcel {
 	}
 	r := p.right
 	if u.Kind == UsageTotal {
-		p.period, p.waits = r.account.waitTotal(u.Value, u.CreatedAt, now, r.cycle())
+		p.place, p.waits = r.account.waitTotal(u.Value, u.CreatedAt, now, r.cycle())
 		return p
 	}
 	p.waits = max(0, u.Value)
-	p.period = r.account.wait(p.waits, u.CreatedAt, now, r.cycle())
+	p.place = r.account.wait(p.waits, u.CreatedAt, now, r.cycle())
 	if r.wallet != nil && r.CreditRate != nil && !r.CreditRate.Formula {
 		p.credits = p.waits * r.CreditRate.Amount
-		p.creditPeriod = r.wallet.wait(p.credits, u.CreatedAt, now, cycle{})
+		p.creditPlace = r.wallet.wait(p.credits, u.CreatedAt, now, cycle{})
 	}
 	if r == r.account.bare && p.waits > 0 && u.Kind != UsageCredits {
 		p.owe()
