@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -48,6 +49,27 @@ const (
 	Configuration             // a number that is a value, such as a largest file size
 	Metered                   // a number that is used up or allocated
 )
+
+// KindOf reads the two types that Stigg gives a feature: BOOLEAN, ENUM or NUMBER, and for
+// a number its meter: None, Incremental or Fluctuating, in whatever case, since webhooks
+// and older answers differ. A number without a meter type has no meter. It is for a Source
+// of your own.
+func KindOf(featureType, meterType string) FeatureKind {
+	switch strings.ToUpper(featureType) {
+	case "BOOLEAN":
+		return Boolean
+	case "ENUM":
+		return Enum
+	case "NUMBER":
+		switch strings.ToUpper(meterType) {
+		case "", "NONE":
+			return Configuration
+		case "INCREMENTAL", "FLUCTUATING":
+			return Metered
+		}
+	}
+	return KindUnknown
+}
 
 // Entitlement is what a customer has of one feature.
 type Entitlement struct {

@@ -26,7 +26,9 @@
 // ReportUsage, 600 ReportUsageBulk (of 100 measurements each), 3,000 reads of
 // customers and subscriptions, 250 provisioning calls, and 30 mutations of any one
 // customer or subscription. What goes over is an error that is ErrRateLimited and
-// knows its RetryAfter.
+// knows its RetryAfter. Reads of entitlements and reports learn from the headers of
+// Stigg's answers and from its 429s what is left: beyond that they are not sent, and fail
+// in the same way at once, for a minute at most.
 package client
 
 //go:generate go tool gqlgenc

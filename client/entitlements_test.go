@@ -63,31 +63,6 @@ func TestEntitlementsReadsEveryField(t *testing.T) {
 	}
 }
 
-func TestKindsOfFeatures(t *testing.T) {
-	for _, test := range []struct {
-		feature, meter string
-		want           gate.FeatureKind
-	}{
-		{"BOOLEAN", "None", gate.Boolean},
-		{"boolean", "", gate.Boolean},
-		{"ENUM", "None", gate.Enum},
-		{"NUMBER", "None", gate.Configuration},
-		{"NUMBER", "NONE", gate.Configuration},
-		{"NUMBER", "", gate.Configuration},
-		{"NUMBER", "Incremental", gate.Metered},
-		{"NUMBER", "INCREMENTAL", gate.Metered},
-		{"NUMBER", "Fluctuating", gate.Metered},
-		{"NUMBER", "FLUCTUATING", gate.Metered},
-		{"NUMBER", "Quantum", gate.KindUnknown},
-		{"VECTOR", "Incremental", gate.KindUnknown},
-		{"", "", gate.KindUnknown},
-	} {
-		if got := kindOf(test.feature, test.meter); got != test.want {
-			t.Errorf("%s with %q is kind %d, want %d", test.feature, test.meter, got, test.want)
-		}
-	}
-}
-
 func TestEntitlementsBearsWhatIsNew(t *testing.T) {
 	for name, members := range map[string]string{
 		"an unknown enum value":     `"resetPeriod":"FORTNIGHT","accessDeniedReason":"BrandNew"`,

@@ -1,8 +1,6 @@
 package client
 
 import (
-	"strings"
-
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/client/gql"
 )
@@ -57,7 +55,7 @@ func featureEntitlement(f gql.FeatureFields) gate.Entitlement {
 	if f.Feature != nil {
 		e.FeatureID = f.Feature.RefID
 		e.DisplayName = f.Feature.DisplayName
-		e.Kind = kindOf(f.Feature.FeatureType, value(f.Feature.MeterType))
+		e.Kind = gate.KindOf(f.Feature.FeatureType, value(f.Feature.MeterType))
 	}
 	if rate := f.CreditRate; rate != nil {
 		e.CreditRate = &gate.CreditRate{
@@ -67,25 +65,6 @@ func featureEntitlement(f gql.FeatureFields) gate.Entitlement {
 		}
 	}
 	return e
-}
-
-// kindOf reads Stigg's two types. Webhooks and older answers write meters in upper
-// case; a number without a meter type has no meter.
-func kindOf(feature, meter string) gate.FeatureKind {
-	switch strings.ToUpper(feature) {
-	case "BOOLEAN":
-		return gate.Boolean
-	case "ENUM":
-		return gate.Enum
-	case "NUMBER":
-		switch strings.ToUpper(meter) {
-		case "", "NONE":
-			return gate.Configuration
-		case "INCREMENTAL", "FLUCTUATING":
-			return gate.Metered
-		}
-	}
-	return gate.KindUnknown
 }
 
 func creditOf(m *stateMember) gate.Credit {

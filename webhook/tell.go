@@ -111,7 +111,7 @@ func setOf(list json.RawMessage) (gate.EntitlementSet, bool) {
 	set := gate.EntitlementSet{Features: make([]gate.Entitlement, 0, len(members))}
 	for i := range members {
 		m := &members[i]
-		kind := kindOf(string(m.Feature.FeatureType), string(m.Feature.MeterType))
+		kind := gate.KindOf(string(m.Feature.FeatureType), string(m.Feature.MeterType))
 		paid := len(m.CreditBalance) > 0 && string(m.CreditBalance) != "null"
 		if kind == gate.KindUnknown || paid || !isFeature(string(m.Feature.ID)) {
 			return gate.EntitlementSet{}, false
@@ -133,22 +133,4 @@ func setOf(list json.RawMessage) (gate.EntitlementSet, bool) {
 		})
 	}
 	return set, true
-}
-
-// kindOf reads Stigg's two types. A number without a meter type has no meter.
-func kindOf(feature, meter string) gate.FeatureKind {
-	switch strings.ToUpper(feature) {
-	case "BOOLEAN":
-		return gate.Boolean
-	case "ENUM":
-		return gate.Enum
-	case "NUMBER":
-		switch strings.ToUpper(meter) {
-		case "", "NONE":
-			return gate.Configuration
-		case "INCREMENTAL", "FLUCTUATING":
-			return gate.Metered
-		}
-	}
-	return gate.KindUnknown
 }
