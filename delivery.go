@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -73,8 +74,16 @@ type keySource struct {
 	last   *atomic.Uint64
 }
 
+const keyStart, keyName = "gate-", 26 // the length of rand.Text
+
 func newKeySource() keySource {
-	return keySource{prefix: "gate-" + rand.Text() + "-", last: new(atomic.Uint64)}
+	return keySource{prefix: keyStart + rand.Text() + "-", last: new(atomic.Uint64)}
+}
+
+// generated reports whether key is of a keySource, of this process or an earlier one.
+func generated(key string) bool {
+	name, ok := strings.CutPrefix(key, keyStart)
+	return ok && len(name) > keyName+1 && name[keyName] == '-'
 }
 
 func (k keySource) next() string {
@@ -91,7 +100,7 @@ func newDelivery(r Reporter, c config) *delivery {
 		d.lanes[i] = lane{delivery: d, size: size, wake: make(chan struct{}, 1)}
 	}
 	if c.outbox != nil {
-		d.keeper = &keeper{outbox: c.outbox, logger: c.logger, goOn: c.unkept, own: d.keys.prefix}
+		d.keeper = &keeper{outbox: c.outbox, logger: c.logger, goOn: c.unkept}
 	}
 	return d
 }

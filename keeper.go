@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,9 +17,8 @@ type keeper struct {
 	logger *slog.Logger
 	goOn   bool // let usage in while the outbox can't keep it
 
-	own     string // what this process's own keys begin with
 	mu      sync.Mutex
-	foreign map[string]int // how many usages wait by a key that is not our own
+	foreign map[string]int // how many usages wait by a key that the app gave
 
 	failing atomic.Bool
 	unkept  atomic.Uint64 // usages that only memory has
@@ -71,8 +69,6 @@ func (k *keeper) keep(ctx context.Context, parcels []parcel) error {
 	usages := make([]Usage, len(parcels))
 	for i := range parcels {
 		usages[i] = parcels[i].Usage
-	}
-	for i := range usages {
 		k.count(usages[i].Key, 1)
 	}
 	err := k.outbox.Append(ctx, usages...)
@@ -87,7 +83,7 @@ func (k *keeper) keep(ctx context.Context, parcels []parcel) error {
 // count counts the usages that wait by a key. An app may give one key to usage of several
 // customers, which Stigg tells apart and an outbox does not. It returns how many are left.
 func (k *keeper) count(key string, n int) int {
-	if strings.HasPrefix(key, k.own) {
+	if generated(key) {
 		return 0
 	}
 	k.mu.Lock()

@@ -402,3 +402,15 @@ func TestOneKeyOfTwoCustomersIsDoneWithTheLast(t *testing.T) {
 		}
 	})
 }
+
+func TestKeysThatTheGateMade(t *testing.T) {
+	own := newKeySource().next()
+	for key, want := range map[string]bool{
+		own: true, newKeySource().next(): true,
+		"": false, "k": false, "gate-": false, own[:len(own)-1]: false, "x" + own: false, "gate-order-1": false,
+	} {
+		if generated(key) != want {
+			t.Errorf("%q: got %v", key, !want)
+		}
+	}
+}

@@ -47,17 +47,13 @@ func (l *lane) hasOdd() bool {
 func (l *lane) take() (batch []parcel, apart bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now, pause := l.clock(), oddPause
-	if l.closed {
-		pause = closingPause
-		if !l.hurried {
-			l.hurried, l.oddAfter = true, now
-		}
+	now := l.clock()
+	if l.closed && !l.hurried {
+		l.hurried, l.oddAfter = true, now
 	}
 	if len(l.odd) > 0 && !now.Before(l.oddAfter) {
 		batch, apart = cut(&l.odd, l.next(), 1), true
 		l.counted(&batch[0], -1)
-		l.oddAfter = now.Add(pause)
 	} else {
 		batch = cut(&l.queue, 0, l.fitting())
 	}
@@ -182,6 +178,9 @@ func (l *lane) setApart(p parcel) {
 	l.flying--
 	p.turns++
 	at := len(l.odd)
+	if at == 0 {
+		l.restOdd()
+	}
 	if l.waits(&p) {
 		at = slices.IndexFunc(l.odd, func(o parcel) bool { return o.right.account == p.right.account })
 	}
@@ -189,10 +188,8 @@ func (l *lane) setApart(p parcel) {
 	l.odd = slices.Insert(l.odd, at, p)
 }
 
-// restOdd lets those set apart rest after a turn, however long it took.
+// restOdd lets those set apart rest. Call it under the lock.
 func (l *lane) restOdd() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	pause := oddPause
 	if l.closed {
 		pause = closingPause
@@ -200,10 +197,14 @@ func (l *lane) restOdd() {
 	l.oddAfter = l.clock().Add(pause)
 }
 
-// rejoin puts those set apart back into the queue: before it, since what waits there
-// came later.
-func (l *lane) rejoin() {
+// turned ends the turn of one that was set apart. If it was delivered, it was the
+// weather: all of them go back into the queue, before it, since what waits there came
+// later.
+func (l *lane) turned(delivered bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.queue, l.odd, l.apart = append(l.odd, l.queue...), nil, nil
+	l.restOdd() // from now on, however long the turn took
+	if delivered {
+		l.queue, l.odd, l.apart = append(l.odd, l.queue...), nil, nil
+	}
 }

@@ -56,10 +56,7 @@ func (l *lane) run(ctx context.Context) {
 				try = wearyTries // one at each turn, so that the queue has its own
 			}
 			if delivered := l.send(ctx, batch, try); apart {
-				l.restOdd()
-				if delivered {
-					l.rejoin() // it was the weather
-				}
+				l.turned(delivered)
 			}
 			last = l.clock()
 		}
