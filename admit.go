@@ -138,7 +138,7 @@ func (g *Gate) judge(ctx context.Context, q *admission, p *Policy, slots int, d 
 		return nil, false
 	}
 	if d.Origin == OriginFallback && !d.Allowed && d.Reason.mayHaveChanged() {
-		*d = Decision{Customer: d.Customer, Route: d.Route, Origin: d.Origin, Shadow: d.Shadow}
+		*d = d.anew()
 		d.deny(ReasonUnavailable, cause) // never 402 for our own fault
 	}
 	return t, true
@@ -194,6 +194,11 @@ func (d *Decision) undecided(ctx context.Context, err error) *Ticket {
 	return d.deny(ReasonUnavailable, err)
 }
 
+// anew is a Decision of the same question with no answer yet.
+func (d *Decision) anew() Decision {
+	return Decision{Customer: d.Customer, Route: d.Route, Origin: d.Origin, Shadow: d.Shadow}
+}
+
 func (d *Decision) deny(r Reason, err error) *Ticket {
 	d.Allowed, d.Reason, d.Err = false, r, err
 	return nil
@@ -247,7 +252,8 @@ func (g *Gate) evaluateAny(q *admission, p *Policy, d *Decision) bool {
 
 // feature answers a policy for one feature by the decision table.
 func (g *Gate) feature(q *admission, p *Policy, d *Decision) bool {
-	*d = Decision{Customer: d.Customer, Route: d.Route, Origin: d.Origin, Shadow: d.Shadow, FeatureID: p.feature, FeatureName: p.feature}
+	*d = d.anew()
+	d.FeatureID, d.FeatureName = p.feature, p.feature
 	a, err := p.ask(q.request)
 	if err != nil {
 		d.deny(ReasonBadRequest, err)

@@ -61,7 +61,8 @@ func (h *hold) begin(now time.Time, t taking) {
 
 // credits answers a policy for a wallet itself.
 func (g *Gate) credits(q *admission, p *Policy, d *Decision) bool {
-	*d = Decision{Customer: d.Customer, Route: d.Route, Origin: d.Origin, Shadow: d.Shadow, FeatureID: p.feature, FeatureName: p.feature}
+	*d = d.anew()
+	d.FeatureID, d.FeatureName = p.feature, p.feature
 	a, err := p.ask(q.request)
 	if err != nil {
 		d.deny(ReasonBadRequest, err)
