@@ -88,11 +88,11 @@ func (g *Gate) try(ctx context.Context, c Customer, p *Policy, call Call, hold b
 	d.Shadow = p.shadow
 	insist := false
 	for range mostLookups {
-		unpin, err := g.look(ctx, c, p, &q, d, insist)
+		found, err := g.look(ctx, c, p, d, insist, &q.waits, q.now)
 		if err != nil {
 			return d.undecided(ctx, err)
 		}
-		t, known := g.judge(ctx, &q, p, slots, d, unpin)
+		t, known := g.judge(ctx, &q, p, slots, d, found)
 		switch {
 		case !known: // the book was forgotten since: look the customer up again
 			q.now = g.now()
@@ -105,29 +105,25 @@ func (g *Gate) try(ctx context.Context, c Customer, p *Policy, call Call, hold b
 	return d.deny(ReasonUnavailable, errThrashing)
 }
 
-// look finds what is known of the customer, or what the outage policy says. judge calls
-// unpin.
-func (g *Gate) look(ctx context.Context, c Customer, p *Policy, q *admission, d *Decision, insist bool) (unpin func(), err error) {
+// look finds what is known of the customer, or what the outage policy says.
+func (g *Gate) look(ctx context.Context, c Customer, p *Policy, d *Decision, insist bool, waits *patience, now time.Time) (finding, error) {
+	origin := OriginOffline
 	if !g.offline {
-		if q.snap, d.Origin, err = g.cache.get(ctx, c, q.now, insist, &q.waits); err == nil {
-			return func() {}, nil
+		found, err := g.cache.get(ctx, c, now, insist, waits)
+		if err == nil || ctx.Err() != nil || errors.Is(err, ErrClosed) {
+			return found, err
 		}
-		if ctx.Err() != nil || errors.Is(err, ErrClosed) {
-			return nil, err
-		}
+		origin, d.Err = OriginFallback, err
 	}
-	d.Origin, d.Err = OriginFallback, err
-	if g.offline {
-		d.Origin = OriginOffline
-	}
-	q.snap = g.fallback(c, p)
-	return q.snap.book.unpin, nil
+	s := g.fallback(c, p)
+	return finding{snap: s, origin: origin, book: s.book}, nil
 }
 
 // judge decides by what was found, and holds. known is false if the customer's book is
 // forgotten.
-func (g *Gate) judge(ctx context.Context, q *admission, p *Policy, slots int, d *Decision, unpin func()) (t *Ticket, known bool) {
-	defer unpin() // also if a function of the policy panics
+func (g *Gate) judge(ctx context.Context, q *admission, p *Policy, slots int, d *Decision, found finding) (t *Ticket, known bool) {
+	defer found.unpin() // also if a function of the policy panics
+	q.snap, d.Origin = found.snap, found.origin
 	cause := d.Err
 	switch {
 	case slots == 0 || len(q.snap.rights)+len(q.snap.wallets) == 0: // nothing to hold

@@ -77,6 +77,7 @@ type cache struct {
 // load is one read of a customer's set under way.
 type load struct {
 	done chan struct{}
+	book *book
 	snap *snapshot // set before done is closed
 	err  error
 	// superseded: what it brings may be older than a change known since.
@@ -103,36 +104,52 @@ func newCache(source Source, l *ledger, c config) (*cache, error) {
 	return k, errors.Join(err, err2)
 }
 
-// get returns the customer's snapshot. A stale one is returned at once, unless insist is
+// finding is what get found. One that was loaded pins its book, since the cache may have
+// dropped it already, or never kept it: unpin it.
+type finding struct {
+	snap   *snapshot
+	origin Origin
+	book   *book // nil if only the cache pins it
+}
+
+func (f finding) unpin() {
+	if f.book != nil {
+		f.book.unpin()
+	}
+}
+
+// get finds the customer's snapshot. A stale one is returned at once, unless insist is
 // set: then the caller waits for a load, and gets the stale one only if that fails. The
 // error is the caller's own context's, or says why nothing is known.
-func (k *cache) get(ctx context.Context, c Customer, now time.Time, insist bool, p *patience) (*snapshot, Origin, error) {
+func (k *cache) get(ctx context.Context, c Customer, now time.Time, insist bool, p *patience) (finding, error) {
 	s, ok := k.entries.Get(c)
 	if ok && k.fresh(s, now) {
-		return s, OriginFresh, nil
+		return finding{snap: s, origin: OriginFresh}, nil
 	}
 	if u, ok := k.unknown.Get(c); ok && k.fresh(u, now) {
-		return u, OriginFresh, nil
+		return finding{snap: u, origin: OriginFresh}, nil
 	}
 	ok = ok && s.servable(now)
 	if ok && !insist {
 		k.want(c, s)
-		return s, OriginStale, nil
+		return finding{snap: s, origin: OriginStale}, nil
 	}
 	l, err := k.join(c, now)
 	if err == nil {
-		var loaded *snapshot
-		if loaded, err = k.await(ctx, l, p); err == nil {
-			return loaded, OriginFresh, nil
+		found := finding{origin: OriginFresh, book: l.book}
+		if found.snap, err = k.await(ctx, l, p); err == nil {
+			return found, nil
 		}
+		found.unpin()
 	}
 	if ok && ctx.Err() == nil {
-		return s, OriginStale, nil
+		return finding{snap: s, origin: OriginStale}, nil
 	}
-	return nil, "", err
+	return finding{}, err
 }
 
-// join returns the load of this customer that is under way, or begins one.
+// join returns the load of this customer that is under way, or begins one. The caller must
+// unpin its book.
 func (k *cache) join(c Customer, now time.Time) (*load, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -140,12 +157,16 @@ func (k *cache) join(c Customer, now time.Time) (*load, error) {
 		return nil, ErrClosed
 	}
 	if l, ok := k.loads[c]; ok {
+		l.book.pin() // never forgotten here: the load pins it
 		return l, nil
 	}
 	// A load may have ended between the lookup and the lock.
 	for _, memory := range []*lru.Cache[Customer, *snapshot]{k.entries, k.unknown} {
 		if s, ok := memory.Peek(c); ok && k.fresh(s, now) {
 			l := &load{done: make(chan struct{}), snap: s}
+			if s.book.pin() { // unknown customers have none
+				l.book = s.book
+			}
 			close(l.done)
 			return l, nil
 		}
@@ -156,7 +177,9 @@ func (k *cache) join(c Customer, now time.Time) (*load, error) {
 	if err := k.breaker.allow(k.now()); err != nil {
 		return nil, err
 	}
-	return k.load(c), nil
+	l := k.load(c)
+	l.book.pin()
+	return l, nil
 }
 
 var errBusy = errors.New("gate: too many customers are read from Stigg at once")
@@ -169,12 +192,11 @@ func (k *cache) peek(c Customer) *snapshot {
 
 // load begins a load. Call it under the lock.
 func (k *cache) load(c Customer) *load {
-	l := &load{done: make(chan struct{})}
+	l := &load{done: make(chan struct{}), book: k.ledger.open(c)}
 	k.loads[c] = l
 	k.count.Add(1)
 	k.inFlight.Add(1)
-	b := k.ledger.open(c)
-	k.wait.Go(func() { k.run(c, l, b) })
+	k.wait.Go(func() { k.run(c, l) })
 	return l
 }
 
@@ -206,9 +228,9 @@ var errTooSlow = errors.New("gate: no entitlements within the decision deadline"
 
 // run performs a load with the book pinned, which keeps the acknowledgements that
 // arrive meanwhile from being forgotten.
-func (k *cache) run(c Customer, l *load, b *book) {
+func (k *cache) run(c Customer, l *load) {
 	l.err = errNoAnswer // should the source end its goroutine
-	defer k.end(c, l, b)
+	defer k.end(c, l)
 	failed := errNoAnswer
 	defer func() {
 		if k.breaker.done(failed, k.now()); failed != nil {
@@ -217,21 +239,21 @@ func (k *cache) run(c Customer, l *load, b *book) {
 	}()
 	ctx, cancel := context.WithTimeout(k.ctx, loadTimeout)
 	defer cancel()
-	begun, era := b.tick(), k.era.Load()
+	begun, era := l.book.tick(), k.era.Load()
 	set, err := k.source.Entitlements(ctx, c)
 	k.note(err)
 	if failed = err; k.ctx.Err() != nil {
 		failed = nil // closing is no outage
 	}
 	if l.err = err; err == nil {
-		l.snap = k.snapshot(b, set, era, func(a *account, r reading, now time.Time, c cycle) { a.read(begun, r, now, c) })
+		l.snap = k.snapshot(l.book, set, era, func(a *account, r reading, now time.Time, c cycle) { a.read(begun, r, now, c) })
 	}
 }
 
 var errNoAnswer = errors.New("gate: the source gave no answer")
 
 // end keeps what the load brought and tells those who wait.
-func (k *cache) end(c Customer, l *load, b *book) {
+func (k *cache) end(c Customer, l *load) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if !l.superseded {
@@ -241,7 +263,7 @@ func (k *cache) end(c Customer, l *load, b *book) {
 			k.keep(c, l.snap)
 		}
 	}
-	b.unpin()
+	l.book.unpin()
 	k.inFlight.Add(-1)
 	close(l.done)
 }

@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -167,6 +168,48 @@ func TestAnEvictedCustomersHoldsStillCount(t *testing.T) {
 	} else {
 		again.Release()
 	}
+}
+
+func TestSteadyNewsDontKeepACustomerOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{set: features(metered("f", 0, 1000)), release: make(chan struct{})}
+		g := gateOf(t, s)
+		c, ended := Customer{ID: "c"}, make(chan struct{})
+		var wait sync.WaitGroup
+		wait.Go(func() { // reads take longer than the time between two news
+			for {
+				select {
+				case <-ended:
+					return
+				case <-time.After(10 * time.Millisecond):
+					g.Stale(c)
+				}
+			}
+		})
+		wait.Go(func() {
+			for {
+				select {
+				case <-ended:
+					return
+				case s.release <- struct{}{}:
+					time.Sleep(50 * time.Millisecond)
+				}
+			}
+		})
+		for range 5 {
+			ticket, d := g.Admit(t.Context(), c, Feature("f").Uses(1))
+			if !d.Allowed {
+				t.Fatalf("denied: %v", d.Err)
+			}
+			ticket.Release()
+			time.Sleep(15 * time.Millisecond)
+		}
+		close(ended)
+		wait.Wait()
+		if n := s.count(); n > 5 {
+			t.Errorf("%d reads for 5 requests", n)
+		}
+	})
 }
 
 func TestNobodyWaitsPastTheDeadline(t *testing.T) {

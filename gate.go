@@ -199,10 +199,12 @@ func (g *Gate) Entitlements(ctx context.Context, c Customer) (EntitlementSet, er
 	if g.offline {
 		return EntitlementSet{}, fmt.Errorf("gate: read entitlements: %w", errOffline)
 	}
-	s, _, err := g.cache.get(ctx, c, now, false, &patience{})
+	found, err := g.cache.get(ctx, c, now, false, &patience{})
 	if err != nil {
 		return EntitlementSet{}, fmt.Errorf("gate: read entitlements: %w", err)
 	}
+	defer found.unpin()
+	s := found.snap
 	set := EntitlementSet{
 		Features: make([]Entitlement, 0, len(s.set.Features)),
 		Credits:  append([]Credit(nil), s.set.Credits...),
