@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"reflect"
 	"time"
 )
 
@@ -24,14 +25,20 @@ func (g *Gate) StaleAll() { g.cache.era.Add(1) }
 func (g *Gate) Live(live bool) { g.cache.setLive(live) }
 
 func (k *cache) setLive(live bool) {
-	if k.live.Swap(live) == live {
-		return
+	k.mu.Lock()
+	changes := k.live.Swap(live) != live
+	if changes {
+		k.lost.Store(!live)
 	}
-	k.lost.Store(!live)
-	if live {
+	if changes && live {
 		k.era.Add(1) // what happened before is never told
+	}
+	k.mu.Unlock()
+	switch {
+	case !changes:
+	case live:
 		k.logger.Info("gate: changes in Stigg are felt at once")
-	} else if k.ctx.Err() == nil {
+	case k.ctx.Err() == nil:
 		k.logger.Warn("gate: the connection that tells of changes is lost; they are felt when what is cached expires")
 	}
 }
@@ -55,20 +62,47 @@ func (k *cache) put(c Customer, set EntitlementSet) (s *snapshot, sure bool) {
 	defer k.mu.Unlock()
 	k.supersede(c)
 	k.unknown.Remove(c)
-	if !k.entries.Contains(c) || k.closed {
+	old, ok := k.entries.Peek(c)
+	if !ok || k.closed {
 		return nil, true
 	}
 	b := k.ledger.open(c)
 	defer b.unpin()
 	sure = set.Credits != nil
-	if old, _ := k.entries.Peek(c); !sure {
+	if !sure {
 		set.Credits, sure = old.set.Credits, len(old.set.Credits) == 0
+	}
+	if k.now().Sub(old.at) < pushMargin && !old.set.grantsAs(set) {
+		sure = false
 	}
 	s = k.snapshot(b, set, k.era.Load(), func(a *account, r reading, now time.Time, c cycle) {
 		sure = a.replace(r, now, c) && sure
 	})
 	k.keep(c, s)
 	return s, sure
+}
+
+// grantsAs reports whether two sets say the same but for what is used, and what follows
+// from that.
+func (s EntitlementSet) grantsAs(other EntitlementSet) bool {
+	terms := func(s EntitlementSet) (map[string]Entitlement, map[string]Credit) {
+		features, credits := make(map[string]Entitlement, len(s.Features)), make(map[string]Credit, len(s.Credits))
+		for _, e := range s.Features {
+			e.Usage, e.PeriodStart, e.PeriodEnd, e.ValidUntil = 0, time.Time{}, time.Time{}, time.Time{}
+			if e.Kind == Metered || e.CreditRate != nil {
+				e.Granted, e.Denied = false, ""
+			}
+			features[e.FeatureID] = e
+		}
+		for _, c := range s.Credits {
+			c.Usage, c.PeriodEnd, c.ValidUntil, c.Granted, c.Denied = 0, time.Time{}, time.Time{}, false, ""
+			credits[c.CurrencyID] = c
+		}
+		return features, credits
+	}
+	features, credits := terms(s)
+	otherFeatures, otherCredits := terms(other)
+	return s.Denied == other.Denied && reflect.DeepEqual(features, otherFeatures) && reflect.DeepEqual(credits, otherCredits)
 }
 
 // patch tells the account, if the customer is cached. A count that may be older than what

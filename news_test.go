@@ -327,3 +327,32 @@ func TestAPushWithoutAPeriodKeepsIt(t *testing.T) {
 		}
 	})
 }
+
+func TestALateSetIsHeldAgainstARead(t *testing.T) {
+	weather(t, func(f *forecast) {
+		older, newer := features(metered("f", 1, 10)), features(metered("f", 1, 100))
+		c := Customer{ID: "c"}
+		limit := func() float64 {
+			return f.gate.Check(f.Context(), c, Feature("f").Asks(1)).Limit
+		}
+		f.says(newer, nil)
+		if limit() != 100 {
+			t.Fatal("not 100")
+		}
+		time.Sleep(time.Second)
+		f.gate.Replace(c, older) // it was on its way when the read came by
+		time.Sleep(time.Second)
+		if n := limit(); n != 100 {
+			t.Errorf("an older limit of %v stays", n)
+		}
+		reads := f.count()
+		time.Sleep(time.Second)
+		newer.Features[0].Usage = 2
+		f.gate.Replace(c, newer) // no other limit: nothing to ask
+		time.Sleep(10 * time.Second)
+		f.gate.Replace(c, older) // long after the last read: newer
+		if n := limit(); n != 10 || f.count() != reads {
+			t.Errorf("a limit of %v, and %d reads", n, f.count()-reads)
+		}
+	})
+}

@@ -19,6 +19,7 @@ type snapshot struct {
 	wallets map[string]*right // by credit currency
 	book    *book
 
+	at                    time.Time     // when it came
 	era                   uint64        // the cache's when the read began
 	freshUntil, liveUntil time.Time     // the latter while news arrive
 	staleUntil            time.Time     // not served after that
@@ -76,7 +77,7 @@ func (s *snapshot) owed(wallet *account) (credits float64) {
 func (k *cache) snapshot(b *book, set EntitlementSet, era uint64, read func(*account, reading, time.Time, cycle)) *snapshot {
 	now := k.now()
 	s := b.snapshot(set)
-	s.era = era
+	s.at, s.era = now, era
 	for _, w := range s.wallets {
 		read(w.account, reading{usage: w.credit.Usage, end: w.credit.PeriodEnd}, now, cycle{})
 	}

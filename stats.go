@@ -34,7 +34,8 @@ type Stats struct {
 	Acknowledged, Refused, Retries uint64
 	// Unkept counts the usages that the outbox did not keep.
 	Unkept uint64
-	// BrokenUntil is until when Stigg is not asked, since it fails; zero if it is.
+	// BrokenUntil is until when Stigg is not asked, since it fails: the first read after
+	// that shows whether it still does. Zero if it is asked.
 	BrokenUntil time.Time
 	// Live says that news arrive as they happen.
 	Live bool

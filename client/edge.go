@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/stiggate/gate"
@@ -122,26 +123,37 @@ func (c *changes) note(id string, now time.Time) {
 type edgeSink struct {
 	gate.Sink
 	client *Client
+	lost   atomic.Bool
 }
 
-func (s edgeSink) Stale(c gate.Customer) {
+func (s *edgeSink) Stale(c gate.Customer) {
 	s.client.changes.note(c.ID, s.client.now())
 	s.Sink.Stale(c)
 }
 
-func (s edgeSink) Replace(c gate.Customer, set gate.EntitlementSet) {
+func (s *edgeSink) Replace(c gate.Customer, set gate.EntitlementSet) {
 	s.client.changes.note(c.ID, s.client.now())
 	s.Sink.Replace(c, set)
 }
 
-func (s edgeSink) Patch(c gate.Customer, p gate.Patch) {
+func (s *edgeSink) Patch(c gate.Customer, p gate.Patch) {
 	s.client.changes.note(c.ID, s.client.now())
 	s.Sink.Patch(c, p)
 }
 
-func (s edgeSink) StaleAll() {
+func (s *edgeSink) StaleAll() {
 	s.client.changes.noteAll(s.client.now())
 	s.Sink.StaleAll()
+}
+
+// Live notes everything when news arrive again: nobody tells what was missed.
+func (s *edgeSink) Live(live bool) {
+	if !live {
+		s.lost.Store(true)
+	} else if s.lost.Swap(false) {
+		s.client.changes.noteAll(s.client.now())
+	}
+	s.Sink.Live(live)
 }
 
 // used notes usage of a customer: a count of the edge's from before would lower ours.

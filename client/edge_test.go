@@ -67,10 +67,11 @@ func TestWhatTheEdgeMayNotKnowIsReadFromTheAPI(t *testing.T) {
 		"news of a set":    func(_ *Client, told gate.Sink) { told.Replace(acme, gate.EntitlementSet{}) },
 		"news of a count":  func(_ *Client, told gate.Sink) { told.Patch(acme, gate.Patch{FeatureID: "f"}) },
 		"news of everyone": func(_ *Client, told gate.Sink) { told.StaleAll() },
+		"news again":       func(_ *Client, told gate.Sink) { told.Live(true); told.Live(false); told.Live(true) },
 	} {
 		c, _ := atEdge(t, says(200, edgeSet))
 		c.edge = strings.TrimSuffix(c.endpoint, "/graphql")
-		happens(c, edgeSink{&heard{}, c})
+		happens(c, &edgeSink{Sink: &heard{}, client: c})
 		if set, err := c.Entitlements(ctx, acme); err != nil || set.Denied == "" {
 			t.Errorf("read from the edge after %s: %+v, %v", name, set, err)
 		}
@@ -79,6 +80,15 @@ func TestWhatTheEdgeMayNotKnowIsReadFromTheAPI(t *testing.T) {
 		if set, err := c.Entitlements(ctx, acme); err != nil || set.Denied != "" {
 			t.Errorf("not read from the edge a minute after %s: %+v, %v", name, set, err)
 		}
+	}
+}
+
+func TestTheFirstNewsDontKeepReadsFromTheEdge(t *testing.T) {
+	c, _ := atEdge(t, says(200, edgeSet))
+	c.edge = strings.TrimSuffix(c.endpoint, "/graphql")
+	(&edgeSink{Sink: &heard{}, client: c}).Live(true)
+	if set, err := c.Entitlements(context.Background(), acme); err != nil || set.Denied != "" {
+		t.Errorf("read from the API: %+v, %v", set, err)
 	}
 }
 

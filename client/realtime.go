@@ -74,7 +74,7 @@ func (c *Client) Watch(ctx context.Context, sink gate.Sink) error {
 		return nil
 	}
 	if c.edge != "" {
-		sink = edgeSink{sink, c}
+		sink = &edgeSink{Sink: sink, client: c}
 	}
 	c.news.watches.Add(1)
 	defer c.news.watches.Add(-1)
