@@ -31,7 +31,7 @@ func TestNewsKeepFreshLonger(t *testing.T) {
 
 func TestALoadFromBeforeTheNewsIsNotFresh(t *testing.T) {
 	weather(t, func(f *forecast) {
-		f.release = make(chan struct{})
+		f.holdBack()
 		go f.check("c")
 		synctest.Wait()
 		f.gate.StaleAll()
@@ -52,7 +52,7 @@ func TestReplaceIsFeltAtOnce(t *testing.T) {
 		}
 		// A load that began before the news does not undo it.
 		time.Sleep(2 * time.Minute)
-		f.release = make(chan struct{})
+		f.holdBack()
 		f.check("c")
 		synctest.Wait()
 		f.gate.Replace(c, features(metered("f", 5, 30)))
@@ -82,7 +82,7 @@ func TestNewsOfOthersCostNoMemory(t *testing.T) {
 
 func TestAColdLoadFromBeforeTheNewsIsNotKept(t *testing.T) {
 	weather(t, func(f *forecast) {
-		f.release = make(chan struct{})
+		f.holdBack()
 		go f.check("c")
 		synctest.Wait()
 		f.gate.Replace(Customer{ID: "c"}, features(metered("f", 0, 50)))
