@@ -115,6 +115,8 @@ type wallet struct {
 	// periodEnd is when recurring credits come anew, zero without such.
 	periodEnd time.Time
 	changesAt time.Time
+	// setUpdatedAt is when the set that the wallet belongs to last changed.
+	setUpdatedAt time.Time
 }
 
 // creditTerms are what the subscriptions of a moment say of a currency.
@@ -163,7 +165,7 @@ func (w *world) wallet(c *customer, resource string, cur *currency, t time.Time)
 	if !found {
 		return nil
 	}
-	out.changesAt = earliest(out.periodEnd, c.nextChange(resource, t))
+	out.changesAt, out.setUpdatedAt = earliest(out.periodEnd, c.nextChange(resource, t)), w.setUpdatedAt(c, resource, t)
 	for _, g := range c.purse.grants {
 		for _, at := range []time.Time{g.effective, g.ends()} {
 			if g.currency == cur && g.resource == resource && g.voidedAt.IsZero() && at.After(t) {

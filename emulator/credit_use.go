@@ -144,7 +144,7 @@ func (w *world) grantCredits(c *customer, g *creditGrant, now time.Time) error {
 		w.settleOverdrafts(c, g, now)
 	}
 	w.creditsChanged(c, g.resource, g.currency.ID, "credit.granted")
-	w.entitlementsChanged(c, g.resource, "CREDIT_GRANTED")
+	w.entitlementsChanged(c, g.resource, "CREDIT_GRANTED", now)
 	return nil
 }
 
@@ -180,7 +180,7 @@ func (w *world) voidGrant(id string, now time.Time) (*customer, *creditGrant, er
 			c.purse.note(g, "CREDITS_VOIDED", now, g.left(), "", "")
 			c.purse.updatedAt[walletKey{g.resource, g.currency.ID}] = w.stamp(now)
 			w.creditsChanged(c, g.resource, g.currency.ID, "credit.voided")
-			w.entitlementsChanged(c, g.resource, "CREDIT_VOIDED")
+			w.entitlementsChanged(c, g.resource, "CREDIT_VOIDED", now)
 			return c, g, nil
 		}
 	}

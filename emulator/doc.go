@@ -34,6 +34,19 @@
 // A fault is what [Fault] says, in camel case, the latency as "2s", retryAfter in
 // seconds.
 //
+// # Official clients
+//
+// Stigg's SDKs for Node and for JavaScript get the address of the server as baseUri and
+// as baseEdgeUri: with a local baseUri alone they look for the edge at port 3060. Pages
+// of any origin may ask, though not below /_emulator/. The schema is that of the
+// newest clients. What an older one asks for beyond it, as those for Node before
+// version 3 do with coupons, is refused with GRAPHQL_VALIDATION_FAILED and the name
+// of the field.
+//
+// A paywall has the plans of the catalog, the same in every country, and no
+// configuration of widgets. Customers are imported without any billing to import them
+// from.
+//
 // # Real time
 //
 // A websocket of the subprotocol graphql-transport-ws at /graphql serves every field of
@@ -92,8 +105,8 @@
 //
 // Root fields of the schema that it does not model answer a GraphQL error with
 // the code UnsupportedParameter, never a silent null. There is no billing:
-// paid plans are provisioned at once, invoices and checkouts do not exist, and a
-// grant of credits of the type PAID is in force without a payment.
+// paid plans are provisioned at once, coupons, estimates, invoices and checkouts do
+// not exist, and a grant of credits of the type PAID is in force without a payment.
 // It keeps every measurement, event and idempotency key in memory for as long
 // as it lives: it is a test double, not a server to leave running for months.
 package emulator

@@ -3,6 +3,7 @@ package emulator
 import (
 	_ "embed"
 	"net/http"
+	"net/url"
 )
 
 // edgeDocuments holds the operations that the edge's answers are made of: the
@@ -15,18 +16,38 @@ var edgeDocuments string
 const (
 	edgeState         = "edge.entitlements-state"
 	edgeEntitlements  = "edge.entitlements"
+	edgeSubscriptions = "edge.subscriptions"
+	edgePaywall       = "edge.paywall"
 	edgeConfiguration = "edge.sdk-configuration"
 )
+
+// edgeRead is one of Stigg's cached reads.
+type edgeRead struct {
+	name string
+	// operation of the document, with the variables that a request gives it.
+	operation string
+	variables func(r *http.Request) map[string]any
+}
 
 // routeEdge serves Stigg's cached reads. ServeMux splits the path before it
 // unescapes it, so that an id with an escaped slash stays one segment.
 func (e *Emulator) routeEdge(mux *http.ServeMux) {
-	mux.HandleFunc("/v1/c/{customer}/entitlements-state.json", e.edge(edgeState, "State"))
-	mux.HandleFunc("/v1/c/{customer}/entitlements.json", e.edge(edgeEntitlements, "Entitlements"))
-	mux.HandleFunc("/v1/config/server-sdk-configuration.json", e.edge(edgeConfiguration, "Configuration"))
+	paywall := edgeRead{edgePaywall, "Paywall", paywallWanted}
+	configuration := edgeRead{edgeConfiguration, "Configuration", func(*http.Request) map[string]any { return nil }}
+	for path, read := range map[string]edgeRead{
+		"/v1/c/{customer}/entitlements-state.json": {edgeState, "State", entitlementsWanted},
+		"/v1/c/{customer}/entitlements.json":       {edgeEntitlements, "Entitlements", entitlementsWanted},
+		"/v1/c/{customer}/subscriptions.json":      {edgeSubscriptions, "Subscriptions", subscriptionsWanted},
+		"/v1/paywall.json":                         paywall,
+		"/v1/p/{product}/paywall.json":             paywall,
+		"/v1/config/server-sdk-configuration.json": configuration,
+		"/v1/config/client-sdk-configuration.json": configuration,
+	} {
+		mux.Handle(path, openToPages(e.edge(read)))
+	}
 }
 
-func (e *Emulator) edge(name, operation string) http.HandlerFunc {
+func (e *Emulator) edge(read edgeRead) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			w.Header().Set("Allow", "GET, HEAD")
@@ -37,14 +58,40 @@ func (e *Emulator) edge(name, operation string) http.HandlerFunc {
 			e.write(w, e.unauthenticated())
 			return
 		}
-		req := graphRequest{Query: edgeDocuments, OperationName: operation}
-		if id := r.PathValue("customer"); id != "" {
-			query := map[string]any{"customerId": id}
-			if resource := r.URL.Query().Get("resourceId"); resource != "" {
-				query["resourceId"] = resource
-			}
-			req.Variables = map[string]any{"query": query}
-		}
-		e.serve(w, r, req, name)
+		e.serve(w, r, graphRequest{Query: edgeDocuments, OperationName: read.operation, Variables: read.variables(r)}, read.name)
 	}
+}
+
+func entitlementsWanted(r *http.Request) map[string]any {
+	return map[string]any{"query": ofCustomer(r, r.URL.Query())}
+}
+
+func subscriptionsWanted(r *http.Request) map[string]any {
+	asked := r.URL.Query()
+	in := ofCustomer(r, asked)
+	var ids []any
+	for _, id := range asked["resourceIds"] {
+		ids = append(ids, id)
+	}
+	if len(ids) > 0 {
+		in["resourceIds"] = ids
+	}
+	return map[string]any{"input": in}
+}
+
+func ofCustomer(r *http.Request, asked url.Values) map[string]any {
+	in := map[string]any{"customerId": r.PathValue("customer")}
+	if resource := asked.Get("resourceId"); resource != "" {
+		in["resourceId"] = resource
+	}
+	return in
+}
+
+// paywallWanted leaves out the country and what is hidden: they change no paywall.
+func paywallWanted(r *http.Request) map[string]any {
+	in := map[string]any{}
+	if id := r.PathValue("product"); id != "" {
+		in["productId"] = id
+	}
+	return map[string]any{"input": in}
 }

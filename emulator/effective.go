@@ -20,6 +20,8 @@ type entitlement struct {
 	displayName *string
 	// rate is what a unit costs in credits, nil for a feature that costs none.
 	rate *creditRate
+	// updatedAt is when the set that it is in last changed.
+	updatedAt time.Time
 
 	// What follows is read at one moment, for metered features only.
 	usage     float64
@@ -65,11 +67,11 @@ func (w *world) state(customerID, resourceID string, now time.Time) ([]*entitlem
 	}
 	sets = append(sets, c.promoted(sets, now))
 	var all []*entitlement
-	next := c.nextChange(resourceID, now)
+	next, updatedAt := c.nextChange(resourceID, now), w.setUpdatedAt(c, resourceID, now)
 	for _, f := range w.catalog.Features {
 		if e := mostGenerous(f, sets); e != nil {
 			c.measure(e, resourceID, now)
-			e.changesAt = earliest(next, e.period.end)
+			e.changesAt, e.updatedAt = earliest(next, e.period.end), updatedAt
 			w.price(c, e, resourceID, now)
 			all = append(all, e)
 		}
@@ -247,20 +249,39 @@ func moreGenerous(a, b *entitlement) *entitlement {
 // subscription or a promotion begins or ends. Zero for never.
 func (c *customer) nextChange(resourceID string, now time.Time) time.Time {
 	var next time.Time
-	consider := func(t time.Time) {
+	for _, t := range c.turns(resourceID) {
 		if t.After(now) {
 			next = earliest(next, t)
 		}
 	}
+	return next
+}
+
+// setUpdatedAt gives when a set last changed: it was changed, or a subscription or
+// a promotion began or ended, or a package was published with other values. Usage
+// changes no set.
+func (w *world) setUpdatedAt(c *customer, resourceID string, now time.Time) time.Time {
+	last := laterOf(c.changedAt[resourceID], w.publishedAt)
+	for _, t := range c.turns(resourceID) {
+		if !t.After(now) {
+			last = laterOf(last, t)
+		}
+	}
+	return last
+}
+
+// turns gives the times, past and to come, at which the set changes by itself; zero
+// stands for never.
+func (c *customer) turns(resourceID string) []time.Time {
+	var all []time.Time
 	for _, s := range c.subscriptions {
-		if s.resource == resourceID && !s.over(now) {
-			consider(s.start)
-			consider(s.stops())
+		stops := s.stops()
+		if s.resource == resourceID && (stops.IsZero() || s.start.Before(stops)) {
+			all = append(all, s.start, stops)
 		}
 	}
 	for _, p := range c.promotions {
-		consider(p.start)
-		consider(p.end)
+		all = append(all, p.start, p.end)
 	}
-	return next
+	return all
 }

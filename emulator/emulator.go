@@ -256,8 +256,8 @@ func (e *Emulator) CreditUses() []CreditUse {
 
 // Requests counts what was executed since the start: each root field by its
 // name, once for every time an operation had it, and the edge reads as
-// edge.entitlements-state, edge.entitlements and edge.sdk-configuration.
-// Requests that were refused before execution are not counted.
+// edge.entitlements-state, edge.entitlements, edge.subscriptions, edge.paywall and
+// edge.sdk-configuration. Requests that were refused before execution are not counted.
 func (e *Emulator) Requests() map[string]int {
 	e.mu.Lock()
 	defer e.mu.Unlock()

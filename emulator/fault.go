@@ -25,8 +25,9 @@ import (
 type Fault struct {
 	// Operation is the root field of the request's operation, such as
 	// reportUsageBulk, whatever its alias; or edge.entitlements-state,
-	// edge.entitlements or edge.sdk-configuration. Empty is every request, but for
-	// the operator's own below /_emulator/ and for sockets, which have a SocketFault.
+	// edge.entitlements, edge.subscriptions, edge.paywall or edge.sdk-configuration.
+	// Empty is every request, but for the operator's own below /_emulator/ and for
+	// sockets, which have a SocketFault.
 	Operation string
 	// CustomerID, FeatureID and IdempotencyKey narrow it down to requests that
 	// have an argument with these values.
@@ -228,7 +229,7 @@ func (f Fault) checkParts() error {
 
 func (e *Emulator) isOperation(name string) bool {
 	switch name {
-	case "", edgeState, edgeEntitlements, edgeConfiguration:
+	case "", edgeState, edgeEntitlements, edgeSubscriptions, edgePaywall, edgeConfiguration:
 		return true
 	}
 	return e.schema.Query.Fields.ForName(name) != nil || e.schema.Mutation.Fields.ForName(name) != nil

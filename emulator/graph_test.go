@@ -46,7 +46,7 @@ func TestAFieldThatIsNotModelledSaysSo(t *testing.T) {
 	e := newTest(t)
 	for _, c := range []struct{ name, query, data string }{
 		{"that may not be null", `{ creditUsage(input: {customerId: "c"}) { series { featureId } } sdkConfiguration { sentryDsn } }`, "null"},
-		{"that may be null", `mutation { importCustomersBulk(input: {customers: []}) }`, `{"importCustomersBulk":null}`},
+		{"that may be null", `mutation { importSubscriptionsBulk(input: {subscriptions: []}) }`, `{"importSubscriptionsBulk":null}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a := ask(t, e, c.query, nil)

@@ -17,7 +17,7 @@ const maxBody = 8 << 20
 
 func (e *Emulator) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("/graphql", e.serveGraphQL)
+	mux.Handle("/graphql", openToPages(http.HandlerFunc(e.serveGraphQL)))
 	e.routeEdge(mux)
 	e.routeOperator(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {

@@ -39,7 +39,7 @@ func (w *world) add(s *subscription) {
 	c.subscriptions = append(c.subscriptions, s)
 	c.seeResource(s.resource, s.createdAt)
 	w.subscriptionChanged(s, "subscription.created")
-	w.entitlementsChanged(c, s.resource, "SUBSCRIPTION_CREATED")
+	w.entitlementsChanged(c, s.resource, "SUBSCRIPTION_CREATED", s.createdAt)
 }
 
 func (w *world) samePlanOnTrial(s *subscription) bool {
@@ -102,7 +102,7 @@ func (w *world) update(id string, ch change, now time.Time) (*subscription, erro
 	}
 	*s = next
 	w.subscriptionChanged(s, "subscription.updated")
-	w.entitlementsChanged(s.customer, s.resource, "SUBSCRIPTION_UPDATED")
+	w.entitlementsChanged(s.customer, s.resource, "SUBSCRIPTION_UPDATED", now)
 	return s, nil
 }
 
@@ -137,7 +137,7 @@ func (w *world) cancel(id, when string, date time.Time, revoke bool, now time.Ti
 	}
 	s.cancelledAt, s.revoked = now, revoke
 	w.subscriptionChanged(s, "subscription.canceled")
-	w.entitlementsChanged(s.customer, s.resource, "SUBSCRIPTION_CANCELED")
+	w.entitlementsChanged(s.customer, s.resource, "SUBSCRIPTION_CANCELED", now)
 	return s, nil
 }
 

@@ -70,18 +70,26 @@ func (r *newsroom) take() []news {
 	return all
 }
 
-// entitlementsChanged tells of the set of one resource, "" for the customer's level.
-func (w *world) entitlementsChanged(c *customer, resource, cause string) {
+// tellEntitlements tells of the set of one resource, "" for the customer's level.
+func (w *world) tellEntitlements(c *customer, resource, cause string) {
 	w.news.add(news{kind: newsEntitlements, customer: c.id, resource: resource, cause: cause})
 }
 
-// allEntitlementsChanged tells of every set that the customer has.
-func (w *world) allEntitlementsChanged(c *customer, cause string) {
-	w.entitlementsChanged(c, "", cause)
-	for _, resource := range sortedKeys(c.resources) {
-		w.entitlementsChanged(c, resource, cause)
+// entitlementsChanged is for what changes a set otherwise than by the passing of time.
+func (w *world) entitlementsChanged(c *customer, resource, cause string, now time.Time) {
+	c.changedAt[resource] = laterOf(c.changedAt[resource], now)
+	w.tellEntitlements(c, resource, cause)
+}
+
+// allEntitlementsChanged is [world.entitlementsChanged] for every set of the customer.
+func (w *world) allEntitlementsChanged(c *customer, cause string, now time.Time) {
+	for _, resource := range c.levels() {
+		w.entitlementsChanged(c, resource, cause, now)
 	}
 }
+
+// levels gives what the customer has a set for: "" for its own level, and its resources.
+func (c *customer) levels() []string { return append([]string{""}, sortedKeys(c.resources)...) }
 
 func (w *world) usageChanged(c *customer, resource, featureID string) {
 	w.news.add(news{kind: newsUsage, customer: c.id, resource: resource, feature: featureID})
@@ -142,11 +150,13 @@ func (w *world) passed(from, to time.Time) {
 	for _, id := range sortedKeys(w.customers) {
 		c := w.customers[id]
 		if slices.ContainsFunc(c.promotions, func(p *promotion) bool { return crossed(p.start) || crossed(p.end) }) {
-			w.allEntitlementsChanged(c, "PROMOTIONAL_ENTITLEMENT_EXPIRED")
+			for _, resource := range c.levels() {
+				w.tellEntitlements(c, resource, "PROMOTIONAL_ENTITLEMENT_EXPIRED")
+			}
 		}
 		for _, s := range c.subscriptions {
 			if crossed(s.start) || crossed(s.stops()) {
-				w.entitlementsChanged(c, s.resource, "SUBSCRIPTION_EXPIRED")
+				w.tellEntitlements(c, s.resource, "SUBSCRIPTION_EXPIRED")
 			}
 		}
 	}

@@ -56,7 +56,7 @@ func (w *world) promote(c *customer, p *promotion, customEnd, now time.Time) err
 	c.dropPromotion(p.feature)
 	c.promotions = append(c.promotions, p)
 	w.promotionChanged(c, p, kind)
-	w.allEntitlementsChanged(c, "PROMOTIONAL_ENTITLEMENT_GRANTED")
+	w.allEntitlementsChanged(c, "PROMOTIONAL_ENTITLEMENT_GRANTED", now)
 	return nil
 }
 
@@ -81,7 +81,7 @@ func (w *world) revoke(c *customer, f *feature, now time.Time) (*promotion, erro
 			c.dropPromotion(f)
 			p.end, p.updatedAt = now, now
 			w.promotionChanged(c, p, "promotional_entitlement.revoked")
-			w.allEntitlementsChanged(c, "PROMOTIONAL_ENTITLEMENT_REVOKED")
+			w.allEntitlementsChanged(c, "PROMOTIONAL_ENTITLEMENT_REVOKED", now)
 			return p, nil
 		}
 	}

@@ -1,6 +1,9 @@
 package emulator
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // Publish publishes a plan or an add-on of the catalog anew, under the next version
 // number, which packagePublished tells to every subscriber. migration is
@@ -11,11 +14,10 @@ import "slices"
 func (e *Emulator) Publish(packageID, migration string, grants ...Grant) error {
 	e.mu.Lock()
 	defer e.unlock()
-	e.present()
-	return e.world.publish(packageID, migration, grants)
+	return e.world.publish(packageID, migration, grants, e.present())
 }
 
-func (w *world) publish(packageID, migration string, grants []Grant) error {
+func (w *world) publish(packageID, migration string, grants []Grant, now time.Time) error {
 	if migration == "" {
 		migration = "NEW_CUSTOMERS"
 	}
@@ -50,6 +52,9 @@ func (w *world) publish(packageID, migration string, grants []Grant) error {
 		next[i] = made
 	}
 	p.Entitlements = next
+	if len(grants) > 0 {
+		w.publishedAt = now
+	}
 	p.Version++
 	w.news.add(news{kind: newsPackage, packageID: packageID, audience: migration, cause: kind})
 	return nil

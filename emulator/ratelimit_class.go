@@ -10,10 +10,10 @@ import (
 // schema cost nothing.
 func tollsOf(p *prepared) []toll {
 	if p.edge != "" {
-		if p.edge == edgeConfiguration {
-			return []toll{{class: RateObjects, n: 1}}
+		if p.edge == edgeState || p.edge == edgeEntitlements {
+			return []toll{{class: RateReads, n: 1}}
 		}
-		return []toll{{class: RateReads, n: 1}}
+		return []toll{{class: RateObjects, n: 1}}
 	}
 	var out []toll
 	add := func(class RateClass, key string) {

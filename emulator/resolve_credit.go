@@ -85,6 +85,7 @@ func (v view) wallet(wa *wallet) obj {
 		"__typename": "CreditEntitlement", "isGranted": decided.granted, "accessDeniedReason": text(decided.reason),
 		"currency": showCurrency(wa.currency), "currentUsage": wa.used, "usageLimit": wa.limit, "hasSoftLimit": wa.soft,
 		"usagePeriodEnd": wa.periodEnd, "usageUpdatedAt": wa.updatedAt, "validUntil": wa.changesAt,
+		"entitlementUpdatedAt": wa.setUpdatedAt,
 	}
 }
 

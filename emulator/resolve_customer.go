@@ -17,17 +17,11 @@ func (v view) getCustomer(args input) (any, error) {
 // is active at the same level, so that provisioning twice changes nothing.
 func (v view) provisionCustomer(args input) (any, error) {
 	in := args.object("input")
-	id := in.str("customerId")
-	if id == "" {
-		id = in.str("refId")
-	}
-	if id == "" {
-		id = "customer-" + v.w.nextID("customer")[:8]
+	id := v.newCustomerID(in)
+	if err := v.w.checkNewcomer(id); err != nil {
+		return nil, err
 	}
 	c, known := v.w.customers[id]
-	if known && c.archived() {
-		return nil, refuse(CodeEntityIsArchived, "customer %q is archived", id)
-	}
 	if !known {
 		var err error
 		if c, err = v.w.addCustomer(id, v.now); err != nil {
@@ -54,6 +48,78 @@ func (v view) provisionCustomer(args input) (any, error) {
 	}
 	shown["subscriptionDecisionStrategy"], shown["subscriptionStrategyDecision"] = strategy, strategy
 	return v.withEntitlements(shown, c, resource), nil
+}
+
+// newCustomerID gives the id that was chosen for a customer, or makes one.
+func (v view) newCustomerID(in input) string {
+	if id := chosenCustomerID(in); id != "" {
+		return id
+	}
+	return "customer-" + v.w.nextID("customer")[:8]
+}
+
+// chosenCustomerID reads an id from where newer clients put it, or older ones.
+func chosenCustomerID(in input) string {
+	if id := in.str("customerId"); id != "" {
+		return id
+	}
+	return in.str("refId")
+}
+
+func (v view) updateCustomer(args input) (any, error) {
+	in := args.object("input")
+	id := chosenCustomerID(in)
+	if id == "" {
+		return nil, refuse(CodeBadUserInput, "updateOneCustomer needs a customerId")
+	}
+	c, err := v.w.liveCustomer(id)
+	if err != nil {
+		return nil, err
+	}
+	v.describe(c, in)
+	v.w.customerChanged(c, "customer.updated")
+	return v.customer(c), nil
+}
+
+func (v view) importCustomer(args input) (any, error) {
+	all, err := v.importAll([]input{args.object("input")})
+	if err != nil {
+		return nil, err
+	}
+	return v.customer(all[0]), nil
+}
+
+// importCustomers answers null: the mutation has no result.
+func (v view) importCustomers(args input) (any, error) {
+	_, err := v.importAll(args.object("input").objects("customers"))
+	return nil, err
+}
+
+// importAll makes customers, or changes those that are there: all of them or none.
+func (v view) importAll(inputs []input) ([]*customer, error) {
+	ids := make([]string, len(inputs))
+	for i, in := range inputs {
+		ids[i] = v.newCustomerID(in)
+		if err := v.w.checkNewcomer(ids[i]); err != nil {
+			return nil, err
+		}
+	}
+	all := make([]*customer, len(inputs))
+	for i, in := range inputs {
+		c, known := v.w.customers[ids[i]]
+		if !known {
+			var err error
+			if c, err = v.w.addCustomer(ids[i], v.now); err != nil {
+				return nil, err
+			}
+		}
+		v.describe(c, in)
+		if known {
+			v.w.customerChanged(c, "customer.updated")
+		}
+		all[i] = c
+	}
+	return all, nil
 }
 
 // firstSubscription makes the subscription of a provisioned customer, nil if

@@ -2,21 +2,23 @@ package emulator
 
 import "slices"
 
-// getActiveSubscriptions lists the active subscriptions of the resources that
-// are named, of the whole customer if none is.
+// getActiveSubscriptions lists the active subscriptions of the resources that are
+// named, of the customer's own level if none is. A single resource must be there, one
+// of several need not, as Stigg's clients document it.
 func (v view) getActiveSubscriptions(args input) (any, error) {
 	in := args.object("input")
 	c, err := v.w.liveCustomer(in.str("customerId"))
 	if err != nil {
 		return nil, err
 	}
-	wanted := in.strs("resourceIds")
-	if id := in.str("resourceId"); id != "" {
-		wanted = append(wanted, id)
+	wanted, single := in.strs("resourceIds"), in.str("resourceId")
+	if !c.knows(single) {
+		return nil, refuse(CodeResourceNotFound, "customer %q has no resource %q", c.id, single)
 	}
-	active := c.activeSubscriptions(v.now, func(r string) bool {
-		return len(wanted) == 0 || slices.Contains(wanted, r)
-	})
+	if single != "" || len(wanted) == 0 {
+		wanted = append(wanted, single)
+	}
+	active := c.activeSubscriptions(v.now, func(r string) bool { return slices.Contains(wanted, r) })
 	return listOf(active, v.subscription), nil
 }
 
@@ -117,6 +119,28 @@ func atOnce(in input) error {
 		return refuse(CodeUnsupported, "the emulator does not model scheduleStrategy %s", s)
 	}
 	return nil
+}
+
+// createSubscription is the older way to provision, with the subscription alone as
+// its answer.
+func (v view) createSubscription(args input) (any, error) {
+	in := args.object("subscription")
+	c, err := v.w.liveCustomer(in.str("customerId"))
+	if err != nil {
+		return nil, err
+	}
+	if err := atOnce(in); err != nil {
+		return nil, err
+	}
+	o := orderOf(in)
+	if o.end.IsZero() {
+		o.end = in.time("endDate")
+	}
+	s, err := v.w.provision(c, o, v.now)
+	if err != nil {
+		return nil, err
+	}
+	return v.subscription(s), nil
 }
 
 func (v view) updateSubscription(args input) (any, error) {

@@ -68,7 +68,8 @@ func (s *socket) greet(m heardFrame) {
 		}
 	}
 	if !s.e.isKey(key) {
-		s.bye(codeRefusedKey, "Unauthorized")
+		// The official clients try for ever after any other reason.
+		s.bye(codeRefusedKey, "Invalid API key")
 		return
 	}
 	s.e.sockets.mu.Lock()

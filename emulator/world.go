@@ -23,6 +23,7 @@ type world struct {
 	pending       []pending
 	eventKeys     map[eventKey]bool
 	lastStamp     time.Time
+	publishedAt   time.Time
 	serial        int
 	news          newsroom
 }
@@ -35,11 +36,13 @@ type customer struct {
 	createdAt, updatedAt time.Time
 	archivedAt           time.Time
 	resources            map[string]time.Time
-	subscriptions        []*subscription
-	promotions           []*promotion
-	counters             map[counterKey]*counter
-	acks                 map[ackKey]usageAck
-	purse                purse
+	// changedAt is when each resource's set was last changed from outside.
+	changedAt     map[string]time.Time
+	subscriptions []*subscription
+	promotions    []*promotion
+	counters      map[counterKey]*counter
+	acks          map[ackKey]usageAck
+	purse         purse
 }
 
 func newWorld(c *catalog) *world {
@@ -57,9 +60,28 @@ var (
 	resourceIDPattern = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_|.-]{0,254}$`)
 )
 
-func (w *world) addCustomer(id string, now time.Time) (*customer, error) {
+func checkCustomerID(id string) error {
 	if !customerIDPattern.MatchString(id) {
-		return nil, refuse(CodeBadUserInput, "customer id %q is not a valid id", id)
+		return refuse(CodeBadUserInput, "customer id %q is not a valid id", id)
+	}
+	return nil
+}
+
+// checkNewcomer says whether a customer of this id can be made, or changed if it is
+// there already.
+func (w *world) checkNewcomer(id string) error {
+	if err := checkCustomerID(id); err != nil {
+		return err
+	}
+	if c := w.customers[id]; c != nil && c.archived() {
+		return refuse(CodeEntityIsArchived, "customer %q is archived", id)
+	}
+	return nil
+}
+
+func (w *world) addCustomer(id string, now time.Time) (*customer, error) {
+	if err := checkCustomerID(id); err != nil {
+		return nil, err
 	}
 	if w.customers[id] != nil {
 		return nil, refuse(CodeDuplicatedEntity, "customer %q exists already", id)
@@ -67,13 +89,14 @@ func (w *world) addCustomer(id string, now time.Time) (*customer, error) {
 	c := &customer{
 		id: id, createdAt: now, updatedAt: now,
 		resources: map[string]time.Time{},
+		changedAt: map[string]time.Time{},
 		counters:  map[counterKey]*counter{},
 		acks:      map[ackKey]usageAck{},
 		purse:     purse{acks: map[creditKey]creditAck{}, updatedAt: map[walletKey]time.Time{}},
 	}
 	w.customers[id] = c
 	w.customerChanged(c, "customer.created")
-	w.entitlementsChanged(c, "", "CUSTOMER_CREATED")
+	w.entitlementsChanged(c, "", "CUSTOMER_CREATED", now)
 	return c, nil
 }
 
@@ -129,7 +152,7 @@ func (w *world) archive(id string, now time.Time) (*customer, error) {
 		}
 	}
 	w.customerChanged(c, "customer.deleted")
-	w.allEntitlementsChanged(c, "CUSTOMER_ARCHIVED")
+	w.allEntitlementsChanged(c, "CUSTOMER_ARCHIVED", now)
 	return c, nil
 }
 
@@ -142,7 +165,7 @@ func (w *world) unarchive(id string, now time.Time) (*customer, error) {
 	}
 	c.archivedAt, c.updatedAt = time.Time{}, now
 	w.customerChanged(c, "customer.updated")
-	w.allEntitlementsChanged(c, "CUSTOMER_UNARCHIVED")
+	w.allEntitlementsChanged(c, "CUSTOMER_UNARCHIVED", now)
 	return c, nil
 }
 

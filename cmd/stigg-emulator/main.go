@@ -113,6 +113,7 @@ func greet(w io.Writer, url, key, demo string) {
 	fmt.Fprintf(w, `Stigg emulator
   GraphQL   %[1]s/graphql  (a websocket of graphql-transport-ws for real time)
   edge      %[1]s/v1/c/{customerId}/entitlements-state.json
+  SDKs      baseUri and baseEdgeUri %[1]s
   operator  %[1]s/_emulator/usage  (also events, credits, requests, faults, sockets, packages,
             limits, webhooks, clock, health)
 
