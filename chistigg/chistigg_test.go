@@ -1,9 +1,7 @@
 package chistigg_test
 
 import (
-	"context"
 	"net/http"
-	"net/http/httptest"
 	"path"
 	"strings"
 	"testing"
@@ -15,6 +13,7 @@ import (
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/chistigg"
 	"github.com/stiggate/gate/gatetest"
+	"github.com/stiggate/gate/internal/stubstigg"
 )
 
 func register(router chi.Router, r gatetest.Route) {
@@ -127,29 +126,10 @@ func TestAdapter(t *testing.T) {
 	})
 }
 
-// source is a Stigg where nobody's plan has anything.
-type source struct{}
-
-func (source) Entitlements(context.Context, gate.Customer) (gate.EntitlementSet, error) {
-	return gate.EntitlementSet{}, nil
-}
-
+// newGate returns a gate over a Stigg where nobody's plan has anything.
 func newGate(t *testing.T) *gate.Gate {
 	t.Helper()
-	g, err := gate.New(source{}, gate.FromTrustedHeader("X-Customer-ID", ""), gate.WithDecisionDeadline(time.Minute))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = g.Close(t.Context()) })
-	return g
-}
-
-func get(h http.Handler, target string) int {
-	w := httptest.NewRecorder()
-	r := httptest.NewRequest(http.MethodGet, target, nil)
-	r.Header.Set("X-Customer-ID", "payer")
-	h.ServeHTTP(w, r)
-	return w.Code
+	return stubstigg.New().Gate(t)
 }
 
 func TestTablesReachThroughGroupsAndMounts(t *testing.T) {
@@ -228,12 +208,9 @@ func TestNothingOpensAGuardedRoute(t *testing.T) {
 			{"a table in a mount behind StripSlashes", outer, "GET", "/v1/off/", 403},
 		}
 		for _, tt := range tests {
-			r := httptest.NewRequest(tt.method, "/", nil)
+			r := stubstigg.Request(tt.method, "/")
 			r.URL.Path = tt.target
-			r.Header.Set("X-Customer-ID", "payer")
-			w := httptest.NewRecorder()
-			tt.router.ServeHTTP(w, r)
-			if w.Code != tt.want {
+			if w := stubstigg.Serve(tt.router, r); w.Code != tt.want {
 				t.Errorf("%s, rest %d: got %d, want %d", tt.name, rest, w.Code, tt.want)
 			}
 		}

@@ -1,6 +1,7 @@
 package chistigg_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 
@@ -8,7 +9,17 @@ import (
 
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/chistigg"
+	"github.com/stiggate/gate/internal/stubstigg"
 )
+
+// source is a Stigg where nobody's plan has anything.
+type source struct{}
+
+func (source) Entitlements(context.Context, gate.Customer) (gate.EntitlementSet, error) {
+	return gate.EntitlementSet{}, nil
+}
+
+func get(h http.Handler, target string) int { return stubstigg.Send(h, http.MethodGet, target).Code }
 
 func ExampleRequire() {
 	g, err := gate.New(source{}, gate.FromTrustedHeader("X-Customer-ID", "")) // an app uses client.New

@@ -105,23 +105,15 @@ func weathers() []struct {
 // again by itself, with every unit counted once.
 func TestChaos(t *testing.T) {
 	w := weathers()
-	stigg, err := emulator.Start("127.0.0.1:0", emulator.WithCatalog(bytes.NewReader(catalog(t, known+newEach*len(w)))))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = stigg.Close() }()
 	calls := &calls{}
-	source, err := client.New(emulator.DefaultKey, client.WithEndpoint(stigg.URL()), client.WithHTTPClient(&http.Client{Transport: calls}),
-		client.WithTimeout(2*time.Second), client.WithPing(200*time.Millisecond, 200*time.Millisecond), client.WithReconnect(500*time.Millisecond))
-	if err != nil {
-		t.Fatal(err)
-	}
 	var log bytes.Buffer
-	g, err := gate.New(source, gate.FromTrustedHeader("X-Customer-ID", ""), gate.WithDecisionDeadline(deadline),
-		gate.WithTTL(2*time.Second), gate.WithLiveTTL(3*time.Second), gate.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
-	if err != nil {
-		t.Fatal(err)
-	}
+	stigg, g := gated{
+		stigg: []emulator.Option{emulator.WithCatalog(bytes.NewReader(catalog(t, known+newEach*len(w))))},
+		client: []client.Option{client.WithHTTPClient(&http.Client{Transport: calls}), client.WithTimeout(2 * time.Second),
+			client.WithPing(200*time.Millisecond, 200*time.Millisecond), client.WithReconnect(500 * time.Millisecond)},
+		gate: []gate.Option{gate.WithDecisionDeadline(deadline), gate.WithTTL(2 * time.Second), gate.WithLiveTTL(3 * time.Second),
+			gate.WithLogger(slog.New(slog.NewTextHandler(&log, nil)))},
+	}.start(t)
 	storm := &storm{T: t, gate: g, server: httptest.NewServer(app(g)), promised: map[string]float64{}}
 	defer storm.server.Close()
 	storm.server.Client().Transport.(*http.Transport).MaxIdleConnsPerHost = 32

@@ -3,7 +3,6 @@ package drill
 import (
 	"context"
 	"net/http/httptest"
-	"slices"
 	"testing"
 	"time"
 
@@ -22,20 +21,7 @@ func BenchmarkOutage(b *testing.B) {
 		fault *emulator.Fault
 	}{{"well", nil}, {"answers 503", &emulator.Fault{Status: 503}}, {"hangs", &emulator.Fault{Latency: time.Minute}}} {
 		b.Run(weather.name, func(b *testing.B) {
-			stigg, err := emulator.Start("127.0.0.1:0")
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer func() { _ = stigg.Close() }()
-			source, err := client.New(emulator.DefaultKey, client.WithEndpoint(stigg.URL()), client.WithoutRealtime())
-			if err != nil {
-				b.Fatal(err)
-			}
-			g, err := gate.New(source, gate.FromTrustedHeader("X-Customer-ID", ""), gate.WithTTL(time.Second))
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer func() { _ = g.Close(context.Background()) }()
+			stigg, g := gated{client: []client.Option{client.WithoutRealtime()}, gate: []gate.Option{gate.WithTTL(time.Second)}}.start(b)
 			ctx, cached, p := context.Background(), gate.Customer{ID: "customer-pro"}, gate.Feature("feature-02-campaigns")
 			for !g.Check(ctx, cached, p).Allowed {
 				time.Sleep(10 * time.Millisecond)
@@ -66,20 +52,10 @@ func BenchmarkOutage(b *testing.B) {
 // BenchmarkUpgradeByWebhook is the time from an upgrade in Stigg, made by somebody else, to
 // the first check that is let in by it, over a webhook alone.
 func BenchmarkUpgradeByWebhook(b *testing.B) {
-	stigg, err := emulator.Start("127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer func() { _ = stigg.Close() }()
-	source, err := client.New(emulator.DefaultKey, client.WithEndpoint(stigg.URL()), client.WithoutRealtime())
-	if err != nil {
-		b.Fatal(err)
-	}
-	g, err := gate.New(source, gate.FromTrustedHeader("X-Customer-ID", ""), gate.WithDecisionDeadline(time.Minute), gate.WithTTL(time.Hour))
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer func() { _ = g.Close(context.Background()) }()
+	stigg, g := gated{
+		client: []client.Option{client.WithoutRealtime()},
+		gate:   []gate.Option{gate.WithDecisionDeadline(time.Minute), gate.WithTTL(time.Hour)},
+	}.start(b)
 	hooks, err := webhook.New(g, []string{"a-secret-of-the-benchmark"})
 	if err != nil {
 		b.Fatal(err)
@@ -89,12 +65,5 @@ func BenchmarkUpgradeByWebhook(b *testing.B) {
 	if err := stigg.SetWebhook(server.URL, "a-secret-of-the-benchmark"); err != nil {
 		b.Fatal(err)
 	}
-	var took []time.Duration
-	for b.Loop() {
-		upgrade(b, g, stigg, "plan-revvenu-basic", false)
-		took = append(took, upgrade(b, g, stigg, "plan-revvenu-essentials", true))
-	}
-	slices.Sort(took)
-	b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "median-ms")
-	b.ReportMetric(float64(took[len(took)-1].Microseconds())/1000, "worst-ms")
+	upgrades(b, g, stigg)
 }

@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/stiggate/gate"
-	"github.com/stiggate/gate/client"
-	"github.com/stiggate/gate/emulator"
 	"github.com/stiggate/gate/nethttp"
 	"github.com/stiggate/gate/outbox"
 )
@@ -23,15 +21,6 @@ import (
 func BenchmarkPipeline(b *testing.B) {
 	for name, durable := range map[string]bool{"memory": false, "outbox": true} {
 		b.Run(name, func(b *testing.B) {
-			stigg, err := emulator.Start("127.0.0.1:0")
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer func() { _ = stigg.Close() }()
-			source, err := client.New(emulator.DefaultKey, client.WithEndpoint(stigg.URL()))
-			if err != nil {
-				b.Fatal(err)
-			}
 			options := []gate.Option{gate.WithQueue(1 << 30), gate.WithDecisionDeadline(time.Minute)}
 			if durable {
 				box, err := outbox.Open(b.TempDir())
@@ -40,10 +29,7 @@ func BenchmarkPipeline(b *testing.B) {
 				}
 				options = append(options, gate.WithOutbox(box))
 			}
-			g, err := gate.New(source, gate.FromTrustedHeader("X-Customer-ID", ""), options...)
-			if err != nil {
-				b.Fatal(err)
-			}
+			stigg, g := gated{gate: options}.start(b)
 			var settled atomic.Int64
 			h := nethttp.Require(g, gate.Feature("feature-02-campaigns").Uses(1e-6))(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { settled.Add(1) }))
 			b.SetParallelism(32)

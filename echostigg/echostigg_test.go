@@ -18,6 +18,7 @@ import (
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/echostigg"
 	"github.com/stiggate/gate/gatetest"
+	"github.com/stiggate/gate/internal/stubstigg"
 )
 
 var wildcard = regexp.MustCompile(`\{([^}]*)\}`)
@@ -213,7 +214,7 @@ func TestWhatCountsAsSuccess(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			g, s := newGate(t)
+			g, s := stubstigg.NewGate(t)
 			e := newEcho()
 			if tt.set != nil {
 				tt.set(e)
@@ -223,11 +224,11 @@ func TestWhatCountsAsSuccess(t *testing.T) {
 			e.Use(echostigg.Require(g, gate.Feature("many").Uses(1), tt.with...))
 			e.Use(tt.behind...)
 			e.POST("/", func(c echo.Context) error { calls++; return tt.handler(c) })
-			if w := serve(e, request("POST", "/")); w.Code != tt.status {
+			if w := stubstigg.Send(e, "POST", "/"); w.Code != tt.status {
 				t.Errorf("got %d, want %d", w.Code, tt.status)
 			}
-			if n := s.billed(t, g); n != tt.billed {
-				t.Errorf("%v reported, want %v; outcomes %+v", n, tt.billed, s.outcomes)
+			if n := s.Billed(t, g); n != tt.billed {
+				t.Errorf("%v reported, want %v; outcomes %+v", n, tt.billed, s.Outcomes())
 			}
 			if calls > 1 {
 				t.Errorf("the handler ran %d times", calls)
@@ -238,7 +239,7 @@ func TestWhatCountsAsSuccess(t *testing.T) {
 
 func TestTheErrorGoesOnUnchanged(t *testing.T) {
 	boom := errors.New("boom")
-	g, s := newGate(t)
+	g, s := stubstigg.NewGate(t)
 	e := newEcho()
 	var got error
 	var committed bool
@@ -250,17 +251,17 @@ func TestTheErrorGoesOnUnchanged(t *testing.T) {
 		}
 	}, echostigg.Require(g, gate.Feature("many").Uses(1)))
 	e.POST("/", func(echo.Context) error { return boom })
-	w := serve(e, request("POST", "/"))
+	w := stubstigg.Send(e, "POST", "/")
 	if w.Code != 500 || got != boom || committed { //nolint:errorlint // the very same
 		t.Errorf("got %d, error %v, committed %v", w.Code, got, committed)
 	}
-	if s.billed(t, g); s.outcomes[0].Err != boom || s.outcomes[0].Status != 500 { //nolint:errorlint // the very same
-		t.Errorf("got %+v", s.outcomes[0])
+	if s.Billed(t, g); s.Outcomes()[0].Err != boom || s.Outcomes()[0].Status != 500 { //nolint:errorlint // the very same
+		t.Errorf("got %+v", s.Outcomes()[0])
 	}
 }
 
 func TestADenialIsWrittenOrReturned(t *testing.T) {
-	g, s := newGate(t)
+	g, s := stubstigg.NewGate(t)
 	off := gate.Feature("off").Uses(1)
 	ran := false
 	handler := func(echo.Context) error { ran = true; return nil }
@@ -292,7 +293,7 @@ func TestADenialIsWrittenOrReturned(t *testing.T) {
 		{"allowed", e, "GET", "/allowed", 200, "", ""},
 	}
 	for _, tt := range tests {
-		w := serve(tt.router, request(tt.method, tt.target))
+		w := stubstigg.Send(tt.router, tt.method, tt.target)
 		if w.Code != tt.status || w.Header().Get("Content-Type") != tt.kind || tt.body != "" && w.Body.String() != tt.body || ran {
 			t.Errorf("%s: got %d %q %q, handler ran %v; want %d %q %q", tt.name, w.Code, w.Header().Get("Content-Type"), w.Body, ran, tt.status, tt.kind, tt.body)
 		}
@@ -300,14 +301,14 @@ func TestADenialIsWrittenOrReturned(t *testing.T) {
 			t.Errorf("%s: %d bytes of a body", tt.name, w.Body.Len())
 		}
 	}
-	if n := s.billed(t, g); n != 0 {
+	if n := s.Billed(t, g); n != 0 {
 		t.Errorf("%v reported, want none", n)
 	}
 }
 
 func TestTheRequestAndTheWriterAreRestored(t *testing.T) {
 	for _, p := range []gate.Policy{gate.Feature("many").Uses(1), gate.Feature("on"), gate.Public()} {
-		g, _ := newGate(t)
+		g, _ := stubstigg.NewGate(t)
 		type key struct{}
 		var before, after, inside *http.Request
 		var writer, writerAfter http.ResponseWriter
@@ -323,7 +324,7 @@ func TestTheRequestAndTheWriterAreRestored(t *testing.T) {
 		e.GET("/", func(c echo.Context) error { inside = c.Request(); return nil })
 		e.GET("/panic", func(echo.Context) error { panic("boom") })
 		for _, target := range []string{"/", "/panic"} {
-			serve(e, request("GET", target))
+			stubstigg.Send(e, "GET", target)
 			if after != before || writerAfter != writer {
 				t.Errorf("%s: another request or writer after the gate than before", target)
 			}
@@ -337,21 +338,21 @@ func TestTheRequestAndTheWriterAreRestored(t *testing.T) {
 // TestNothingOfEchoIsKept reuses contexts while usage is still on its way; the race detector
 // tells.
 func TestNothingOfEchoIsKept(t *testing.T) {
-	g, s := newGate(t)
+	g, s := stubstigg.NewGate(t)
 	e := newEcho()
 	e.POST("/:n", func(c echo.Context) error { return c.String(200, c.Param("n")) }, echostigg.Require(g, gate.Feature("many").Uses(1)))
 	var wait sync.WaitGroup
 	for range 8 {
 		wait.Go(func() {
 			for range 200 {
-				if w := serve(e, request("POST", "/n")); w.Code != 200 {
+				if w := stubstigg.Send(e, "POST", "/n"); w.Code != 200 {
 					t.Errorf("got %d", w.Code)
 				}
 			}
 		})
 	}
 	wait.Wait()
-	if n := s.billed(t, g); n != 1600 {
+	if n := s.Billed(t, g); n != 1600 {
 		t.Errorf("%v reported, want 1600", n)
 	}
 }

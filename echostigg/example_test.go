@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/echostigg"
+	"github.com/stiggate/gate/internal/stubstigg"
 )
 
 // basic is a Stigg where everybody has the same plan. An app uses client.New.
@@ -16,6 +19,10 @@ type basic struct{}
 
 func (basic) Entitlements(context.Context, gate.Customer) (gate.EntitlementSet, error) {
 	return gate.EntitlementSet{Features: []gate.Entitlement{{FeatureID: "analytics", Kind: gate.Boolean, Granted: true}}}, nil
+}
+
+func send(h http.Handler, method, target string) *httptest.ResponseRecorder {
+	return stubstigg.Send(h, method, target)
 }
 
 func ExampleRequire() {
@@ -27,7 +34,7 @@ func ExampleRequire() {
 	e := echo.New()
 	e.GET("/analytics", ok, echostigg.Require(g, gate.Feature("analytics")))
 	e.GET("/export", ok, echostigg.Require(g, gate.Feature("export")))
-	fmt.Println(serve(e, request("GET", "/analytics")).Code, serve(e, request("GET", "/export")).Code)
+	fmt.Println(send(e, "GET", "/analytics").Code, send(e, "GET", "/export").Code)
 	// Output: 200 402
 }
 
@@ -51,7 +58,7 @@ func ExampleRoutes() {
 		return
 	}
 	for _, target := range []string{"/reports/7", "/health", "/forgotten"} {
-		fmt.Print(serve(e, request("GET", target)).Code, " ")
+		fmt.Print(send(e, "GET", target).Code, " ")
 	}
 	// Output: 200 200 403
 }
@@ -79,7 +86,7 @@ func ExampleDenyAsError() {
 		}
 	}
 	e.GET("/export", ok, echostigg.Require(g, gate.Feature("export"), echostigg.DenyAsError()))
-	fmt.Println(serve(e, request("GET", "/export")).Body)
+	fmt.Println(send(e, "GET", "/export").Body)
 	// Output: Please upgrade to use export.
 }
 
@@ -99,6 +106,6 @@ func ExampleWithStatus() {
 	}
 	e.HTTPErrorHandler = func(err error, c echo.Context) { _ = c.NoContent(status(err)) }
 	e.POST("/reports", func(echo.Context) error { return queued }, echostigg.Require(g, gate.Feature("analytics"), echostigg.WithStatus(status)))
-	fmt.Println(serve(e, request("POST", "/reports")).Code)
+	fmt.Println(send(e, "POST", "/reports").Code)
 	// Output: 202
 }

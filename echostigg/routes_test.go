@@ -16,6 +16,7 @@ import (
 
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/echostigg"
+	"github.com/stiggate/gate/internal/stubstigg"
 )
 
 func ok(c echo.Context) error { return c.String(http.StatusOK, "ok") }
@@ -29,8 +30,8 @@ func TestTables(t *testing.T) {
 		"GET /items/:item": many, "GET /off": off, "GET /dir/": off, "GET /v1/grouped": off,
 		"GET /files/*": off, "/any": off, "POST /many": many, "/both": off, "GET /public": gate.Public(), "GET /hosted": off,
 	}
-	build := func(t *testing.T, rest gate.Rest, set func(*echo.Echo)) (*echo.Echo, *gate.Gate, *stigg) {
-		g, s := newGate(t)
+	build := func(t *testing.T, rest gate.Rest, set func(*echo.Echo)) (*echo.Echo, *gate.Gate, *stubstigg.Stigg) {
+		g, s := stubstigg.NewGate(t)
 		e := newEcho()
 		if set != nil {
 			set(e)
@@ -100,10 +101,10 @@ func TestTables(t *testing.T) {
 	for _, tt := range tests {
 		for rest, want := range map[gate.Rest]int{gate.DenyRest: tt.denied, gate.PublicRest: tt.public} {
 			e, g, s := build(t, rest, tt.set)
-			if w := serve(e, request(tt.method, tt.target)); w.Code != want {
+			if w := stubstigg.Send(e, tt.method, tt.target); w.Code != want {
 				t.Errorf("%s, rest %d: got %d, want %d", tt.name, rest, w.Code, want)
 			}
-			if n := s.billed(t, g); n != tt.billed {
+			if n := s.Billed(t, g); n != tt.billed {
 				t.Errorf("%s, rest %d: %v reported, want %v", tt.name, rest, n, tt.billed)
 			}
 		}
@@ -114,7 +115,7 @@ func TestTables(t *testing.T) {
 // serves behind the gate.
 func TestNothingOpensARoute(t *testing.T) {
 	for _, rest := range []gate.Rest{gate.DenyRest, gate.PublicRest} {
-		g, _ := newGate(t)
+		g, _ := stubstigg.NewGate(t)
 		routes := echostigg.Routes(g, gate.Table{"GET /off": gate.Feature("off"), "GET /on": gate.Feature("on")}, rest)
 		claims := func(next echo.HandlerFunc) echo.HandlerFunc {
 			return func(c echo.Context) error {
@@ -144,7 +145,7 @@ func TestNothingOpensARoute(t *testing.T) {
 			{"a route that says to be none", claimed, "/off", 402},
 		}
 		for _, tt := range tests {
-			if w := serve(tt.e, request("GET", tt.target)); w.Code != tt.want {
+			if w := stubstigg.Send(tt.e, "GET", tt.target); w.Code != tt.want {
 				t.Errorf("%s, rest %d: got %d, want %d", tt.name, rest, w.Code, tt.want)
 			}
 		}
@@ -179,7 +180,7 @@ func TestLooks(t *testing.T) {
 	}
 	for _, tt := range tests {
 		for _, kind := range []string{"Require", "Routes"} {
-			g, s := newGate(t)
+			g, s := stubstigg.NewGate(t)
 			e := newEcho()
 			if kind == "Require" {
 				e.Use(echostigg.Require(g, many))
@@ -187,14 +188,14 @@ func TestLooks(t *testing.T) {
 				e.Use(echostigg.Routes(g, gate.Table{"/x": many}, gate.DenyRest))
 			}
 			tt.build(e)
-			r := request(tt.method, "/x")
+			r := stubstigg.Request(tt.method, "/x")
 			if tt.method == http.MethodOptions {
-				r = preflight("/x")
+				r = stubstigg.Preflight("/x")
 			}
-			if w := serve(e, r); w.Code != tt.status {
+			if w := stubstigg.Serve(e, r); w.Code != tt.status {
 				t.Errorf("%s, %s: got %d, want %d", tt.name, kind, w.Code, tt.status)
 			}
-			if n := s.billed(t, g); n != tt.billed {
+			if n := s.Billed(t, g); n != tt.billed {
 				t.Errorf("%s, %s: %v reported, want %v", tt.name, kind, n, tt.billed)
 			}
 		}
@@ -204,7 +205,7 @@ func TestLooks(t *testing.T) {
 // TestAGatedGroupsOwn404 is behind the group's middlewares, so Require guards it; it uses
 // nothing.
 func TestAGatedGroupsOwn404(t *testing.T) {
-	g, s := newGate(t)
+	g, s := stubstigg.NewGate(t)
 	e := newEcho()
 	group := e.Group("/v1", echostigg.Require(g, gate.Feature("many").Uses(1)))
 	group.POST("/x", ok)
@@ -212,17 +213,17 @@ func TestAGatedGroupsOwn404(t *testing.T) {
 		r    *http.Request
 		want int
 	}{
-		{request("GET", "/v1/nowhere"), 404},
-		{request("PUT", "/v1/x"), 404}, // echo's group has a catch-all, which it prefers to a 405
+		{stubstigg.Request("GET", "/v1/nowhere"), 404},
+		{stubstigg.Request("PUT", "/v1/x"), 404}, // echo's group has a catch-all, which it prefers to a 405
 		{httptest.NewRequest("GET", "/v1/nowhere", nil), 401},
-		{preflight("/v1/nowhere"), 401},
-		{preflight("/v1/x"), 401},
+		{stubstigg.Preflight("/v1/nowhere"), 401},
+		{stubstigg.Preflight("/v1/x"), 401},
 	} {
-		if w := serve(e, tt.r); w.Code != tt.want {
+		if w := stubstigg.Serve(e, tt.r); w.Code != tt.want {
 			t.Errorf("%s %s: got %d, want %d", tt.r.Method, tt.r.URL, w.Code, tt.want)
 		}
 	}
-	if n := s.billed(t, g); n != 0 {
+	if n := s.Billed(t, g); n != 0 {
 		t.Errorf("%v reported for 404s, want none", n)
 	}
 }
@@ -236,7 +237,7 @@ func TestVerifyTakesNoRouteNotFoundForARoute(t *testing.T) {
 }
 
 func TestAWrongPolicyPanicsAtStartUp(t *testing.T) {
-	g, _ := newGate(t)
+	g, _ := stubstigg.NewGate(t)
 	for name, build := range map[string]func(){
 		"Require": func() { echostigg.Require(g, gate.Feature("")) },
 		"Routes":  func() { echostigg.Routes(g, gate.Table{"GET /": gate.Feature("")}, gate.DenyRest) },
@@ -254,20 +255,20 @@ func TestAWrongPolicyPanicsAtStartUp(t *testing.T) {
 }
 
 func TestTwoGatesChargeTwice(t *testing.T) {
-	g, s := newGate(t)
+	g, s := stubstigg.NewGate(t)
 	many := gate.Feature("many").Uses(1)
 	e := newEcho()
 	e.Use(echostigg.Routes(g, gate.Table{"POST /": many}, gate.DenyRest))
 	e.POST("/", ok, echostigg.Require(g, many))
-	serve(e, request("POST", "/"))
-	if n := s.billed(t, g); n != 2 {
+	stubstigg.Send(e, "POST", "/")
+	if n := s.Billed(t, g); n != 2 {
 		t.Errorf("%v reported, want 2", n)
 	}
 }
 
 func TestAHijackedConnectionIsASuccess(t *testing.T) {
 	for name, switched := range map[string]bool{"hijacked": false, "switched": true} {
-		g, s := newGate(t)
+		g, s := stubstigg.NewGate(t)
 		e := newEcho()
 		e.GET("/", func(c echo.Context) error {
 			if switched {
@@ -284,7 +285,7 @@ func TestAHijackedConnectionIsASuccess(t *testing.T) {
 			_ = conn.Close()
 			return errors.New("closed") // as websocket loops end
 		}, echostigg.Require(g, gate.Feature("many").Uses(1)))
-		conn, err := net.Dial("tcp", server(t, e).Listener.Addr().String())
+		conn, err := net.Dial("tcp", stubstigg.Listen(t, e).Listener.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -294,10 +295,10 @@ func TestAHijackedConnectionIsASuccess(t *testing.T) {
 		if !strings.HasSuffix(string(got), "hello\n") {
 			t.Errorf("%s: got %q", name, got)
 		}
-		if n := s.billed(t, g); n != 1 {
+		if n := s.Billed(t, g); n != 1 {
 			t.Errorf("%s: %v reported, want 1", name, n)
 		}
-		if o := s.outcomes[0]; !o.Hijacked || (o.Status == http.StatusSwitchingProtocols) != switched {
+		if o := s.Outcomes()[0]; !o.Hijacked || (o.Status == http.StatusSwitchingProtocols) != switched {
 			t.Errorf("%s: got %+v", name, o)
 		}
 	}
@@ -307,7 +308,7 @@ func TestAHijackedConnectionIsASuccess(t *testing.T) {
 // was sent was sent. A client that left before anything was gets nothing and pays nothing.
 func TestServerSentEventsAreASuccessWhenTheClientLeaves(t *testing.T) {
 	for _, sends := range []bool{true, false} {
-		g, s := newGate(t)
+		g, s := stubstigg.NewGate(t)
 		reached, done := make(chan struct{}), make(chan struct{})
 		e := newEcho()
 		e.Use(func(next echo.HandlerFunc) echo.HandlerFunc {
@@ -323,7 +324,7 @@ func TestServerSentEventsAreASuccessWhenTheClientLeaves(t *testing.T) {
 			return c.Request().Context().Err()
 		})
 		ctx, leave := context.WithCancel(t.Context())
-		r, err := http.NewRequestWithContext(ctx, http.MethodGet, server(t, e).URL, nil)
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, stubstigg.Listen(t, e).URL, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -346,7 +347,7 @@ func TestServerSentEventsAreASuccessWhenTheClientLeaves(t *testing.T) {
 		if sends {
 			want = 1
 		}
-		if n := s.billed(t, g); n != want {
+		if n := s.Billed(t, g); n != want {
 			t.Errorf("sends %v: %v reported, want %v", sends, n, want)
 		}
 		leave()

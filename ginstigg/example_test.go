@@ -3,11 +3,13 @@ package ginstigg_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 
 	"github.com/gin-gonic/gin"
 
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/ginstigg"
+	"github.com/stiggate/gate/internal/stubstigg"
 )
 
 // basic is a Stigg where everybody has the same plan. An app uses client.New.
@@ -16,6 +18,8 @@ type basic struct{}
 func (basic) Entitlements(context.Context, gate.Customer) (gate.EntitlementSet, error) {
 	return gate.EntitlementSet{Features: []gate.Entitlement{{FeatureID: "analytics", Kind: gate.Boolean, Granted: true}}}, nil
 }
+
+func get(h http.Handler, target string) int { return stubstigg.Send(h, http.MethodGet, target).Code }
 
 func ExampleRequire() {
 	g, err := gate.New(basic{}, gate.FromTrustedHeader("X-Customer-ID", ""))
@@ -26,7 +30,7 @@ func ExampleRequire() {
 	r := gin.New()
 	r.GET("/analytics", ginstigg.Require(g, gate.Feature("analytics")), ok)
 	r.GET("/export", ginstigg.Require(g, gate.Feature("export")), ok)
-	fmt.Println(serve(r, request("GET", "/analytics")).Code, serve(r, request("GET", "/export")).Code)
+	fmt.Println(get(r, "/analytics"), get(r, "/export"))
 	// Output: 200 402
 }
 
@@ -50,7 +54,7 @@ func ExampleRoutes() {
 		return
 	}
 	for _, target := range []string{"/reports/7", "/health", "/forgotten"} {
-		fmt.Print(serve(r, request("GET", target)).Code, " ")
+		fmt.Print(get(r, target), " ")
 	}
 	// Output: 200 200 403
 }

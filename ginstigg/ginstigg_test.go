@@ -4,22 +4,20 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path"
 	"regexp"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/gatetest"
 	"github.com/stiggate/gate/ginstigg"
+	"github.com/stiggate/gate/internal/stubstigg"
 )
 
 func TestMain(m *testing.M) {
@@ -136,103 +134,8 @@ func TestAdapter(t *testing.T) {
 	})
 }
 
-// stigg is a Stigg where everybody has much of "many", and "on"; it counts what is reported
-// and what became of it.
-type stigg struct {
-	mu       sync.Mutex
-	reported float64
-	outcomes []gate.Outcome
-}
-
-func (*stigg) Entitlements(context.Context, gate.Customer) (gate.EntitlementSet, error) {
-	return gate.EntitlementSet{Features: []gate.Entitlement{
-		{FeatureID: "many", Kind: gate.Metered, Granted: true, Limit: 1e6},
-		{FeatureID: "on", Kind: gate.Boolean, Granted: true},
-	}}, nil
-}
-
-func (s *stigg) Report(_ context.Context, batch []gate.Usage) ([]gate.Ack, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	acks := make([]gate.Ack, len(batch))
-	for i, u := range batch {
-		s.reported += u.Value
-		acks[i] = gate.Ack{Known: true, Usage: s.reported}
-	}
-	return acks, nil
-}
-
-func (*stigg) Decided(context.Context, gate.Decision) {}
-
-func (s *stigg) Settled(_ context.Context, _ gate.Decision, o gate.Outcome, _ []gate.Usage) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.outcomes = append(s.outcomes, o)
-}
-
-func newGate(t *testing.T) (*gate.Gate, *stigg) {
-	t.Helper()
-	s := &stigg{}
-	g, err := gate.New(s, gate.FromTrustedHeader("X-Customer-ID", ""), gate.WithObserver(s), gate.WithDecisionDeadline(time.Minute))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = g.Close(context.Background()) })
-	return g, s
-}
-
-// billed is what was reported in all; it closes the gate.
-func (s *stigg) billed(t *testing.T, g *gate.Gate) float64 {
-	t.Helper()
-	if err := g.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if n := g.Stats().Open; n != 0 {
-		t.Errorf("%d tickets left open", n)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.reported
-}
-
-func request(method, target string) *http.Request {
-	r := httptest.NewRequest(method, target, nil)
-	r.Header.Set("X-Customer-ID", "payer")
-	return r
-}
-
-// preflight is a request by nobody that looks like a preflight.
-func preflight(target string) *http.Request {
-	r := httptest.NewRequest(http.MethodOptions, target, nil)
-	r.Header.Set("Origin", "https://app.example.com")
-	r.Header.Set("Access-Control-Request-Method", "POST")
-	return r
-}
-
-// serve answers with the status, 0 after a panic.
-func serve(h http.Handler, r *http.Request) (w *httptest.ResponseRecorder) {
-	w = httptest.NewRecorder()
-	defer func() {
-		if recover() != nil {
-			w.Code = 0
-		}
-	}()
-	h.ServeHTTP(w, r)
-	return w
-}
-
-// server serves h over a real socket, and says nothing of panics.
-func server(t *testing.T, h http.Handler) *httptest.Server {
-	t.Helper()
-	s := httptest.NewUnstartedServer(h)
-	s.Config.ErrorLog = log.New(io.Discard, "", 0)
-	s.Start()
-	t.Cleanup(s.Close)
-	return s
-}
-
 func TestADenialAbortsWhateverComesAfter(t *testing.T) {
-	g, s := newGate(t)
+	g, s := stubstigg.NewGate(t)
 	ran := false
 	e := gin.New()
 	var aborted bool
@@ -242,7 +145,7 @@ func TestADenialAbortsWhateverComesAfter(t *testing.T) {
 		if method == "HEAD" {
 			e.HEAD("/off", ginstigg.Require(g, gate.Feature("off")), func(*gin.Context) { ran = true })
 		}
-		w := serve(e, request(method, "/off"))
+		w := stubstigg.Send(e, method, "/off")
 		if w.Code != http.StatusPaymentRequired || ran || !aborted {
 			t.Errorf("%s: got %d, handler ran %v, aborted %v; want 402, false, true", method, w.Code, ran, aborted)
 		}
@@ -250,7 +153,7 @@ func TestADenialAbortsWhateverComesAfter(t *testing.T) {
 			t.Errorf("%s: %d bytes of a body", method, w.Body.Len())
 		}
 	}
-	if n := s.billed(t, g); n != 0 {
+	if n := s.Billed(t, g); n != 0 {
 		t.Errorf("%v reported, want none", n)
 	}
 }
@@ -311,16 +214,16 @@ func TestWhatCountsAsSuccess(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			g, s := newGate(t)
+			g, s := stubstigg.NewGate(t)
 			e := gin.New()
 			e.Use(tt.before...)
 			chain := append([]gin.HandlerFunc{ginstigg.Require(g, gate.Feature("many").Uses(1))}, tt.behind...)
 			e.POST("/", append(chain, tt.handler)...)
-			if w := serve(e, request("POST", "/")); w.Code != tt.status && tt.status >= 0 {
+			if w := stubstigg.Send(e, "POST", "/"); w.Code != tt.status && tt.status >= 0 {
 				t.Errorf("got %d, want %d", w.Code, tt.status)
 			}
-			if n := s.billed(t, g); n != tt.billed {
-				t.Errorf("%v reported, want %v; outcomes %+v", n, tt.billed, s.outcomes)
+			if n := s.Billed(t, g); n != tt.billed {
+				t.Errorf("%v reported, want %v; outcomes %+v", n, tt.billed, s.Outcomes())
 			}
 		})
 	}
@@ -328,22 +231,22 @@ func TestWhatCountsAsSuccess(t *testing.T) {
 
 func TestTheOutcomeIsWhatGinKnows(t *testing.T) {
 	boom := errors.New("boom")
-	g, s := newGate(t)
+	g, s := stubstigg.NewGate(t)
 	e := gin.New()
 	e.POST("/", ginstigg.Require(g, gate.Feature("many").Uses(1).ReportIf(func(o gate.Outcome) bool { return o.Err == nil })),
 		func(c *gin.Context) { _ = c.Error(boom); c.String(201, "four") })
-	serve(e, request("POST", "/"))
-	if n := s.billed(t, g); n != 0 {
+	stubstigg.Send(e, "POST", "/")
+	if n := s.Billed(t, g); n != 0 {
 		t.Errorf("%v reported, want none: the policy says so", n)
 	}
-	if o := s.outcomes[0]; o.Status != 201 || o.Bytes != 4 || !errors.Is(o.Err, boom) || o.Panicked {
+	if o := s.Outcomes()[0]; o.Status != 201 || o.Bytes != 4 || !errors.Is(o.Err, boom) || o.Panicked {
 		t.Errorf("got %+v", o)
 	}
 }
 
 func TestTheRequestIsRestored(t *testing.T) {
 	for _, p := range []gate.Policy{gate.Feature("many").Uses(1), gate.Feature("on"), gate.Public()} {
-		g, _ := newGate(t)
+		g, _ := stubstigg.NewGate(t)
 		type key struct{}
 		var before, after, inside *http.Request
 		e := gin.New()
@@ -356,7 +259,7 @@ func TestTheRequestIsRestored(t *testing.T) {
 		e.GET("/", func(c *gin.Context) { inside = c.Request })
 		e.GET("/panic", func(*gin.Context) { panic("boom") })
 		for _, target := range []string{"/", "/panic"} {
-			serve(e, request("GET", target))
+			stubstigg.Send(e, "GET", target)
 			if after != before {
 				t.Errorf("%s: another request after the gate than before", target)
 			}
@@ -370,21 +273,21 @@ func TestTheRequestIsRestored(t *testing.T) {
 // TestNothingOfGinIsKept reuses contexts while usage is still on its way; the race detector
 // tells.
 func TestNothingOfGinIsKept(t *testing.T) {
-	g, s := newGate(t)
+	g, s := stubstigg.NewGate(t)
 	e := gin.New()
 	e.POST("/:n", ginstigg.Require(g, gate.Feature("many").Uses(1)), func(c *gin.Context) { c.String(200, c.Param("n")) })
 	var wait sync.WaitGroup
 	for range 8 {
 		wait.Go(func() {
 			for range 200 {
-				if w := serve(e, request("POST", "/"+strings.Repeat("n", 20))); w.Code != 200 {
+				if w := stubstigg.Send(e, "POST", "/"+strings.Repeat("n", 20)); w.Code != 200 {
 					t.Errorf("got %d", w.Code)
 				}
 			}
 		})
 	}
 	wait.Wait()
-	if n := s.billed(t, g); n != 1600 {
+	if n := s.Billed(t, g); n != 1600 {
 		t.Errorf("%v reported, want 1600", n)
 	}
 }
@@ -392,7 +295,7 @@ func TestNothingOfGinIsKept(t *testing.T) {
 // TestATicketOutlivesItsContext: what settles late, and who watches, finds nothing of gin,
 // whose contexts serve other requests by then. The race detector tells.
 func TestATicketOutlivesItsContext(t *testing.T) {
-	g, s := newGate(t)
+	g, s := stubstigg.NewGate(t)
 	e := gin.New()
 	var late sync.WaitGroup
 	begin := make(chan struct{})
@@ -413,14 +316,14 @@ func TestATicketOutlivesItsContext(t *testing.T) {
 		})
 	})
 	for range 100 {
-		serve(e, request("POST", "/n"))
+		stubstigg.Send(e, "POST", "/n")
 	}
 	close(begin)
 	for range 100 {
-		serve(e, request("POST", "/m"))
+		stubstigg.Send(e, "POST", "/m")
 	}
 	late.Wait()
-	if n := s.billed(t, g); n != 200 {
+	if n := s.Billed(t, g); n != 200 {
 		t.Errorf("%v reported, want 200", n)
 	}
 }

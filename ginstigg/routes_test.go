@@ -17,6 +17,7 @@ import (
 
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/ginstigg"
+	"github.com/stiggate/gate/internal/stubstigg"
 )
 
 func brokenPipe() error {
@@ -35,8 +36,8 @@ func TestTables(t *testing.T) {
 		"GET /files/*path": off, "/any": off, "GET /static/*filepath": off, "HEAD /static/*filepath": off,
 		"POST /many": many, "GET /public": gate.Public(),
 	}
-	build := func(t *testing.T, rest gate.Rest, set func(*gin.Engine)) (*gin.Engine, *gate.Gate, *stigg) {
-		g, s := newGate(t)
+	build := func(t *testing.T, rest gate.Rest, set func(*gin.Engine)) (*gin.Engine, *gate.Gate, *stubstigg.Stigg) {
+		g, s := stubstigg.NewGate(t)
 		e := gin.New()
 		set(e)
 		e.Use(ginstigg.Routes(g, table, rest))
@@ -97,10 +98,10 @@ func TestTables(t *testing.T) {
 	for _, tt := range tests {
 		for rest, want := range map[gate.Rest]int{gate.DenyRest: tt.denied, gate.PublicRest: tt.public} {
 			e, g, s := build(t, rest, tt.set)
-			if w := serve(e, request(tt.method, tt.target)); w.Code != want {
+			if w := stubstigg.Send(e, tt.method, tt.target); w.Code != want {
 				t.Errorf("%s, rest %d: got %d, want %d", tt.name, rest, w.Code, want)
 			}
-			if n := s.billed(t, g); n != tt.billed {
+			if n := s.Billed(t, g); n != tt.billed {
 				t.Errorf("%s, rest %d: %v reported, want %v", tt.name, rest, n, tt.billed)
 			}
 		}
@@ -129,7 +130,7 @@ func TestLooks(t *testing.T) {
 	}
 	for _, tt := range tests {
 		for _, kind := range []string{"Require", "Routes"} {
-			g, s := newGate(t)
+			g, s := stubstigg.NewGate(t)
 			e := gin.New()
 			if kind == "Require" {
 				e.Use(ginstigg.Require(g, many))
@@ -137,14 +138,14 @@ func TestLooks(t *testing.T) {
 				e.Use(ginstigg.Routes(g, gate.Table{"/x": many}, gate.DenyRest))
 			}
 			tt.build(e)
-			r := request(tt.method, "/x")
+			r := stubstigg.Request(tt.method, "/x")
 			if tt.method == http.MethodOptions {
-				r = preflight("/x")
+				r = stubstigg.Preflight("/x")
 			}
-			if w := serve(e, r); w.Code != tt.status {
+			if w := stubstigg.Serve(e, r); w.Code != tt.status {
 				t.Errorf("%s, %s: got %d, want %d", tt.name, kind, w.Code, tt.status)
 			}
-			if n := s.billed(t, g); n != tt.billed {
+			if n := s.Billed(t, g); n != tt.billed {
 				t.Errorf("%s, %s: %v reported, want %v", tt.name, kind, n, tt.billed)
 			}
 		}
@@ -153,7 +154,7 @@ func TestLooks(t *testing.T) {
 
 // TestRequireOnTheEngineGuardsNoRouteToo: Require has no table, so it guards all behind it.
 func TestRequireOnTheEngineGuardsNoRouteToo(t *testing.T) {
-	g, s := newGate(t)
+	g, s := stubstigg.NewGate(t)
 	e := gin.New()
 	e.Use(ginstigg.Require(g, gate.Feature("many").Uses(1)))
 	e.GET("/x", ok)
@@ -161,21 +162,21 @@ func TestRequireOnTheEngineGuardsNoRouteToo(t *testing.T) {
 		r    *http.Request
 		want int
 	}{
-		{request("GET", "/nowhere"), 404},
+		{stubstigg.Request("GET", "/nowhere"), 404},
 		{httptest.NewRequest("GET", "/nowhere", nil), 401},
-		{preflight("/nowhere"), 401},
+		{stubstigg.Preflight("/nowhere"), 401},
 	} {
-		if w := serve(e, tt.r); w.Code != tt.want {
+		if w := stubstigg.Serve(e, tt.r); w.Code != tt.want {
 			t.Errorf("%s: got %d, want %d", tt.r.Method, w.Code, tt.want)
 		}
 	}
-	if n := s.billed(t, g); n != 0 {
+	if n := s.Billed(t, g); n != 0 {
 		t.Errorf("%v reported for 404s, want none", n)
 	}
 }
 
 func TestAWrongPolicyPanicsAtStartUp(t *testing.T) {
-	g, _ := newGate(t)
+	g, _ := stubstigg.NewGate(t)
 	for name, build := range map[string]func(){
 		"Require": func() { ginstigg.Require(g, gate.Feature("")) },
 		"Routes":  func() { ginstigg.Routes(g, gate.Table{"GET /": gate.Feature("")}, gate.DenyRest) },
@@ -193,20 +194,20 @@ func TestAWrongPolicyPanicsAtStartUp(t *testing.T) {
 }
 
 func TestTwoGatesChargeTwice(t *testing.T) {
-	g, s := newGate(t)
+	g, s := stubstigg.NewGate(t)
 	many := gate.Feature("many").Uses(1)
 	e := gin.New()
 	e.Use(ginstigg.Routes(g, gate.Table{"POST /": many}, gate.DenyRest))
 	e.POST("/", ginstigg.Require(g, many), ok)
-	serve(e, request("POST", "/"))
-	if n := s.billed(t, g); n != 2 {
+	stubstigg.Send(e, "POST", "/")
+	if n := s.Billed(t, g); n != 2 {
 		t.Errorf("%v reported, want 2", n)
 	}
 }
 
 func TestAHijackedConnectionIsASuccess(t *testing.T) {
 	for name, status := range map[string]int{"hijacked": 200, "switched": 101} {
-		g, s := newGate(t)
+		g, s := stubstigg.NewGate(t)
 		e := gin.New()
 		e.GET("/", ginstigg.Require(g, gate.Feature("many").Uses(1)), func(c *gin.Context) {
 			c.Status(status)
@@ -219,7 +220,7 @@ func TestAHijackedConnectionIsASuccess(t *testing.T) {
 			_ = conn.Close()
 			c.Status(500) // too late
 		})
-		conn, err := net.Dial("tcp", server(t, e).Listener.Addr().String())
+		conn, err := net.Dial("tcp", stubstigg.Listen(t, e).Listener.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -229,17 +230,17 @@ func TestAHijackedConnectionIsASuccess(t *testing.T) {
 		if !strings.HasSuffix(string(got), "hello\n") {
 			t.Errorf("%s: got %q", name, got)
 		}
-		if n := s.billed(t, g); n != 1 {
+		if n := s.Billed(t, g); n != 1 {
 			t.Errorf("%s: %v reported, want 1", name, n)
 		}
-		if o := s.outcomes[0]; o.Status != status {
+		if o := s.Outcomes()[0]; o.Status != status {
 			t.Errorf("%s: outcome %+v, want %d", name, o, status)
 		}
 	}
 }
 
 func TestServerSentEventsAreASuccessWhenTheClientLeaves(t *testing.T) {
-	g, s := newGate(t)
+	g, s := stubstigg.NewGate(t)
 	done := make(chan struct{})
 	e := gin.New()
 	e.GET("/", func(c *gin.Context) { defer close(done); c.Next() }, ginstigg.Require(g, gate.Feature("many").Uses(1)), func(c *gin.Context) {
@@ -249,7 +250,7 @@ func TestServerSentEventsAreASuccessWhenTheClientLeaves(t *testing.T) {
 		_ = c.Error(c.Request.Context().Err())
 	})
 	ctx, leave := context.WithCancel(t.Context())
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, server(t, e).URL, nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, stubstigg.Listen(t, e).URL, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -265,7 +266,7 @@ func TestServerSentEventsAreASuccessWhenTheClientLeaves(t *testing.T) {
 	if line != "event:message\n" {
 		t.Errorf("got %q", line)
 	}
-	if n := s.billed(t, g); n != 1 {
+	if n := s.Billed(t, g); n != 1 {
 		t.Errorf("%v reported, want 1", n)
 	}
 }
@@ -274,7 +275,7 @@ func TestServerSentEventsAreASuccessWhenTheClientLeaves(t *testing.T) {
 // middlewares again. Without the Abort it then goes on with the new route's chain, where the
 // old one was, whoever aborted that (gin-gonic/gin#2944).
 func TestHandleContextIsGuardedAnew(t *testing.T) {
-	g, s := newGate(t)
+	g, s := stubstigg.NewGate(t)
 	e := gin.New()
 	e.Use(ginstigg.Routes(g, gate.Table{"GET /old": gate.Public(), "GET /many": gate.Feature("many").Uses(1), "GET /off": gate.Feature("off")}, gate.DenyRest))
 	e.GET("/old", func(c *gin.Context) {
@@ -287,11 +288,11 @@ func TestHandleContextIsGuardedAnew(t *testing.T) {
 	e.GET("/many", count, count)
 	e.GET("/off", count, count)
 	for target, want := range map[string]int{"/old?to=/many": 200, "/old?to=/off": 402, "/old?to=/nowhere": 404} {
-		if w := serve(e, request("GET", target)); w.Code != want {
+		if w := stubstigg.Send(e, "GET", target); w.Code != want {
 			t.Errorf("%s: got %d, want %d", target, w.Code, want)
 		}
 	}
-	if n := s.billed(t, g); n != 1 || ran != 2 {
+	if n := s.Billed(t, g); n != 1 || ran != 2 {
 		t.Errorf("%v reported, %d handlers ran; want 1 and 2", n, ran)
 	}
 }

@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 
 	"github.com/stiggate/gate"
+	"github.com/stiggate/gate/internal/stubstigg"
 	"github.com/stiggate/gate/nethttp"
 )
 
@@ -17,13 +17,7 @@ func (basic) Entitlements(context.Context, gate.Customer) (gate.EntitlementSet, 
 	return gate.EntitlementSet{Features: []gate.Entitlement{{FeatureID: "analytics", Kind: gate.Boolean, Granted: true}}}, nil
 }
 
-func get(h http.Handler, target string) int {
-	r := httptest.NewRequest("GET", target, nil)
-	r.Header.Set("X-Customer-ID", "acme")
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, r)
-	return w.Code
-}
+func get(h http.Handler, target string) int { return stubstigg.Send(h, http.MethodGet, target).Code }
 
 func ExampleRequire() {
 	g, err := gate.New(basic{}, gate.FromTrustedHeader("X-Customer-ID", ""))

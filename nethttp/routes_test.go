@@ -2,19 +2,16 @@ package nethttp_test
 
 import (
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/stiggate/gate"
+	"github.com/stiggate/gate/internal/stubstigg"
 	"github.com/stiggate/gate/nethttp"
 )
 
 func TestWhatTheMuxAnswersItselfIsNotGuardedAndNothingElse(t *testing.T) {
-	g, err := gate.New(basic{}, gate.FromTrustedHeader("X-Customer-ID", ""))
-	if err != nil {
-		t.Fatal(err)
-	}
+	g, _ := stubstigg.NewGate(t)
 	off := gate.Feature("off")
 	table := gate.Table{
 		"GET /dl": off, "GET /x": off, "/all": off, "PATCH /all": off, "GET /a%2Fb": off, "GET /dir/": off,
@@ -52,17 +49,15 @@ func TestWhatTheMuxAnswersItselfIsNotGuardedAndNothingElse(t *testing.T) {
 		{"the end of a path", "GET", "/end/", 402},
 	}
 	for _, tt := range tests {
-		r := httptest.NewRequest(tt.method, "/", nil)
+		r := stubstigg.Request(tt.method, "/")
 		u, err := r.URL.Parse("http://example.com" + tt.target)
 		if err != nil {
 			t.Fatal(err)
 		}
 		r.URL = u
-		r.Header.Set("X-Customer-ID", "payer")
 		r.Header.Set("Origin", "https://app.example.com")
 		r.Header.Set("Access-Control-Request-Method", "POST")
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, r)
+		w := stubstigg.Serve(h, r)
 		got := w.Code
 		if got == http.StatusTemporaryRedirect || got == http.StatusPermanentRedirect {
 			got = http.StatusMovedPermanently // which of them is the Go release's choice

@@ -19,22 +19,13 @@ import (
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/client"
 	"github.com/stiggate/gate/emulator"
+	"github.com/stiggate/gate/examples/internal/exampletest"
 )
 
 func eachRouter(t *testing.T, test func(t *testing.T, router string)) {
 	for router := range routers() {
 		t.Run(router, func(t *testing.T) { test(t, router) })
 	}
-}
-
-func startStigg(t *testing.T) *emulator.Server {
-	t.Helper()
-	stigg, err := emulator.Start("127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = stigg.Close() })
-	return stigg
 }
 
 func TestTheTourIsTheSameOnEveryRouter(t *testing.T) {
@@ -57,7 +48,7 @@ func TestTheTourIsTheSameOnEveryRouter(t *testing.T) {
 }
 
 func TestTheTourInFrontOfAnotherStigg(t *testing.T) {
-	stigg := startStigg(t)
+	stigg := exampletest.StartStigg(t)
 	args := []string{"-once", "-stigg", stigg.URL(), "-key", emulator.DefaultKey}
 	if err := run(t.Context(), args, io.Discard, io.Discard); err != nil {
 		t.Fatal(err)
@@ -70,7 +61,7 @@ func TestTheTourInFrontOfAnotherStigg(t *testing.T) {
 }
 
 func TestAWrongKeyFailsTheTourAndIsNotShown(t *testing.T) {
-	stigg := startStigg(t)
+	stigg := exampletest.StartStigg(t)
 	var out, logged bytes.Buffer
 	err := run(t.Context(), []string{"-once", "-stigg", stigg.URL(), "-key", "sk-very-secret-key"}, &out, &logged)
 	if err == nil {
@@ -102,7 +93,7 @@ type site struct {
 
 func newSite(t *testing.T, router string, options ...client.Option) *site {
 	t.Helper()
-	s := &site{stigg: startStigg(t)}
+	s := &site{stigg: exampletest.StartStigg(t)}
 	source, err := client.New(emulator.DefaultKey, append(options, client.WithEndpoint(s.stigg.URL()))...)
 	if err != nil {
 		t.Fatal(err)
@@ -261,7 +252,7 @@ func TestTenThousandRequestsOfAColdCustomerAskOnce(t *testing.T) {
 // when it is stopped, what was used is delivered first.
 func TestServingUntilItIsStopped(t *testing.T) {
 	eachRouter(t, func(t *testing.T, router string) {
-		stigg := startStigg(t)
+		stigg := exampletest.StartStigg(t)
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
 		out, in := io.Pipe()

@@ -1,0 +1,51 @@
+package stubstigg
+
+import (
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+)
+
+// Request is a request by a customer.
+func Request(method, target string) *http.Request {
+	r := httptest.NewRequest(method, target, nil)
+	r.Header.Set("X-Customer-ID", "payer")
+	return r
+}
+
+// Preflight is a request by nobody that looks like a preflight.
+func Preflight(target string) *http.Request {
+	r := httptest.NewRequest(http.MethodOptions, target, nil)
+	r.Header.Set("Origin", "https://app.example.com")
+	r.Header.Set("Access-Control-Request-Method", "POST")
+	return r
+}
+
+// Serve answers with the status, 0 after a panic.
+func Serve(h http.Handler, r *http.Request) (w *httptest.ResponseRecorder) {
+	w = httptest.NewRecorder()
+	defer func() {
+		if recover() != nil {
+			w.Code = 0
+		}
+	}()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+// Send is [Serve] of a [Request].
+func Send(h http.Handler, method, target string) *httptest.ResponseRecorder {
+	return Serve(h, Request(method, target))
+}
+
+// Listen serves h over a real socket, and says nothing of panics.
+func Listen(t *testing.T, h http.Handler) *httptest.Server {
+	t.Helper()
+	s := httptest.NewUnstartedServer(h)
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.Start()
+	t.Cleanup(s.Close)
+	return s
+}
