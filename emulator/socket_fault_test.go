@@ -256,12 +256,14 @@ func TestFaultsOfComingConnections(t *testing.T) {
 func TestTheOperatorSeesTheSocketsAndTheirFaults(t *testing.T) {
 	srv := listening(t)
 	listener(t, srv, usageEvents, `subscription { a: packagePublished { packageRefId } }`)
-	operate(t, srv, "sockets", `{"do":"close","code":4500,"coming":true,"count":3}`, 201)
-	dial(t, srv)
+	operate(t, srv, "sockets", `{"do":"noAck","coming":true,"count":3}`, 201)
+	p := dial(t, srv)
+	p.say(`{"type":"ping"}`)
+	p.expect("pong", "") // it is open on both sides
 	got := send(t.Context(), "GET", srv.URL()+"/_emulator/sockets", "").body
 	var v any
 	must(t, json.Unmarshal([]byte(got), &v))
-	want := `{"faults":[{"code":4500,"coming":true,"count":3,"do":"close","fired":1}],"open":[` +
+	want := `{"faults":[{"coming":true,"count":3,"do":"noAck","fired":1}],"open":[` +
 		`{"acknowledged":true,"id":1,"subscriptions":["usageUpdatedV2","packagePublished"]},{"acknowledged":false,"id":2,"subscriptions":[]}]}`
 	if format(v) != want {
 		t.Errorf("%s\nwant %s", format(v), want)
