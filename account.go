@@ -30,6 +30,8 @@ type account struct {
 	// period of what of it counts nowhere.
 	late []*lateUse
 	past *period
+	// flight is what of unacked is on its way.
+	flight flight
 	// lingers is what Stigg has acknowledged and will count later.
 	lingers []*lingering
 }
@@ -105,7 +107,8 @@ type taking struct {
 	period   *period   // where it is held
 	start    time.Time // the period's
 	end      time.Time
-	ripe     bool // unacked has what Stigg must have counted by now
+	ripe     bool            // unacked has what Stigg must have counted by now
+	wait     <-chan struct{} // of a refusal in doubt: closed when there is more to know
 }
 
 // take judges an amount against the account and, if the verdict grants it and hold
@@ -115,7 +118,8 @@ func (a *account) take(now time.Time, c cycle, amount float64, hold bool, judge 
 	defer a.mu.Unlock()
 	a.roll(now, c)
 	p, s := a.cur, a.standing()
-	t := taking{judge(s), s, p, p.start, p.end, a.ripe()}
+	v, wait := a.doubted(judge(s), s, judge)
+	t := taking{v, s, p, p.start, p.end, a.ripe(), wait}
 	if t.reason == "" && hold {
 		p.held += amount
 		p.holds++
@@ -159,6 +163,7 @@ func (a *account) drop(where place, used float64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	where.leave().arrive(used)
+	a.flight.lands(used)
 }
 
 // acknowledge ends the wait of usage that Stigg has counted. Stigg's own count, if
@@ -173,6 +178,7 @@ func (a *account) acknowledge(where place, used float64, ack *reading, at, now t
 	p := where.leave()
 	p.arrive(used)
 	a.lastAck = max(a.lastAck, tick)
+	a.flight.lands(used)
 	a.acked = now
 	if ack == nil {
 		a.heard = now
@@ -238,14 +244,17 @@ func (a *account) apply(r reading, newest bool, now time.Time, c cycle) bool {
 	switch {
 	case p == nil, !p.end.IsZero() && !r.start.Before(p.end):
 		a.cur = &period{start: r.start, end: r.end, provisional: over, standing: standing{used: r.usage}}
+		a.flight.counted(0, r.usage, true)
 		a.before, a.goesOn = nil, false
 		a.move()
 		return !over
 	case over, !r.end.IsZero() && !r.end.After(p.start):
 		return false // a period before this one
 	case !newest:
+		a.flight.counted(p.used, r.usage, false)
 		p.used = max(p.used, r.usage)
 	default:
+		a.flight.counted(p.used, r.usage, true)
 		a.goesOn = a.goesOn || a.before != nil && r.start.Before(a.before.end)
 		begins := !p.start.Equal(r.start)
 		p.start, p.end, p.provisional, p.used = r.start, r.end, false, r.usage

@@ -116,6 +116,7 @@ func (a *account) acknowledgeTotal(where place, waited, total float64, ack *read
 	defer a.mu.Unlock()
 	p := where.leave()
 	p.arrive(waited)
+	a.flight.lands(waited)
 	a.lastAck = max(a.lastAck, tick)
 	a.acked, a.heard = now, now
 	if a.goesOn && p == a.before {
@@ -140,6 +141,7 @@ func (a *account) linger(where place, amount float64, now time.Time) *lingering 
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.lingers = append(a.lingers, w)
+	a.flight.lands(amount)
 	return w
 }
 

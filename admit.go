@@ -14,8 +14,9 @@ const (
 )
 
 // Check decides whether the customer may do what the policy asks, and changes
-// nothing: no amount is held. It waits at most the decision deadline, and not at all
-// if the customer's entitlements are cached. A policy whose amount comes from the
+// nothing: no amount is held. It waits at most the decision deadline, and not at all if
+// the customer's entitlements are cached, unless it would refuse for what may have changed
+// since or may count twice until Stigg's next acknowledgement. A policy whose amount comes from the
 // request can't be checked without one.
 func (g *Gate) Check(ctx context.Context, c Customer, p Policy) Decision {
 	_, d := g.admit(ctx, c, &p, Call{}, false)
@@ -42,6 +43,8 @@ type admission struct {
 	ticket  *Ticket // nil: nothing is held
 	// outdated: it was refused for usage that Stigg may count less of by now.
 	outdated bool
+	// doubted is closed when there is more to know of a refusal in doubt; nil of others.
+	doubted <-chan struct{}
 }
 
 // admit decides, and takes holds if hold is set and the policy reports. The ticket
@@ -87,13 +90,16 @@ func (g *Gate) try(ctx context.Context, c Customer, p *Policy, call Call, hold b
 	}
 	d.Shadow = p.shadow
 	insist := false
-	for range mostLookups {
+	for lookups := 0; lookups < mostLookups; lookups++ {
 		found, err := g.look(ctx, c, p, d, insist, &q.waits, q.now)
 		if err != nil {
 			return d.undecided(ctx, err)
 		}
 		t, known := g.judge(ctx, &q, p, slots, d, found)
 		switch {
+		case !d.Allowed && q.doubted != nil && g.cache.pauses(ctx, q.doubted, &q.waits) == nil:
+			lookups-- // the deadline is bound enough
+			q.now = g.now()
 		case !known: // the book was forgotten since: look the customer up again
 			q.now = g.now()
 		case d.Allowed || d.Origin != OriginStale && !q.outdated || insist || !d.Reason.mayHaveChanged():
@@ -202,7 +208,7 @@ func (d *Decision) deny(r Reason, err error) *Ticket {
 
 // decide evaluates, and marks a snapshot that refused for what is counted by now.
 func (g *Gate) decide(q *admission, p *Policy, d *Decision) bool {
-	q.outdated = false
+	q.outdated, q.doubted = false, nil
 	allowed := g.evaluate(q, p, d)
 	if q.outdated && !allowed {
 		q.snap.outdated.Store(true)

@@ -130,6 +130,7 @@ func (d *delivery) refuse(l *lane, p parcel, err error) {
 // left ends the parcels' stay: their places are free again, their books unpinned.
 func (d *delivery) left(l *lane, batch []parcel) {
 	for i := range batch {
+		batch[i].landed()
 		batch[i].book.unpin()
 	}
 	d.mu.Lock()

@@ -201,26 +201,34 @@ func (k *cache) load(c Customer) *load {
 }
 
 func (k *cache) await(ctx context.Context, l *load, p *patience) (*snapshot, error) {
+	if err := k.pauses(ctx, l.done, p); err != nil {
+		return nil, err
+	}
+	return l.snap, l.err
+}
+
+// pauses waits for a channel to be closed, as long as there is patience.
+func (k *cache) pauses(ctx context.Context, done <-chan struct{}, p *patience) error {
 	select {
-	case <-l.done: // already here: no timer
-		return l.snap, l.err
+	case <-done: // already: no timer
+		return nil
 	default:
 	}
 	if p.over {
-		return nil, errTooSlow
+		return errTooSlow
 	}
 	if p.timer == nil {
 		k.waited.Add(1)
 		p.timer = time.NewTimer(k.patience)
 	}
 	select {
-	case <-l.done:
-		return l.snap, l.err
+	case <-done:
+		return nil
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return ctx.Err()
 	case <-p.timer.C:
 		p.over = true
-		return nil, errTooSlow
+		return errTooSlow
 	}
 }
 

@@ -52,6 +52,7 @@ type parcel struct {
 	creditPlace place  // nil if it costs nothing that is known
 	sent        uint64 // the book's clock before the first attempt
 	tried       bool   // an attempt failed of which nobody knows what Stigg did
+	departed    bool   // the accounts know that it is on its way
 	turns       int    // how often it was set apart
 	unpriced    bool   // what it costs in credits was not known
 }

@@ -21,7 +21,7 @@ func (q *admission) meter(p *Policy, r *right, a ask, d *Decision) verdict {
 	d.Limit, d.HasLimit = r.Limit, !r.Unlimited
 	d.held, d.since = t.held, t.start
 	if t.reason != "" {
-		q.outdated = q.outdated || t.ripe
+		q.refused(t)
 		return t.verdict
 	}
 	h.begin(q.now, t)
@@ -37,6 +37,14 @@ func (q *admission) meter(p *Policy, r *right, a ask, d *Decision) verdict {
 		d.held += h.held
 	}
 	return t.verdict
+}
+
+// refused notes what may be different if the request is judged again.
+func (q *admission) refused(t taking) {
+	q.outdated = q.outdated || t.ripe
+	if t.wait != nil {
+		q.doubted = t.wait
+	}
 }
 
 // hold is what a request of this kind holds and means to report.
@@ -94,7 +102,7 @@ func (g *Gate) credits(q *admission, p *Policy, d *Decision) bool {
 	d.held, d.since = t.held, t.start
 	d.Reason, d.OverLimit = t.reason, t.over
 	if t.reason != "" {
-		q.outdated = q.outdated || t.ripe
+		q.refused(t)
 		return false
 	}
 	if hold {
@@ -123,8 +131,9 @@ func (q *admission) pay(r *right, a ask, h *hold, hold bool) verdict {
 		s.unacked += owed
 		return r.credit.room(s, price, own)
 	})
-	q.outdated = q.outdated || t.reason != "" && t.ripe
-	if t.reason == "" && hold {
+	if t.reason != "" {
+		q.refused(t)
+	} else if hold {
 		h.credits, h.creditPeriod = price, t.period
 	}
 	return t.verdict

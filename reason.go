@@ -31,7 +31,8 @@ const (
 	// ReasonUnavailable: nothing could be known in time, or nothing more can be
 	// recorded; never the customer's fault.
 	ReasonUnavailable Reason = "gate:EntitlementsUnavailable"
-	// ReasonPending: it would fit once requests now running settle.
+	// ReasonPending: it would fit once requests now running settle, or it may fit once
+	// Stigg acknowledges what is on its way.
 	ReasonPending Reason = "gate:ConcurrentUsagePending"
 	// ReasonBadRequest: the amount or the values could not be read from the request.
 	ReasonBadRequest Reason = "gate:RequestNotUnderstood"

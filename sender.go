@@ -140,6 +140,7 @@ func (l *lane) send(ctx context.Context, batch []parcel, try int) bool {
 	usages := make([]Usage, len(batch))
 	for i := range batch {
 		usages[i] = batch[i].Usage
+		batch[i].departs()
 	}
 	for ; ; try++ {
 		acks, err := l.attempt(ctx, usages)

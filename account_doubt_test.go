@@ -1,0 +1,198 @@
+package gate
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// asks asks for n of the feature, which has a limit.
+func (d *desk) asks(n, limit float64) taking {
+	e := metered("f", 0, limit)
+	return d.take(d.now, d.cycle, n, false, func(s standing) verdict { return e.room(s, ask{mode: modeAsks, amount: n}) })
+}
+
+func (d *desk) wants(n, limit float64, reason Reason, waits bool) <-chan struct{} {
+	d.Helper()
+	t := d.asks(n, limit)
+	if t.reason != reason || (t.wait != nil) != waits {
+		d.Errorf("%v of %v: got %q, waits %v", n, limit, t.reason, t.wait != nil)
+	}
+	return t.wait
+}
+
+func (d *desk) pushes(usage float64) {
+	d.push(hourly(usage, 0), noon(0.5), d.now, d.cycle)
+}
+
+// TestAccountDoubtsWhatStiggMayHaveCountedAlready is about refusals for usage that counts
+// twice: Stigg has told of it and not acknowledged it.
+func TestAccountDoubtsWhatStiggMayHaveCountedAlready(t *testing.T) {
+	for name, run := range map[string]func(*desk){
+		"until it is acknowledged": func(d *desk) {
+			p := d.uses(2)
+			d.departs(2)
+			d.wants(2, 3, ReasonLimitExceeded, false)
+			d.pushes(2)
+			wait := d.wants(1, 3, ReasonPending, true)
+			d.wants(2, 3, ReasonLimitExceeded, false)
+			r := hourly(2, 0)
+			d.acks(p, 2, &r, noon(0.6), d.tick())
+			select {
+			case <-wait:
+				d.Error("woken before the whole batch has arrived")
+			default:
+			}
+			d.landed()
+			<-wait
+			d.wants(1, 3, "", false)
+			d.wants(2, 3, ReasonLimitExceeded, false)
+		},
+		"as much as a count has grown by": func(d *desk) {
+			d.uses(5)
+			d.departs(5)
+			d.pushes(1)
+			d.wants(6, 10, ReasonLimitExceeded, false)
+			d.wants(5, 10, ReasonPending, true)
+			d.pushes(3)
+			d.wants(6, 10, ReasonLimitExceeded, false)
+			d.wants(5, 10, ReasonPending, true)
+			d.pushes(3)
+			d.wants(5, 10, ReasonPending, true)
+		},
+		"no more than is on its way": func(d *desk) {
+			d.uses(1)
+			d.departs(1)
+			d.uses(1) // not sent
+			d.pushes(9)
+			d.wants(1, 11, ReasonPending, true)
+			d.wants(1, 10, ReasonLimitExceeded, false)
+		},
+		"by a read as well": func(d *desk) {
+			d.uses(1)
+			d.departs(1)
+			d.reads(hourly(1, 0))
+			d.wants(1, 2, ReasonPending, true)
+		},
+		"that is lower": func(d *desk) {
+			d.reads(hourly(5, 0))
+			d.uses(1)
+			d.departs(1)
+			d.reads(hourly(2, 0)) // something was given back, and it is counted
+			d.wants(1, 3, ReasonPending, true)
+		},
+		"in the first count": func(d *desk) {
+			d.wait(1, d.now, d.now, cycle{})
+			d.departs(1)
+			d.reads(hourly(1, 0))
+			d.wants(1, 2, ReasonPending, true)
+		},
+		"and what runs is pending as ever": func(d *desk) {
+			d.uses(1)
+			d.departs(1)
+			d.pushes(1)
+			d.holds(1)
+			d.wants(1, 2, ReasonPending, false)
+		},
+		"not what was refused": func(d *desk) {
+			p := d.uses(1)
+			d.departs(1)
+			d.pushes(1)
+			d.drop(p, 1)
+			d.wants(1, 1, ReasonLimitExceeded, false)
+		},
+		"not what is counted later": func(d *desk) {
+			p := d.uses(1)
+			d.departs(1)
+			d.pushes(1)
+			d.linger(p, 1, d.now)
+			d.wants(1, 2, ReasonLimitExceeded, false)
+		},
+		"nor a total that has arrived": func(d *desk) {
+			p, waited := d.waitTotal(1, d.now, d.now, d.cycle)
+			d.departs(waited)
+			d.pushes(1)
+			d.acknowledgeTotal(p, waited, 1, nil, time.Time{}, d.now, d.tick(), d.cycle)
+			d.wants(1, 1, ReasonLimitExceeded, false)
+		},
+	} {
+		t.Run(name, func(t *testing.T) { run(newDesk(t)) })
+	}
+}
+
+func TestAccountDoubtIsOfWhatFlies(t *testing.T) {
+	type flying struct {
+		period *period
+		amount float64
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		d := newDesk(t)
+		var all []flying
+		units := func(rt *rapid.T) float64 { return float64(rapid.IntRange(0, 5).Draw(rt, "units")) }
+		rt.Repeat(map[string]func(*rapid.T){
+			"it leaves": func(rt *rapid.T) {
+				f := flying{amount: units(rt)}
+				f.period = d.uses(f.amount)
+				d.departs(f.amount)
+				all = append(all, f)
+			},
+			"it arrives": func(rt *rapid.T) {
+				if len(all) == 0 {
+					rt.Skip("nothing flies")
+				}
+				f := all[0]
+				all = all[1:]
+				if rapid.Bool().Draw(rt, "refused") {
+					d.drop(f.period, f.amount)
+				} else {
+					d.acks(f.period, f.amount, nil, time.Time{}, d.tick())
+				}
+			},
+			"a push": func(rt *rapid.T) { d.pushes(units(rt)) },
+			"a read": func(rt *rapid.T) { d.reads(hourly(units(rt), 0)) },
+			"": func(rt *rapid.T) {
+				sum := 0.0
+				for _, f := range all {
+					sum += f.amount
+				}
+				if f := d.flight; f.amount != sum || f.doubt < 0 || f.doubt > f.amount {
+					rt.Fatalf("%+v, want %v", f, sum)
+				}
+			},
+		})
+	})
+}
+
+func TestARefusalInDoubtWaits(t *testing.T) {
+	weather(t, func(f *forecast) {
+		f.says(features(metered("f", 0, 2)), nil)
+		f.report = counter(f.stub, "f")
+		arrive := make(chan struct{})
+		g := gateOf(f.T, f.stub, WithReporter(held{f.stub, arrive}), WithDecisionDeadline(100*time.Millisecond))
+		c := Customer{ID: "c"}
+		check := func(ctx context.Context) (Decision, time.Duration) {
+			began := time.Now()
+			return g.Check(ctx, c, Feature("f").Asks(1)), time.Since(began)
+		}
+		use(f.T, g, "c", 1)
+		synctest.Wait()
+		g.Patch(c, Patch{FeatureID: "f", Usage: 1, At: time.Now()}) // Stigg tells before it answers
+
+		d, took := check(f.Context())
+		if d.Reason != ReasonPending || d.Status != 429 || d.RetryAfter == 0 || took != 100*time.Millisecond {
+			t.Errorf("without an answer: %+v after %v", d, took)
+		}
+		gone, cancel := context.WithTimeout(f.Context(), 10*time.Millisecond)
+		defer cancel()
+		if _, took := check(gone); took != 10*time.Millisecond {
+			t.Errorf("who leaves waits for %v", took)
+		}
+		time.AfterFunc(30*time.Millisecond, func() { arrive <- struct{}{} })
+		if d, took := check(f.Context()); !d.Allowed || took != 30*time.Millisecond {
+			t.Errorf("with an answer after 30 ms: %+v after %v", d, took)
+		}
+	})
+}
