@@ -67,6 +67,9 @@ func (g *Gate) WriteDenial(w http.ResponseWriter, r *http.Request, d Decision) {
 	if p.Upgrade != nil && d.Status == http.StatusPaymentRequired {
 		h.Add("Link", "<"+linkTarget(p.Upgrade.URL)+`>; rel="payment"`)
 	}
+	if g.challenge != "" && d.Status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", g.challenge)
+	}
 	g.QuotaHeaders(h, d)
 	body := g.represent(h, r, &p, d.retrySeconds())
 	if body == nil {

@@ -200,3 +200,17 @@ func TestEveryDetailIsASentence(t *testing.T) {
 		}
 	}
 }
+
+func TestOnlyA401CarriesTheChallenge(t *testing.T) {
+	const challenge = `Bearer realm="api"`
+	g := gateOf(t, &stub{set: features(metered("f", 0, 0))}, WithChallenge(challenge))
+	for customer, want := range map[string]string{"": challenge, "c": ""} {
+		if w, _ := denialOf(t, g, Feature("f").Uses(1), request("POST", "/", customer)); w.Header().Get("WWW-Authenticate") != want {
+			t.Errorf("%d with %q", w.Code, w.Header().Get("WWW-Authenticate"))
+		}
+	}
+	plain := gateOf(t, &stub{})
+	if w, _ := denialOf(t, plain, Feature("f"), request("GET", "/", "")); w.Code != 401 || w.Header()["Www-Authenticate"] != nil {
+		t.Errorf("%d %v", w.Code, w.Header())
+	}
+}

@@ -177,6 +177,19 @@ func ExampleWithQuotaHeaders() {
 	// Output: "campaigns";q=12;w=2678400
 }
 
+func ExampleWithChallenge() {
+	g, err := gate.New(plan{}, gate.FromTrustedHeader("X-Customer-ID", ""), gate.WithChallenge(`Bearer realm="api"`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = g.Close(context.Background()) }()
+	w := httptest.NewRecorder()
+	nethttp.Require(g, gate.Feature("export"))(http.NotFoundHandler()).ServeHTTP(w, httptest.NewRequest("GET", "/export", nil))
+	fmt.Println(w.Code, w.Header().Get("WWW-Authenticate"))
+	// Output: 401 Bearer realm="api"
+}
+
 // monthly is a Stigg where everybody has 12 campaigns in a month of 31 days.
 type monthly struct{ plan }
 

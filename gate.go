@@ -23,8 +23,10 @@ type Gate struct {
 	base     string
 	page     *page
 	quota    QuotaHeaders
-	outage   outage
-	offline  bool
+	// challenge is the field WWW-Authenticate of a 401.
+	challenge string
+	outage    outage
+	offline   bool
 
 	ledger   *ledger
 	cache    *cache
@@ -83,7 +85,7 @@ func New(source Source, who Resolver, options ...Option) (*Gate, error) {
 func start(source Source, who Resolver, c config) (*Gate, error) {
 	g := &Gate{
 		who: who, observer: c.observer, logger: c.logger, now: c.now,
-		statuses: c.statuses, upgrade: c.upgrade, base: c.problemBase, page: c.page, quota: c.quota, outage: c.outage, offline: c.offline,
+		statuses: c.statuses, upgrade: c.upgrade, base: c.problemBase, page: c.page, quota: c.quota, challenge: c.challenge, outage: c.outage, offline: c.offline,
 		ledger: newLedger(), stopped: make(chan struct{}), done: make(chan struct{}),
 	}
 	var err error

@@ -40,6 +40,7 @@ type config struct {
 	problemBase string
 	page        *page
 	quota       QuotaHeaders
+	challenge   string
 }
 
 // The defaults, each of them to be changed by the option named.
@@ -238,6 +239,20 @@ func WithUpgradeLink(link string) Option {
 			return errors.New("the upgrade link is not an absolute http or https URL")
 		}
 		c.upgrade = link
+		return nil
+	}
+}
+
+// WithChallenge is the field WWW-Authenticate of every 401, such as
+// `Bearer realm="api"`: how to say who asks. RFC 9110, section 15.5.2, wants one there; the
+// gate does not know what stands in front of it, so by default there is none.
+func WithChallenge(challenge string) Option {
+	return func(c *config) error {
+		scheme, _, _ := strings.Cut(challenge, " ")
+		if scheme == "" || strings.ContainsFunc(challenge, func(r rune) bool { return r < ' ' || r > '~' }) {
+			return errors.New("the challenge is not a scheme and its parameters in visible ASCII")
+		}
+		c.challenge = challenge
 		return nil
 	}
 }

@@ -143,6 +143,9 @@ func TestMistakesInOptions(t *testing.T) {
 		{"no refusal function", source, who, OnRefused(nil)},
 		{"a status of success", source, who, WithStatus(ReasonRevoked, 204)},
 		{"an upgrade link without a host", source, who, WithUpgradeLink("/upgrade")},
+		{"an empty challenge", source, who, WithChallenge("")},
+		{"a challenge without a scheme", source, who, WithChallenge(` realm="api"`)},
+		{"a challenge of two lines", source, who, WithChallenge("Bearer\r\nSet-Cookie: a=b")},
 		{"an upgrade link that runs code", source, who, WithUpgradeLink("javascript:alert(1)")},
 		{"a problem base that is no URI", source, who, WithProblemBase("problems")},
 	}
