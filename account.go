@@ -24,12 +24,18 @@ type account struct {
 	// the last acknowledgement was applied, and heard when the last read was, or an
 	// acknowledgement without a count.
 	ackedAt, acked, heard time.Time
-	// unpriced is the late usage that waits and whose price was not known.
-	unpriced float64
+	// unpriced is the late usage whose price was not known and that no wallet's count has.
+	// Of it, owed is acknowledged: the first read after owedAt has it, of as many usages as
+	// owes says.
+	unpriced, owed float64
+	owes           int64
+	owedAt         uint64
 	// late is the usage that waits and that no admission here made room for; past is the
 	// period of what of it counts nowhere.
 	late []*lateUse
 	past *period
+	// totals are the totals among them.
+	totals []*lateUse
 	// flight is what of unacked is on its way.
 	flight flight
 	// lingers is what Stigg has acknowledged and will count later.
@@ -76,6 +82,7 @@ func (a *account) roll(now time.Time, c cycle) {
 	if start, end, ok := c.after(p.end, now); ok {
 		a.cur = &period{start: start, end: end, provisional: true}
 		a.before, a.goesOn = p, false
+		a.flight.doubt = 0
 		a.move()
 	}
 }
@@ -87,6 +94,11 @@ func (a *account) standing() standing {
 	if a.goesOn {
 		s.held += a.before.held
 		s.unacked += a.before.unacked
+	}
+	for _, w := range a.totals {
+		if w.period == a.cur {
+			s.unacked = max(s.unacked, w.total+w.later-s.used)
+		}
 	}
 	return s
 }
@@ -137,6 +149,7 @@ func (a *account) settle(p *period, held, used float64) {
 	if used > 0 {
 		p.unacked += used
 		p.waits++
+		a.follows(used)
 	}
 }
 
@@ -178,12 +191,15 @@ func (a *account) acknowledge(where place, used float64, ack *reading, at, now t
 	p := where.leave()
 	p.arrive(used)
 	a.lastAck = max(a.lastAck, tick)
-	a.flight.lands(used)
+	defer a.flight.lands(used)
 	a.acked = now
 	if ack == nil {
 		a.heard = now
 		a.add(p, used, sent)
 		return
+	}
+	if a.cur != nil {
+		a.roll(now, c)
 	}
 	r := *ack
 	if r.end.IsZero() && !p.end.IsZero() {
@@ -194,7 +210,7 @@ func (a *account) acknowledge(where place, used float64, ack *reading, at, now t
 	if added { // to what was added without a count, which this count need not have
 		a.add(p, used, sent)
 	}
-	if !a.apply(r, newest, now, c) {
+	if !a.apply(r, newest, max(0, used), now, c) {
 		if !added {
 			a.add(p, used, sent)
 		}
@@ -226,14 +242,14 @@ func (a *account) read(begun uint64, r reading, now time.Time, c cycle) {
 	newest := begun > a.lastRead && begun > a.lastAck
 	a.lastRead = max(a.lastRead, begun)
 	a.readAt, a.heard = a.book.tick(), now
-	a.apply(r, newest, now, c)
+	a.apply(r, newest, 0, now, c)
 	a.reap(begun)
 }
 
 // apply merges Stigg's count into the current period and reports whether the count
-// spoke of it. A count that is not the newest may raise used, never lower it. Call
-// it under the lock.
-func (a *account) apply(r reading, newest bool, now time.Time, c cycle) bool {
+// spoke of it. A count that is not the newest may raise used, never lower it. own is what
+// it acknowledges itself. Call it under the lock.
+func (a *account) apply(r reading, newest bool, own float64, now time.Time, c cycle) bool {
 	over := false
 	if !r.end.IsZero() && !now.Before(r.end) {
 		if start, end, ok := c.after(r.end, now); ok {
@@ -244,17 +260,17 @@ func (a *account) apply(r reading, newest bool, now time.Time, c cycle) bool {
 	switch {
 	case p == nil, !p.end.IsZero() && !r.start.Before(p.end):
 		a.cur = &period{start: r.start, end: r.end, provisional: over, standing: standing{used: r.usage}}
-		a.flight.counted(0, r.usage, true)
+		a.flight.counted(0, r.usage, own, true)
 		a.before, a.goesOn = nil, false
 		a.move()
 		return !over
 	case over, !r.end.IsZero() && !r.end.After(p.start):
 		return false // a period before this one
 	case !newest:
-		a.flight.counted(p.used, r.usage, false)
+		a.flight.counted(p.used, r.usage, own, false)
 		p.used = max(p.used, r.usage)
 	default:
-		a.flight.counted(p.used, r.usage, true)
+		a.flight.counted(p.used, r.usage, own, true)
 		a.goesOn = a.goesOn || a.before != nil && r.start.Before(a.before.end)
 		begins := !p.start.Equal(r.start)
 		p.start, p.end, p.provisional, p.used = r.start, r.end, false, r.usage

@@ -28,6 +28,13 @@ func (a *account) departs(amount float64) {
 	a.flight.count++
 }
 
+// returns notes that it waits for another attempt.
+func (a *account) returns(amount float64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.flight.lands(amount)
+}
+
 // lands notes that it is acknowledged or refused. Call it under the account's lock.
 func (f *flight) lands(amount float64) {
 	if amount <= 0 || f.count == 0 {
@@ -40,14 +47,17 @@ func (f *flight) lands(amount float64) {
 	f.doubt = min(f.doubt, f.amount)
 }
 
-// counted notes a count of Stigg's that made used what it is. Call it under the account's
+// counted notes a count of Stigg's that made used what it is. What it has grown by may be
+// of what flies, but for its own usage, which it acknowledges. Call it under the account's
 // lock.
-func (f *flight) counted(before, used float64, newest bool) {
+func (f *flight) counted(before, used, own float64, newest bool) {
 	switch {
-	case used > before:
-		f.doubt = min(f.amount, f.doubt+used-before)
-	case newest && used < before:
+	case used >= before:
+		f.doubt = min(f.amount, max(0, f.doubt+used-before-own))
+	case newest:
 		f.doubt = min(f.amount, max(0, used))
+	default:
+		f.doubt = max(0, f.doubt-own)
 	}
 }
 
@@ -82,7 +92,7 @@ func (a *account) landed() {
 	}
 }
 
-// departs has the accounts know that p is on its way.
+// departs has the accounts know that p is on its way, and returns that it is not any more.
 func (p *parcel) departs() {
 	if p.departed || p.right.account == nil {
 		return
@@ -91,6 +101,17 @@ func (p *parcel) departs() {
 	p.right.account.departs(p.waits)
 	if p.creditPlace != nil {
 		p.right.wallet.departs(p.credits)
+	}
+}
+
+func (p *parcel) returns() {
+	if !p.departed {
+		return
+	}
+	p.departed = false
+	p.right.account.returns(p.waits)
+	if p.creditPlace != nil {
+		p.right.wallet.returns(p.credits)
 	}
 }
 

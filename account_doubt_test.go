@@ -1,9 +1,7 @@
 package gate
 
 import (
-	"context"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
@@ -97,6 +95,24 @@ func TestAccountDoubtsWhatStiggMayHaveCountedAlready(t *testing.T) {
 			d.holds(1)
 			d.wants(1, 2, ReasonPending, false)
 		},
+		"not what an answer acknowledges itself": func(d *desk) {
+			p := d.uses(1)
+			d.departs(1)
+			d.uses(1)
+			d.departs(1) // never counted
+			r := hourly(1, 0)
+			d.acks(p, 1, &r, noon(0.5), d.tick())
+			d.wants(1, 2, ReasonLimitExceeded, false)
+		},
+		"not in another period": func(d *desk) {
+			d.reads(hourly(0, 0))
+			d.uses(5)
+			d.departs(5)
+			d.pushes(5)
+			d.now = noon(1.1)
+			d.uses(3)
+			d.wants(1, 3, ReasonLimitExceeded, false)
+		},
 		"not what was refused": func(d *desk) {
 			p := d.uses(1)
 			d.departs(1)
@@ -108,14 +124,14 @@ func TestAccountDoubtsWhatStiggMayHaveCountedAlready(t *testing.T) {
 			p := d.uses(1)
 			d.departs(1)
 			d.pushes(1)
-			d.linger(p, 1, d.now)
+			d.linger(p, 1, 0, d.now)
 			d.wants(1, 2, ReasonLimitExceeded, false)
 		},
 		"nor a total that has arrived": func(d *desk) {
-			p, waited := d.waitTotal(1, d.now, d.now, d.cycle)
-			d.departs(waited)
+			p, _ := d.waitTotal(1, d.now, d.now, d.cycle)
 			d.pushes(1)
-			d.acknowledgeTotal(p, waited, 1, nil, time.Time{}, d.now, d.tick(), d.cycle)
+			d.wants(1, 1, ReasonLimitExceeded, false)
+			d.acknowledgeTotal(p, 1, nil, time.Time{}, d.now, d.tick(), d.cycle)
 			d.wants(1, 1, ReasonLimitExceeded, false)
 		},
 	} {
@@ -163,36 +179,5 @@ func TestAccountDoubtIsOfWhatFlies(t *testing.T) {
 				}
 			},
 		})
-	})
-}
-
-func TestARefusalInDoubtWaits(t *testing.T) {
-	weather(t, func(f *forecast) {
-		f.says(features(metered("f", 0, 2)), nil)
-		f.report = counter(f.stub, "f")
-		arrive := make(chan struct{})
-		g := gateOf(f.T, f.stub, WithReporter(held{f.stub, arrive}), WithDecisionDeadline(100*time.Millisecond))
-		c := Customer{ID: "c"}
-		check := func(ctx context.Context) (Decision, time.Duration) {
-			began := time.Now()
-			return g.Check(ctx, c, Feature("f").Asks(1)), time.Since(began)
-		}
-		use(f.T, g, "c", 1)
-		synctest.Wait()
-		g.Patch(c, Patch{FeatureID: "f", Usage: 1, At: time.Now()}) // Stigg tells before it answers
-
-		d, took := check(f.Context())
-		if d.Reason != ReasonPending || d.Status != 429 || d.RetryAfter == 0 || took != 100*time.Millisecond {
-			t.Errorf("without an answer: %+v after %v", d, took)
-		}
-		gone, cancel := context.WithTimeout(f.Context(), 10*time.Millisecond)
-		defer cancel()
-		if _, took := check(gone); took != 10*time.Millisecond {
-			t.Errorf("who leaves waits for %v", took)
-		}
-		time.AfterFunc(30*time.Millisecond, func() { arrive <- struct{}{} })
-		if d, took := check(f.Context()); !d.Allowed || took != 30*time.Millisecond {
-			t.Errorf("with an answer after 30 ms: %+v after %v", d, took)
-		}
 	})
 }

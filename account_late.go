@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"slices"
 	"time"
 )
 
@@ -24,6 +25,10 @@ type lateUse struct {
 	amount  float64
 	made    time.Time
 	at      int // in the account's late
+	// Of a total, which has no amount: once it is acknowledged, that much is used, and what
+	// was reported after it. Nothing overtakes it.
+	isTotal      bool
+	total, later float64
 }
 
 func (w *lateUse) leave() *period {
@@ -34,16 +39,30 @@ func (w *lateUse) leave() *period {
 	if w.account.late = all[:last]; last == 0 {
 		w.account.late = nil // let a long backlog's memory go
 	}
+	if w.isTotal {
+		i := slices.Index(w.account.totals, w)
+		w.account.totals = slices.Delete(w.account.totals, i, i+1)
+	}
 	return w.period
 }
 
 // enter begins a stay of late usage. Call it under the lock.
-func (a *account) enter(amount float64, made time.Time) place {
+func (a *account) enter(amount float64, made time.Time) *lateUse {
 	w := &lateUse{account: a, amount: amount, made: made, at: len(a.late)}
 	w.period = a.of(made)
 	w.period.wait(amount)
+	if w.period == a.cur {
+		a.follows(amount)
+	}
 	a.late = append(a.late, w)
 	return w
+}
+
+// follows adds usage to the totals that it was reported after. Call it under the lock.
+func (a *account) follows(amount float64) {
+	for _, w := range a.totals {
+		w.later += max(0, amount)
+	}
 }
 
 // of is the period of usage made at a time: the present one, or one that counts nowhere.
@@ -74,6 +93,7 @@ type lingering struct {
 	account *account
 	place   place
 	amount  float64
+	owed    float64   // what of it was not priced
 	since   time.Time // our time of the acknowledgement
 	ripe    uint64    // the book's clock when Stigg must have counted it; 0: not yet
 }
@@ -100,23 +120,23 @@ func (a *account) waitTotal(total float64, createdAt, now time.Time, c cycle) (p
 	defer a.mu.Unlock()
 	a.roll(now, c)
 	s := a.standing()
-	more := max(0, total-(s.used+s.unacked))
-	return a.enter(more, createdAt), more
+	w := a.enter(0, createdAt)
+	w.isTotal, w.total = true, total
+	a.totals = append(a.totals, w)
+	return w, max(0, total-(s.used+s.unacked))
 }
 
 // acknowledgeTotal ends the wait of a total. Stigg's own count, if it came along, becomes
 // used; without it the total does. As in acknowledge, what is not the newest only raises.
-func (a *account) acknowledgeTotal(where place, waited, total float64, ack *reading, at, now time.Time, sent uint64, c cycle) {
+func (a *account) acknowledgeTotal(where place, total float64, ack *reading, at, now time.Time, sent uint64, c cycle) {
 	if ack != nil {
-		a.acknowledge(where, waited, ack, at, now, sent, c)
+		a.acknowledge(where, 0, ack, at, now, sent, c)
 		return
 	}
 	tick := a.book.tick()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	p := where.leave()
-	p.arrive(waited)
-	a.flight.lands(waited)
 	a.lastAck = max(a.lastAck, tick)
 	a.acked, a.heard = now, now
 	if a.goesOn && p == a.before {
@@ -133,16 +153,32 @@ func (a *account) acknowledgeTotal(where place, waited, total float64, ack *read
 }
 
 // linger leaves usage in unacked until a read that began after it is ripe.
-func (a *account) linger(where place, amount float64, now time.Time) *lingering {
-	if amount <= 0 {
-		return nil
-	}
-	w := &lingering{account: a, place: where, amount: amount, since: now}
+func (a *account) linger(where place, amount, owed float64, now time.Time) *lingering {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if amount <= 0 {
+		where.leave()
+		if owed > 0 {
+			a.owesOn(owed)
+		}
+		return nil
+	}
+	if a.readAt == 0 && len(a.lingers) >= mostLingers {
+		a.forgo(now)
+	}
+	w := &lingering{account: a, place: where, amount: amount, owed: owed, since: now}
 	a.lingers = append(a.lingers, w)
 	a.flight.lands(amount)
 	return w
+}
+
+// mostLingers is how many usages linger of a customer whom nobody asks about, before those
+// are forgotten that whatever read comes first must have.
+const mostLingers = 1000
+
+// forgo forgets them. Call it under the lock.
+func (a *account) forgo(now time.Time) {
+	a.reapIf(func(w *lingering) bool { return w.ripe != 0 && now.Sub(w.since) > eventDelay+loadTimeout })
 }
 
 // ripen says that Stigg has counted it by now: a read that begins later has it.
@@ -164,6 +200,11 @@ func (a *account) ripe() bool {
 // reap takes out of unacked what a read that began at tick begun has. Call it under the
 // lock, in the same step as the read.
 func (a *account) reap(begun uint64) {
+	if a.owes > 0 && begun > a.owedAt {
+		a.unpriced -= a.owed
+		a.book.unpriced.Add(-a.owes)
+		a.owed, a.owes = 0, 0
+	}
 	a.reapIf(func(w *lingering) bool { return w.ripe != 0 && w.ripe < begun })
 }
 
@@ -175,6 +216,10 @@ func (a *account) reapIf(has func(*lingering) bool) {
 	for _, w := range a.lingers {
 		if has(w) {
 			w.place.leave().arrive(w.amount)
+			if w.owed > 0 {
+				a.unpriced -= w.owed
+				a.book.unpriced.Add(-1)
+			}
 		} else {
 			rest = append(rest, w)
 		}
@@ -183,14 +228,31 @@ func (a *account) reapIf(has func(*lingering) bool) {
 	a.lingers = rest
 }
 
-// owe adds late usage whose price is not known, or with a negative amount takes it off.
+// owe adds late usage whose price is not known.
 func (a *account) owe(amount float64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.unpriced += amount
+	a.book.unpriced.Add(1)
 }
 
-// unpricedUnits is the late usage that waits and whose price was not known.
+// priced takes it off, since the wallet has it or it was refused.
+func (a *account) priced(amount float64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.unpriced -= amount
+	a.book.unpriced.Add(-1)
+}
+
+// owesOn leaves it to the first read that begins from now on.
+// Call it under the lock.
+func (a *account) owesOn(amount float64) {
+	a.owed += amount
+	a.owes++
+	a.owedAt = a.book.tick()
+}
+
+// unpricedUnits is the late usage that no wallet's count has.
 func (a *account) unpricedUnits() float64 {
 	a.mu.Lock()
 	defer a.mu.Unlock()

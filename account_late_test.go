@@ -17,7 +17,7 @@ func TestAccountOfUsageThatNobodyAdmitted(t *testing.T) {
 		return d.waitTotal(n, noon(createdAt), d.now, d.cycle)
 	}
 	acksTotal := func(d *desk, p place, waited, n float64, r *reading, sent uint64) {
-		d.acknowledgeTotal(p, waited, n, r, time.Time{}, d.now, sent, d.cycle)
+		d.acknowledgeTotal(p, n, r, time.Time{}, d.now, sent, d.cycle)
 	}
 	tests := map[string]func(*desk){
 		"it counts at once": func(d *desk) {
@@ -157,7 +157,7 @@ func TestAccountOfUsageThatNobodyAdmitted(t *testing.T) {
 		},
 		"what is counted later stays until a read that must have it": func(d *desk) {
 			d.reads(hourly(3, 0))
-			w := d.linger(d.uses(2), 2, d.now)
+			w := d.linger(d.uses(2), 2, 0, d.now)
 			d.reads(hourly(3, 0))
 			d.has(standing{used: 3, unacked: 2})
 			early := d.tick()
@@ -171,7 +171,7 @@ func TestAccountOfUsageThatNobodyAdmitted(t *testing.T) {
 		},
 		"each of several is taken out once": func(d *desk) {
 			d.reads(hourly(0, 0))
-			first, second := d.linger(d.uses(1), 1, d.now), d.linger(d.uses(2), 2, d.now)
+			first, second := d.linger(d.uses(1), 1, 0, d.now), d.linger(d.uses(2), 2, 0, d.now)
 			second.ripen(d.tick())
 			d.reads(hourly(2, 0))
 			d.has(standing{used: 2, unacked: 1})
@@ -181,7 +181,7 @@ func TestAccountOfUsageThatNobodyAdmitted(t *testing.T) {
 		},
 		"a refusal says that it may be for what is counted by now": func(d *desk) {
 			d.reads(hourly(0, 0))
-			w := d.linger(d.uses(1), 1, d.now)
+			w := d.linger(d.uses(1), 1, 0, d.now)
 			look := func() bool {
 				return d.take(d.now, d.cycle, 1, true, func(standing) verdict { return verdict{reason: ReasonLimitExceeded} }).ripe
 			}
@@ -194,7 +194,7 @@ func TestAccountOfUsageThatNobodyAdmitted(t *testing.T) {
 			}
 		},
 		"nothing lingers for nothing": func(d *desk) {
-			d.linger(d.holds(0), 0, d.now).ripen(d.tick())
+			d.linger(d.holds(0), 0, 0, d.now).ripen(d.tick())
 			if len(d.lingers) != 0 {
 				d.Error("kept")
 			}

@@ -89,7 +89,7 @@ func (g *Gate) try(ctx context.Context, c Customer, p *Policy, call Call, hold b
 		slots = p.meters()
 	}
 	d.Shadow = p.shadow
-	insist := false
+	insist, spent := false, false
 	for lookups := 0; lookups < mostLookups; lookups++ {
 		found, err := g.look(ctx, c, p, d, insist, &q.waits, q.now)
 		if err != nil {
@@ -97,8 +97,13 @@ func (g *Gate) try(ctx context.Context, c Customer, p *Policy, call Call, hold b
 		}
 		t, known := g.judge(ctx, &q, p, slots, d, found)
 		switch {
-		case !d.Allowed && q.doubted != nil && g.cache.pauses(ctx, q.doubted, &q.waits) == nil:
-			lookups-- // the deadline is bound enough
+		case !d.Allowed && q.doubted != nil && !spent && !p.shadow:
+			err := g.cache.pauses(ctx, q.doubted, &q.waits)
+			if ctx.Err() != nil {
+				return d.undecided(ctx, err)
+			}
+			spent = err != nil // the last word is of when the time is up
+			lookups--          // the deadline is bound enough
 			q.now = g.now()
 		case !known: // the book was forgotten since: look the customer up again
 			q.now = g.now()
@@ -236,15 +241,17 @@ func (g *Gate) evaluate(q *admission, p *Policy, d *Decision) bool {
 }
 
 func (g *Gate) evaluateAny(q *admission, p *Policy, d *Decision) bool {
-	before, taken := *d, q.ticket.taken()
+	before, taken, outdated, doubted := *d, q.ticket.taken(), q.outdated, q.doubted
 	var refusal Decision
 	for i := range p.parts {
 		*d = before
+		inDoubt := q.doubted != nil
 		if g.evaluate(q, &p.parts[i], d) {
+			q.outdated, q.doubted = outdated, doubted // of the parts refused: they don't count
 			return true
 		}
 		q.ticket.undo(taken)
-		if i == 0 {
+		if i == 0 || q.doubted != nil && !inDoubt {
 			refusal = *d
 		}
 	}

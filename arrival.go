@@ -18,6 +18,9 @@ func (d *delivery) settle(l *lane, batch []parcel, acks []Ack) {
 		d.acknowledge(&batch[i], &acks[i], now)
 	}
 	d.acknowledged.Add(uint64(len(batch)))
+	for i := range batch {
+		batch[i].landed()
+	}
 	if d.keeper != nil {
 		d.keeper.done(batch)
 	}
@@ -30,7 +33,6 @@ func (d *delivery) acknowledge(p *parcel, ack *Ack, now time.Time) {
 	if a == nil {
 		return // an event that counts nowhere here
 	}
-	p.priced()
 	if p.Kind == UsageEvent || ack.Delayed {
 		d.linger(p, now)
 		return
@@ -40,11 +42,20 @@ func (d *delivery) acknowledge(p *parcel, ack *Ack, now time.Time) {
 		r = &reading{ack.Usage, ack.PeriodStart, ack.PeriodEnd}
 	}
 	if p.Kind == UsageTotal {
-		a.acknowledgeTotal(p.place, p.waits, p.Value, r, ack.At, now, p.sent, p.right.cycle())
+		a.acknowledgeTotal(p.place, p.Value, r, ack.At, now, p.sent, p.right.cycle())
 	} else {
 		a.acknowledge(p.place, p.Value, r, ack.At, now, p.sent, p.right.cycle())
 	}
 	p.paid(ack, now)
+	switch {
+	case p.owed == 0:
+	case ack.Credit != nil:
+		p.priced()
+	default:
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.owesOn(p.owed)
+	}
 }
 
 // paid tells the wallet. A price that was not known here (of a total, of what is given
@@ -68,18 +79,17 @@ func (p *parcel) paid(ack *Ack, now time.Time) {
 }
 
 // owe notes usage whose price is not known.
-func (p *parcel) owe() {
-	p.unpriced = true
-	p.right.account.owe(p.waits)
-	p.book.unpriced.Add(1)
+func (p *parcel) owe(units float64) {
+	if p.owed = units; units > 0 {
+		p.right.account.owe(units)
+	}
 }
 
-// priced ends the wait of usage whose price was not known.
+// priced says that nothing is owed for it any more.
 func (p *parcel) priced() {
-	if p.unpriced {
-		p.unpriced = false
-		p.right.account.owe(-p.waits)
-		p.book.unpriced.Add(-1)
+	if p.owed > 0 {
+		p.right.account.priced(p.owed)
+		p.owed = 0
 	}
 }
 
@@ -87,10 +97,10 @@ func (p *parcel) priced() {
 // stays until any later read has it.
 func (*delivery) linger(p *parcel, now time.Time) {
 	p.book.pin() // never forgotten here: the parcel still pins it
-	waits := p.right.account.linger(p.place, p.waits, now)
+	waits := p.right.account.linger(p.place, p.waits, p.owed, now)
 	var paid *lingering
 	if p.creditPlace != nil {
-		paid = p.right.wallet.linger(p.creditPlace, p.credits, now)
+		paid = p.right.wallet.linger(p.creditPlace, p.credits, 0, now)
 	}
 	book := p.book
 	time.AfterFunc(eventDelay, func() {
@@ -121,6 +131,7 @@ func (d *delivery) refuse(l *lane, p parcel, err error) {
 	if d.keeper != nil {
 		d.keeper.setAside(&p, err)
 	}
+	p.landed()
 	if d.onRefused != nil {
 		d.onRefused(p.Usage, err)
 	}
@@ -130,7 +141,6 @@ func (d *delivery) refuse(l *lane, p parcel, err error) {
 // left ends the parcels' stay: their places are free again, their books unpinned.
 func (d *delivery) left(l *lane, batch []parcel) {
 	for i := range batch {
-		batch[i].landed()
 		batch[i].book.unpin()
 	}
 	d.mu.Lock()

@@ -49,12 +49,12 @@ type parcel struct {
 	place       place
 	waits       float64 // what of the account's unacked is this one's
 	credits     float64
-	creditPlace place  // nil if it costs nothing that is known
-	sent        uint64 // the book's clock before the first attempt
-	tried       bool   // an attempt failed of which nobody knows what Stigg did
-	departed    bool   // the accounts know that it is on its way
-	turns       int    // how often it was set apart
-	unpriced    bool   // what it costs in credits was not known
+	creditPlace place   // nil if it costs nothing that is known
+	sent        uint64  // the book's clock before the first attempt
+	tried       bool    // an attempt failed of which nobody knows what Stigg did
+	departed    bool    // the accounts know that it is on its way
+	turns       int     // how often it was set apart
+	owed        float64 // units whose price in credits was not known
 }
 
 // lane returns the lane that takes usage of kind k.
@@ -97,8 +97,12 @@ func newDelivery(r Reporter, c config) *delivery {
 		reporter: r, now: c.now, logger: c.logger, onRefused: c.onRefused, keys: newKeySource(),
 		places: c.queue, shutting: make(chan struct{}), idle: make(chan struct{}),
 	}
-	for i, size := range [...]int{batchSize, eventBatch, batchSize} {
-		d.lanes[i] = lane{delivery: d, size: size, wake: make(chan struct{}, 1)}
+	for i, kind := range [...]UsageKind{UsageChange, UsageEvent, UsageCredits} {
+		l := &d.lanes[i]
+		l.delivery, l.kind, l.size, l.wake = d, kind, batchSize, make(chan struct{}, 1)
+		if kind == UsageEvent {
+			l.size = eventBatch
+		}
 	}
 	if c.outbox != nil {
 		d.keeper = &keeper{outbox: c.outbox, logger: c.logger, goOn: c.unkept}
@@ -166,8 +170,8 @@ func (d *delivery) parcel(b *book, h *hold) parcel {
 	if h.creditPeriod != nil {
 		p.creditPlace, p.credits = h.creditPeriod, h.price()
 	}
-	if h.right.guessed && p.waits > 0 {
-		p.owe()
+	if h.right.guessed {
+		p.owe(p.waits)
 	}
 	switch {
 	case h.right.currency != "":

@@ -13,7 +13,8 @@ import (
 type lane struct {
 	*delivery // and its lock, for the fields up to flying
 
-	size   int // most in one batch
+	kind   UsageKind // of what it takes; UsageChange also of totals
+	size   int       // most in one batch
 	queue  []parcel
 	odd    []parcel           // set apart: Stigg answers them with what nobody understands
 	apart  map[*account]apart // counts odd
@@ -61,7 +62,9 @@ func (l *lane) take() (batch []parcel, apart bool) {
 		l.since = batch[0].CreatedAt
 	}
 	for i := range batch {
-		batch[i].sent = batch[i].book.tick()
+		if batch[i].sent == 0 {
+			batch[i].sent = batch[i].book.tick()
+		}
 	}
 	return batch, apart
 }
@@ -156,6 +159,7 @@ func (l *lane) hold(batch []parcel) []parcel {
 			continue
 		}
 		l.flying--
+		p.returns()
 		l.counted(&p, 1)
 		l.odd = append(l.odd, p)
 	}
@@ -176,6 +180,7 @@ func (l *lane) setApart(p parcel) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.flying--
+	p.returns()
 	p.turns++
 	at := len(l.odd)
 	if at == 0 {

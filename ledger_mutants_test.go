@@ -26,6 +26,8 @@ const (
 	closes   = "if b.pins.CompareAndSwap(0, bookClosed) {"
 	correct  = "p.start, p.end, p.provisional, p.used = r.start, r.end, false, r.usage"
 	tolerant = "\treturn sum-limit <= min(1e-3, 1e-9*max(math.Abs(sum), math.Abs(limit)))\n"
+	total    = "s.unacked = max(s.unacked, w.total+w.later-s.used)"
+	grown    = "f.doubt = min(f.amount, max(0, f.doubt+used-before-own))"
 	gap      = "\ta.mu.Unlock()\n\ttime.Sleep(time.Microsecond)\n\ta.mu.Lock()\n"
 )
 
@@ -59,21 +61,25 @@ var mutants = []mutant{
 	{"usage made before the period counts in it", "account_late.go", "if !made.Before(a.cur.start) {", "if true {"},
 	{"late usage stays in the period that it came to", "account_late.go", "\t\t\tp.wait(w.amount)\n", "\t\t\tw.period.arrive(w.amount)\n"},
 	{"late usage is moved for good", "account_late.go", "\t\t\tw.period = p\n", ""},
-	{"late usage stays behind when our clock rolls", "account.go", "a.before, a.goesOn = p, false\n\t\ta.move()\n", "a.before, a.goesOn = p, false\n"},
+	{"late usage stays behind when our clock rolls", "account.go", "a.flight.doubt = 0\n\t\ta.move()\n", "a.flight.doubt = 0\n"},
 	{"late usage stays behind when Stigg rolls", "account.go", "a.before, a.goesOn = nil, false\n\t\ta.move()\n", "a.before, a.goesOn = nil, false\n"},
 	{"late usage stays when a period is corrected", "account.go", "\t\tif begins {", "\t\tif begins && false {"},
 	{"late usage loses its place", "account_late.go", "\tall[w.at].at = w.at\n", ""},
-	{"a total adds", "account_late.go", "max(0, total-(s.used+s.unacked))", "max(0, total-0*s.used)"},
-	{"a total counts only once acknowledged", "account_late.go", "return a.enter(more, createdAt), more", "return a.enter(0, createdAt), more"},
+	{"a total adds", "account.go", total, "s.unacked += w.total"},
+	{"a total counts only once acknowledged", "account.go", total, "_ = w"},
+	{"what comes after a total is in it", "account_late.go", "w.later += max(0, amount)", "w.later += 0 * amount"},
 	{"a total forgets what was learned since", "account_late.go", "case a.readAt < sent && a.addedAt < sent:", "case true:"},
 	{"a total is not ordered against reads", "account_late.go", "\ta.lastAck = max(a.lastAck, tick)\n", "\t_ = tick\n"},
-	{"an acknowledged total stays unacked", "account_late.go", "\tp.arrive(waited)\n", ""},
+	{"an acknowledged total stays unacked", "account_late.go", "w.account.totals = slices.Delete(w.account.totals, i, i+1)", "_ = i"},
 	{"events are taken out too early", "account_late.go", "return w.ripe != 0 && w.ripe < begun", "return w.ripe != 0"},
 	{"events are taken out at once", "account_late.go", "return w.ripe != 0 && w.ripe < begun", "return w.ripe < begun"},
 	{"events stay for ever", "account_late.go", "\t\t\tw.place.leave().arrive(w.amount)\n", "\t\t\t_ = w\n"},
 	{"doubt outlives the flight", "account_doubt.go", "\tf.doubt = min(f.doubt, f.amount)\n", ""},
 	{"what is in doubt is granted", "account_doubt.go", "return verdict{reason: ReasonPending}, f.landing", "return verdict{}, f.landing"},
-	{"a higher count raises no doubt", "account_doubt.go", "f.doubt = min(f.amount, f.doubt+used-before)", "f.doubt = 0"},
+	{"a higher count raises no doubt", "account_doubt.go", grown, "f.doubt = 0"},
+	{"an answer doubts itself", "account_doubt.go", grown, "f.doubt = min(f.amount, max(0, f.doubt+used-before))"},
+	{"an answer after the period forgets what waits", "account.go", "\tif a.cur != nil {\n\t\ta.roll(now, c)\n\t}\n", ""},
+	{"doubt outlives the period", "account.go", "\t\ta.flight.doubt = 0\n", ""},
 	{"a lower count raises no doubt", "account_doubt.go", "f.doubt = min(f.amount, max(0, used))", "f.doubt = 0"},
 	{"admission takes two steps", "account.go", "\tif t.reason == \"\" && hold {", gap + "\tif t.reason == \"\" && hold {"},
 	{"admission ignores what is held", "verdict.go", "fits(known+s.held+q.amount, e.Limit)", "fits(known+q.amount, e.Limit)"},

@@ -158,15 +158,16 @@ func (a *account) push(r reading, at, now time.Time, c cycle) bool {
 	}
 	newest := !at.IsZero() && at.After(a.heard.Add(pushMargin))
 	before := a.cur.used
-	applied := a.apply(r, newest, now, c)
+	applied := a.apply(r, newest, 0, now, c)
 	if applied {
 		a.lastAck = max(a.lastAck, a.book.tick()) // a read that began before does not lower it
 	}
 	if newest && applied {
 		a.ackedAt, a.readAt = at, a.book.tick()
-		a.reapIf(func(w *lingering) bool { return at.After(w.since.Add(eventDelay + pushMargin)) })
+		a.reapIf(func(w *lingering) bool { return w.owed == 0 && at.After(w.since.Add(eventDelay+pushMargin)) })
 	}
-	return applied && (newest || a.cur.used == r.usage) || before == r.usage
+	same := a.cur.end.Equal(r.end)
+	return applied && (newest || same && a.cur.used == r.usage) || same && before == r.usage
 }
 
 // replace applies the count of a whole set that nobody asked for. It is false if the count
@@ -182,7 +183,8 @@ func (a *account) replace(r reading, now time.Time, c cycle) bool {
 		begun = a.book.tick()
 	}
 	a.read(begun, r, now, c)
-	return surely || a.present(now, c).used == r.usage
+	p := a.present(now, c)
+	return surely || p.used == r.usage && (r.end.IsZero() || p.end.Equal(r.end))
 }
 
 // stale forgets a customer, and without a resource all of its resources.

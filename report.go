@@ -69,7 +69,11 @@ func (d *delivery) late(b *book, u Usage, snap *snapshot) parcel {
 	}
 	r := p.right
 	if u.Kind == UsageTotal {
-		p.place, p.waits = r.account.waitTotal(u.Value, u.CreatedAt, now, r.cycle())
+		place, more := r.account.waitTotal(u.Value, u.CreatedAt, now, r.cycle())
+		p.place = place
+		if r == r.account.bare {
+			p.owe(more)
+		}
 		return p
 	}
 	p.waits = max(0, u.Value)
@@ -78,8 +82,8 @@ func (d *delivery) late(b *book, u Usage, snap *snapshot) parcel {
 		p.credits = p.waits * r.CreditRate.Amount
 		p.creditPlace = r.wallet.wait(p.credits, u.CreatedAt, now, cycle{})
 	}
-	if r == r.account.bare && p.waits > 0 && u.Kind != UsageCredits {
-		p.owe()
+	if r == r.account.bare && u.Kind != UsageCredits {
+		p.owe(p.waits)
 	}
 	return p
 }

@@ -122,9 +122,9 @@ func (l *lane) interval() time.Duration {
 }
 
 // asked is the time between two batches that the reporter asks for.
-func (d *delivery) asked() time.Duration {
-	if p, ok := d.reporter.(interface{ Pace() time.Duration }); ok {
-		return min(p.Pace(), longestPace)
+func (l *lane) asked() time.Duration {
+	if p, ok := l.reporter.(interface{ Pace(UsageKind) time.Duration }); ok {
+		return min(p.Pace(l.kind), longestPace)
 	}
 	return 0
 }
@@ -140,13 +140,15 @@ func (l *lane) send(ctx context.Context, batch []parcel, try int) bool {
 	usages := make([]Usage, len(batch))
 	for i := range batch {
 		usages[i] = batch[i].Usage
-		batch[i].departs()
 	}
 	for ; ; try++ {
+		for i := range batch {
+			batch[i].departs()
+		}
 		acks, err := l.attempt(ctx, usages)
 		l.note(err)
 		for i := range batch {
-			batch[i].tried = batch[i].tried || err != nil && !permanent(err)
+			batch[i].failed(err, try+1)
 		}
 		weary := try+1 >= wearyTries
 		split := permanent(err) || odd(err) && try+1 >= oddTries || weary && err != nil
@@ -212,6 +214,27 @@ func (d *delivery) attempt(ctx context.Context, usages []Usage) ([]Ack, error) {
 		err = fmt.Errorf("gate: the reporter answered %d of %d measurements", len(acks), len(usages))
 	}
 	return acks, err
+}
+
+// waitedFor is how often a batch is tried before nobody waits for it any more.
+const waitedFor = 3
+
+// failed notes what an attempt that failed leaves behind.
+func (p *parcel) failed(err error, tries int) {
+	if err == nil || permanent(err) {
+		return
+	}
+	sent := !unsent(err)
+	p.tried = p.tried || sent
+	if !sent || tries >= waitedFor {
+		p.returns()
+	}
+}
+
+// unsent reports whether the batch surely never left.
+func unsent(err error) bool {
+	var e interface{ Unsent() bool }
+	return errors.As(err, &e) && e.Unsent()
 }
 
 func permanent(err error) bool {

@@ -21,11 +21,12 @@ import (
 // The error may say more by methods: Permanent() bool, true if Stigg refused the batch
 // as it is and counted none of it; Temporary() bool, false if the batch itself may be
 // at fault, not Stigg or the network as a whole; RetryAfter() time.Duration, the pause
-// that Stigg asks for.
+// that Stigg asks for; Unsent() bool, true if the batch surely never left.
 //
-// A Reporter may also have a method Pace() time.Duration: how long to wait between two
-// batches so that what Stigg's rate limit leaves is not used up. The gate waits at
-// least its own pause and at most 5 s.
+// A Reporter may also have a method Pace(UsageKind) time.Duration: how long to wait
+// between two batches of that kind so that what Stigg's rate limit leaves is not used up;
+// it is asked for UsageChange of totals, too. The gate waits at least its own pause and at
+// most 5 s.
 type Reporter interface {
 	Report(ctx context.Context, batch []Usage) ([]Ack, error)
 }

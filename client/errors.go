@@ -35,6 +35,7 @@ type Error struct {
 	Retryable bool
 
 	permanent  bool
+	unsent     bool
 	retryAfter time.Duration
 	detail     string
 	cause      error
@@ -89,6 +90,10 @@ func (e *Error) Is(target error) bool {
 // counted: a key or a permission refused, a rate limit, an outage, a lost answer,
 // an answer that can't be understood.
 func (e *Error) Permanent() bool { return e.permanent }
+
+// Unsent reports whether the call surely never left: the rate limit leaves none, or there
+// is no connection. Nothing can have been done by it.
+func (e *Error) Unsent() bool { return e.unsent }
 
 // Temporary reports whether the failure says nothing against the arguments: Stigg, the
 // network, the rate limit or the API key is at fault, or the caller's context ended. It

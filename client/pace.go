@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/stiggate/gate"
 )
 
 // longestSpent bounds for how long a limit is believed to be spent: Stigg counts by the
@@ -45,7 +47,7 @@ func (p *pace) begin(op string, now time.Time) *Error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.lasts(now) && p.flying+1 > p.remaining {
-		e := &Error{Operation: op, Code: ErrRateLimited, Retryable: true, detail: "not sent, since Stigg's rate limit leaves no call"}
+		e := &Error{Operation: op, Code: ErrRateLimited, Retryable: true, unsent: true, detail: "not sent, since Stigg's rate limit leaves no call"}
 		if p.remaining < 1 {
 			e.retryAfter = min(p.reset.Sub(now), p.noted.Add(longestSpent).Sub(now))
 		}
@@ -93,23 +95,17 @@ func (p *pace) note(status int, h http.Header, now time.Time) {
 func (p *pace) between(now time.Time) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	left := p.reset.Sub(now)
-	if left <= 0 {
+	if !p.lasts(now) {
 		return 0
 	}
-	return time.Duration(float64(left) / max(1, p.remaining))
+	return time.Duration(float64(p.reset.Sub(now)) / max(1, p.remaining))
 }
 
-// Pace is how long to wait between two reports so that what the rate limit leaves lasts
-// until it is reset; 0 if Stigg has not said. The gate asks it before each batch.
-func (c *Client) Pace() time.Duration {
-	longest, now := time.Duration(0), c.now()
-	for op, p := range c.paces {
-		if op != opEntitlementsState {
-			longest = max(longest, p.between(now))
-		}
-	}
-	return longest
+// Pace is how long to wait between two calls of Report with usage of a kind so that what
+// the rate limit leaves lasts until it is reset; 0 if Stigg has not said. The gate asks it
+// before each batch.
+func (c *Client) Pace(kind gate.UsageKind) time.Duration {
+	return c.paces[reportOperation(kind)].between(c.now())
 }
 
 // ReadPace is Pace of reads of entitlements. The gate asks it before it reads again what

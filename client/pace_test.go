@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"strconv"
 	"sync"
@@ -49,7 +50,7 @@ func TestPaceSpreadsWhatTheRateLimitLeaves(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.now = func() time.Time { return now.Add(tt.later) }
-			if got := c.Pace(); got != tt.want {
+			if got := c.Pace(gate.UsageEvent); got != tt.want {
 				t.Errorf("got %v, want %v", got, tt.want)
 			}
 		})
@@ -59,8 +60,8 @@ func TestPaceSpreadsWhatTheRateLimitLeaves(t *testing.T) {
 		w.Header().Set("X-RateLimit-Reset", "60")
 		says(401, `{}`)(w, r)
 	})
-	if _, err := c.Entitlements(context.Background(), acme); err == nil || errors.Is(err, context.Canceled) || c.Pace() != 0 || c.ReadPace() == 0 {
-		t.Errorf("%v; a read's limit slows reports down by %v", err, c.Pace())
+	if _, err := c.Entitlements(context.Background(), acme); err == nil || errors.Is(err, context.Canceled) || c.Pace(gate.UsageEvent) != 0 || c.ReadPace() == 0 {
+		t.Errorf("%v; a read's limit slows reports down by %v", err, c.Pace(gate.UsageEvent))
 	}
 }
 
@@ -177,5 +178,41 @@ func TestNoMoreCallsAreUnderWayThanTheRateLimitLeaves(t *testing.T) {
 	}
 	if _, err := c.Entitlements(context.Background(), acme); err != nil {
 		t.Errorf("when they have ended: %v", err)
+	}
+}
+
+func TestALongRestIsForgottenAfterAMinute(t *testing.T) {
+	now := day(1)
+	c, _ := serve(t, limited(tooMany(86_400), func(http.Header) int { return http.StatusOK }))
+	c.now = func() time.Time { return now }
+	if _, err := c.Entitlements(context.Background(), acme); !errors.Is(err, ErrRateLimited) || c.ReadPace() == 0 {
+		t.Fatalf("%v, a pace of %v", err, c.ReadPace())
+	}
+	c.now = func() time.Time { return now.Add(2 * time.Minute) }
+	if _, err := c.Entitlements(context.Background(), acme); err != nil || c.ReadPace() != 0 {
+		t.Errorf("%v, a pace of %v", err, c.ReadPace())
+	}
+}
+
+func TestWhatNeverLeftSaysSo(t *testing.T) {
+	c, _ := serve(t, says(503, ``))
+	unsent := func() bool {
+		_, err := c.Entitlements(context.Background(), acme)
+		var e *Error
+		return errors.As(err, &e) && e.Unsent()
+	}
+	if unsent() {
+		t.Error("what was answered with 503 never left")
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = listener.Close()
+	if c, err = New(testKey, WithEndpoint("http://"+listener.Addr().String()), WithRetry(1, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if !unsent() {
+		t.Error("without a connection it may have left")
 	}
 }

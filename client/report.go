@@ -14,13 +14,7 @@ func (c *Client) Report(ctx context.Context, batch []gate.Usage) ([]gate.Ack, er
 	if len(batch) == 0 {
 		return nil, nil
 	}
-	op := opReportUsageBulk
-	switch batch[0].Kind {
-	case gate.UsageEvent:
-		op = opReportEvent
-	case gate.UsageCredits:
-		op = opConsumeCreditsAsync
-	}
+	op := reportOperation(batch[0].Kind)
 	for i := range batch {
 		switch {
 		case batch[i].CreatedAt.IsZero():
@@ -38,6 +32,18 @@ func (c *Client) Report(ctx context.Context, batch []gate.Usage) ([]gate.Ack, er
 		return c.reportCredits(ctx, batch)
 	default:
 		return nil, invalid(op, "a usage is of no known kind", nil)
+	}
+}
+
+// reportOperation is what Report calls for usage of a kind.
+func reportOperation(k gate.UsageKind) string {
+	switch k {
+	case gate.UsageEvent:
+		return opReportEvent
+	case gate.UsageCredits:
+		return opConsumeCreditsAsync
+	default:
+		return opReportUsageBulk
 	}
 }
 

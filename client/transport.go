@@ -154,6 +154,8 @@ func broken(ctx, attempt context.Context, op string, status int, err error) *Err
 	default:
 		e.cause = harmless(err)
 	}
+	var network *net.OpError
+	e.unsent = errors.As(err, &network) && network.Op == "dial"
 	return e
 }
 

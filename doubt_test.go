@@ -1,0 +1,195 @@
+package gate
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// doubtful has one of 2 units of f on its way, of which Stigg has told already. It arrives
+// once arrive takes a value.
+func doubtful(t *testing.T, test func(f *forecast, arrive chan<- struct{}), options ...Option) {
+	t.Helper()
+	weather(t, func(f *forecast) {
+		f.says(features(metered("f", 0, 2), metered("g", 0, 9), metered("h", 1, 1)), nil)
+		f.report = counter(f.stub, "f")
+		arrive := make(chan struct{})
+		options = append(options, WithReporter(held{f.stub, arrive}), WithDecisionDeadline(100*time.Millisecond))
+		f.gate = gateOf(f.T, f.stub, options...)
+		use(f.T, f.gate, "c", 1)
+		synctest.Wait()
+		f.tells(1)
+		test(f, arrive)
+	})
+}
+
+// tells pushes a count of f.
+func (f *forecast) tells(count float64) {
+	f.gate.Patch(Customer{ID: "c"}, Patch{FeatureID: "f", Usage: count, At: time.Now()})
+}
+
+// timed checks a policy, and how long that takes.
+func (f *forecast) timed(ctx context.Context, p Policy) (Decision, time.Duration) {
+	began := time.Now()
+	return f.gate.Check(ctx, Customer{ID: "c"}, p), time.Since(began)
+}
+
+func TestWhoWaitsInDoubt(t *testing.T) {
+	one := Feature("f").Asks(1)
+	for name, tt := range map[string]struct {
+		policy Policy
+		reason Reason
+		waits  time.Duration
+	}{
+		"a refusal":                       {one, ReasonPending, 100 * time.Millisecond},
+		"that would be refused anyway":    {Feature("f").Asks(2), ReasonLimitExceeded, 0},
+		"that nobody heeds":               {one.Shadow(), ReasonPending, 0},
+		"of one of several":               {All(Feature("g").Asks(1), one), ReasonPending, 100 * time.Millisecond},
+		"for something else":              {All(Any(one, Feature("g").Asks(1)), Feature("h").Asks(1)), ReasonLimitExceeded, 0},
+		"the first of several, any is ok": {Any(one, Feature("h").Asks(1)), ReasonPending, 100 * time.Millisecond},
+		"the last of several, any is ok":  {Any(Feature("h").Asks(1), one), ReasonPending, 100 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			doubtful(t, func(f *forecast, _ chan<- struct{}) {
+				if d, took := f.timed(f.Context(), tt.policy); d.Reason != tt.reason || took != tt.waits {
+					f.Errorf("%q after %v, want %q after %v", d.Reason, took, tt.reason, tt.waits)
+				}
+			})
+		})
+	}
+}
+
+func TestARefusalInDoubtWaits(t *testing.T) {
+	doubtful(t, func(f *forecast, arrive chan<- struct{}) {
+		one := Feature("f").Asks(1)
+		d, took := f.timed(f.Context(), one)
+		if d.Reason != ReasonPending || d.Status != 429 || d.RetryAfter == 0 || took != 100*time.Millisecond {
+			t.Errorf("without an answer: %+v after %v", d, took)
+		}
+		gone, cancel := context.WithCancel(f.Context())
+		time.AfterFunc(10*time.Millisecond, cancel)
+		if d, took := f.timed(gone, one); d.Reason != ReasonClientGone || took != 10*time.Millisecond {
+			t.Errorf("who leaves: %q after %v", d.Reason, took)
+		}
+		time.AfterFunc(30*time.Millisecond, func() { arrive <- struct{}{} })
+		if d, took := f.timed(f.Context(), one); !d.Allowed || took != 30*time.Millisecond {
+			t.Errorf("with an answer after 30 ms: %+v after %v", d, took)
+		}
+	})
+}
+
+// lazyShelf takes its time to note what is done.
+type lazyShelf struct{ shelf }
+
+func (s *lazyShelf) Done(keys ...string) error {
+	time.Sleep(200 * time.Millisecond)
+	return s.shelf.Done(keys...)
+}
+
+func TestDoubtDoesNotWaitForTheOutbox(t *testing.T) {
+	doubtful(t, func(f *forecast, arrive chan<- struct{}) {
+		time.AfterFunc(10*time.Millisecond, func() { arrive <- struct{}{} })
+		if d, took := f.timed(f.Context(), Feature("f").Asks(1)); !d.Allowed || took != 10*time.Millisecond {
+			t.Errorf("%q after %v", d.Reason, took)
+		}
+		time.Sleep(time.Second)
+	}, WithOutbox(&lazyShelf{}))
+}
+
+func TestDoubtIsJudgedOnceMoreWhenTimeIsUp(t *testing.T) {
+	doubtful(t, func(f *forecast, _ chan<- struct{}) {
+		time.AfterFunc(50*time.Millisecond, func() {
+			f.says(features(metered("f", 0, 20)), nil)
+			f.gate.Replace(Customer{ID: "c"}, features(metered("f", 0, 20)))
+		})
+		if d, _ := f.timed(f.Context(), Feature("f").Asks(1)); !d.Allowed {
+			t.Errorf("upgraded meanwhile: %q", d.Reason)
+		}
+	})
+}
+
+func TestWhatIsSetApartIsNotInDoubt(t *testing.T) {
+	weather(t, func(f *forecast) {
+		f.says(features(metered("f", 0, 3)), nil)
+		count, poison := counter(f.stub, "f"), ""
+		f.report = func(batch []Usage) ([]Ack, error) {
+			if poison == "" {
+				poison = batch[0].Key
+			}
+			for _, u := range batch {
+				if u.Key == poison {
+					return nil, riddle{}
+				}
+			}
+			return count(batch)
+		}
+		use(f.T, f.gate, "c", 1) // never counted
+		time.Sleep(5 * time.Second)
+		use(f.T, f.gate, "c", 1)
+		time.Sleep(time.Second)
+		use(f.T, f.gate, "c", 1)
+		time.Sleep(time.Second)
+		for range 3 {
+			if d, took := f.timed(f.Context(), Feature("f").Asks(1)); d.Reason != ReasonLimitExceeded || took != 0 {
+				t.Errorf("3 of 3 are used, none of them twice: %q after %v", d.Reason, took)
+			}
+			time.Sleep(time.Hour)
+			f.gate.Stale(Customer{ID: "c"})
+			f.check("c")
+		}
+	})
+}
+
+// brokenOff is the error of a report that fails for a while.
+type brokenOff struct {
+	error
+	unsent bool
+}
+
+func (c brokenOff) Temporary() bool           { return true }
+func (c brokenOff) Unsent() bool              { return c.unsent }
+func (c brokenOff) RetryAfter() time.Duration { return 2 * time.Second }
+
+func TestReportsThatFailLeaveNoDoubt(t *testing.T) {
+	for name, tt := range map[string]struct {
+		err   brokenOff
+		after time.Duration
+	}{
+		"that never left": {brokenOff{errStubDown, true}, 0},
+		"for long":        {brokenOff{errStubDown, false}, time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			weather(t, func(f *forecast) {
+				f.says(features(metered("f", 0, 10)), nil)
+				f.report = func([]Usage) ([]Ack, error) { return nil, tt.err }
+				use(f.T, f.gate, "c", 5)
+				time.Sleep(tt.after)
+				synctest.Wait()
+				f.says(features(metered("f", 5, 10)), nil)
+				f.tells(5) // another process
+				if d, took := f.timed(f.Context(), Feature("f").Asks(1)); d.Reason != ReasonLimitExceeded || took != 0 {
+					t.Errorf("10 of 10 are used: %q after %v", d.Reason, took)
+				}
+			})
+		})
+	}
+}
+
+func TestWhatNeverLeftIsNotCountedWhenItIsRefused(t *testing.T) {
+	weather(t, func(f *forecast) {
+		f.says(features(metered("f", 0, 1)), nil)
+		tries := 0
+		f.report = func([]Usage) ([]Ack, error) {
+			if tries++; tries == 1 {
+				return nil, brokenOff{errStubDown, true}
+			}
+			return nil, refusal{}
+		}
+		use(f.T, f.gate, "c", 1)
+		time.Sleep(10 * time.Second)
+		if d := f.gate.Check(f.Context(), Customer{ID: "c"}, Feature("f").Asks(1)); !d.Allowed || tries != 2 {
+			t.Errorf("Stigg has none of it: %q after %d tries", d.Reason, tries)
+		}
+	})
+}

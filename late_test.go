@@ -1,0 +1,335 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// owing is a Stigg of 5 credits, of which each unit of f costs one.
+func owing() *stub {
+	e := metered("f", 0, 100)
+	e.CreditRate = &CreditRate{CurrencyID: "gold", Amount: 1}
+	return &stub{set: EntitlementSet{Features: []Entitlement{e}, Credits: []Credit{{CurrencyID: "gold", Granted: true, Limit: 5}}}}
+}
+
+func TestWhatTheOutboxHasCostsCreditsUntilAReadHasIt(t *testing.T) {
+	c := Customer{ID: "c"}
+	for name, tt := range map[string]struct {
+		usage   Usage
+		answers func(*stub, float64) Ack
+	}{
+		"an event, which is counted later": {Usage{Kind: UsageEvent, Event: "e", Value: 5},
+			func(*stub, float64) Ack { return Ack{Delayed: true} }},
+		"a change, answered without its wallet": {Usage{Value: 5}, func(s *stub, n float64) Ack {
+			s.set.Features[0].Usage += n
+			s.set.Credits[0].Usage += n
+			return Ack{Known: true, Usage: s.set.Features[0].Usage, At: time.Now()}
+		}},
+		"a change, answered with it": {Usage{Value: 5}, func(s *stub, n float64) Ack {
+			s.set.Features[0].Usage += n
+			s.set.Credits[0].Usage += n
+			return Ack{Known: true, Usage: s.set.Features[0].Usage, At: time.Now(), Credit: &CreditAck{CurrencyID: "gold", Usage: s.set.Credits[0].Usage, At: time.Now()}}
+		}},
+		"a total, answered without": {Usage{Kind: UsageTotal, Value: 5}, func(s *stub, n float64) Ack {
+			s.set.Features[0].Usage = n
+			s.set.Credits[0].Usage += n
+			return Ack{}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := owing()
+				s.report = func(batch []Usage) ([]Ack, error) {
+					acks := make([]Ack, len(batch))
+					for i, u := range batch {
+						acks[i] = tt.answers(s, u.Value)
+					}
+					return acks, nil
+				}
+				u := tt.usage
+				u.Customer, u.FeatureID, u.Key, u.CreatedAt = c, "f", "k", time.Now()
+				may := make(chan struct{})
+				g := gateOf(t, s, WithReporter(held{s, may}), WithOutbox(&shelf{usages: []Usage{u}}))
+				one := Feature("f").Asks(1)
+				if d := g.Check(t.Context(), c, one); d.Allowed {
+					t.Error("1 more while 5 of 5 credits wait")
+				}
+				may <- struct{}{}
+				synctest.Wait()
+				if d := g.Check(t.Context(), c, one); d.Allowed {
+					t.Error("1 more once 5 of 5 credits are acknowledged")
+				}
+				if tt.usage.Kind == UsageEvent {
+					s.mu.Lock()
+					s.set.Features[0].Usage, s.set.Credits[0].Usage = 5, 5
+					s.mu.Unlock()
+				}
+				time.Sleep(time.Minute)
+				g.Stale(c)
+				if d := g.Check(t.Context(), c, one); d.Allowed {
+					t.Error("1 more once 5 of 5 credits are counted")
+				}
+				b := g.cache.peek(c).book
+				if n := b.unpriced.Load(); n != 0 || b.account(accountKey{id: "f"}).unpricedUnits() != 0 {
+					t.Errorf("%d usages are owed for ever", n)
+				}
+			})
+		})
+	}
+}
+
+func TestAccountOfATotalWhateverIsLearnedMeanwhile(t *testing.T) {
+	counts := func(d *desk, want float64) {
+		d.Helper()
+		if s := d.standing(); s.used+s.unacked != want {
+			d.Errorf("a total waits, and %v count, want %v", s.used+s.unacked, want)
+		}
+	}
+	for name, run := range map[string]func(*desk){
+		"that a change before it was of another period": func(d *desk) {
+			d.now, d.cycle = noon(1.5), cycle{}
+			d.wait(5, noon(0.5), d.now, d.cycle)
+			d.waitTotal(7, noon(1.25), d.now, d.cycle)
+			d.cycle = cycle{ResetHour, noon(0)}
+			d.reads(hourly(0, 1))
+			counts(d, 7)
+		},
+		"that the period began just before it": func(d *desk) {
+			d.reads(hourly(5, 0))
+			d.now = noon(0.75)
+			d.waitTotal(7, noon(0.75), d.now, d.cycle)
+			d.reads(reading{0, noon(0.6), noon(1.6)})
+			counts(d, 7)
+		},
+		"that less is used": func(d *desk) {
+			d.reads(hourly(5, 0))
+			d.waitTotal(7, d.now, d.now, d.cycle)
+			d.reads(hourly(1, 0))
+			counts(d, 7)
+		},
+		"that more is used": func(d *desk) {
+			d.waitTotal(7, d.now, d.now, d.cycle)
+			d.reads(hourly(9, 0))
+			counts(d, 9)
+		},
+		"and what comes after it counts too": func(d *desk) {
+			d.reads(hourly(5, 0))
+			d.waitTotal(7, d.now, d.now, d.cycle)
+			d.uses(2)
+			d.wait(1, d.now, d.now, d.cycle)
+			d.reads(hourly(1, 0))
+			counts(d, 10)
+		},
+		"and the highest of several": func(d *desk) {
+			first, _ := d.waitTotal(9, d.now, d.now, d.cycle)
+			d.waitTotal(7, d.now, d.now, d.cycle)
+			counts(d, 9)
+			d.acknowledgeTotal(first, 9, nil, time.Time{}, d.now, d.tick(), d.cycle)
+			counts(d, 9)
+			d.reads(hourly(3, 0))
+			counts(d, 7)
+		},
+		"until it is acknowledged": func(d *desk) {
+			p, _ := d.waitTotal(9, d.now, d.now, d.cycle)
+			r := hourly(9, 0)
+			d.acknowledgeTotal(p, 9, &r, noon(0.5), d.now, d.tick(), d.cycle)
+			d.reads(hourly(3, 0)) // given back since
+			counts(d, 3)
+		},
+	} {
+		t.Run(name, func(t *testing.T) { run(newDesk(t)) })
+	}
+}
+
+func TestLateUsageOfNothingLeavesNothing(t *testing.T) {
+	weather(t, func(f *forecast) {
+		c := Customer{ID: "c"}
+		f.check("c")
+		for range 10 {
+			for _, u := range []Usage{{Kind: UsageEvent, Event: "e"}, {}, {Kind: UsageTotal}} {
+				if u.Customer, u.FeatureID = c, "f"; f.gate.Report(f.Context(), u) != nil {
+					t.Fatal("not taken")
+				}
+			}
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		a := f.gate.cache.peek(c).book.account(accountKey{id: "f"})
+		if len(a.late)+len(a.totals)+len(a.lingers) != 0 {
+			t.Errorf("%d usages, %d totals and %d events stay", len(a.late), len(a.totals), len(a.lingers))
+		}
+	})
+}
+
+func TestEventsOfWhomNobodyAsksAboutAreForgotten(t *testing.T) {
+	weather(t, func(f *forecast) {
+		f.report = counter(f.stub, "f")
+		c := Customer{ID: "c"}
+		for range 5 * mostLingers {
+			if err := f.gate.Report(f.Context(), Usage{Customer: c, Kind: UsageEvent, Event: "e", FeatureID: "f", Value: 1}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		if n := len(f.gate.ledger.open(c).account(accountKey{id: "f"}).lingers); n > mostLingers+1 {
+			t.Errorf("%d events are remembered", n)
+		}
+	})
+}
+
+func TestAnAnswerToASecondAttemptIsAsOldAsTheFirst(t *testing.T) {
+	weather(t, func(f *forecast) {
+		f.says(features(metered("f", 5, 5)), nil)
+		strange, counted := true, false
+		f.report = func(batch []Usage) ([]Ack, error) {
+			if !counted {
+				counted = true
+				f.set.Features[0].Usage += batch[0].Value
+			}
+			if strange {
+				return nil, riddle{}
+			}
+			return make([]Ack, len(batch)), nil
+		}
+		c := Customer{ID: "c"}
+		f.check("c")
+		if err := f.gate.Report(f.Context(), Usage{Customer: c, FeatureID: "f", Value: -1}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second) // set apart, and counted
+		f.gate.Stale(c)
+		f.check("c")
+		f.mu.Lock()
+		strange = false
+		f.mu.Unlock()
+		time.Sleep(20 * time.Second)
+		if d := f.gate.Check(f.Context(), c, Feature("f").Asks(2)); d.Allowed || d.Usage != 4 {
+			t.Errorf("%v of 5 known, Stigg has 4", d.Usage)
+		}
+	})
+}
+
+func TestAccountKeepsWhatWaitsWhenAnAnswerComesAfterThePeriod(t *testing.T) {
+	for _, rolled := range []bool{true, false} {
+		d := newDesk(t)
+		d.reads(hourly(3, 0))
+		d.uses(2)
+		p := d.uses(1)
+		d.now = noon(1.1)
+		if rolled {
+			d.asks(0, 10)
+		}
+		r := hourly(4, 0)
+		d.acks(p, 1, &r, noon(0.99), d.tick())
+		r.end = noon(2)
+		d.reads(r) // the period goes on
+		if s := d.standing(); s.used+s.unacked != 6 {
+			t.Errorf("rolled before: %v: 4 counted and 2 waiting make %v", rolled, s.used+s.unacked)
+		}
+	}
+}
+
+func TestACountOfAnotherPeriodIsReadAgain(t *testing.T) {
+	weather(t, func(f *forecast) {
+		start, c := time.Now(), Customer{ID: "c"}
+		e := metered("f", 0, 10)
+		e.Reset, e.Anchor, e.PeriodStart, e.PeriodEnd = ResetHour, start, start, start.Add(time.Hour)
+		f.says(features(e), nil)
+		f.report = counter(f.stub, "f")
+		f.gate.Live(true)
+		time.Sleep(58 * time.Minute)
+		f.check("c")
+		time.Sleep(10 * time.Second)
+		use(f.T, f.gate, "c", 10)
+		time.Sleep(2 * time.Second)
+		e.Reset, e.Usage, e.PeriodEnd = ResetDay, 10, start.Add(24*time.Hour) // another plan: the usage goes on
+		f.says(features(e), nil)
+		set := features(e)
+		set.Credits = []Credit{}
+		f.gate.Replace(c, set)
+		time.Sleep(2 * time.Minute)
+		if d := f.gate.Check(f.Context(), c, Feature("f").Asks(1)); d.Allowed {
+			t.Errorf("1 more of 10 in a day in which Stigg has 10: %v known", d.Usage)
+		}
+	})
+}
+
+// wild answers this and that.
+type wild struct{}
+
+func (wild) Entitlements(ctx context.Context, _ Customer) (EntitlementSet, error) {
+	select {
+	case <-time.After(time.Duration(rand.IntN(3)) * time.Millisecond):
+	case <-ctx.Done():
+	}
+	switch rand.IntN(8) {
+	case 0:
+		return EntitlementSet{}, errors.New("stub: wild")
+	case 1:
+		return EntitlementSet{Denied: ReasonCustomerNotFound}, nil
+	}
+	return features(metered("f", 0, 1e9), metered("g", float64(rand.IntN(3)), 2)), nil
+}
+
+func (wild) Report(_ context.Context, batch []Usage) ([]Ack, error) {
+	if rand.IntN(10) == 0 {
+		return nil, riddle{}
+	}
+	return make([]Ack, len(batch)), nil
+}
+
+// TestNothingStays: once all is answered and evicted, no book is left, whatever happened.
+func TestNothingStays(t *testing.T) {
+	g := gateOf(t, wild{}, WithCustomers(3), WithDecisionDeadline(2*time.Millisecond), WithTTL(5*time.Millisecond))
+	panics := Feature("g").UsesFunc(func(*http.Request) (float64, error) { panic("an amount that panics") })
+	var wait sync.WaitGroup
+	for range 8 {
+		wait.Go(func() {
+			for range 400 {
+				c := Customer{ID: fmt.Sprint("c", rand.IntN(8))}
+				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rand.IntN(4))*time.Millisecond)
+				switch rand.IntN(8) {
+				case 0:
+					g.Stale(c)
+				case 1:
+					g.Replace(c, features(metered("f", 1, 1e9)))
+				case 2:
+					_ = g.Report(ctx, Usage{Customer: c, FeatureID: "g", Value: 1})
+				case 3:
+					_, _ = g.Entitlements(ctx, c)
+				case 4:
+					func() {
+						defer func() { _ = recover() }()
+						g.admit(ctx, c, &panics, Call{Request: request("GET", "/", c.ID)}, true)
+					}()
+				case 5:
+					g.Check(ctx, c, Feature("g").Asks(1))
+				default:
+					if ticket, d := g.Admit(ctx, c, Any(Feature("g").Uses(1), Feature("f").Uses(1))); d.Allowed {
+						_ = ticket.Settle()
+					}
+				}
+				cancel()
+			}
+		})
+	}
+	wait.Wait()
+	if err := g.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	g.cache.entries.Purge()
+	g.cache.unknown.Purge()
+	for c, b := range g.ledger.books {
+		t.Errorf("%v has %d pins", c, b.pins.Load())
+	}
+	if n := g.Stats().Open; n != 0 {
+		t.Errorf("%d requests run for ever", n)
+	}
+}
