@@ -118,16 +118,16 @@ func (g *Gate) try(ctx context.Context, c Customer, p *Policy, call Call, hold b
 
 // look finds what is known of the customer, or what the outage policy says.
 func (g *Gate) look(ctx context.Context, c Customer, p *Policy, d *Decision, insist bool, waits *patience, now time.Time) (finding, error) {
-	origin := OriginOffline
+	origin, cause := OriginOffline, error(nil)
 	if !g.offline {
 		found, err := g.cache.get(ctx, c, now, insist, waits)
 		if err == nil || ctx.Err() != nil || errors.Is(err, ErrClosed) {
 			return found, err
 		}
-		origin, d.Err = OriginFallback, err
+		origin, d.Err, cause = OriginFallback, err, err
 	}
 	s := g.fallback(c, p)
-	return finding{snap: s, origin: origin, book: s.book}, nil
+	return finding{snap: s, origin: origin, book: s.book, cause: cause}, nil
 }
 
 // judge decides by what was found, and holds. known is false if the customer's book is
@@ -135,7 +135,6 @@ func (g *Gate) look(ctx context.Context, c Customer, p *Policy, d *Decision, ins
 func (g *Gate) judge(ctx context.Context, q *admission, p *Policy, slots int, d *Decision, found finding) (t *Ticket, known bool) {
 	defer found.unpin() // also if a function of the policy panics
 	q.snap, d.Origin = found.snap, found.origin
-	cause := d.Err
 	switch {
 	case slots == 0 || len(q.snap.rights)+len(q.snap.wallets) == 0: // nothing to hold
 		d.Allowed = g.decide(q, p, d)
@@ -144,9 +143,10 @@ func (g *Gate) judge(ctx context.Context, q *admission, p *Policy, slots int, d 
 	default:
 		return nil, false
 	}
-	if d.Origin == OriginFallback && !d.Allowed && d.Reason.mayHaveChanged() {
+	doubtful := d.Origin == OriginFallback || d.Origin == OriginStale && q.snap.suspect.Load()
+	if doubtful && !d.Allowed && d.Reason.mayHaveChanged() {
 		*d = d.anew()
-		d.deny(ReasonUnavailable, cause) // never 402 for our own fault
+		d.deny(ReasonUnavailable, found.cause) // never 402 for our own fault
 	}
 	return t, true
 }

@@ -110,6 +110,7 @@ type finding struct {
 	snap   *snapshot
 	origin Origin
 	book   *book // nil if only the cache pins it
+	cause  error // why nothing fresher was found
 }
 
 func (f finding) unpin() {
@@ -119,7 +120,7 @@ func (f finding) unpin() {
 }
 
 // get finds the customer's snapshot. A stale one is returned at once, unless insist is
-// set: then the caller waits for a load, and gets the stale one only if that fails. The
+// set or there is news of a change: then the caller waits for a load, and gets the stale one only if that fails. The
 // error is the caller's own context's, or says why nothing is known.
 func (k *cache) get(ctx context.Context, c Customer, now time.Time, insist bool, p *patience) (finding, error) {
 	s, ok := k.entries.Get(c)
@@ -130,7 +131,7 @@ func (k *cache) get(ctx context.Context, c Customer, now time.Time, insist bool,
 		return finding{snap: u, origin: OriginFresh}, nil
 	}
 	ok = ok && s.servable(now)
-	if ok && !insist {
+	if ok && !insist && !s.suspect.Load() {
 		k.want(c, s)
 		return finding{snap: s, origin: OriginStale}, nil
 	}
@@ -143,7 +144,7 @@ func (k *cache) get(ctx context.Context, c Customer, now time.Time, insist bool,
 		found.unpin()
 	}
 	if ok && ctx.Err() == nil {
-		return finding{snap: s, origin: OriginStale}, nil
+		return finding{snap: s, origin: OriginStale, cause: err}, nil
 	}
 	return finding{}, err
 }
@@ -347,10 +348,13 @@ func (k *cache) supersede(c Customer) {
 	}
 }
 
-// forget makes the next check of a customer ask Stigg. Call it under the lock.
-func (k *cache) forget(c Customer) {
+// suspect makes the next check of a customer ask Stigg, and rely on what is cached only if
+// Stigg does not answer. Call it under the lock.
+func (k *cache) suspect(c Customer) {
 	k.supersede(c)
-	k.entries.Remove(c)
+	if s, ok := k.entries.Peek(c); ok {
+		s.suspect.Store(true)
+	}
 	k.unknown.Remove(c)
 }
 

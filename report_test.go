@@ -196,7 +196,7 @@ func TestAnEventIsNotForgottenWithItsCustomer(t *testing.T) {
 		if n := used(t, g); n != 20 {
 			t.Errorf("%v known, want 20", n)
 		}
-		g.Stale(Customer{ID: "c"})
+		g.cache.evictAll()
 		time.Sleep(2 * eventDelay)
 		if n := g.Stats().Books; n != 0 {
 			t.Errorf("%d books are kept for nobody", n)

@@ -26,6 +26,7 @@ type snapshot struct {
 	hits                  atomic.Uint32 // served stale
 	wanted                atomic.Bool   // waits for its refresh
 	outdated              atomic.Bool   // there is something newer to read
+	suspect               atomic.Bool   // and it is served only if that can't be read
 }
 
 // right is one entitlement with its account and, if it costs credits, its wallet.
@@ -50,7 +51,7 @@ func (s *snapshot) right(feature string) *right {
 
 // fresh reports whether s can be served without asking Stigg.
 func (k *cache) fresh(s *snapshot, now time.Time) bool {
-	return (now.Before(s.freshUntil) || now.Before(s.liveUntil) && k.live.Load()) && s.era == k.era.Load() && !s.outdated.Load()
+	return (now.Before(s.freshUntil) || now.Before(s.liveUntil) && k.live.Load()) && s.era == k.era.Load() && !s.outdated.Load() && !s.suspect.Load()
 }
 
 // servable reports whether s can be served stale. What denies a customer as a whole

@@ -25,9 +25,10 @@ type Sink interface {
 	Replace(c Customer, set EntitlementSet)
 	// Patch is Stigg's count of one feature or wallet.
 	Patch(c Customer, p Patch)
-	// Stale says that something has changed that must be felt at once: what is cached of
-	// the customer is not served any more, and the next check asks Stigg. Without a
-	// Resource it is so for all resources of the customer.
+	// Stale says that something has changed that must be felt at once: the next check asks
+	// Stigg. What is cached of the customer is served only while Stigg does not answer, and
+	// then refuses nobody with 402. Without a Resource it is so for all resources of the
+	// customer.
 	Stale(c Customer)
 	// StaleAll says that everything may have changed: what is cached is served on, and
 	// read again in the background.

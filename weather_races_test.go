@@ -215,7 +215,7 @@ func TestASignUpIsFeltByItsResourcesToo(t *testing.T) {
 		f.says(features(metered("f", 0, 5)), nil)
 		f.gate.Stale(Customer{ID: "c"})
 		f.want(f.gate.Check(f.Context(), site, Feature("f")), true, OriginFresh, "")
-		f.gate.Stale(Customer{ID: "c"})
+		f.gate.cache.evictAll()
 		for i := range unknownCustomers + 10 {
 			f.gate.cache.mu.Lock()
 			f.gate.cache.keep(Customer{fmt.Sprint("u", i), "r"}, &snapshot{set: EntitlementSet{Denied: ReasonCustomerNotFound}})

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -228,5 +229,27 @@ func TestMadeUpCustomersCannotFlood(t *testing.T) {
 		if f.gate.cache.inFlight.Load() != 0 {
 			t.Errorf("%d loads are counted", f.gate.cache.inFlight.Load())
 		}
+	})
+}
+
+func TestNewsOfAChangeWhileStiggIsSilent(t *testing.T) {
+	weather(t, func(f *forecast) {
+		f.says(features(metered("f", 0, 1), metered("g", 1, 1)), nil)
+		f.check("c")
+		f.says(EntitlementSet{}, errStubDown)
+		f.gate.Stale(Customer{ID: "c"})
+		ask := func(feature string) Decision {
+			return f.gate.Check(f.Context(), Customer{ID: "c"}, Feature(feature).Asks(1))
+		}
+		f.want(ask("f"), true, OriginStale, "")
+		d := ask("g") // it may have been an upgrade
+		f.want(d, false, OriginStale, ReasonUnavailable)
+		if !errors.Is(d.Err, errStubDown) {
+			t.Errorf("the cause is %v", d.Err)
+		}
+		f.says(features(metered("f", 1, 1), metered("g", 1, 9)), nil)
+		time.Sleep(time.Minute) // the breaker rests
+		f.want(ask("g"), true, OriginFresh, "")
+		f.want(ask("f"), false, OriginFresh, ReasonLimitExceeded)
 	})
 }

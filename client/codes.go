@@ -113,6 +113,9 @@ func statusCode(status int) Code {
 // refusal reports whether a GraphQL error with this code refuses the arguments as
 // they are, for ever. A code that is not known here does not.
 func refusal(c Code) bool {
+	if ofDocument(c) {
+		return false
+	}
 	switch family(c) {
 	case ErrInvalidInput, ErrArchived, ErrCustomerNotFound, ErrResourceNotFound, ErrFeatureNotFound,
 		ErrPlanNotFound, ErrSubscriptionNotFound:
@@ -123,6 +126,16 @@ func refusal(c Code) bool {
 		"nofeatureentitlement", "nofeatureentitlementinsubscription", "noactivesubscriptionforcustomer",
 		"cannotreportusageforentitlementwithmeter", "meteringnotavailableforfeaturetype", "unsupportedfeaturetype",
 		"entitlementusageoutofrange", "usagemeasurementdiffoutofrange":
+		return true
+	}
+	return false
+}
+
+// ofDocument reports whether a code refuses the operation, which is this package's own,
+// and says nothing of the arguments (Apollo Server, "Built-in error codes").
+func ofDocument(c Code) bool {
+	switch canonical(c) {
+	case "graphqlvalidationfailed", "graphqlparsefailed":
 		return true
 	}
 	return false

@@ -96,14 +96,15 @@ func (e *Error) Permanent() bool { return e.permanent }
 func (e *Error) Unsent() bool { return e.unsent }
 
 // Temporary reports whether the failure says nothing against the arguments: Stigg, the
-// network, the rate limit or the API key is at fault, or the caller's context ended. It
+// network, the rate limit or the API key is at fault, Stigg does not know this package's
+// operations any more, or the caller's context ended. It
 // is false if the arguments were refused and also if Stigg gave an answer that can't be
 // understood, for which they may be the cause.
 func (e *Error) Temporary() bool {
 	switch {
 	case e.permanent:
 		return false
-	case e.Retryable, e.Is(ErrUnauthenticated), e.Is(ErrForbidden), e.Is(ErrRateLimited), e.Is(ErrUnavailable):
+	case ofDocument(e.Code), e.Retryable, e.Is(ErrUnauthenticated), e.Is(ErrForbidden), e.Is(ErrRateLimited), e.Is(ErrUnavailable):
 		return true
 	}
 	return e.Code == ErrCanceled || e.Code == ErrTimeout || e.Code == ErrNetwork
