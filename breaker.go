@@ -13,7 +13,7 @@ const (
 	// while: from leastBreak, doubling up to longestBreak.
 	breakAfter   = 5
 	leastBreak   = time.Second
-	longestBreak = 30 * time.Second
+	longestBreak = 10 * time.Second
 )
 
 // breaker keeps reads from a Stigg that does not answer, so that nobody waits for what
@@ -26,6 +26,9 @@ type breaker struct {
 	openUntil time.Time // zero: closed
 	asked     time.Time // until then Stigg itself asked for rest
 	trying    bool      // the one read is under way
+	// strange are the customers whose last read brought what nobody understands, none else
+	// having been read since.
+	strange map[Customer]bool
 }
 
 // brokenError is why a read was not tried.
@@ -49,8 +52,21 @@ func (b *breaker) allow(now time.Time) error {
 	return nil
 }
 
-// done tells what became of a read.
-func (b *breaker) done(err error, now time.Time) {
+// hurry lets a read be tried at once, since Stigg is heard from, unless it asked for rest.
+func (b *breaker) hurry(now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.openUntil.IsZero() {
+		return
+	}
+	b.pause, b.openUntil = 0, now
+	if now.Before(b.asked) {
+		b.openUntil = b.asked
+	}
+}
+
+// done tells what became of a read of a customer.
+func (b *breaker) done(c Customer, err error, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var asked interface{ RetryAfter() time.Duration }
@@ -63,14 +79,24 @@ func (b *breaker) done(err error, now time.Time) {
 	}
 	switch {
 	case err == nil:
+		b.strange = nil
 		b.failures, b.pause, b.openUntil, b.trying = 0, 0, time.Time{}, false
 		if now.Before(b.asked) { // the read began before Stigg asked
 			b.openUntil = b.asked
 		}
 		return
 	case odd(err) && wait == 0:
-		b.trying = false // one answer that nobody understands is no outage
-		return
+		// One customer's answer that nobody understands is no outage, but those of many
+		// in a row are.
+		if b.strange == nil {
+			b.strange = make(map[Customer]bool)
+		}
+		if b.strange[c] = true; len(b.strange) < breakAfter {
+			b.trying = false
+			return
+		}
+		clear(b.strange)
+		b.failures = breakAfter
 	}
 	if b.failures++; b.failures < breakAfter && wait == 0 && !b.trying {
 		return

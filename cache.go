@@ -45,7 +45,8 @@ type cache struct {
 	maxStale time.Duration
 	patience time.Duration
 	logger   *slog.Logger
-	down     atomic.Bool // the last load failed
+	down     atomic.Bool // entitlements can't be read
+	heard    atomic.Bool // they ever could
 	said     atomic.Bool // and the log says so
 	saidAt   atomic.Int64
 	breaker  breaker
@@ -56,6 +57,7 @@ type cache struct {
 
 	entries *lru.Cache[Customer, *snapshot]
 	unknown *lru.Cache[Customer, *snapshot]
+	strange *lru.Cache[Customer, strange]
 	count   atomic.Uint64 // loads begun
 	failed  atomic.Uint64 // loads that brought nothing
 	waited  atomic.Uint64 // callers that had to wait for a load
@@ -98,10 +100,11 @@ func newCache(source Source, l *ledger, c config) (*cache, error) {
 		source: source, ledger: l, now: c.now, ttl: c.ttl, liveTTL: c.liveTTL, maxStale: c.maxStale, patience: c.patience, logger: c.logger,
 		loads: make(map[Customer]*load), resources: make(map[string]map[string]bool), wanted: make(map[Customer]*snapshot), ctx: ctx, cancel: cancel,
 	}
-	var err, err2 error
+	var err, err2, err3 error
 	k.entries, err = lru.NewWithEvict(c.customers, k.evicted)
 	k.unknown, err2 = lru.NewWithEvict(unknownCustomers, func(c Customer, _ *snapshot) { k.leave(c) })
-	return k, errors.Join(err, err2)
+	k.strange, err3 = lru.New[Customer, strange](unknownCustomers)
+	return k, errors.Join(err, err2, err3)
 }
 
 // finding is what get found. One that was loaded pins its book, since the cache may have
@@ -171,6 +174,9 @@ func (k *cache) join(c Customer, now time.Time) (*load, error) {
 			close(l.done)
 			return l, nil
 		}
+	}
+	if r, ok := k.strange.Get(c); ok && now.Before(r.until) {
+		return nil, r.err
 	}
 	if k.inFlight.Load() >= mostLoads {
 		return nil, errBusy
@@ -242,9 +248,10 @@ func (k *cache) run(c Customer, l *load) {
 	defer k.end(c, l)
 	failed := errNoAnswer
 	defer func() {
-		if k.breaker.done(failed, k.now()); failed != nil {
+		if k.breaker.done(c, failed, k.now()); failed != nil {
 			k.failed.Add(1)
 		}
+		k.came(c, failed)
 	}()
 	ctx, cancel := context.WithTimeout(k.ctx, loadTimeout)
 	defer cancel()
@@ -282,7 +289,6 @@ const logPause = time.Minute
 
 // note logs when entitlements can't be read any more and when they can again.
 func (k *cache) note(err error) {
-	k.down.Store(err != nil && !odd(err)) // one answer that nobody understands is no outage
 	now, before := k.now().UnixNano(), k.saidAt.Load()
 	switch {
 	case err != nil && k.ctx.Err() == nil:
@@ -356,6 +362,7 @@ func (k *cache) suspect(c Customer) {
 		s.suspect.Store(true)
 	}
 	k.unknown.Remove(c)
+	k.strange.Remove(c)
 }
 
 // close cancels the loads under way and waits for them until ctx ends.

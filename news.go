@@ -32,6 +32,7 @@ func (k *cache) setLive(live bool) {
 	}
 	if changes && live {
 		k.era.Add(1) // what happened before is never told
+		k.breaker.hurry(k.now())
 	}
 	k.mu.Unlock()
 	switch {
@@ -40,6 +41,20 @@ func (k *cache) setLive(live bool) {
 		k.logger.Info("gate: changes in Stigg are felt at once")
 	case k.ctx.Err() == nil:
 		k.logger.Warn("gate: the connection that tells of changes is lost; they are felt when what is cached expires")
+	}
+}
+
+// silence is how long a connection that tells of changes may take to come up before that
+// is said.
+const silence = 10 * time.Second
+
+// silent says that it has not.
+func (k *cache) silent() {
+	k.mu.Lock()
+	is := !k.live.Load() && !k.lost.Swap(true)
+	k.mu.Unlock()
+	if is && k.ctx.Err() == nil {
+		k.logger.Warn("gate: the connection that tells of changes does not come up; they are felt when what is cached expires")
 	}
 }
 

@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 var errOffline = errors.New("the gate is offline")
@@ -33,6 +34,8 @@ func (c *config) goOffline(source *Source) error {
 
 // follow takes news until ctx ends.
 func (g *Gate) follow(ctx context.Context, w Watcher) {
+	late := time.AfterFunc(silence, g.cache.silent)
+	defer late.Stop()
 	err := w.Watch(ctx, g)
 	g.Live(false)
 	if err != nil && ctx.Err() == nil {

@@ -190,19 +190,20 @@ func TestWhatIsWantedStaysSoWhileOneReadIsTried(t *testing.T) {
 
 func TestAnAnswerOfBeforeDoesNotEndTheRestThatStiggAsksFor(t *testing.T) {
 	var b breaker
+	c := Customer{ID: "c"}
 	now := time.Now()
 	_ = b.allow(now)
 	_ = b.allow(now)
-	b.done(busy(20*time.Second), now)
-	b.done(nil, now.Add(time.Second)) // began before
-	b.done(busy(time.Second), now.Add(time.Second))
+	b.done(c, busy(20*time.Second), now)
+	b.done(c, nil, now.Add(time.Second)) // began before
+	b.done(c, busy(time.Second), now.Add(time.Second))
 	if b.allow(now.Add(19*time.Second)) == nil {
 		t.Error("Stigg is asked while it rests")
 	}
 	if b.allow(now.Add(21*time.Second)) != nil {
 		t.Error("Stigg is not asked after it rested")
 	}
-	if b.done(nil, now.Add(21*time.Second)); b.allow(now.Add(21*time.Second)) != nil || !b.broken().IsZero() {
+	if b.done(c, nil, now.Add(21*time.Second)); b.allow(now.Add(21*time.Second)) != nil || !b.broken().IsZero() {
 		t.Error("the breaker does not close")
 	}
 }

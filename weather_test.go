@@ -1,8 +1,11 @@
 package gate
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -251,5 +254,91 @@ func TestNewsOfAChangeWhileStiggIsSilent(t *testing.T) {
 		time.Sleep(time.Minute) // the breaker rests
 		f.want(ask("g"), true, OriginFresh, "")
 		f.want(ask("f"), false, OriginFresh, ReasonLimitExceeded)
+	})
+}
+
+func TestAnswersThatNobodyUnderstandsDontFlood(t *testing.T) {
+	weather(t, func(f *forecast) {
+		f.says(EntitlementSet{}, riddle{})
+		for range 1000 { // 10 s of one cold customer
+			f.want(f.check("c"), false, OriginFallback, ReasonUnavailable)
+			time.Sleep(10 * time.Millisecond)
+		}
+		if n := f.count(); n > 10 {
+			t.Errorf("%d reads for one customer in 10 s", n)
+		}
+		if f.gate.Ready(f.Context()) == nil {
+			t.Error("ready, and Stigg never said a thing that can be understood")
+		}
+		f.says(features(metered("f", 0, 5)), nil)
+		time.Sleep(longestStrange)
+		f.want(f.check("c"), true, OriginFresh, "")
+		if err := f.gate.Ready(f.Context()); err != nil {
+			t.Error(err)
+		}
+
+		f.says(EntitlementSet{}, riddle{})
+		f.check("odd")
+		f.says(features(metered("f", 0, 5)), nil)
+		f.want(f.check("another"), true, OriginFresh, "")
+		if err := f.gate.Ready(f.Context()); err != nil {
+			t.Errorf("for one customer's sake: %v", err)
+		}
+
+		f.says(EntitlementSet{}, riddle{})
+		reads := f.count()
+		for i := range 1000 {
+			f.check(fmt.Sprint("new", i))
+			time.Sleep(10 * time.Millisecond)
+		}
+		if n := f.count() - reads; n > 5*breakAfter {
+			t.Errorf("%d reads for 1000 customers in 10 s", n)
+		}
+		if f.gate.Ready(f.Context()) == nil {
+			t.Error("ready, and nobody can be read")
+		}
+	})
+}
+
+func TestTheBreakerTriesOnceNewsArriveAgain(t *testing.T) {
+	weather(t, func(f *forecast) {
+		f.says(EntitlementSet{}, errStubDown)
+		for i := range 100 {
+			f.check(fmt.Sprint("c", i))
+			time.Sleep(100 * time.Millisecond)
+		}
+		f.says(features(metered("f", 0, 5)), nil)
+		f.gate.Live(true)
+		f.want(f.check("c"), true, OriginFresh, "")
+	})
+}
+
+// mute is a Stigg whose news never come.
+type mute struct{ *stub }
+
+func (mute) Watch(ctx context.Context, _ Sink) error { <-ctx.Done(); return nil }
+
+func TestNewsThatNeverComeAreMissed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		g, err := New(mute{&stub{}}, FromTrustedHeader("X-Customer-ID", ""), WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(silence / 2)
+		if err := g.Ready(t.Context()); err != nil {
+			t.Errorf("too early: %v", err)
+		}
+		time.Sleep(silence)
+		if g.Ready(t.Context()) == nil || strings.Count(log.String(), "does not come up") != 1 {
+			t.Errorf("not missed: %s", &log)
+		}
+		g.Live(true)
+		if err := g.Ready(t.Context()); err != nil {
+			t.Errorf("they come: %v", err)
+		}
+		if err := g.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 	})
 }
