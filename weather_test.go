@@ -330,6 +330,7 @@ func TestNewsThatNeverComeAreMissed(t *testing.T) {
 			t.Errorf("too early: %v", err)
 		}
 		time.Sleep(silence)
+		synctest.Wait()
 		if g.Ready(t.Context()) == nil || strings.Count(log.String(), "does not come up") != 1 {
 			t.Errorf("not missed: %s", &log)
 		}
