@@ -82,7 +82,7 @@ func (a *account) roll(now time.Time, c cycle) {
 	if start, end, ok := c.after(p.end, now); ok {
 		a.cur = &period{start: start, end: end, provisional: true}
 		a.before, a.goesOn = p, false
-		a.flight.doubt = 0
+		a.flight.doubt, a.flight.back = 0, 0
 		a.move()
 	}
 }
@@ -130,7 +130,7 @@ func (a *account) take(now time.Time, c cycle, amount float64, hold bool, judge 
 	defer a.mu.Unlock()
 	a.roll(now, c)
 	p, s := a.cur, a.standing()
-	v, wait := a.doubted(judge(s), s, judge)
+	v, wait := a.doubted(judge(s), s, now, judge)
 	t := taking{v, s, p, p.start, p.end, a.ripe(), wait}
 	if t.reason == "" && hold {
 		p.held += amount

@@ -1,10 +1,15 @@
 package gate
 
+import "time"
+
 // Stigg counts usage before it acknowledges it. A push or a read that comes in between
 // has usage that waits here too, so it counts twice until its acknowledgement. That never
 // lets too much in, but it may refuse. Such a refusal is in doubt: who asks waits for the
 // acknowledgement as long as the decision deadline allows, and is told to come again
 // rather than that a limit is reached.
+//
+// So is a refusal for want of what was given back a moment ago, which counts once it is
+// acknowledged.
 //
 // What holds: doubt is at most what flies, and 0 while nothing does.
 
@@ -13,8 +18,28 @@ type flight struct {
 	amount float64
 	count  int
 	doubt  float64 // what of it a count applied since may have
+	// back is what was given back and is not acknowledged; nobody waits for it later than
+	// backUntil.
+	back      float64
+	backUntil time.Time
 	// landing is closed when some of it has arrived; nil while nobody waits.
 	landing chan struct{}
+}
+
+// backWait is how long a refusal is in doubt for what was given back: reports arrive
+// sooner, unless they fail.
+const backWait = 5 * time.Second
+
+// givesBack notes usage that was given back.
+func (a *account) givesBack(amount float64, now time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	f := &a.flight
+	if !now.Before(f.backUntil) {
+		f.back = 0
+	}
+	f.back += amount
+	f.backUntil = now.Add(backWait)
 }
 
 // departs notes that settled usage leaves for Stigg.
@@ -37,6 +62,7 @@ func (a *account) returns(amount float64) {
 
 // lands notes that it is acknowledged or refused. Call it under the account's lock.
 func (f *flight) lands(amount float64) {
+	f.back = max(0, f.back-max(0, -amount))
 	if amount <= 0 || f.count == 0 {
 		return
 	}
@@ -61,14 +87,18 @@ func (f *flight) counted(before, used, own float64, newest bool) {
 	}
 }
 
-// doubted judges a refusal again without what may count twice. If it would be granted
+// doubted judges a refusal again without what may count twice or is given back. If it would be granted
 // then, wait is closed when there is more to know. Call it under the account's lock.
-func (a *account) doubted(v verdict, s standing, judge func(standing) verdict) (verdict, <-chan struct{}) {
+func (a *account) doubted(v verdict, s standing, now time.Time, judge func(standing) verdict) (verdict, <-chan struct{}) {
 	f := &a.flight
-	if v.reason == "" || f.doubt <= 0 {
+	less := f.doubt
+	if now.Before(f.backUntil) {
+		less += f.back
+	}
+	if v.reason == "" || less <= 0 {
 		return v, nil
 	}
-	s.used -= f.doubt
+	s.used -= less
 	switch judge(s).reason {
 	case "":
 	case ReasonPending:

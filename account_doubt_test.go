@@ -113,6 +113,29 @@ func TestAccountDoubtsWhatStiggMayHaveCountedAlready(t *testing.T) {
 			d.uses(3)
 			d.wants(1, 3, ReasonLimitExceeded, false)
 		},
+		"what was given back": func(d *desk) {
+			d.reads(hourly(5, 0))
+			d.givesBack(2, d.now)
+			d.wants(3, 5, ReasonLimitExceeded, false)
+			wait := d.wants(2, 5, ReasonPending, true)
+			p := d.holds(0)
+			d.settle(p, 0, -2)
+			r := hourly(3, 0)
+			d.acks(p, -2, &r, noon(0.6), d.tick())
+			d.landed()
+			<-wait
+			d.wants(2, 5, "", false)
+			d.wants(3, 5, ReasonLimitExceeded, false)
+		},
+		"not for long": func(d *desk) {
+			d.reads(hourly(5, 0))
+			d.givesBack(1, d.now)
+			d.now = d.now.Add(backWait)
+			d.wants(1, 5, ReasonLimitExceeded, false)
+			d.givesBack(1, d.now)
+			d.wants(1, 5, ReasonPending, true)
+			d.wants(2, 5, ReasonLimitExceeded, false)
+		},
 		"not what was refused": func(d *desk) {
 			p := d.uses(1)
 			d.departs(1)

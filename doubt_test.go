@@ -193,3 +193,31 @@ func TestWhatNeverLeftIsNotCountedWhenItIsRefused(t *testing.T) {
 		}
 	})
 }
+
+func TestWhatWasGivenBackIsWaitedFor(t *testing.T) {
+	weather(t, func(f *forecast) {
+		f.says(features(metered("f", 5, 5)), nil)
+		count := counter(f.stub, "f")
+		f.report = func(batch []Usage) ([]Ack, error) {
+			time.Sleep(50 * time.Millisecond)
+			return count(batch)
+		}
+		c := Customer{ID: "c"}
+		f.check("c")
+		for range 20 { // never more than 5 seats
+			ticket, d := f.gate.Admit(f.Context(), c, Feature("f").Frees(1))
+			if !d.Allowed || ticket.Settle() != nil {
+				t.Fatal("not given back")
+			}
+			ticket, d = f.gate.Admit(f.Context(), c, Feature("f").Uses(1))
+			if !d.Allowed {
+				t.Fatalf("4 of 5 in use: %q", d.Reason)
+			}
+			_ = ticket.Settle()
+			if _, d := f.gate.Admit(f.Context(), c, Feature("f").Uses(1)); d.Allowed {
+				t.Fatal("6 of 5")
+			}
+			time.Sleep(time.Second)
+		}
+	})
+}

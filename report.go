@@ -76,6 +76,9 @@ func (d *delivery) late(b *book, u Usage, snap *snapshot) parcel {
 		}
 		return p
 	}
+	if u.Value < 0 {
+		r.account.givesBack(-u.Value, now)
+	}
 	p.waits = max(0, u.Value)
 	p.place = r.account.wait(p.waits, u.CreatedAt, now, r.cycle())
 	if r.wallet != nil && r.CreditRate != nil && !r.CreditRate.Formula {

@@ -233,6 +233,9 @@ func (t *Ticket) end(o Outcome, report bool) error {
 		if h.use == 0 {
 			continue
 		}
+		if h.use < 0 {
+			h.right.account.givesBack(-h.use, t.gate.now())
+		}
 		t.book.pin() // never forgotten here: the ticket still pins it
 		parcels = append(parcels, d.parcel(t.book, h))
 		if t.ctx != nil {
