@@ -187,3 +187,15 @@ func TestRetryAfterIsReadFromTheAnswer(t *testing.T) {
 		})
 	}
 }
+
+func TestErrorsOfTheOperationRefuseNoMeasurement(t *testing.T) {
+	for _, code := range []string{"GRAPHQL_VALIDATION_FAILED", "GRAPHQL_PARSE_FAILED"} {
+		c, _ := serve(t, says(200, refusalJSON(code)))
+		usage := gate.Usage{Customer: acme, FeatureID: "f", Value: 1, Key: "k", CreatedAt: day(4)}
+		_, err := c.Report(context.Background(), []gate.Usage{usage})
+		var e *Error
+		if !errors.As(err, &e) || e.Permanent() || !e.Temporary() || !errors.Is(err, ErrInvalidInput) {
+			t.Errorf("%s: %v", code, err)
+		}
+	}
+}
