@@ -93,6 +93,7 @@ func (k *cache) put(c Customer, set EntitlementSet) (s *snapshot, sure bool) {
 	s = k.snapshot(b, set, k.era.Load(), func(a *account, r reading, now time.Time, c cycle) {
 		sure = a.replace(r, now, c) && sure
 	})
+	s.suspect.Store(!sure && old.suspect.Load())
 	k.keep(c, s)
 	return s, sure
 }

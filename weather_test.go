@@ -343,3 +343,17 @@ func TestNewsThatNeverComeAreMissed(t *testing.T) {
 		}
 	})
 }
+
+func TestASetThatIsNotSureEndsNoSuspicion(t *testing.T) {
+	weather(t, func(f *forecast) {
+		c := Customer{ID: "c"}
+		f.says(features(metered("f", 4, 4)), nil)
+		f.check("c")
+		f.says(features(metered("f", 0, 12)), nil)
+		f.gate.Stale(c)
+		f.gate.Replace(c, features(metered("f", 0, 12)))
+		if d := f.gate.Check(f.Context(), c, Feature("f").Asks(1)); d.Usage != 0 || d.Origin != OriginFresh {
+			t.Errorf("%v of %v known, %s", d.Usage, d.Limit, d.Origin)
+		}
+	})
+}
