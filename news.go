@@ -75,9 +75,13 @@ func (k *cache) replace(c Customer, set EntitlementSet) {
 func (k *cache) put(c Customer, set EntitlementSet) (s *snapshot, sure bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	old, ok := k.entries.Peek(c)
+	if l := k.loads[c]; l != nil && ok && old.suspect.Load() {
+		l.overtaken = true // it has the change that is suspected, and may lack this one
+		return nil, true
+	}
 	k.supersede(c)
 	k.unknown.Remove(c)
-	old, ok := k.entries.Peek(c)
 	if !ok || k.closed {
 		return nil, true
 	}

@@ -46,6 +46,7 @@ func TestReplaceIsFeltAtOnce(t *testing.T) {
 		c := Customer{ID: "c"}
 		f.says(features(metered("f", 5, 5)), nil)
 		f.check("c")
+		time.Sleep(2 * pushMargin) // surely newer than the read
 		f.gate.Replace(c, features(metered("f", 5, 12)))
 		if d := f.check("c"); !d.Allowed || d.Limit != 12 || f.count() != 1 {
 			t.Errorf("got %+v after %d loads", d, f.count())

@@ -357,3 +357,21 @@ func TestASetThatIsNotSureEndsNoSuspicion(t *testing.T) {
 		}
 	})
 }
+
+func TestASetThatCrossesTheReadOfAChange(t *testing.T) {
+	weather(t, func(f *forecast) {
+		c := Customer{ID: "c"}
+		f.says(features(metered("f", 4, 4)), nil)
+		f.check("c")
+		f.says(features(metered("f", 0, 12)), nil)
+		f.gate.Stale(c)
+		f.holdBack()
+		time.AfterFunc(10*time.Millisecond, func() {
+			f.gate.Replace(c, features(metered("f", 0, 12)))
+			close(f.release)
+		})
+		if d := f.gate.Check(f.Context(), c, Feature("f").Asks(1)); d.Usage != 0 || d.Limit != 12 {
+			t.Errorf("%v of %v known, %s", d.Usage, d.Limit, d.Origin)
+		}
+	})
+}
