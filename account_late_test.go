@@ -16,7 +16,7 @@ func TestAccountOfUsageThatNobodyAdmitted(t *testing.T) {
 	total := func(d *desk, n, createdAt float64) (place, float64) {
 		return d.waitTotal(n, noon(createdAt), d.now, d.cycle)
 	}
-	acksTotal := func(d *desk, p place, waited, n float64, r *reading, sent uint64) {
+	acksTotal := func(d *desk, p place, _, n float64, r *reading, sent uint64) {
 		d.acknowledgeTotal(p, n, r, time.Time{}, d.now, sent, d.cycle)
 	}
 	tests := map[string]func(*desk){

@@ -127,7 +127,6 @@ func (d *delivery) refuse(l *lane, p parcel, err error) {
 		}
 	}
 	d.refused.Add(1)
-	d.logger.Error("gate: usage was refused and is set aside", "kind", p.Kind.String(), "feature", p.FeatureID, "key", p.Key, "error", err)
 	if d.keeper != nil {
 		d.keeper.setAside(&p, err)
 	}

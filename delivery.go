@@ -37,6 +37,8 @@ type delivery struct {
 	shutting chan struct{} // closed with closed
 	idle     chan struct{} // closed when closed and nothing is left
 	over     bool          // idle is closed
+	settled  uint64        // number of the last parcel
+	refusals refusals
 
 	acknowledged, refused, retries atomic.Uint64
 }
@@ -44,6 +46,7 @@ type delivery struct {
 // parcel is usage on its way with the accounts it settles.
 type parcel struct {
 	Usage
+	number      uint64 // in the order of settlement
 	book        *book
 	right       *right
 	place       place
@@ -199,6 +202,8 @@ func (d *delivery) enqueue(parcels ...parcel) {
 	defer d.mu.Unlock()
 	d.kept -= len(parcels)
 	for i := range parcels {
+		d.settled++
+		parcels[i].number = d.settled
 		l := d.lane(parcels[i].Kind)
 		l.queue = append(l.queue, parcels[i])
 		l.nudge()
@@ -217,7 +222,8 @@ func (d *delivery) rest() {
 func (d *delivery) queued() int {
 	n := 0
 	for i := range d.lanes {
-		n += len(d.lanes[i].queue) + len(d.lanes[i].odd) + d.lanes[i].flying
+		l := &d.lanes[i]
+		n += len(l.queue) + l.wards.queued + len(l.odd) + l.flying
 	}
 	return n
 }
@@ -248,6 +254,9 @@ func (d *delivery) waiting() (queued, open int, oldest time.Time) {
 				oldest = earlier(oldest, waits[0].CreatedAt)
 			}
 		}
+		for _, w := range l.wards.waiting {
+			oldest = earlier(oldest, w.queue[0].CreatedAt)
+		}
 		if l.flying > 0 {
 			oldest = earlier(oldest, l.since)
 		}
@@ -268,6 +277,19 @@ func (d *delivery) full() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.places <= 0
+}
+
+// refuses reports whether Stigg has refused usage within the last minute and has not taken
+// usage again since that it refused.
+func (d *delivery) refuses() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i := range d.lanes {
+		if at := d.lanes[i].wards.refusedAt; !at.IsZero() && d.clock().Sub(at) < time.Minute {
+			return true
+		}
+	}
+	return false
 }
 
 // troubled reports whether a lane's last attempt failed.

@@ -9,13 +9,16 @@ import (
 // lane is the queue of what may leave in one batch, and its sender.
 //
 // What holds beyond what holds for the delivery: nothing overtakes a total of the same
-// customer and feature, and a total overtakes nothing of them.
+// customer and feature, and a total overtakes nothing of them. What is of a ward takes
+// this way, and never another: the queue, the ward, those set apart.
 type lane struct {
 	*delivery // and its lock, for the fields up to flying
 
 	kind   UsageKind // of what it takes; UsageChange also of totals
 	size   int       // most in one batch
 	queue  []parcel
+	seen   int // at the queue's head: known to be of no ward
+	wards  wards
 	odd    []parcel           // set apart: Stigg answers them with what nobody understands
 	apart  map[*account]apart // counts odd
 	flying int                // taken, not yet acknowledged
@@ -25,8 +28,11 @@ type lane struct {
 
 	failing atomic.Bool // the last attempt failed
 	// The sender's own:
-	oddAfter time.Time // when to try an odd one next
-	hurried  bool      // the odd ones know of the Close
+	oddAfter   time.Time // when to try an odd one next
+	hurried    bool      // the odd ones know of the Close
+	last       time.Time // when the last batch was through
+	lastCommon time.Time // the last that was no ward's
+	lastWard   time.Time
 }
 
 // nudge wakes the sender.
@@ -44,8 +50,9 @@ func (l *lane) hasOdd() bool {
 }
 
 // take takes the next batch out: one of those set apart if it is due, or else what is
-// queued. Those set apart come first, since there may be no end to what is queued.
-func (l *lane) take() (batch []parcel, apart bool) {
+// queued or of a ward. Those set apart come first, since there may be no end to the rest.
+func (l *lane) take() (batch []parcel, from *ward, apart bool) {
+	asked := l.asked()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.clock()
@@ -55,8 +62,12 @@ func (l *lane) take() (batch []parcel, apart bool) {
 	if len(l.odd) > 0 && !now.Before(l.oddAfter) {
 		batch, apart = cut(&l.odd, l.next(), 1), true
 		l.counted(&batch[0], -1)
+	} else if l.route(); l.wardsTurn(now, asked) {
+		from = l.wards.waiting[0]
+		batch = l.wards.take(fitting(from.queue, from.size))
 	} else {
-		batch = cut(&l.queue, 0, l.fitting())
+		batch = cut(&l.queue, 0, fitting(l.queue, l.size))
+		l.seen = len(l.queue)
 	}
 	if l.flying += len(batch); len(batch) > 0 {
 		l.since = batch[0].CreatedAt
@@ -66,18 +77,18 @@ func (l *lane) take() (batch []parcel, apart bool) {
 			batch[i].sent = batch[i].book.tick()
 		}
 	}
-	return batch, apart
+	return batch, from, apart
 }
 
 // batchBytes is about the most that one batch takes on the wire, unless one usage alone
 // takes more: a thousand events of 1 MB would never arrive within a timeout.
 const batchBytes = 4 << 20
 
-// fitting is how many of those queued go into one batch. Call it under the lock.
-func (l *lane) fitting() (n int) {
+// fitting is how many of a queue go into one batch of at most size.
+func fitting(queue []parcel, size int) (n int) {
 	bytes := 0
-	for n < min(l.size, len(l.queue)) {
-		if bytes += l.queue[n].bytes(); n > 0 && bytes > batchBytes {
+	for n < min(size, len(queue)) {
+		if bytes += queue[n].bytes(); n > 0 && bytes > batchBytes {
 			break
 		}
 		n++
@@ -144,26 +155,49 @@ func (l *lane) next() int {
 	return best
 }
 
-// hold takes out of a batch what has to wait for one of those set apart, and puts it
-// behind them.
+// hold takes out of a batch what belongs into a ward, and what has to wait for one of
+// those set apart, and puts it behind them.
 func (l *lane) hold(batch []parcel) []parcel {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.odd) == 0 {
+	if len(l.odd) == 0 && len(l.wards.all) == 0 {
 		return batch
 	}
-	free := batch[:0:0]
+	free, now := batch[:0:0], l.clock()
 	for _, p := range batch {
-		if !l.waits(&p) {
+		w := l.wards.of(&p.Usage, now)
+		if w == nil && !l.waits(&p) {
 			free = append(free, p)
+			continue
+		}
+		if w == nil {
+			l.follow(p)
 			continue
 		}
 		l.flying--
 		p.returns()
-		l.counted(&p, 1)
-		l.odd = append(l.odd, p)
+		l.wards.add(w, p)
 	}
 	return free
+}
+
+// follow puts one among those set apart, in the order of settlement with those of its
+// customer and feature: some of what came later may wait there already. Call it under the
+// lock.
+func (l *lane) follow(p parcel) {
+	l.flying--
+	p.returns()
+	at := len(l.odd)
+	for i := at - 1; i >= 0 && l.apart[p.right.account].all > 0; i-- {
+		if o := &l.odd[i]; o.right.account != p.right.account {
+			continue
+		} else if o.number < p.number {
+			break
+		}
+		at = i
+	}
+	l.counted(&p, 1)
+	l.odd = slices.Insert(l.odd, at, p)
 }
 
 // putBack returns a batch that could not be delivered to the head of the queue.
@@ -171,26 +205,23 @@ func (l *lane) putBack(batch []parcel) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.flying -= len(batch)
-	l.queue = append(append(make([]parcel, 0, len(batch)+len(l.queue)), batch...), l.queue...)
+	l.rejoin(batch)
 }
 
-// setApart puts one that Stigg answers oddly behind those set apart before it, but
-// before those that came later and wait for it.
+// rejoin puts parcels before what is queued. Call it under the lock.
+func (l *lane) rejoin(batch []parcel) {
+	l.queue, l.seen = slices.Concat(batch, l.queue), 0
+}
+
+// setApart sets apart one that Stigg answers oddly.
 func (l *lane) setApart(p parcel) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.flying--
-	p.returns()
-	p.turns++
-	at := len(l.odd)
-	if at == 0 {
+	if len(l.odd) == 0 {
 		l.restOdd()
 	}
-	if l.waits(&p) {
-		at = slices.IndexFunc(l.odd, func(o parcel) bool { return o.right.account == p.right.account })
-	}
-	l.counted(&p, 1)
-	l.odd = slices.Insert(l.odd, at, p)
+	p.turns++
+	l.follow(p)
 }
 
 // restOdd lets those set apart rest. Call it under the lock.
@@ -203,13 +234,14 @@ func (l *lane) restOdd() {
 }
 
 // turned ends the turn of one that was set apart. If it was delivered, it was the
-// weather: all of them go back into the queue, before it, since what waits there came
-// later.
+// weather: all of them go back into the queue, before it and what is in wards, since what
+// waits there came later.
 func (l *lane) turned(delivered bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.restOdd() // from now on, however long the turn took
 	if delivered {
-		l.queue, l.odd, l.apart = append(l.odd, l.queue...), nil, nil
+		l.rejoin(append(l.odd, l.wards.empty()...))
+		l.odd, l.apart = nil, nil
 	}
 }

@@ -50,6 +50,7 @@ func (g *Gate) problems() (problems []string) {
 	add(g.cache.lost.Load(), "changes in Stigg are not told as they happen any more")
 	if d := g.delivery; d != nil {
 		add(d.troubled(), "usage can't be reported to Stigg and waits")
+		add(d.refuses(), "Stigg refuses usage for good, and it is set aside")
 		add(d.keeper != nil && d.keeper.failing.Load(), "the outbox does not keep usage, and a crash loses it")
 	}
 	return problems

@@ -44,6 +44,15 @@ func TestReady(t *testing.T) {
 		time.Sleep(time.Minute)
 		f.check("e")
 		ready("ready")
+		f.mu.Lock()
+		f.report = func([]Usage) ([]Ack, error) { return nil, refusal{} }
+		f.mu.Unlock()
+		use(f.T, f.gate, "c", 1)
+		synctest.Wait()
+		ready("Stigg refuses usage for good, and it is set aside")
+		time.Sleep(time.Minute)
+		f.check("e")
+		ready("ready")
 		ended, cancel := context.WithCancel(f.Context())
 		cancel()
 		if err := f.gate.Ready(ended); !errors.Is(err, context.Canceled) {

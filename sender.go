@@ -41,24 +41,26 @@ const (
 
 // run delivers until ctx ends.
 func (l *lane) run(ctx context.Context) {
-	var last time.Time
 	for l.await(ctx) {
-		for l.pause(ctx, last) {
-			batch, apart := l.take()
+		for l.pause(ctx) {
+			batch, from, apart := l.take()
 			if len(batch) == 0 {
 				break
 			}
-			if !apart {
-				batch = l.hold(batch)
+			switch {
+			case apart: // once at each turn, so that the queue has its own
+				l.turned(l.send(ctx, batch, wearyTries))
+			case from != nil:
+				l.visit(ctx, from, l.holdWard(from, batch))
+			default:
+				l.send(ctx, l.hold(batch), 0)
 			}
-			try := 0
-			if apart {
-				try = wearyTries // one at each turn, so that the queue has its own
+			l.last = l.clock()
+			if from != nil {
+				l.lastWard = l.last
+			} else {
+				l.lastCommon = l.last
 			}
-			if delivered := l.send(ctx, batch, try); apart {
-				l.turned(delivered)
-			}
-			last = l.clock()
 		}
 	}
 }
@@ -84,9 +86,9 @@ func (l *lane) await(ctx context.Context) bool {
 }
 
 // pause waits until the next batch may leave; false when ctx has ended.
-func (l *lane) pause(ctx context.Context, last time.Time) bool {
+func (l *lane) pause(ctx context.Context) bool {
 	for {
-		wait := l.interval() - l.clock().Sub(last)
+		wait := l.wait()
 		if wait <= 0 {
 			return ctx.Err() == nil
 		}
@@ -103,22 +105,36 @@ func (l *lane) pause(ctx context.Context, last time.Time) bool {
 	}
 }
 
-// interval is the time between two batches.
-func (l *lane) interval() time.Duration {
-	l.mu.Lock()
-	queued, closed := len(l.queue), l.closed
-	l.mu.Unlock()
+// wait is the time until the next batch may leave; 0 also if there is none.
+func (l *lane) wait() time.Duration {
 	asked := l.asked()
-	switch {
-	case queued == 0:
-		return 0
-	case closed:
-		return asked
-	case queued >= l.size:
-		return max(pace, asked)
-	default:
-		return max(linger, asked)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.route()
+	var due time.Time
+	if len(l.queue) > 0 {
+		due = l.due(l.lastCommon, len(l.queue) >= l.size, asked)
 	}
+	if len(l.wards.waiting) > 0 {
+		due = earlier(due, l.due(l.lastWard, l.wards.full(l.size), asked))
+	}
+	if due.IsZero() {
+		return 0
+	}
+	return due.Sub(l.clock())
+}
+
+// due is when a batch may leave if the last one of its like left at last; full says that
+// there is no use in letting it fill. Call it under the lock.
+func (l *lane) due(last time.Time, full bool, asked time.Duration) time.Time {
+	if l.closed {
+		return l.last.Add(asked)
+	}
+	due := l.last.Add(max(pace, asked))
+	if fills := last.Add(max(linger, asked)); !full && fills.After(due) {
+		return fills
+	}
+	return due
 }
 
 // asked is the time between two batches that the reporter asks for.
@@ -137,25 +153,17 @@ func (l *lane) send(ctx context.Context, batch []parcel, try int) bool {
 	if len(batch) == 0 {
 		return false
 	}
-	usages := make([]Usage, len(batch))
-	for i := range batch {
-		usages[i] = batch[i].Usage
-	}
 	for ; ; try++ {
-		for i := range batch {
-			batch[i].departs()
-		}
-		acks, err := l.attempt(ctx, usages)
-		l.note(err)
-		for i := range batch {
-			batch[i].failed(err, try+1)
-		}
+		acks, err := l.attempt(ctx, batch, try+1)
 		weary := try+1 >= wearyTries
 		split := permanent(err) || odd(err) && try+1 >= oddTries || weary && err != nil
 		switch {
 		case err == nil:
 			l.settle(l, batch, acks)
 			return true
+		case permanent(err) && ofAll(batch, err):
+			l.refuseAll(batch, err)
+			return false
 		case split && len(batch) > 1:
 			from := oddTries
 			if weary && !permanent(err) && !odd(err) {
@@ -167,9 +175,6 @@ func (l *lane) send(ctx context.Context, batch []parcel, try int) bool {
 			}
 			first := l.part(ctx, batch[:len(batch)/2], from)
 			return l.part(ctx, batch[len(batch)/2:], from) && first
-		case permanent(err):
-			l.refuse(l, batch[0], err)
-			return false
 		}
 		l.retries.Add(1)
 		pauses := try
@@ -206,12 +211,22 @@ func (l *lane) part(ctx context.Context, batch []parcel, try int) bool {
 	return l.send(ctx, l.hold(batch), try)
 }
 
-func (d *delivery) attempt(ctx context.Context, usages []Usage) ([]Ack, error) {
+// attempt tries once to deliver a batch, for the nth time.
+func (l *lane) attempt(ctx context.Context, batch []parcel, n int) ([]Ack, error) {
+	usages := make([]Usage, len(batch))
+	for i := range batch {
+		usages[i] = batch[i].Usage
+		batch[i].departs()
+	}
 	ctx, cancel := context.WithTimeout(ctx, reportTimeout)
 	defer cancel()
-	acks, err := d.reporter.Report(ctx, usages)
+	acks, err := l.reporter.Report(ctx, usages)
 	if err == nil && len(acks) != len(usages) {
 		err = fmt.Errorf("gate: the reporter answered %d of %d measurements", len(acks), len(usages))
+	}
+	l.note(err)
+	for i := range batch {
+		batch[i].failed(err, n)
 	}
 	return acks, err
 }

@@ -21,7 +21,12 @@ import (
 // The error may say more by methods: Permanent() bool, true if Stigg refused the batch
 // as it is and counted none of it; Temporary() bool, false if the batch itself may be
 // at fault, not Stigg or the network as a whole; RetryAfter() time.Duration, the pause
-// that Stigg asks for; Unsent() bool, true if the batch surely never left.
+// that Stigg asks for; Unsent() bool, true if the batch surely never left; OfAll() bool,
+// true if Stigg refused for good, and would refuse any usage of that customer and feature
+// (or event, or currency) for the same reason, whatever its value. The gate then takes it
+// as said of the whole batch if all of it is of one customer and feature, and sets it aside
+// without looking for the one at fault. Usage of a customer and feature that was refused
+// travels in batches of its own for some minutes.
 //
 // A Reporter may also have a method Pace(UsageKind) time.Duration: how long to wait
 // between two batches of that kind so that what Stigg's rate limit leaves is not used up;

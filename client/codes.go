@@ -131,6 +131,21 @@ func refusal(c Code) bool {
 	return false
 }
 
+// ofNamed reports whether a refusal with this code is about who or what was named, whatever
+// was said of them: the same call with another value is refused as well.
+func ofNamed(c Code) bool {
+	switch family(c) {
+	case ErrArchived, ErrCustomerNotFound, ErrResourceNotFound, ErrFeatureNotFound, ErrPlanNotFound, ErrSubscriptionNotFound:
+		return true
+	}
+	switch canonical(c) {
+	case "customcurrencynotfound", "nofeatureentitlement", "nofeatureentitlementinsubscription", "noactivesubscriptionforcustomer",
+		"cannotreportusageforentitlementwithmeter", "meteringnotavailableforfeaturetype", "unsupportedfeaturetype":
+		return true
+	}
+	return false
+}
+
 // ofDocument reports whether a code refuses the operation, which is this package's own,
 // and says nothing of the arguments (Apollo Server, "Built-in error codes").
 func ofDocument(c Code) bool {

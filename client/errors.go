@@ -35,6 +35,7 @@ type Error struct {
 	Retryable bool
 
 	permanent  bool
+	ofAll      bool
 	unsent     bool
 	retryAfter time.Duration
 	detail     string
@@ -90,6 +91,11 @@ func (e *Error) Is(target error) bool {
 // counted: a key or a permission refused, a rate limit, an outage, a lost answer,
 // an answer that can't be understood.
 func (e *Error) Permanent() bool { return e.permanent }
+
+// OfAll reports whether a Permanent error is about who or what was named (the customer, the
+// feature, its plan, entitlement or meter), so that any value of theirs would be refused as
+// well.
+func (e *Error) OfAll() bool { return e.ofAll }
 
 // Unsent reports whether the call surely never left: the rate limit leaves none, or there
 // is no connection. Nothing can have been done by it.

@@ -91,6 +91,38 @@ func TestOnlyASureRefusalIsPermanent(t *testing.T) {
 	}
 }
 
+func TestARefusalOfWhoOrWhatWasNamedIsOfAll(t *testing.T) {
+	for body, want := range map[string]bool{
+		refusalJSON("CustomerNotFound"):                                                        true,
+		refusalJSON("EntityIsArchivedError"):                                                   true,
+		refusalJSON("CUSTOMER_RESOURCE_NOT_FOUND"):                                             true,
+		refusalJSON("FeatureNotFound"):                                                         true,
+		refusalJSON("NoFeatureEntitlementInSubscription"):                                      true,
+		refusalJSON("NoActiveSubscriptionForCustomer"):                                         true,
+		refusalJSON("CannotReportUsageForEntitlementWithMeter"):                                true,
+		refusalJSON("MeteringNotAvailableForFeatureType"):                                      true,
+		refusalJSON("UnsupportedFeatureType"):                                                  true,
+		refusalJSON("CustomCurrencyNotFound"):                                                  true,
+		refusalJSON("BadUserInput"):                                                            false,
+		refusalJSON("EntitlementUsageOutOfRange"):                                              false,
+		refusalJSON("RateLimitExceeded"):                                                       false,
+		refusalJSON("BrandNew"):                                                                false,
+		`{"data":{"reportUsageBulk":[]},"errors":[{"extensions":{"code":"FeatureNotFound"}}]}`: false,
+		`{"errors":[{"extensions":{"code":"FeatureNotFound"}},{"extensions":{"code":"CustomerNotFound"}}]}`: true,
+		`{"errors":[{"extensions":{"code":"FeatureNotFound"}},{"extensions":{"code":"BadUserInput"}}]}`:     false,
+		`{"errors":[{"extensions":{"code":"FeatureNotFound"}},{"extensions":{"code":"BrandNew"}}]}`:         false,
+		`{"data":null,"errors":[{"extensions":{"code":"BrandNew","isValidationError":true}}]}`:              false,
+		`{"data":null,"errors":[{"extensions":{"code":"CustomerNotFound","isValidationError":true}}]}`:      true,
+	} {
+		c, _ := serve(t, says(200, body))
+		_, err := c.Report(context.Background(), []gate.Usage{usage("k1")})
+		var e interface{ OfAll() bool }
+		if !errors.As(err, &e) || e.OfAll() != want {
+			t.Errorf("%s: of all: %t, want %t", body, !want, want)
+		}
+	}
+}
+
 func TestAnErrorTellsTheTraceAndKeepsTheMessageApart(t *testing.T) {
 	c, _ := serve(t, says(200, refusalJSON("BrandNew")))
 	_, err := c.Entitlements(context.Background(), acme)

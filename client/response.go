@@ -112,7 +112,7 @@ func (a answer) byStatus() *Error {
 // them that is not a refusal of the arguments, or else for the first.
 func (a answer) refused(list []graphqlError, secretIn func(string) bool) *Error {
 	speaker := &Error{Operation: a.op}
-	permanent := a.decided() && !a.partial()
+	permanent, named := a.decided() && !a.partial(), true
 	for i, g := range list {
 		one := g.read(secretIn)
 		if one.Code == ErrUnknown && statusCode(a.status) != "" {
@@ -121,9 +121,9 @@ func (a answer) refused(list []graphqlError, secretIn func(string) bool) *Error 
 		if i == 0 || permanent && !one.permanent {
 			speaker.Code, speaker.Message, speaker.TraceID = one.Code, one.Message, one.TraceID
 		}
-		permanent = permanent && one.permanent
+		permanent, named = permanent && one.permanent, named && ofNamed(one.Code)
 	}
-	speaker.permanent = permanent
+	speaker.permanent, speaker.ofAll = permanent, permanent && named
 	speaker.Retryable = passing(speaker.Code) || passing(statusCode(a.status))
 	return speaker
 }
