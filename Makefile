@@ -46,14 +46,16 @@ lint:
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-# The drills of ./drill for longer: so many kills, so long a chaos. And all mutants of the
+# The drills of ./drill for longer: so many kills, so long a chaos; and of the outbox, whose
+# every kill is followed by reading all that it ever kept. And all mutants of the
 # ledger, of which make test tries some, by chance.
 KILLS ?= 1000
+OUTBOX_KILLS ?= 200
 PHASE ?= 20s
 soak: cc
 	$(GO) test -run Mutants -timeout 1h . -args -mutants 1000
 	$(GO) test -race -v -timeout 2h ./drill -args -kills $(KILLS) -phase $(PHASE)
-	$(GO) test -race -run Kill -timeout 2h ./outbox -args -kills $(KILLS)
+	$(GO) test -race -run Kill -timeout 2h ./outbox -args -kills $(OUTBOX_KILLS)
 
 # Each fuzz test for FUZZTIME.
 FUZZTIME ?= 30s
