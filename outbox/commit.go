@@ -8,13 +8,15 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// work is what one commit does.
+// work is what one commit does, or several.
 type work struct {
 	packs []pack
 	ends  []end // in order: after Done, SetAside of the same key does nothing
 	// id is that of the commit, which is kept in the file: it tells whether a commit that
 	// failed was written all the same.
 	id uint64
+	// triedPacks and triedEnds are how many of the first ones that commit was to write.
+	triedPacks, triedEnds int
 }
 
 func (w *work) empty() bool { return len(w.packs)+len(w.ends) == 0 }
@@ -96,11 +98,10 @@ func (t *transaction) put(p *pack) error {
 	if err != nil {
 		return err
 	}
-	value := p.value()
-	if err := t.usage.Put(number(seq), value); err != nil {
+	if err := t.usage.Put(number(seq), p.value()); err != nil {
 		return err
 	}
-	t.addGroup(seq, len(p.heads), len(value))
+	t.addGroup(seq, len(p.heads))
 	for i, h := range p.heads {
 		t.addRecord(h.hash, placeOf(seq, i))
 	}
@@ -156,10 +157,8 @@ func (t *transaction) refuse(record []byte, r *refusal) error {
 	if err != nil {
 		return err
 	}
-	value := refusedValue(r.at, r.reason, record)
 	t.store.refuse++
-	t.bytes += int64(len(value)) + overhead
-	return t.aside.Put(number(seq), value)
+	return t.aside.Put(number(seq), refusedValue(r.at, r.reason, record))
 }
 
 // mark writes which records are done of the groups that stay.
@@ -180,11 +179,11 @@ func (s *store) load() error {
 		err := tx.Bucket(bucketUsage).ForEach(func(k, v []byte) error {
 			g, err := parse(sequence(k), v)
 			if err != nil {
-				s.addGroup(g.seq, 1, len(v)) // it can't be read, so it is never done
+				s.addGroup(g.seq, 1) // it can't be read, so it is never done
 				s.unreadable++
 				return nil
 			}
-			s.addGroup(g.seq, len(g.records), len(v))
+			s.addGroup(g.seq, len(g.records))
 			marks := done.Get(k)
 			b := parseBitmap(marks, len(g.records))
 			if marks != nil {
@@ -208,9 +207,8 @@ func (s *store) load() error {
 		if err != nil {
 			return err
 		}
-		return tx.Bucket(bucketAside).ForEach(func(_, v []byte) error {
+		return tx.Bucket(bucketAside).ForEach(func(_, _ []byte) error {
 			s.refuse++
-			s.bytes += int64(len(v)) + overhead
 			return nil
 		})
 	})

@@ -25,7 +25,7 @@ const (
 	childWhat = "OUTBOX_TEST_CHILD"
 )
 
-var children = map[string]func(dir string) error{"append": appendUntilKilled, "lock": holdLock, "full": fillDisk}
+var children = map[string]func(dir string) error{"append": appendUntilKilled, "lock": holdLock, "full": fillDisk, "small": fillSmallDisk, "volume": fillVolume}
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(childDir); dir != "" {

@@ -28,11 +28,34 @@
 // acknowledged. This is tried every 100 ms at first and every 5 s later on. A write that
 // has not returned for 5 s counts as a failed disk until it returns.
 //
+// A disk that is full is such a disk, and is well again once enough is done: what is done
+// is written before all else, in small commits, and 256 KiB that the file keeps in reserve
+// are given up for that, since deleting, too, takes pages that are free. What is set aside
+// takes room and waits until there is some. (A file system that writes nothing in place,
+// such as ZFS, may need room of its own to delete.)
+//
+// A file that is removed or replaced while it is open, or whose volume is unmounted, is
+// noticed by the next write, or within a second: a DiskError of ErrRemoved. Nothing is
+// kept then until the file is back in its place, or the process starts anew; no new one is
+// made, since it might be on the wrong disk. What is pending is delivered from memory all the same.
+//
+// A file of which a page can't be trusted is a FileError, and is not opened. One of its
+// two first pages may be damaged, by a power failure in the middle of a commit, which was
+// never acknowledged then, or by the disk. Nobody can tell which, so it is opened by the
+// other one, as of the commit before, and said: an Error in the log, and a PageError from
+// Pending, which the gate logs, and from Inspect.
+//
 // # When it is full
 //
-// What is kept, pending and set aside, is bounded by MaxBytes, 1 GiB by default. From
-// 15/16 of it Healthy returns a FullError, for the policy to deny with 503 or to go on
-// unrecorded; Append takes usage up to the bound, so that requests admitted in time
-// find room. Nothing is ever dropped to make room. The file does not shrink; its free
-// pages are used again, and it takes at most about twice what was kept at the peak.
+// The file is bounded by MaxBytes, 1 GiB by default, with all that it needs beside the
+// usage. From 15/16 of it Healthy returns a FullError, for the policy to deny with 503 or
+// to go on unrecorded; Append takes usage up to the bound, so that requests admitted in
+// time find room. Nothing is ever dropped to make room. The file does not shrink; its free
+// pages are used again. Usage takes about half of a full file, since a page holds whole
+// groups and some of what bbolt replaces is free at any time; of the smallest one, a fifth.
+//
+// The volume should have a quarter more than MaxBytes, and half a megabyte: pages that are
+// free but not side by side, after usage was done in another order than it came, make the file
+// grow past the bound at times, and so do the reasons of what is set aside, which is never
+// refused. (On Windows bbolt grows a file to the next power of two.)
 package outbox

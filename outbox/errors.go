@@ -8,6 +8,11 @@ import (
 // ErrClosed is returned by every method after Close.
 var ErrClosed = errors.New("outbox: closed")
 
+// ErrRemoved is beneath the DiskError of an outbox whose file was removed or replaced
+// while it was open. What is pending is delivered all the same, while the process runs;
+// nothing is kept until the file is back in its place or the process starts anew.
+var ErrRemoved = errors.New(fileName + " was removed or replaced while it was open")
+
 // LockedError says that another process, or another Outbox of this one, has the
 // directory open.
 type LockedError struct{ Dir string }
@@ -66,6 +71,8 @@ func (e *RecordError) Error() string {
 
 // FullError says that MaxBytes is reached.
 type FullError struct {
+	// Bytes are those in use, of the file and of what is on its way there, with what is
+	// held back for deletions.
 	Bytes, MaxBytes int64
 	// Pending and SetAside are how many measurements are kept.
 	Pending, SetAside int
@@ -76,7 +83,7 @@ func (e *FullError) Error() string {
 		e.Bytes, e.MaxBytes, e.Pending, e.SetAside)
 }
 
-// DiskError says that the disk does not take usage at present.
+// DiskError says that the disk does not take usage at present. Err may be ErrRemoved.
 type DiskError struct {
 	Dir string
 	Err error

@@ -5,3 +5,5 @@ package outbox
 import "errors"
 
 func fillDisk(string) error { return errors.New("not on this system") }
+
+func fillSmallDisk(string) error { return errors.New("not on this system") }

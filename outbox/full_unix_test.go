@@ -8,10 +8,17 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"os/signal"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/stiggate/gate"
 )
 
 // TestADiskThatTakesNoMoreAndThenDoes lets a child process write files of 1 MiB at
@@ -36,6 +43,103 @@ func TestADiskThatTakesNoMoreAndThenDoes(t *testing.T) {
 	if len(errs) > 0 || !seen["kept-0"] || !seen["while it fails"] || !seen["when it is well"] {
 		t.Errorf("%d keys, %v", len(keys), errs)
 	}
+}
+
+// TestAFullDiskRecoversOnceItsUsageIsDone has no room but what deletions make: files of
+// 2 MiB at most, which no one lifts.
+func TestAFullDiskRecoversOnceItsUsageIsDone(t *testing.T) {
+	if out, err := child(t.Context(), t, "small", t.TempDir()).Output(); err != nil || string(out) != "ok\n" {
+		t.Fatalf("%v: %s", err, out)
+	}
+}
+
+func fillSmallDisk(dir string) error {
+	signal.Ignore(syscall.SIGXFSZ)
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 2 << 20, Max: 2 << 20}); err != nil {
+		return err
+	}
+	for name, size := range map[string]int{"small": 10, "middling": 400, "large": 6_000, "huge": 20_000} {
+		if err := fillAndEmpty(filepath.Join(dir, name), size); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	fmt.Println("ok")
+	return nil
+}
+
+// fillAndEmpty fills the disk under dir, with usage of that size, and wants usage to be
+// kept again once all is done: in the process that filled it, after a restart, and with
+// a file that has no reserve.
+func fillAndEmpty(dir string, size int) error {
+	for _, how := range []string{"running", "restarted", "without a reserve", "out of order"} {
+		o, err := Open(dir)
+		if err != nil {
+			return err
+		}
+		keys, err := fillUp(o, how, size)
+		if disk := new(DiskError); !errors.As(err, &disk) {
+			return fmt.Errorf("%s: Append: %w, want a *DiskError", how, err)
+		}
+		switch how {
+		case "without a reserve":
+			_ = o.Close() // what could not be written is lost, and said
+			if err := dropReserve(dir); err != nil {
+				return err
+			}
+			fallthrough
+		case "restarted":
+			_ = o.Close()
+			if o, err = Open(dir); err != nil {
+				return err
+			}
+			if left, errs := keysOf(o); len(left) < len(keys)/2 {
+				return fmt.Errorf("%s: %d of %d are pending: %v", how, len(left), len(keys), errs)
+			}
+		case "out of order":
+			rand.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
+		}
+		if err := o.Done(keys...); err != nil {
+			return err
+		}
+		for deadline := time.Now().Add(30 * time.Second); o.Healthy() != nil; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				return fmt.Errorf("%s: Healthy with %d done: %w", how, len(keys), o.Healthy())
+			}
+		}
+		if err := o.Append(context.Background(), fresh("after "+how)); err != nil {
+			return err
+		}
+		if left, errs := keysOf(o); len(errs) > 0 || len(left) != 1 || left[0] != "after "+how {
+			return fmt.Errorf("%s: %d are left: %v", how, len(left), errs)
+		}
+		if err := errors.Join(o.Done("after "+how), o.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fillUp appends until it fails and returns the keys.
+func fillUp(o *Outbox, name string, size int) (keys []string, err error) {
+	for err == nil {
+		batch := make([]gate.Usage, 8)
+		for i := range batch {
+			batch[i] = fresh(fmt.Sprintf("%s-%d", name, len(keys)))
+			batch[i].Event = strings.Repeat("x", size)
+			keys = append(keys, batch[i].Key)
+		}
+		err = o.Append(context.Background(), batch...)
+	}
+	return keys, err
+}
+
+func dropReserve(dir string) error {
+	db, err := bolt.Open(filepath.Join(dir, fileName), 0o600, &bolt.Options{NoFreelistSync: true})
+	if err != nil {
+		return err
+	}
+	err = db.Update(func(tx *bolt.Tx) error { return tx.DeleteBucket(bucketSpare) })
+	return errors.Join(err, db.Close())
 }
 
 func fillDisk(dir string) error {

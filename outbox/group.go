@@ -24,8 +24,9 @@ const (
 	// maxRecords of a group; a place has recordBits for it.
 	recordBits = 12
 	maxRecords = 1 << recordBits
-	// groupBytes is when the next group is begun. A group is freed as a whole.
-	groupBytes = 128 << 10
+	// groupBytes is when the next group is begun. A group is freed as a whole, and bbolt
+	// needs one run of pages for up to four of them, which must be found in a full file.
+	groupBytes = 32 << 10
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

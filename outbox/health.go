@@ -19,13 +19,19 @@ func (o *Outbox) state() error {
 }
 
 func (o *Outbox) fullError() error {
-	return &FullError{Bytes: o.live + int64(o.inFlight+o.queued), MaxBytes: o.maxBytes, Pending: o.pending, SetAside: o.aside}
+	return &FullError{Bytes: o.takenWith(0), MaxBytes: o.maxBytes, Pending: o.pending, SetAside: o.aside}
+}
+
+// takenWith is what the file will have taken with what is on its way and some bytes more,
+// with o.mu held. Half of a page may stay empty.
+func (o *Outbox) takenWith(bytes int) int64 {
+	return o.taken + 2*int64(o.inFlight+o.queued+bytes)
 }
 
 // judge publishes the state, with o.mu held. It is full from 15/16 of the bound until
 // 14/16, so that it does not say one and the other with every commit.
 func (o *Outbox) judge() {
-	taken, sixteenth := o.live+int64(o.inFlight+o.queued), o.maxBytes/16
+	taken, sixteenth := o.takenWith(0), o.maxBytes/16
 	switch {
 	case taken >= 15*sixteenth:
 		o.full = true

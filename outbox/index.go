@@ -19,7 +19,6 @@ type index struct {
 	// unreadable is how many records, or groups of which not even that is known, can't
 	// be read. They stay.
 	unreadable int
-	bytes      int64 // what all of this takes in the file
 }
 
 // place is where a record is: the number of its group and the one within.
@@ -33,11 +32,7 @@ func (p place) record() int   { return int(p & (maxRecords - 1)) }
 // kept is a group in the file.
 type kept struct {
 	records, left uint16 // left is not done; what can't be read never is
-	bytes         uint32
 }
-
-// overhead of a key and its value in the file.
-const overhead = 32
 
 func newIndex(seed maphash.Seed) index {
 	return index{
@@ -48,9 +43,8 @@ func newIndex(seed maphash.Seed) index {
 
 func (x *index) pending() int { return len(x.places) + x.extra }
 
-func (x *index) addGroup(seq uint64, records, bytes int) {
-	x.groups[seq] = kept{records: uint16(records), left: uint16(records), bytes: uint32(bytes)}
-	x.bytes += int64(bytes) + overhead
+func (x *index) addGroup(seq uint64, records int) {
+	x.groups[seq] = kept{records: uint16(records), left: uint16(records)}
 }
 
 func (x *index) addRecord(hash uint64, p place) {
@@ -80,7 +74,6 @@ func (x *index) forget(hash uint64, p place) (whole bool) {
 	seq := p.group()
 	g := x.groups[seq]
 	if g.left--; g.left == 0 {
-		x.bytes -= int64(g.bytes) + overhead
 		delete(x.groups, seq)
 		delete(x.done, seq)
 		return true

@@ -26,9 +26,11 @@ type Report struct {
 	ByName []Count `json:"byName"`
 	// SetAside is in the order in which it was set aside.
 	SetAside []Refused `json:"setAside"`
-	// Unreadable has the text of one error for each record that can't be read.
+	// Unreadable has the text of one error for each record, and first page, that can't be
+	// read.
 	Unreadable []string `json:"unreadable"`
-	// FileBytes is the size of the file, which does not shrink.
+	// FileBytes is the size of the file, which does not shrink and is about half a megabyte
+	// when nothing is kept.
 	FileBytes int64 `json:"fileBytes"`
 }
 
@@ -70,6 +72,9 @@ func Inspect(dir string) (Report, error) {
 	var report Report
 	if s.db != nil {
 		report, err = s.report()
+	}
+	if s.damaged != nil {
+		report.Unreadable = append(report.Unreadable, s.damaged.Error())
 	}
 	return report, errors.Join(damage, s.explain(err), s.close())
 }

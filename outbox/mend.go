@@ -14,7 +14,8 @@ import (
 // of it if there are none. It is delivered after what is pending already, with the key
 // and the time it always had. It returns how many measurements that were.
 //
-// No process may have the outbox open; the errors are Open's.
+// No process may have the outbox open; the errors are Open's, and a *PageError, with which
+// it was done all the same.
 func Retry(dir string, keys ...string) (int, error) {
 	return mend(dir, keys, func(t *transaction, record []byte) error {
 		key, _, _ := peek(record)
@@ -72,5 +73,5 @@ func mend(dir string, keys []string, do func(t *transaction, record []byte) erro
 	if err = errors.Join(err, s.close()); err != nil {
 		return 0, fmt.Errorf("outbox: nothing was changed in %s: %w", dir, err)
 	}
-	return n, nil
+	return n, s.damage()
 }

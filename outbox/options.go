@@ -37,8 +37,9 @@ func NoWait() Option {
 	}
 }
 
-// MaxBytes bounds what is kept, pending and set aside: 1 GiB by default, at least
-// 1 MiB. A measurement takes about 150 bytes and its dimensions.
+// MaxBytes bounds the file: 1 GiB by default, at least 1 MiB. A measurement takes about
+// 150 bytes and its dimensions, and once more as much of the file. Give the volume a
+// quarter more than MaxBytes, see the package's "When it is full".
 func MaxBytes(n int64) Option {
 	return func(c *config) error {
 		if n < 1<<20 {
@@ -64,7 +65,7 @@ func MaxAge(d time.Duration) Option {
 }
 
 // WithLogger logs each change of state once: Error when the disk fails or the outbox is
-// full, Info when it is well again. No log line holds anything of a customer's.
+// full, Info when it is well again. And it logs what Open finds damaged or too old. No log line holds anything of a customer's.
 // Without it nothing is logged.
 func WithLogger(l *slog.Logger) Option {
 	return func(c *config) error {

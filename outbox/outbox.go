@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"log/slog"
@@ -22,6 +23,8 @@ const (
 	// maxForgotten bounds the keys that wait for a disk that fails. What is done or
 	// refused beyond is sent again after a restart.
 	maxForgotten = 1 << 20
+	// nudgeBytes of usage that nobody waits for are written without waiting for more.
+	nudgeBytes = 128 << 10
 	// maxLazy is how many keys may wait for a commit.
 	maxLazy = 10_000
 )
@@ -40,7 +43,9 @@ type Outbox struct {
 	stopped chan struct{} // closed when the writer has ended
 	lazy    *time.Timer   // wakes the writer for what nobody waits for
 
-	health atomic.Pointer[error] // what Healthy returns
+	health  atomic.Pointer[error] // what Healthy returns
+	missing error                 // a *PageError that Pending yields, or nil
+	atOnce  bool                  // see relieve; the writer's
 
 	once     sync.Once
 	closeErr error
@@ -59,7 +64,7 @@ type Outbox struct {
 	full      bool
 	waiting   int   // calls of Append that wait for round
 	released  int   // those that waited for the one before
-	live      int64 // bytes in the file
+	taken     int64 // bytes of the file, see space.taken
 	pending   int   // measurements in the file
 	aside     int
 	said      []func(*slog.Logger) // to be logged without the lock
@@ -90,7 +95,7 @@ func Open(dir string, options ...Option) (*Outbox, error) {
 		return nil, err
 	}
 	seed := maphash.MakeSeed()
-	s := &store{dir: dir, seed: seed}
+	s := &store{dir: dir, seed: seed, space: space{bound: c.maxBytes}}
 	if err := s.open(); err != nil {
 		return nil, err
 	}
@@ -111,7 +116,18 @@ func (o *Outbox) begin() (failing bool) {
 	if n := o.store.unreadable; n > 0 {
 		o.log.Error("outbox: some of what is kept can't be read; it stays in the file", "dir", o.store.dir, "records", n)
 	}
-	err := o.store.prove()
+	if e := o.store.damaged; e != nil {
+		level := slog.LevelError
+		if e.Spare {
+			level = slog.LevelWarn
+		}
+		o.log.Log(context.Background(), level, "outbox: a page of the file is damaged", "dir", o.store.dir, "error", e)
+		o.missing = o.store.damage()
+	}
+	err := o.store.renew()
+	if err == nil {
+		err = o.store.prove()
+	}
 	if err == nil {
 		err = o.expire()
 	}
@@ -166,7 +182,7 @@ func (o *Outbox) enqueue(p *pack) (*round, error) {
 	switch {
 	case o.closed:
 		return nil, ErrClosed
-	case o.live+int64(o.inFlight+o.queued+size) > o.maxBytes:
+	case o.takenWith(size) > o.maxBytes:
 		o.full = true
 		o.judge()
 		return nil, o.fullError()
@@ -179,7 +195,7 @@ func (o *Outbox) enqueue(p *pack) (*round, error) {
 		return nil, &DiskError{Dir: o.store.dir, Err: errBehind}
 	}
 	o.add(p)
-	if o.noWait && o.queued < groupBytes {
+	if o.noWait && o.queued < nudgeBytes {
 		o.later(soon)
 		return nil, nil
 	}
@@ -200,16 +216,18 @@ func (w *work) size() int {
 
 func (o *Outbox) add(p *pack) {
 	for i, record := range p.each {
-		packs := o.queue.packs
-		if len(packs) == 0 || packs[len(packs)-1].full() {
-			packs = append(packs, pack{})
-			o.queue.packs = packs
-		}
-		last := &packs[len(packs)-1]
-		last.heads = append(last.heads, p.heads[i])
-		last.data = append(last.data, record...)
+		o.queue.add(p.heads[i], record)
 	}
 	o.queued += len(p.data)
+}
+
+func (w *work) add(h head, record []byte) {
+	if len(w.packs) == 0 || w.packs[len(w.packs)-1].full() {
+		w.packs = append(w.packs, pack{})
+	}
+	last := &w.packs[len(w.packs)-1]
+	last.heads = append(last.heads, h)
+	last.data = append(last.data, record...)
 }
 
 // later wakes the writer after d at the latest.
@@ -285,11 +303,15 @@ func (o *Outbox) close() error {
 	close(o.closing)
 	<-o.stopped
 	o.lazy.Stop()
+	gone := o.store.present()
 	err := o.store.close()
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if n := o.pending + o.aside; n > 0 && errors.Is(gone, ErrRemoved) {
+		err = errors.Join(err, fmt.Errorf("%d measurements are in a file that can't be found any more: %w", n, gone))
+	}
 	if lost := o.unwritten.count() + o.queue.count(); lost > 0 {
-		err = fmt.Errorf("%d measurements could not be written: %w", lost, o.failed)
+		err = errors.Join(err, fmt.Errorf("%d measurements could not be written: %w", lost, o.failed))
 	}
 	if err != nil {
 		return fmt.Errorf("outbox: closing %s: %w", o.store.dir, err)

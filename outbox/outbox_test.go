@@ -184,7 +184,7 @@ func TestUsageThatWasAppendedTwiceIsDoneAtOnce(t *testing.T) {
 func TestKeysOfTheSameHash(t *testing.T) {
 	x := newIndex(maphash.MakeSeed())
 	for i := range 3 {
-		x.addGroup(uint64(i+1), 2, 100)
+		x.addGroup(uint64(i+1), 2)
 		for j := range 2 {
 			x.addRecord(7, placeOf(uint64(i+1), j))
 		}
@@ -198,7 +198,7 @@ func TestKeysOfTheSameHash(t *testing.T) {
 			t.Errorf("%d is still there", p)
 		}
 	}
-	if x.pending() != 0 || len(x.groups)+len(x.twins)+len(x.done) != 0 || x.bytes != 0 {
+	if x.pending() != 0 || len(x.groups)+len(x.twins)+len(x.done) != 0 {
 		t.Errorf("left behind: %+v", x)
 	}
 }

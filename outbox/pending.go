@@ -110,13 +110,17 @@ type found struct {
 // Pending yields what is kept and neither done nor set aside, in the order of Append,
 // reading the file as it goes: about half a megabyte is in memory at a time. What is
 // appended while it runs is not yielded. For what can't be read it yields a *RecordError; that
-// stays in the file, and the rest follows.
+// stays in the file, and the rest follows. It yields a *PageError first if the newest
+// commit could not be read by Open.
 func (o *Outbox) Pending() iter.Seq2[gate.Usage, error] {
 	return func(yield func(gate.Usage, error) bool) {
 		if err := o.sync(); err != nil {
 			if !yield(gate.Usage{}, err) || errors.Is(err, ErrClosed) {
 				return
 			}
+		}
+		if o.missing != nil && !yield(gate.Usage{}, o.missing) {
+			return
 		}
 		last, err := o.store.last()
 		if err != nil {

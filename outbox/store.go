@@ -31,9 +31,11 @@ var (
 	bucketUsage = []byte("usage")       // groups
 	bucketDone  = []byte("done")        // bitmaps
 	bucketAside = []byte("aside")       // refused records
+	bucketSpare = []byte("reserve")     // see reserveBytes; a file of an earlier Gate has none
 	formatKey   = []byte("format")
 	fillerKey   = []byte("filler")
 	commitKey   = []byte("commit")
+	spareKey    = []byte("reserve")
 )
 
 func number(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
@@ -45,10 +47,25 @@ type store struct {
 	seed maphash.Seed
 	id   uint64 // of the last commit that was tried
 	index
+	space
+	// info is what path named when it was opened; of the path, not the open file, since
+	// the two differ on some layered file systems.
+	info fs.FileInfo
+	// damaged is the first page that the latest verify could not use, or nil.
+	damaged *PageError
 
 	mu   sync.RWMutex // held for writing while db is replaced
 	db   *bolt.DB     // nil while it can't be opened
 	file *os.File     // db's
+}
+
+// present is ErrRemoved if path does not name the file any more that was opened.
+func (s *store) present() error {
+	info, err := os.Stat(s.path())
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(info, s.info) {
+		return ErrRemoved
+	}
+	return err
 }
 
 func (s *store) path() string { return filepath.Join(s.dir, fileName) }
@@ -61,11 +78,17 @@ func (s *store) open() error {
 	if err := s.examine(); err != nil {
 		return err
 	}
-	err := guard(func() error {
+	err := guard(func() (err error) {
 		if err := s.openFile(false); err != nil {
 			return err
 		}
+		if s.info, err = os.Stat(s.path()); err != nil {
+			return err
+		}
 		if err := s.create(); err != nil {
+			return err
+		}
+		if err := s.measure(); err != nil {
 			return err
 		}
 		return s.load()
@@ -98,6 +121,9 @@ func (s *store) verify() error {
 	}
 	info, err := s.file.Stat()
 	if err != nil {
+		return err
+	}
+	if s.damaged, err = s.firstPages(); err != nil {
 		return err
 	}
 	return s.db.View(func(tx *bolt.Tx) error {
@@ -163,30 +189,6 @@ func (s *store) create() error {
 	return syncDir(s.dir)
 }
 
-// prove shows that the disk takes writes: it rewrites both first pages, of which an
-// earlier fsync may have lost one that the kernel still shows, and puts and deletes a
-// value, which leaves room for the next commits within the file.
-func (s *store) prove() error {
-	return guard(func() error {
-		first := make([]byte, 2*s.db.Info().PageSize)
-		if _, err := s.file.ReadAt(first, 0); err != nil {
-			return err
-		}
-		if _, err := s.file.WriteAt(first, 0); err != nil {
-			return err
-		}
-		if err := s.file.Sync(); err != nil {
-			return err
-		}
-		if err := s.update(func(tx *bolt.Tx) error {
-			return tx.Bucket(bucketAbout).Put(fillerKey, make([]byte, 64<<10))
-		}); err != nil {
-			return err
-		}
-		return s.update(func(tx *bolt.Tx) error { return tx.Bucket(bucketAbout).Delete(fillerKey) })
-	})
-}
-
 // update is bolt's Update, but for a panic, after which bolt's would read all pages.
 func (s *store) update(do func(*bolt.Tx) error) error {
 	tx, err := s.db.Begin(true)
@@ -197,7 +199,11 @@ func (s *store) update(do func(*bolt.Tx) error) error {
 	if err := do(tx); err != nil {
 		return err
 	}
-	return tx.Commit()
+	s.db.AllocSize = s.step(tx.Size())
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	return s.measure()
 }
 
 // view reads the file as the last commit left it.

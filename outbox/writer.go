@@ -15,19 +15,30 @@ const (
 	// While the disk fails, the next attempt comes after config.minRetry, then after
 	// twice as long, up to maxRetry.
 	maxRetry = 5 * time.Second
+	// lookAfter is how often it is looked whether the file is still in its place when
+	// nothing is written.
+	lookAfter = time.Second
 )
 
 // run is the writer: the one goroutine that changes the file. It ends with Close.
 func (o *Outbox) run(failing bool) {
 	defer close(o.stopped)
 	wait := o.minRetry
+	look := time.NewTicker(lookAfter)
+	defer look.Stop()
 	for {
-		wake, retry := o.wake, (<-chan time.Time)(nil)
+		wake, retry, glance := o.wake, (<-chan time.Time)(nil), look.C
 		if failing {
-			wake, retry = nil, time.After(wait)
+			wake, retry, glance = nil, time.After(wait), nil
 		}
 		last := false
 		select {
+		case <-glance:
+			if err := o.store.present(); err != nil {
+				_ = o.fail(nil, err)
+				failing = true
+			}
+			continue
 		case <-wake:
 			o.gather()
 		case <-retry:
@@ -64,19 +75,25 @@ func (o *Outbox) gather() {
 	}
 }
 
-// flush writes what is queued. While failing, it opens the file anew before.
+// flush writes what is queued. While failing, it opens the file anew before. One that is
+// not in its place any more is kept open: whoever moved it can move it back, and a new one
+// in its place would be on the wrong disk if that was unmounted.
 func (o *Outbox) flush(failing bool) error {
 	watch := time.AfterFunc(stallAfter, o.stalled(o.start()))
 	defer watch.Stop()
-	if failing {
-		if err := o.reopen(); err != nil {
-			return o.fail(nil, err)
-		}
+	err := o.store.present() // one call of stat, beside an fsync
+	if err == nil && failing {
+		err = o.reopen()
+	}
+	if err != nil {
+		return o.fail(nil, err)
 	}
 	w, r := o.take(failing)
-	var err error
-	if !w.empty() {
-		err = o.commit(w)
+	if failing {
+		err = o.relieve(w)
+	}
+	if err == nil && !w.empty() {
+		err = o.writeAll(w)
 	}
 	if err != nil {
 		err = o.fail(w, err)
@@ -96,7 +113,7 @@ func (o *Outbox) reopen() error {
 	if err := o.store.open(); err != nil {
 		return err
 	}
-	if err := o.store.prove(); err != nil {
+	if err := o.store.renew(); err != nil {
 		return err
 	}
 	w := o.unwritten // which only the writer changes
@@ -107,7 +124,9 @@ func (o *Outbox) reopen() error {
 	if wrote {
 		o.mu.Lock()
 		defer o.mu.Unlock()
-		o.unwritten = nil
+		if w.dropTried(); w.empty() {
+			o.unwritten = nil
+		}
 	}
 	return err
 }
@@ -205,7 +224,7 @@ func (o *Outbox) well() {
 		o.nudge() // for what was queued without anybody waiting
 	}
 	o.inFlight = 0
-	o.live, o.pending, o.aside = o.store.bytes, o.store.pending(), o.store.refuse
+	o.taken, o.pending, o.aside = o.store.taken(), o.store.pending(), o.store.refuse
 	o.judge()
 	o.mu.Unlock()
 	o.announce()

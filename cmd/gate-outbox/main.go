@@ -117,11 +117,11 @@ func (c command) mend(w io.Writer) error {
 		keys = nil
 	}
 	n, err := do(c.dir, keys...)
-	if err != nil {
+	if damaged := new(outbox.PageError); err != nil && !errors.As(err, &damaged) {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "%d measurements %s\n", n, said)
-	return err
+	_, errPrint := fmt.Fprintf(w, "%d measurements %s\n", n, said)
+	return errors.Join(err, errPrint)
 }
 
 func (c command) table(w io.Writer, r outbox.Report) error {

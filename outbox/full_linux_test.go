@@ -1,0 +1,35 @@
+package outbox
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"syscall"
+	"testing"
+)
+
+// TestAFullVolumeRecoversOnceItsUsageIsDone does on a real volume, where mounting one is
+// allowed, what TestAFullDiskRecoversOnceItsUsageIsDone does everywhere. The mount ends
+// with the child.
+func TestAFullVolumeRecoversOnceItsUsageIsDone(t *testing.T) {
+	c := child(t.Context(), t, "volume", t.TempDir())
+	c.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
+	switch out, err := c.Output(); {
+	case errors.Is(err, syscall.EPERM) || string(out) == "no mount\n":
+		t.Skip("mounting is not allowed")
+	case err != nil || string(out) != "ok\n":
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+func fillVolume(dir string) error {
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=3m"); err != nil {
+		fmt.Println("no mount")
+		return nil
+	}
+	if err := fillAndEmpty(filepath.Join(dir, "outbox"), 300); err != nil {
+		return err
+	}
+	fmt.Println("ok")
+	return nil
+}

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package outbox
+
+import "errors"
+
+func fillVolume(string) error { return errors.New("not on this system") }
