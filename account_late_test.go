@@ -13,10 +13,11 @@ func TestAccountOfUsageThatNobodyAdmitted(t *testing.T) {
 	wait := func(d *desk, n, createdAt float64) place {
 		return d.wait(n, noon(createdAt), d.now, d.cycle)
 	}
-	total := func(d *desk, n, createdAt float64) (place, float64) {
-		return d.waitTotal(n, noon(createdAt), d.now, d.cycle)
+	total := func(d *desk, n, createdAt float64) place {
+		p, _ := d.waitTotal(n, noon(createdAt), d.now, d.cycle)
+		return p
 	}
-	acksTotal := func(d *desk, p place, _, n float64, r *reading, sent uint64) {
+	acksTotal := func(d *desk, p place, n float64, r *reading, sent uint64) {
 		d.acknowledgeTotal(p, n, r, time.Time{}, d.now, sent, d.cycle)
 	}
 	tests := map[string]func(*desk){
@@ -92,67 +93,67 @@ func TestAccountOfUsageThatNobodyAdmitted(t *testing.T) {
 		"a higher total waits with what it adds": func(d *desk) {
 			d.reads(hourly(3, 0))
 			wait(d, 2, 0.5)
-			p, waited := total(d, 9, 0.5)
+			p := total(d, 9, 0.5)
 			d.has(standing{used: 3, unacked: 6})
-			acksTotal(d, p, waited, 9, nil, d.tick())
+			acksTotal(d, p, 9, nil, d.tick())
 			d.has(standing{used: 9, unacked: 2})
 		},
 		"a lower total counts once acknowledged": func(d *desk) {
 			d.reads(hourly(8, 0))
-			p, waited := total(d, 3, 0.5)
+			p := total(d, 3, 0.5)
 			d.has(standing{used: 8})
-			acksTotal(d, p, waited, 3, nil, d.tick())
+			acksTotal(d, p, 3, nil, d.tick())
 			d.has(standing{used: 3})
 		},
 		"a total's own count comes first": func(d *desk) {
 			d.reads(hourly(8, 0))
-			p, waited := total(d, 3, 0.5)
+			p := total(d, 3, 0.5)
 			r := hourly(4, 0)
-			acksTotal(d, p, waited, 3, &r, d.tick())
+			acksTotal(d, p, 3, &r, d.tick())
 			d.has(standing{used: 4})
 		},
 		"a lower total does not undo what is known since it was sent": func(d *desk) {
 			d.reads(hourly(8, 0))
-			p, waited := total(d, 3, 0.5)
+			p := total(d, 3, 0.5)
 			sent := d.tick()
 			d.reads(hourly(9, 0))
-			acksTotal(d, p, waited, 3, nil, sent)
+			acksTotal(d, p, 3, nil, sent)
 			d.has(standing{used: 9})
 		},
 		"nor what was added since": func(d *desk) {
 			d.reads(hourly(8, 0))
-			p, waited := total(d, 3, 0.5)
+			p := total(d, 3, 0.5)
 			sent := d.tick()
 			d.acks(d.uses(2), 2, nil, time.Time{}, d.tick())
-			acksTotal(d, p, waited, 3, nil, sent)
+			acksTotal(d, p, 3, nil, sent)
 			d.has(standing{used: 10})
 		},
 		"a read that crosses a total's acknowledgement does not lower": func(d *desk) {
 			d.reads(hourly(3, 0))
 			begun := d.tick()
-			p, waited := total(d, 9, 0.5)
-			acksTotal(d, p, waited, 9, nil, d.tick())
+			p := total(d, 9, 0.5)
+			acksTotal(d, p, 9, nil, d.tick())
 			d.readsFrom(begun, hourly(3, 0))
 			d.has(standing{used: 9})
 		},
 		"a total of a period that is over counts nowhere": func(d *desk) {
 			d.now = noon(1.5)
 			d.reads(hourly(3, 1))
-			p, waited := total(d, 9, 0.5)
+			p := total(d, 9, 0.5)
 			d.has(standing{used: 3})
-			acksTotal(d, p, waited, 9, nil, d.tick())
+			acksTotal(d, p, 9, nil, d.tick())
 			d.has(standing{used: 3})
 		},
 		"a total counts in a period that goes on": func(d *desk) {
 			d.reads(hourly(3, 0))
-			p, waited := total(d, 9, 0.5)
+			p := total(d, 9, 0.5)
 			d.now = noon(1.25)
 			d.has(standing{})
 			r := hourly(3, 0)
 			r.end = noon(2)
 			d.reads(r)
 			d.has(standing{used: 3, unacked: 6})
-			acksTotal(d, p, waited, 9, nil, d.tick())
+			acksTotal(d, p, 9, nil, d.tick())
 			d.has(standing{used: 9})
 		},
 		"what is counted later stays until a read that must have it": func(d *desk) {

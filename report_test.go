@@ -45,6 +45,16 @@ func used(t *testing.T, g *Gate) float64 {
 	return g.Check(t.Context(), Customer{ID: "c"}, Feature("f").Asks(0)).Usage
 }
 
+// reporting returns Gate.Report of usage of f that must be taken.
+func reporting(t *testing.T, g *Gate) func(customer, key string, kind UsageKind, value float64) {
+	return func(customer, key string, kind UsageKind, value float64) {
+		t.Helper()
+		if err := g.Report(t.Context(), Usage{Customer: Customer{ID: customer}, FeatureID: "f", Kind: kind, Value: value, Key: key}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestReportCountsAtOnceAndOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &stub{set: features(metered("f", 10, 100))}
@@ -221,12 +231,7 @@ func TestNothingOvertakesATotal(t *testing.T) {
 			return nil, nil
 		}
 		g := gateOf(t, s)
-		report := func(customer, key string, kind UsageKind, value float64) {
-			t.Helper()
-			if err := g.Report(t.Context(), Usage{Customer: Customer{ID: customer}, FeatureID: "f", Kind: kind, Value: value, Key: key}); err != nil {
-				t.Fatal(err)
-			}
-		}
+		report := reporting(t, g)
 		report("a", "a1", UsageChange, 1)
 		report("a", "bad-a2", UsageTotal, 5)
 		report("a", "a3", UsageChange, 1)

@@ -15,7 +15,7 @@ type Stats struct {
 	// Loads is the number of reads of a customer's set that were begun, LoadsFailed how
 	// many of them brought nothing.
 	Loads, LoadsFailed uint64
-	// Waited counts the decisions that had to wait for a load.
+	// Waited counts the decisions that had to wait, for a load or an acknowledgement.
 	Waited uint64
 	// Refreshing is the number of stale customers that wait to be read again.
 	Refreshing int

@@ -158,12 +158,7 @@ func TestTotalsAndChangesKeepTheirOrderInAWard(t *testing.T) {
 			return nil, nil
 		}
 		g := gateOf(t, s)
-		report := func(customer, key string, kind UsageKind, value float64) {
-			t.Helper()
-			if err := g.Report(t.Context(), Usage{Customer: Customer{ID: customer}, FeatureID: "f", Kind: kind, Value: value, Key: key}); err != nil {
-				t.Fatal(err)
-			}
-		}
+		report := reporting(t, g)
 		report("gone", "first", UsageChange, 1)
 		synctest.Wait()
 		s.mu.Lock()

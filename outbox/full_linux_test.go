@@ -16,16 +16,19 @@ func TestAFullVolumeRecoversOnceItsUsageIsDone(t *testing.T) {
 	c.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
 	switch out, err := c.Output(); {
 	case errors.Is(err, syscall.EPERM) || string(out) == "no mount\n":
-		t.Skip("mounting is not allowed")
+		t.Skip("mounting needs a privilege that this process lacks; TestAFullDiskRecoversOnceItsUsageIsDone does the same with a limit")
 	case err != nil || string(out) != "ok\n":
 		t.Errorf("%v: %s", err, out)
 	}
 }
 
 func fillVolume(dir string) error {
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=3m"); err != nil {
+	switch err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=3m"); {
+	case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EACCES):
 		fmt.Println("no mount")
 		return nil
+	case err != nil:
+		return err
 	}
 	if err := fillAndEmpty(filepath.Join(dir, "outbox"), 300); err != nil {
 		return err
