@@ -53,7 +53,7 @@ KILLS ?= 1000
 OUTBOX_KILLS ?= 200
 PHASE ?= 20s
 soak: cc
-	$(GO) test -run Mutants -timeout 1h . -args -mutants 1000
+	$(GO) test -run Mutants -timeout 1h ./internal/ledger -args -mutants 1000
 	$(GO) test -race -v -timeout 2h ./drill -args -kills $(KILLS) -phase $(PHASE)
 	$(GO) test -race -run Kill -timeout 2h ./outbox -args -kills $(OUTBOX_KILLS)
 

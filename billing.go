@@ -3,7 +3,6 @@ package gate
 import (
 	"errors"
 	"fmt"
-	"math"
 	"net/http"
 	"slices"
 )
@@ -149,43 +148,4 @@ func (e *Event) dimensions(r *http.Request) (map[string]any, error) {
 		return nil, err
 	}
 	return encodeDimensions(dimensions, len(e.Name))
-}
-
-// bill sets what each hold reports, now that it is known what became of the request. It
-// returns the mistakes of BillFuncs.
-func (t *Ticket) bill(o Outcome) (mistakes []error) {
-	for i := range t.holds {
-		if err := t.billHold(&t.holds[i], o); err != nil {
-			mistakes = append(mistakes, err)
-		}
-	}
-	return mistakes
-}
-
-// billHold is bill for one hold. What the handler left running may set the amount or
-// settle meanwhile; that comes first.
-func (t *Ticket) billHold(h *hold, o Outcome) (err error) {
-	var n float64
-	asked := h.bills != nil && t.unsaid(h)
-	if asked { // without the lock: it may panic, or use the ticket
-		if n, err = h.bills(o); err == nil {
-			err = checkAmount(n)
-		}
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if asked && err == nil && !h.set && !t.done {
-		h.use = n
-	}
-	if o.ClientGone && t.leaving == BillAll && !t.done {
-		h.use = math.Copysign(max(math.Abs(h.use), h.asked), h.use)
-	}
-	return err
-}
-
-// unsaid reports whether the amount of a hold is still open.
-func (t *Ticket) unsaid(h *hold) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return !h.set && !t.done
 }

@@ -1,7 +1,8 @@
 package gate
 
 import (
-	"net/http"
+	"context"
+	"errors"
 	"time"
 )
 
@@ -56,77 +57,71 @@ type Decision struct {
 	Err error
 }
 
-// answer is how a reason is shown.
-type answer struct {
-	status int
-	code   string
-	title  string
-	// upgrade says that paying is the remedy.
-	upgrade bool
-	// ours says that it can only come from a mistake in the app's configuration.
-	ours bool
-}
-
-// answer is the table of reasons and HTTP answers: 402 when the payer can mend it,
-// 403 when paying is not the remedy, 401 when nobody could be named, 503 when the
-// gate could not decide.
-func (r Reason) answer() answer {
-	switch r {
-	case ReasonNoSubscription:
-		return answer{http.StatusPaymentRequired, "no_active_subscription", "No active subscription", true, false}
-	case ReasonNotInPlan:
-		return answer{http.StatusPaymentRequired, "feature_not_in_plan", "Not part of the plan", true, false}
-	case ReasonEntitlementNotFound:
-		return answer{http.StatusPaymentRequired, "entitlement_not_found", "Not part of the plan", true, false}
-	case ReasonLimitExceeded:
-		return answer{http.StatusPaymentRequired, "usage_limit_exceeded", "Plan limit reached", true, false}
-	case ReasonInsufficientCredits:
-		return answer{http.StatusPaymentRequired, "insufficient_credits", "Not enough credits", true, false}
-	case ReasonBudgetExceeded:
-		return answer{http.StatusPaymentRequired, "budget_exceeded", "Budget exceeded", false, false}
-	case ReasonValueNotAllowed:
-		return answer{http.StatusForbidden, "value_not_allowed", "Value not allowed by the plan", false, false}
-	case ReasonCustomerIsArchived:
-		return answer{http.StatusForbidden, "customer_archived", "Customer is archived", false, false}
-	case ReasonRevoked:
-		return answer{http.StatusForbidden, "entitlement_revoked", "Access was revoked", false, false}
-	case ReasonCustomerNotFound:
-		return answer{http.StatusForbidden, "customer_not_found", "Customer not found", false, false}
-	case ReasonResourceNotFound:
-		return answer{http.StatusForbidden, "resource_not_found", "Resource not found", false, false}
-	case ReasonFeatureNotFound:
-		return answer{http.StatusForbidden, "feature_not_configured", "Feature not configured", false, true}
-	case ReasonFeatureMismatch:
-		return answer{http.StatusForbidden, "feature_type_mismatch", "Feature not configured", false, true}
-	case ReasonUnresolved:
-		return answer{http.StatusUnauthorized, "customer_unresolved", "No customer", false, false}
-	case ReasonUnavailable:
-		return answer{http.StatusServiceUnavailable, "entitlements_unavailable", "Entitlements unavailable", false, false}
+// finish gives a refusal its code, status and hints.
+func (g *Gate) finish(p *Policy, d *Decision) {
+	a := d.Reason.answer()
+	d.Code, d.Status = a.code, a.status
+	if d.never {
+		d.Code = "usage_never_fits"
+	}
+	switch d.Reason {
 	case ReasonPending:
-		return answer{http.StatusTooManyRequests, "concurrent_usage_pending", "Concurrent usage pending", false, false}
+		d.RetryAfter = retryPending
+	case ReasonUnavailable:
+		d.RetryAfter = retryUnavailable
 	case ReasonBadRequest:
-		return answer{http.StatusBadRequest, "request_not_understood", "Request not understood", false, false}
-	case ReasonNotInTable:
-		return answer{http.StatusForbidden, "route_not_open", "Route not open", false, true}
-	case ReasonClientGone:
-		return answer{statusClientGone, "client_closed_request", "Client closed request", false, false}
-	default:
-		return answer{http.StatusForbidden, "access_denied", "Access denied", false, false}
+		var e *RequestError
+		if errors.As(d.Err, &e) {
+			d.apply(e)
+		}
+	}
+	for _, statuses := range []map[Reason]int{g.statuses, p.statuses} {
+		if status, ok := statuses[d.Reason]; ok {
+			d.Status = status
+		} else if status, ok := statuses[d.Reason.known()]; ok {
+			d.Status = status
+		}
+	}
+	if a.ours {
+		g.logMistake(d)
 	}
 }
 
-// statusClientGone is nginx's 499. Nobody reads it but the app's own log; it is
-// there so that no middleware sees a request without an answer as a 200.
-const statusClientGone = 499
-
-// ofStigg reports whether Stigg is the one who says so, or would be.
-func (r Reason) ofStigg() bool { return len(r) < 5 || r[:5] != "gate:" }
-
-// known returns r, or ReasonUnknown for a reason of Stigg's that this version does
-// not know.
-func (r Reason) known() Reason {
-	if r.answer().code == "access_denied" {
-		return ReasonUnknown
+// apply takes over what an AmountFunc wants the client to see.
+func (d *Decision) apply(e *RequestError) {
+	if e.Status >= 400 && e.Status < 500 {
+		d.Status = e.Status
 	}
-	return r
+	if e.Code != "" {
+		d.Code = e.Code
+	}
+}
+
+// logMistake logs, once, that the app's policies and Stigg's catalog do not agree.
+func (g *Gate) logMistake(d *Decision) {
+	type mistake struct {
+		feature, route string
+		reason         Reason
+	}
+	if _, known := g.logged.LoadOrStore(mistake{d.FeatureID, d.Route, d.Reason}, true); !known {
+		g.logger.Error("gate: a policy does not fit the catalog; requests are denied", "feature", d.FeatureID, "reason", string(d.Reason), "route", d.Route, "error", d.Err)
+	}
+}
+
+// undecided is a failed lookup: the caller left, or we don't know.
+func (d *Decision) undecided(ctx context.Context, err error) *Ticket {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return d.deny(ReasonClientGone, err)
+	}
+	return d.deny(ReasonUnavailable, err)
+}
+
+// anew is a Decision of the same question with no answer yet.
+func (d *Decision) anew() Decision {
+	return Decision{Customer: d.Customer, Route: d.Route, Origin: d.Origin, Shadow: d.Shadow}
+}
+
+func (d *Decision) deny(r Reason, err error) *Ticket {
+	d.Allowed, d.Reason, d.Err = false, r, err
+	return nil
 }

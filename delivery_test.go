@@ -91,17 +91,6 @@ func TestEveryAttemptCarriesTheSameKeyAndTime(t *testing.T) {
 	})
 }
 
-func TestKeysAreUnique(t *testing.T) {
-	a, b := newKeySource(), newKeySource()
-	seen := map[string]bool{}
-	for range 1000 {
-		seen[a.next()], seen[b.next()] = true, true
-	}
-	if len(seen) != 2000 {
-		t.Errorf("%d different keys of 2000", len(seen))
-	}
-}
-
 func TestOneRefusedMeasurementCostsNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &stub{set: features(metered("f", 0, 1e9))}

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/stiggate/gate/internal/header"
 )
 
 // problem is a denial's body: RFC 9457, with members of our own behind its five. The
@@ -60,12 +62,12 @@ func (g *Gate) WriteDenial(w http.ResponseWriter, r *http.Request, d Decision) {
 	}
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
-	varyOn(h, "Accept")
+	header.Vary(h, "Accept")
 	if d.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(d.retrySeconds()))
 	}
 	if p.Upgrade != nil && d.Status == http.StatusPaymentRequired {
-		h.Add("Link", "<"+linkTarget(p.Upgrade.URL)+`>; rel="payment"`)
+		h.Add("Link", "<"+header.LinkTarget(p.Upgrade.URL)+`>; rel="payment"`)
 	}
 	if g.challenge != "" && d.Status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", g.challenge)
@@ -87,7 +89,7 @@ func (g *Gate) WriteDenial(w http.ResponseWriter, r *http.Request, d Decision) {
 // is. It is nil if there is none: a problem is strings and finite numbers, but a
 // time may be one that JSON has no form for.
 func (g *Gate) represent(h http.Header, r *http.Request, p *problem, retryAfter int) []byte {
-	if prefersHTML(r.Header) {
+	if header.PrefersHTML(r.Header) {
 		if body := g.html(p, retryAfter); body != nil {
 			h.Set("Content-Type", "text/html; charset=utf-8")
 			if g.page.csp != "" {
@@ -133,21 +135,6 @@ func (g *Gate) problem(d Decision) problem {
 		p.Upgrade = &problemUpgrade{strings.ReplaceAll(g.upgrade, "{feature}", url.QueryEscape(d.FeatureID))}
 	}
 	return p
-}
-
-// linkTarget is a URL as it may stand between < and > in a Link field (RFC 8288): what
-// no URI has in it (RFC 3986) is percent-encoded.
-func linkTarget(s string) string {
-	var b strings.Builder
-	for i := range len(s) {
-		if c := s[i]; c <= ' ' || c > '~' || strings.IndexByte("\"<>\\^`{|}", c) >= 0 {
-			const hex = "0123456789ABCDEF"
-			b.Write([]byte{'%', hex[c>>4], hex[c&15]})
-		} else {
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
 }
 
 func finite(n float64, has bool) *float64 {

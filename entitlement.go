@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/stiggate/gate/internal/ledger"
 )
 
 // Source says what a customer has. It is asked for whole sets, so that one call
@@ -140,4 +142,48 @@ type Credit struct {
 	SoftLimit    bool
 	PeriodEnd    time.Time
 	ValidUntil   time.Time
+}
+
+// ResetPeriod is the length of a usage period.
+type ResetPeriod string
+
+// Stigg's reset periods (enum EntitlementResetPeriod). ResetNever is none. A value
+// that is none of these is kept; its periods end only when Stigg says so.
+const (
+	ResetNever ResetPeriod = ""
+	ResetHour  ResetPeriod = "HOUR"
+	ResetDay   ResetPeriod = "DAY"
+	ResetWeek  ResetPeriod = "WEEK"
+	ResetMonth ResetPeriod = "MONTH"
+	ResetYear  ResetPeriod = "YEAR"
+)
+
+// length is the ledger's word for it.
+func (p ResetPeriod) length() ledger.Length {
+	switch p {
+	case ResetHour:
+		return ledger.Hour
+	case ResetDay:
+		return ledger.Day
+	case ResetWeek:
+		return ledger.Week
+	case ResetMonth:
+		return ledger.Month
+	case ResetYear:
+		return ledger.Year
+	}
+	return ledger.Never
+}
+
+func (e *Entitlement) cycle() ledger.Cycle {
+	return ledger.Cycle{Every: e.Reset.length(), Anchor: e.Anchor}
+}
+
+// meter is where its usage counts. What units cost by a formula only Stigg can tell.
+func (e *Entitlement) meter(b *ledger.Book) *ledger.Meter {
+	m := &ledger.Meter{Account: b.Feature(e.FeatureID), Cycle: e.cycle()}
+	if rate := e.CreditRate; rate != nil && !rate.Formula {
+		m.Wallet, m.Currency, m.Price = b.Wallet(rate.CurrencyID), rate.CurrencyID, rate.Amount
+	}
+	return m
 }

@@ -8,6 +8,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/stiggate/gate/internal/delivery"
+	"github.com/stiggate/gate/internal/ledger"
+	"github.com/stiggate/gate/internal/swr"
 )
 
 // Gate decides which requests a customer's plan covers, and reports what they used.
@@ -28,9 +32,9 @@ type Gate struct {
 	outage    outage
 	offline   bool
 
-	ledger   *ledger
-	cache    *cache
-	delivery *delivery // nil without a Reporter
+	ledger *ledger.Ledger
+	cache  *cache
+	queue  *delivery.Queue[Usage] // nil without a Reporter
 
 	watch   sync.WaitGroup     // the Watcher's goroutine
 	stop    context.CancelFunc // ends the delivery and the Watcher
@@ -86,7 +90,7 @@ func start(source Source, who Resolver, c config) (*Gate, error) {
 	g := &Gate{
 		who: who, observer: c.observer, logger: c.logger, now: c.now,
 		statuses: c.statuses, upgrade: c.upgrade, base: c.problemBase, page: c.page, quota: c.quota, challenge: c.challenge, outage: c.outage, offline: c.offline,
-		ledger: newLedger(), stopped: make(chan struct{}), done: make(chan struct{}),
+		ledger: ledger.New(), stopped: make(chan struct{}), done: make(chan struct{}),
 	}
 	var err error
 	if g.cache, err = newCache(source, g.ledger, c); err != nil {
@@ -101,11 +105,11 @@ func start(source Source, who Resolver, c config) (*Gate, error) {
 		close(g.stopped)
 		return g, nil
 	}
-	g.delivery = newDelivery(c.reporter, c)
-	g.delivery.takeOver(g.ledger)
+	g.queue = newQueue(c.reporter, c)
+	g.replay()
 	go func() {
 		defer close(g.stopped)
-		g.delivery.run(ctx)
+		g.queue.Run(ctx)
 	}()
 	return g, nil
 }
@@ -138,15 +142,14 @@ func (g *Gate) Close(ctx context.Context) error {
 
 func (g *Gate) close(ctx context.Context) {
 	defer close(g.done)
-	if g.delivery != nil {
-		g.delivery.shut()
+	if g.queue != nil {
 		select {
-		case <-g.delivery.idle:
+		case <-g.queue.Shut():
 		case <-ctx.Done():
 		}
 	}
 	g.stop()
-	g.cache.close(ctx)
+	g.cache.Close(ctx)
 	watched := make(chan struct{})
 	go func() { g.watch.Wait(); close(watched) }()
 	select {
@@ -157,16 +160,16 @@ func (g *Gate) close(ctx context.Context) {
 	case <-g.stopped:
 	case <-ctx.Done():
 	}
-	if g.delivery == nil {
+	if g.queue == nil {
 		return
 	}
-	k := g.delivery.keeper
-	if queued, open, _ := g.delivery.waiting(); queued+open > 0 {
-		g.result = &UndeliveredError{Queued: queued, Open: open, Kept: k != nil}
-		g.logger.Error("gate: closed with usage undelivered", "queued", queued, "open", open, "kept", k != nil)
+	kept := g.queue.Store != nil
+	if s := g.queue.Stats(); s.Queued+s.Reserved > 0 {
+		g.result = &UndeliveredError{Queued: s.Queued, Open: s.Reserved, Kept: kept}
+		g.logger.Error("gate: closed with usage undelivered", "queued", s.Queued, "open", s.Reserved, "kept", kept)
 	}
-	if k != nil {
-		g.result = errors.Join(g.result, k.close())
+	if err := g.queue.Close(); err != nil {
+		g.result = errors.Join(g.result, err)
 	}
 }
 
@@ -201,12 +204,12 @@ func (g *Gate) Entitlements(ctx context.Context, c Customer) (EntitlementSet, er
 	if g.offline {
 		return EntitlementSet{}, fmt.Errorf("gate: read entitlements: %w", errOffline)
 	}
-	found, err := g.cache.get(ctx, c, now, false, &patience{})
+	found, err := g.cache.Get(ctx, c, now, false, &swr.Wait{})
 	if err != nil {
-		return EntitlementSet{}, fmt.Errorf("gate: read entitlements: %w", err)
+		return EntitlementSet{}, fmt.Errorf("gate: read entitlements: %w", ofCache(err))
 	}
-	defer found.unpin()
-	s := found.snap
+	defer found.Done()
+	s := found.Value
 	set := EntitlementSet{
 		Features: make([]Entitlement, 0, len(s.set.Features)),
 		Credits:  append([]Credit(nil), s.set.Credits...),
@@ -214,13 +217,13 @@ func (g *Gate) Entitlements(ctx context.Context, c Customer) (EntitlementSet, er
 	}
 	for i := range set.Credits {
 		w := &set.Credits[i]
-		p := s.wallets[w.CurrencyID].account.present(now, cycle{})
-		w.Usage, w.PeriodEnd = p.used+p.unacked, p.end
+		p := s.wallets[w.CurrencyID].meter.Account.Present(now, ledger.Cycle{})
+		w.Usage, w.PeriodEnd = p.Known(), p.End
 	}
 	for _, e := range s.set.Features {
-		if r := s.rights[e.FeatureID]; r.account != nil {
-			p := r.account.present(now, r.cycle())
-			e.Usage, e.PeriodStart, e.PeriodEnd = p.used+p.unacked, p.start, p.end
+		if m := s.rights[e.FeatureID].meter; m != nil {
+			p := m.Account.Present(now, m.Cycle)
+			e.Usage, e.PeriodStart, e.PeriodEnd = p.Known(), p.Start, p.End
 		}
 		set.Features = append(set.Features, e.clone())
 	}

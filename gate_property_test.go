@@ -218,12 +218,8 @@ func (s *tally) agrees(t *testing.T, g *Gate) {
 	if got := int(stats.Acknowledged); got != len(s.keys) {
 		t.Errorf("%d are counted as acknowledged, Stigg counted %d", got, len(s.keys))
 	}
-	for _, b := range g.ledger.books {
-		for key, a := range b.accounts {
-			if a.cur.held != 0 || a.cur.unacked != 0 {
-				t.Errorf("%s keeps %+v", key.id, a.cur.standing)
-			}
-		}
+	for _, left := range g.ledger.Audit() {
+		t.Error(left)
 	}
 }
 

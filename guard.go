@@ -1,11 +1,6 @@
 package gate
 
-import (
-	"cmp"
-	"context"
-	"errors"
-	"net/http"
-)
+import "net/http"
 
 // Call is one request as an adapter sees it.
 type Call struct {
@@ -34,7 +29,7 @@ func (g *Gate) Guard(p Policy) (*Guard, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
-	if p.reports() && g.delivery == nil {
+	if p.reports() && g.queue == nil {
 		return nil, &PolicyError{Feature: p.named(), Err: ErrNoReporter}
 	}
 	return &Guard{gate: g, policy: p, reports: p.reports() && !p.shadow}, nil
@@ -102,25 +97,6 @@ func (gd *Guard) enter(c Call) (*Ticket, Decision) {
 		g.observer.Decided(ctx, d)
 	}
 	return nil, d
-}
-
-// run calls the handler and settles, exactly once, whatever way it ends. There is no
-// recover: a panic, http.ErrAbortHandler and runtime.Goexit keep their stack.
-func (t *Ticket) run(r *http.Request, next func(*http.Request), outcome func() Outcome) {
-	returned := false
-	defer func() {
-		o := Outcome{Panicked: true}
-		defer func() { t.conclude(o) }() // even if outcome panics
-		if returned {
-			o = outcome()
-		}
-		o.ClientGone = errors.Is(r.Context().Err(), context.Canceled)
-	}()
-	handed := r.WithContext(context.WithValue(r.Context(), ticketKey{}, t))
-	// net/http removes the temporary files of the request that it made, not of copies.
-	defer func() { r.MultipartForm = cmp.Or(r.MultipartForm, handed.MultipartForm) }()
-	next(handed)
-	returned = true
 }
 
 // preflight reports whether the call is a CORS preflight to a route that answers it; a

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/stiggate/gate/internal/ledger"
 )
 
 // owing is a Stigg of 5 credits, of which each unit of f costs one.
@@ -76,75 +78,12 @@ func TestWhatTheOutboxHasCostsCreditsUntilAReadHasIt(t *testing.T) {
 				if d := g.Check(t.Context(), c, one); d.Allowed {
 					t.Error("1 more once 5 of 5 credits are counted")
 				}
-				b := g.cache.peek(c).book
-				if n := b.unpriced.Load(); n != 0 || b.account(accountKey{id: "f"}).unpricedUnits() != 0 {
-					t.Errorf("%d usages are owed for ever", n)
+				b := g.known(c).book
+				if b.HasUnpriced() || b.Feature("f").Unpriced() != 0 {
+					t.Error("usages are owed for ever")
 				}
 			})
 		})
-	}
-}
-
-func TestAccountOfATotalWhateverIsLearnedMeanwhile(t *testing.T) {
-	counts := func(d *desk, want float64) {
-		d.Helper()
-		if s := d.standing(); s.used+s.unacked != want {
-			d.Errorf("a total waits, and %v count, want %v", s.used+s.unacked, want)
-		}
-	}
-	for name, run := range map[string]func(*desk){
-		"that a change before it was of another period": func(d *desk) {
-			d.now, d.cycle = noon(1.5), cycle{}
-			d.wait(5, noon(0.5), d.now, d.cycle)
-			d.waitTotal(7, noon(1.25), d.now, d.cycle)
-			d.cycle = cycle{ResetHour, noon(0)}
-			d.reads(hourly(0, 1))
-			counts(d, 7)
-		},
-		"that the period began just before it": func(d *desk) {
-			d.reads(hourly(5, 0))
-			d.now = noon(0.75)
-			d.waitTotal(7, noon(0.75), d.now, d.cycle)
-			d.reads(reading{0, noon(0.6), noon(1.6)})
-			counts(d, 7)
-		},
-		"that less is used": func(d *desk) {
-			d.reads(hourly(5, 0))
-			d.waitTotal(7, d.now, d.now, d.cycle)
-			d.reads(hourly(1, 0))
-			counts(d, 7)
-		},
-		"that more is used": func(d *desk) {
-			d.waitTotal(7, d.now, d.now, d.cycle)
-			d.reads(hourly(9, 0))
-			counts(d, 9)
-		},
-		"and what comes after it counts too": func(d *desk) {
-			d.reads(hourly(5, 0))
-			d.waitTotal(7, d.now, d.now, d.cycle)
-			d.uses(2)
-			d.wait(1, d.now, d.now, d.cycle)
-			d.reads(hourly(1, 0))
-			counts(d, 10)
-		},
-		"and the highest of several": func(d *desk) {
-			first, _ := d.waitTotal(9, d.now, d.now, d.cycle)
-			d.waitTotal(7, d.now, d.now, d.cycle)
-			counts(d, 9)
-			d.acknowledgeTotal(first, 9, nil, time.Time{}, d.now, d.tick(), d.cycle)
-			counts(d, 9)
-			d.reads(hourly(3, 0))
-			counts(d, 7)
-		},
-		"until it is acknowledged": func(d *desk) {
-			p, _ := d.waitTotal(9, d.now, d.now, d.cycle)
-			r := hourly(9, 0)
-			d.acknowledgeTotal(p, 9, &r, noon(0.5), d.now, d.tick(), d.cycle)
-			d.reads(hourly(3, 0)) // given back since
-			counts(d, 3)
-		},
-	} {
-		t.Run(name, func(t *testing.T) { run(newDesk(t)) })
 	}
 }
 
@@ -161,9 +100,8 @@ func TestLateUsageOfNothingLeavesNothing(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		a := f.gate.cache.peek(c).book.account(accountKey{id: "f"})
-		if len(a.late)+len(a.totals)+len(a.lingers) != 0 {
-			t.Errorf("%d usages, %d totals and %d events stay", len(a.late), len(a.totals), len(a.lingers))
+		if left := f.gate.ledger.Audit(); len(left) != 0 {
+			t.Errorf("it stays: %v", left)
 		}
 	})
 }
@@ -172,13 +110,13 @@ func TestEventsOfWhomNobodyAsksAboutAreForgotten(t *testing.T) {
 	weather(t, func(f *forecast) {
 		f.report = counter(f.stub, "f")
 		c := Customer{ID: "c"}
-		for range 5 * mostLingers {
+		for range 5000 {
 			if err := f.gate.Report(f.Context(), Usage{Customer: c, Kind: UsageEvent, Event: "e", FeatureID: "f", Value: 1}); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(100 * time.Millisecond)
 		}
-		if n := len(f.gate.ledger.open(c).account(accountKey{id: "f"}).lingers); n > mostLingers+1 {
+		if n := f.gate.ledger.Open(ledger.Owner(c)).Feature("f").Waiting(); n > 2*1001 { // each in two lists
 			t.Errorf("%d events are remembered", n)
 		}
 	})
@@ -214,26 +152,6 @@ func TestAnAnswerToASecondAttemptIsAsOldAsTheFirst(t *testing.T) {
 			t.Errorf("%v of 5 known, Stigg has 4", d.Usage)
 		}
 	})
-}
-
-func TestAccountKeepsWhatWaitsWhenAnAnswerComesAfterThePeriod(t *testing.T) {
-	for _, rolled := range []bool{true, false} {
-		d := newDesk(t)
-		d.reads(hourly(3, 0))
-		d.uses(2)
-		p := d.uses(1)
-		d.now = noon(1.1)
-		if rolled {
-			d.asks(0, 10)
-		}
-		r := hourly(4, 0)
-		d.acks(p, 1, &r, noon(0.99), d.tick())
-		r.end = noon(2)
-		d.reads(r) // the period goes on
-		if s := d.standing(); s.used+s.unacked != 6 {
-			t.Errorf("rolled before: %v: 4 counted and 2 waiting make %v", rolled, s.used+s.unacked)
-		}
-	}
 }
 
 func TestACountOfAnotherPeriodIsReadAgain(t *testing.T) {
@@ -324,10 +242,9 @@ func TestNothingStays(t *testing.T) {
 	if err := g.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	g.cache.entries.Purge()
-	g.cache.unknown.Purge()
-	for c, b := range g.ledger.books {
-		t.Errorf("%v has %d pins", c, b.pins.Load())
+	g.cache.Purge()
+	if n := g.ledger.Len(); n != 0 {
+		t.Errorf("%d books are kept: %v", n, g.ledger.Audit())
 	}
 	if n := g.Stats().Open; n != 0 {
 		t.Errorf("%d requests run for ever", n)

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/stiggate/gate/internal/ledger"
 )
 
 func TestNewsKeepFreshLonger(t *testing.T) {
@@ -46,7 +48,7 @@ func TestReplaceIsFeltAtOnce(t *testing.T) {
 		c := Customer{ID: "c"}
 		f.says(features(metered("f", 5, 5)), nil)
 		f.check("c")
-		time.Sleep(2 * pushMargin) // surely newer than the read
+		time.Sleep(2 * ledger.PushMargin) // surely newer than the read
 		f.gate.Replace(c, features(metered("f", 5, 12)))
 		if d := f.check("c"); !d.Allowed || d.Limit != 12 || f.count() != 1 {
 			t.Errorf("got %+v after %d loads", d, f.count())
@@ -187,8 +189,8 @@ func TestStaleOfACustomerIsOfItsResourcesToo(t *testing.T) {
 		if got := asked(); !slices.Equal(got, sites[:3]) {
 			t.Errorf("asked for %v", got)
 		}
-		f.gate.cache.evictAll()
-		if n := len(f.gate.cache.resources); n != 0 {
+		f.gate.cache.Purge()
+		if n := f.gate.cache.Stats().Members; n != 0 {
 			t.Errorf("resources of %d customers are kept for nobody", n)
 		}
 	})
@@ -206,7 +208,7 @@ func TestASetFromBeforeAnAcknowledgementDoesNotLower(t *testing.T) {
 		if d := f.check("c"); d.Allowed {
 			t.Errorf("over the limit: %v known", d.Usage)
 		}
-		time.Sleep(2 * pushMargin)
+		time.Sleep(2 * ledger.PushMargin)
 		if f.gate.Replace(Customer{ID: "c"}, features(metered("f", 4, 10))); f.check("c").Usage != 4 {
 			t.Errorf("%v known after a set that is surely newer", f.check("c").Usage)
 		}
@@ -287,7 +289,7 @@ func TestAPushEndsTheWaitOfEvents(t *testing.T) {
 		for _, step := range []struct {
 			wait  time.Duration
 			known float64
-		}{{5 * time.Second, 8}, {eventDelay + pushMargin, 4}} {
+		}{{5 * time.Second, 8}, {ledger.CountDelay + ledger.PushMargin, 4}} {
 			time.Sleep(step.wait)
 			f.gate.Patch(Customer{ID: "c"}, Patch{FeatureID: "f", Usage: 4, At: time.Now()})
 			if d := f.check("c"); d.Usage != step.known {

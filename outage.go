@@ -2,6 +2,7 @@ package gate
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,8 @@ import (
 	"maps"
 	"math"
 	"slices"
+
+	"github.com/stiggate/gate/internal/ledger"
 )
 
 // Origin says what a decision rests on.
@@ -193,12 +196,14 @@ func (p *Policy) open(set *EntitlementSet) {
 func (g *Gate) fallback(c Customer, p *Policy) *snapshot {
 	var set EntitlementSet
 	p.static([]outage{p.outage, g.outage}, &set)
-	s := g.ledger.open(c).snapshot(set)
+	s := join(g.ledger.Open(ledger.Owner(c)), set)
 	for _, r := range s.rights {
-		r.guessed = true
+		if r.meter != nil {
+			r.meter.Unpriced = true // nobody asked Stigg what it costs
+		}
 	}
 	if g.offline {
-		g.cache.remember(c, s)
+		g.cache.Remember(c, s)
 	}
 	return s
 }
@@ -255,4 +260,30 @@ func WithOffline() Option {
 		c.offline = true
 		return nil
 	}
+}
+
+var errOffline = errors.New("the gate is offline")
+
+// nowhere stands for Stigg in a gate that is offline.
+type nowhere struct{}
+
+func (nowhere) Entitlements(context.Context, Customer) (EntitlementSet, error) {
+	return EntitlementSet{}, errOffline
+}
+
+// Report counts usage as arrived.
+func (nowhere) Report(_ context.Context, batch []Usage) ([]Ack, error) {
+	return make([]Ack, len(batch)), nil
+}
+
+// goOffline puts nowhere in place of Stigg.
+func (c *config) goOffline(source *Source) error {
+	switch {
+	case c.outbox != nil || c.reporter != nil:
+		return errors.New("a gate that is offline reports to nobody, so it takes no outbox and no reporter")
+	case c.outage.says != AllowOnOutage && c.outage.fallback == nil:
+		return errors.New("a gate that is offline needs WithFallback or WithOnOutage(AllowOnOutage)")
+	}
+	*source, c.reporter = nowhere{}, nowhere{}
+	return nil
 }

@@ -40,3 +40,22 @@ type Outbox interface {
 	// there for the next start.
 	Close() error
 }
+
+// OutboxError says that the outbox does not keep usage.
+type OutboxError struct {
+	// Taken says that the usage is delivered from memory all the same; a crash may lose
+	// it. Otherwise it was refused.
+	Taken bool
+	Err   error // what the outbox said
+}
+
+func (e *OutboxError) Error() string {
+	taken := ""
+	if e.Taken {
+		taken = " (it is delivered from memory)"
+	}
+	return "gate: the outbox does not keep usage" + taken + ": " + e.Err.Error()
+}
+
+// Unwrap returns what the outbox said.
+func (e *OutboxError) Unwrap() error { return e.Err }

@@ -1,11 +1,11 @@
 package gate
 
 import (
-	"math"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
+
+	"github.com/stiggate/gate/internal/header"
 )
 
 // QuotaHeaders is how answers tell clients what is left of a metered feature.
@@ -33,17 +33,14 @@ const (
 	QuotaHeadersX
 )
 
-// maxInteger is the greatest Integer of a structured field (RFC 9651, section 3.3.1).
-const maxInteger = 999_999_999_999_999
-
 // set tells of a decision what it asks for: nothing unless the feature is metered, has a
 // limit and a period that ends, and was granted, or refused because of the limit.
 func (q QuotaHeaders) set(h http.Header, d *Decision, now time.Time) {
 	if !d.Metered || !d.HasLimit || d.ResetsAt.IsZero() || !d.Allowed && d.Reason != ReasonLimitExceeded && d.Reason != ReasonPending {
 		return
 	}
-	limit, fine := integer(d.Limit)
-	left, finite := integer(d.Limit - d.Usage - d.held)
+	limit, fine := header.Integer(d.Limit)
+	left, finite := header.Integer(d.Limit - d.Usage - d.held)
 	if !fine || !finite {
 		return
 	}
@@ -60,7 +57,7 @@ func (q QuotaHeaders) set(h http.Header, d *Decision, now time.Time) {
 }
 
 func (d *Decision) draft(h http.Header, limit, left string, now time.Time) {
-	name, ok := structured(d.FeatureID)
+	name, ok := header.String(d.FeatureID)
 	if !ok {
 		return
 	}
@@ -77,25 +74,6 @@ func (d *Decision) draft(h http.Header, limit, left string, now time.Time) {
 	}
 	h.Add("RateLimit-Policy", policy)
 	h.Add("RateLimit", rate)
-}
-
-// integer is an amount as an Integer of a structured field, rounded down and never
-// negative.
-func integer(n float64) (string, bool) {
-	if !(n <= maxInteger) { // NaN
-		return "", false
-	}
-	return strconv.FormatInt(int64(math.Floor(max(0, n))), 10), true
-}
-
-// structured is s as a String of a structured field (RFC 9651, section 4.1.6).
-func structured(s string) (string, bool) {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] > '~' {
-			return "", false
-		}
-	}
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`, true
 }
 
 // QuotaHeaders sets what the option WithQuotaHeaders asks for, for a decision that

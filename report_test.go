@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/stiggate/gate/internal/ledger"
 )
 
 // counter is a Stigg that counts changes and totals, each key once.
@@ -187,7 +189,7 @@ func TestAnEventCountsUntilStiggMustHaveIt(t *testing.T) {
 		s.mu.Lock()
 		s.set.Features[0].Usage = 11 // what the meter made of it
 		s.mu.Unlock()
-		time.Sleep(eventDelay)
+		time.Sleep(ledger.CountDelay)
 		if !admit() || used(t, g) != 11 {
 			t.Errorf("%v known once Stigg must have counted the event", used(t, g))
 		}
@@ -206,8 +208,8 @@ func TestAnEventIsNotForgottenWithItsCustomer(t *testing.T) {
 		if n := used(t, g); n != 20 {
 			t.Errorf("%v known, want 20", n)
 		}
-		g.cache.evictAll()
-		time.Sleep(2 * eventDelay)
+		g.cache.Purge()
+		time.Sleep(2 * ledger.CountDelay)
 		if n := g.Stats().Books; n != 0 {
 			t.Errorf("%d books are kept for nobody", n)
 		}

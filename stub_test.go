@@ -7,7 +7,6 @@ import (
 	"net/http/httptest"
 	"sync"
 	"testing"
-	"time"
 )
 
 // stub is a Stigg of one set for everybody, whose answers a test can hold back.
@@ -54,13 +53,6 @@ func (s *stub) Report(_ context.Context, batch []Usage) ([]Ack, error) {
 	}
 	s.reported = append(s.reported, batch...)
 	return make([]Ack, len(batch)), nil
-}
-
-// evictAll drops whom the cache has, as a flood of others would.
-func (k *cache) evictAll() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.entries.Purge()
 }
 
 func (s *stub) count() int {
@@ -120,10 +112,4 @@ func request(method, target, customer string) *http.Request {
 		r.Header.Set("X-Customer-ID", customer)
 	}
 	return r
-}
-
-// view is the account's present standing and its period's end.
-func (a *account) view(now time.Time, c cycle) (standing, time.Time) {
-	p := a.present(now, c)
-	return p.standing, p.end
 }

@@ -1,12 +1,17 @@
 package gate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
+	"math"
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/stiggate/gate/internal/delivery"
+	"github.com/stiggate/gate/internal/ledger"
 )
 
 // Ticket is the right to do what was asked for. It comes from Gate.Admit, or, in a
@@ -20,35 +25,30 @@ type Ticket struct {
 	gate     *Gate
 	decision Decision
 	reportIf func(Outcome) bool
-	leaving  Leaving
-	book     *book
-	slots    int // places kept in the delivery queue
+	book     *ledger.Book
 	admitted time.Time
 	ctx      context.Context // for the observer; nil without one
+	slots    int             // places kept in the delivery queue
+	leaving  Leaving
 
+	done  bool // under mu, as what follows
 	mu    sync.Mutex
-	done  bool
 	holds []hold
 	first [1]hold // where holds begins, for the usual single one
 }
 
 // hold is one feature's part of a ticket.
 type hold struct {
-	right     *right
-	period    *period
-	createdAt time.Time
-	held      float64 // what is held
-	asked     float64 // what was asked for
-	use       float64 // what will be reported; negative gives back
-	set       bool    // by Ticket.Use
-	frees     bool
+	ledger.Hold
+	right *right
+	asked float64 // what was asked for
+	use   float64 // what will be reported; negative gives back
+	set   bool    // by Ticket.Use
+	frees bool
 
 	bills      BillFunc
 	event      *Event
 	dimensions map[string]any
-
-	credits      float64 // what is held of the wallet
-	creditPeriod *period
 }
 
 // ErrSettled is returned for a ticket that was settled or released before.
@@ -215,53 +215,32 @@ func (t *Ticket) end(o Outcome, report bool) error {
 	holds := t.holds
 	t.mu.Unlock()
 
-	d := t.gate.delivery
-	var first [1]parcel
-	parcels := first[:0]
-	defer t.book.unpin()
+	q := t.gate.queue
+	var first [1]delivery.Item[Usage]
+	items := first[:0]
+	defer t.book.Unpin()
 	defer func() { // even if the observer panics, and after it: Close waits for what is queued
-		d.enqueue(parcels...)
-		d.vacate(t.slots - len(parcels))
+		q.Put(items...)
+		q.Cancel(t.slots - len(items))
 	}()
 	var reported []Usage
 	for i := range holds {
 		h := &holds[i]
-		if !report {
-			h.use = 0
-		}
-		h.settle()
-		if h.use == 0 {
+		if !report || h.use == 0 {
+			h.Release()
 			continue
 		}
-		if h.use < 0 {
-			h.right.account.givesBack(-h.use, t.gate.now())
-		}
-		t.book.pin() // never forgotten here: the ticket still pins it
-		parcels = append(parcels, d.parcel(t.book, h))
+		items = append(items, t.settle(h))
 		if t.ctx != nil {
-			reported = append(reported, parcels[len(parcels)-1].Usage)
+			reported = append(reported, items[len(items)-1].Usage)
 		}
 	}
-	err := d.keeper.keep(context.Background(), parcels)
+	err := q.Keep(context.Background(), items)
 	if t.ctx != nil {
 		o.Duration = t.gate.now().Sub(t.admitted)
 		t.gate.observer.Settled(t.ctx, t.decision, o, reported)
 	}
-	return err
-}
-
-// settle moves the amounts in the ledger.
-func (h *hold) settle() {
-	h.right.account.settle(h.period, h.held, h.use)
-	if h.right.wallet != nil && h.creditPeriod != nil {
-		h.right.wallet.settle(h.creditPeriod, h.credits, h.price())
-	}
-}
-
-// price is what the used amount costs in credits; giving back costs nothing and
-// brings nothing until Stigg says so.
-func (h *hold) price() float64 {
-	return max(0, h.use) * h.right.CreditRate.Amount
+	return ofQueue(err)
 }
 
 // taken is the number of holds so far.
@@ -273,18 +252,12 @@ func (t *Ticket) taken() int {
 }
 
 // holding is what the ticket holds already of an account.
-func (t *Ticket) holding(a *account) (amount float64) {
+func (t *Ticket) holding(a *ledger.Account) (amount float64) {
 	if t == nil {
 		return 0
 	}
 	for i := range t.holds {
-		h := &t.holds[i]
-		switch a {
-		case h.right.account:
-			amount += h.held
-		case h.right.wallet:
-			amount += h.credits
-		}
+		amount += t.holds[i].Of(a)
 	}
 	return amount
 }
@@ -295,9 +268,65 @@ func (t *Ticket) undo(n int) {
 		return
 	}
 	for i := n; i < len(t.holds); i++ {
-		h := &t.holds[i]
-		h.use = 0
-		h.settle()
+		t.holds[i].Release()
 	}
 	t.holds = t.holds[:n]
+}
+
+// run calls the handler and settles, exactly once, whatever way it ends. There is no
+// recover: a panic, http.ErrAbortHandler and runtime.Goexit keep their stack.
+func (t *Ticket) run(r *http.Request, next func(*http.Request), outcome func() Outcome) {
+	returned := false
+	defer func() {
+		o := Outcome{Panicked: true}
+		defer func() { t.conclude(o) }() // even if outcome panics
+		if returned {
+			o = outcome()
+		}
+		o.ClientGone = errors.Is(r.Context().Err(), context.Canceled)
+	}()
+	handed := r.WithContext(context.WithValue(r.Context(), ticketKey{}, t))
+	// net/http removes the temporary files of the request that it made, not of copies.
+	defer func() { r.MultipartForm = cmp.Or(r.MultipartForm, handed.MultipartForm) }()
+	next(handed)
+	returned = true
+}
+
+// bill sets what each hold reports, now that it is known what became of the request. It
+// returns the mistakes of BillFuncs.
+func (t *Ticket) bill(o Outcome) (mistakes []error) {
+	for i := range t.holds {
+		if err := t.billHold(&t.holds[i], o); err != nil {
+			mistakes = append(mistakes, err)
+		}
+	}
+	return mistakes
+}
+
+// billHold is bill for one hold. What the handler left running may set the amount or
+// settle meanwhile; that comes first.
+func (t *Ticket) billHold(h *hold, o Outcome) (err error) {
+	var n float64
+	asked := h.bills != nil && t.unsaid(h)
+	if asked { // without the lock: it may panic, or use the ticket
+		if n, err = h.bills(o); err == nil {
+			err = checkAmount(n)
+		}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if asked && err == nil && !h.set && !t.done {
+		h.use = n
+	}
+	if o.ClientGone && t.leaving == BillAll && !t.done {
+		h.use = math.Copysign(max(math.Abs(h.use), h.asked), h.use)
+	}
+	return err
+}
+
+// unsaid reports whether the amount of a hold is still open.
+func (t *Ticket) unsaid(h *hold) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return !h.set && !t.done
 }

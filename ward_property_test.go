@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/stiggate/gate/internal/ledger"
 	"pgregory.net/rapid"
 )
 
@@ -97,7 +99,7 @@ func (h *harbor) judge(all []shipment) string {
 		for i := range j {
 			a, b := &all[i], &all[j]
 			first, both := h.arrived[a.Key]
-			if !arrived || !both || kinOf(&a.Usage) != kinOf(&b.Usage) || a.Kind != UsageTotal && b.Kind != UsageTotal {
+			if !arrived || !both || a.Usage.item(ledger.Entry{}).Series != b.Usage.item(ledger.Entry{}).Series || a.Kind != UsageTotal && b.Kind != UsageTotal {
 				continue
 			}
 			if first > h.arrived[b.Key] {
@@ -144,28 +146,11 @@ func TestEveryUsageArrivesOrIsRefusedOnceAndInOrder(t *testing.T) {
 			if err := g.Close(ctx); err != nil {
 				problem = err.Error()
 			}
-			problem += g.delivery.leftovers() + h.judge(all)
-			for _, b := range g.ledger.books {
-				for key, a := range b.accounts {
-					if a.flight.count != 0 || a.flight.amount != 0 || a.cur.unacked != 0 {
-						problem += fmt.Sprintf("; %s keeps %+v, %+v", key.id, a.flight, a.cur.standing)
-					}
-				}
-			}
+			problem += strings.Join(g.queue.Audit(), "; ") + h.judge(all)
+			problem += strings.Join(g.ledger.Audit(), "; ")
 		})
 		if problem != "" {
 			rt.Fatal(problem)
 		}
 	})
-}
-
-// leftovers says what is wrong with a delivery in which nothing is left.
-func (d *delivery) leftovers() string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	l := &d.lanes[0]
-	if n := d.queued(); n != 0 || d.places != DefaultQueue || len(l.wards.waiting) != 0 || l.wards.queued != 0 || len(l.apart) != 0 {
-		return fmt.Sprintf("%d queued, %d places, %+v, %v apart; ", n, d.places, l.wards, l.apart)
-	}
-	return ""
 }

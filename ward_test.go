@@ -259,7 +259,7 @@ func TestCloseDrainsWards(t *testing.T) {
 			if calls > 80 {
 				t.Errorf("%d calls for 100 usages of two sorts", calls)
 			}
-			if free := g.delivery.places; free != DefaultQueue {
+			if free := g.queue.Stats().Places; free != DefaultQueue {
 				t.Errorf("%d places are free of %d", free, DefaultQueue)
 			}
 		})
@@ -317,7 +317,7 @@ func TestTheLogOfRefusalsIsBounded(t *testing.T) {
 			}
 			time.Sleep(600 * time.Millisecond) // 5 minutes
 		}
-		if n := strings.Count(log.String(), "level=ERROR"); n > 6*(tellMost+1) || n < 10 || strings.Contains(log.String(), "secret") {
+		if n := strings.Count(log.String(), "level=ERROR"); n > 6*(10+1) || n < 10 || strings.Contains(log.String(), "secret") {
 			t.Errorf("%d lines:\n%s", n, log.String())
 		}
 	})

@@ -188,26 +188,6 @@ func TestWhatIsWantedStaysSoWhileOneReadIsTried(t *testing.T) {
 	})
 }
 
-func TestAnAnswerOfBeforeDoesNotEndTheRestThatStiggAsksFor(t *testing.T) {
-	var b breaker
-	c := Customer{ID: "c"}
-	now := time.Now()
-	_ = b.allow(now)
-	_ = b.allow(now)
-	b.done(c, busy(20*time.Second), now)
-	b.done(c, nil, now.Add(time.Second)) // began before
-	b.done(c, busy(time.Second), now.Add(time.Second))
-	if b.allow(now.Add(19*time.Second)) == nil {
-		t.Error("Stigg is asked while it rests")
-	}
-	if b.allow(now.Add(21*time.Second)) != nil {
-		t.Error("Stigg is not asked after it rested")
-	}
-	if b.done(c, nil, now.Add(21*time.Second)); b.allow(now.Add(21*time.Second)) != nil || !b.broken().IsZero() {
-		t.Error("the breaker does not close")
-	}
-}
-
 func TestASignUpIsFeltByItsResourcesToo(t *testing.T) {
 	weather(t, func(f *forecast) {
 		site := Customer{ID: "c", Resource: "site-1"}
@@ -216,30 +196,6 @@ func TestASignUpIsFeltByItsResourcesToo(t *testing.T) {
 		f.says(features(metered("f", 0, 5)), nil)
 		f.gate.Stale(Customer{ID: "c"})
 		f.want(f.gate.Check(f.Context(), site, Feature("f")), true, OriginFresh, "")
-		f.gate.cache.evictAll()
-		for i := range unknownCustomers + 10 {
-			f.gate.cache.mu.Lock()
-			f.gate.cache.keep(Customer{fmt.Sprint("u", i), "r"}, &snapshot{set: EntitlementSet{Denied: ReasonCustomerNotFound}})
-			f.gate.cache.mu.Unlock()
-		}
-		if n := len(f.gate.cache.resources); n != unknownCustomers {
-			t.Errorf("resources of %d customers are kept, want %d", n, unknownCustomers)
-		}
-	})
-}
-
-func TestAnOverdueWantDoesNotHideALaterOne(t *testing.T) {
-	weather(t, func(f *forecast) {
-		k, c := f.gate.cache, Customer{ID: "c"}
-		f.check("c")
-		before := k.peek(c)
-		f.gate.Replace(c, features(metered("f", 0, 5)))
-		time.Sleep(2 * time.Minute)
-		k.breaker.openUntil = time.Now().Add(time.Second) // so that both wait
-		k.want(c, k.peek(c))
-		k.want(c, before) // of a check that took it just before the news
-		time.Sleep(2 * time.Second)
-		f.want(f.check("c"), true, OriginFresh, "")
 	})
 }
 
@@ -272,8 +228,8 @@ func TestUsageOfAnOutageCountsInCreditsToo(t *testing.T) {
 		f.mu.Unlock()
 		time.Sleep(2 * time.Minute)
 		f.check("c") // what Stigg now says has them
-		if n := f.gate.cache.peek(Customer{ID: "c"}).book.unpriced.Load(); n != 0 {
-			t.Errorf("%d usages are without a price for ever", n)
+		if f.gate.known(Customer{ID: "c"}).book.HasUnpriced() {
+			t.Error("usages are without a price for ever")
 		}
 	}, WithOnOutage(AllowOnOutage))
 }

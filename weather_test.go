@@ -89,7 +89,7 @@ func TestStaleIsServedForAnHourOfOutageAndNoLonger(t *testing.T) {
 			t.Errorf("%d loads within an hour of outage", n)
 		}
 		f.says(features(metered("f", 0, 5)), nil)
-		time.Sleep(longestBreak)
+		time.Sleep(10 * time.Second)
 		f.want(f.check("c"), true, OriginFresh, "")
 	})
 }
@@ -174,7 +174,7 @@ func TestAnOpenBreakerAnswersAtOnceAndAsksSeldom(t *testing.T) {
 		for i := range 5 {
 			f.check(fmt.Sprint("c", i))
 		}
-		time.Sleep(loadTimeout)
+		time.Sleep(10 * time.Second)
 		begun, before := time.Now(), f.count()
 		for i := range 1000 {
 			f.want(f.check(fmt.Sprint("d", i)), false, OriginFallback, ReasonUnavailable)
@@ -183,7 +183,7 @@ func TestAnOpenBreakerAnswersAtOnceAndAsksSeldom(t *testing.T) {
 			t.Errorf("waited %v, %d loads", waited, f.count()-before)
 		}
 		close(f.release)
-		time.Sleep(leastBreak)
+		time.Sleep(time.Second)
 		f.want(f.check("e"), true, OriginFresh, "")
 		f.want(f.check("f"), true, OriginFresh, "")
 	})
@@ -218,19 +218,19 @@ func TestOneOddCustomerIsNoOutage(t *testing.T) {
 func TestMadeUpCustomersCannotFlood(t *testing.T) {
 	weather(t, func(f *forecast) {
 		f.holdBack()
-		for i := range 3 * mostLoads {
+		for i := range 3 * 1000 {
 			go f.check(fmt.Sprint("c", i))
 		}
 		synctest.Wait()
-		if n := f.count(); n != mostLoads {
-			t.Errorf("%d loads at once, want %d", n, mostLoads)
+		if n := f.count(); n != 1000 {
+			t.Errorf("%d loads at once, want %d", n, 1000)
 		}
 		time.Sleep(time.Second) // all have their answer
 		close(f.release)
 		synctest.Wait()
 		f.want(f.check("later"), true, OriginFresh, "")
-		if f.gate.cache.inFlight.Load() != 0 {
-			t.Errorf("%d loads are counted", f.gate.cache.inFlight.Load())
+		if n := f.gate.cache.Stats().UnderWay; n != 0 {
+			t.Errorf("%d loads are counted", n)
 		}
 	})
 }
@@ -271,7 +271,7 @@ func TestAnswersThatNobodyUnderstandsDontFlood(t *testing.T) {
 			t.Error("ready, and Stigg never said a thing that can be understood")
 		}
 		f.says(features(metered("f", 0, 5)), nil)
-		time.Sleep(longestStrange)
+		time.Sleep(10 * time.Second)
 		f.want(f.check("c"), true, OriginFresh, "")
 		if err := f.gate.Ready(f.Context()); err != nil {
 			t.Error(err)
@@ -291,7 +291,7 @@ func TestAnswersThatNobodyUnderstandsDontFlood(t *testing.T) {
 			f.check(fmt.Sprint("new", i))
 			time.Sleep(10 * time.Millisecond)
 		}
-		if n := f.count() - reads; n > 5*breakAfter {
+		if n := f.count() - reads; n > 5*5 {
 			t.Errorf("%d reads for 1000 customers in 10 s", n)
 		}
 		if f.gate.Ready(f.Context()) == nil {

@@ -1,0 +1,78 @@
+package ledger
+
+import "time"
+
+// Meter is where usage of one feature counts: its account, how the account's periods
+// follow each other and, if units cost credits at a known price, the wallet that pays.
+type Meter struct {
+	Account  *Account
+	Cycle    Cycle
+	Wallet   *Account
+	Currency string  // the wallet's
+	Price    float64 // of one unit
+	// Unpriced says that units may cost credits, and nobody here knows how many.
+	Unpriced bool
+}
+
+// Hold is what one request holds: an amount of an account, and credits of a wallet.
+type Hold struct {
+	meter          *Meter
+	units, credits held
+	at             time.Time
+}
+
+// Hold is what was granted of the meter's account by Account.Hold at a time.
+func (m *Meter) Hold(units Admission, now time.Time) Hold {
+	h := Hold{meter: m, units: units.held, at: now}
+	if now.Before(units.Start) {
+		h.at = units.Start // the period was opened by a later clock reading
+	}
+	return h
+}
+
+// Pay adds what was granted of the wallet.
+func (h *Hold) Pay(credits Admission) { h.credits = credits.held }
+
+// Amount is what is held of the account.
+func (h *Hold) Amount() float64 { return h.units.amount }
+
+// At is when the amount was held, and never before its period.
+func (h *Hold) At() time.Time { return h.at }
+
+// Of is what of it is held of an account.
+func (h *Hold) Of(a *Account) float64 {
+	switch {
+	case h.meter == nil: // not yet
+	case a == h.meter.Account:
+		return h.units.amount
+	case a == h.meter.Wallet:
+		return h.credits.amount
+	}
+	return 0
+}
+
+// Release gives back what was held.
+func (h *Hold) Release() {
+	h.units.settle(h.meter.Account, 0)
+	h.credits.settle(h.meter.Wallet, 0)
+}
+
+// Settle ends the hold: used units wait for their acknowledgement, and the credits that
+// they cost. Less than none gives back, which counts, and brings credits, once Stigg says
+// so. The book must be pinned for the Entry, until its Close.
+func (h *Hold) Settle(used float64, now time.Time) Entry {
+	m := h.meter
+	h.units.settle(m.Account, used)
+	e := Entry{book: m.Account.book, meter: m, slot: h.units.period, value: used, amount: max(0, used)}
+	if h.credits.period != nil {
+		e.wallet, e.credits = h.credits.period, e.amount*m.Price
+		h.credits.settle(m.Wallet, e.credits)
+	}
+	if used < 0 {
+		m.Account.free(-used, now)
+	}
+	if m.Unpriced {
+		e.owe(e.amount)
+	}
+	return e
+}

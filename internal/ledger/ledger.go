@@ -1,0 +1,187 @@
+// Package ledger keeps a limit while requests run, reports travel and reads cross them.
+//
+// It has one Book per customer and resource, and in it one Account per metered feature and
+// per wallet. It knows amounts, limits and periods, and nothing of policies, plans or HTTP.
+//
+// What happens to an amount:
+//
+//	          Account.Hold          Hold.Settle            Entry.Acknowledge
+//	admitted ------------> Held ----------------> Unacked ------------------> Used
+//	                         |                       |
+//	                         | Hold.Release          | Entry.Refuse
+//	                         v                       v
+//	                      nothing                 nothing
+//
+// Usage that nobody admitted (Meter.Record) begins in Unacked. What Stigg says of Used
+// arrives by Account.Read, Push and Replace.
+//
+// What holds, whatever the interleaving:
+//
+//	(1) A request is admitted only if Used + Held + Unacked + n <= limit, tested and
+//	    taken in one step under the account's lock.
+//	(2) Every unit admitted is in exactly one of Held, Unacked, Used until its
+//	    period ends, and leaves Held once and Unacked once.
+//	(3) An acknowledgement moves its unit from Unacked to Used in one step.
+//	(4) A read that began before an acknowledgement never lowers Used.
+//	(5) Periods share nothing: a new one moves no unit.
+//	(6) A book is forgotten only when nobody has it pinned, and then nothing is admitted
+//	    on it any more.
+//
+// Locks: Ledger, then Book. An account's lock is held alone; nothing is called under it
+// that is not of this package.
+package ledger
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// CountDelay is how long Stigg may take to count an event that it has acknowledged:
+	// it says about 10 s (docs, "Reporting usage").
+	CountDelay = 15 * time.Second
+	// PushMargin is how much later than what was last learned here a count must be to be
+	// surely newer: the clocks differ, and news take time.
+	PushMargin = 5 * time.Second
+	// ReadTimeout is the longest that a read of Stigg takes.
+	ReadTimeout = 10 * time.Second
+)
+
+// Owner is whose a book is: a customer and, where plans are sold per resource, one of its
+// resources.
+type Owner struct{ ID, Resource string }
+
+// Tick orders what happens to one book: reads, acknowledgements, reports.
+type Tick uint64
+
+// Ledger is the books of all customers.
+type Ledger struct {
+	mu    sync.Mutex
+	books map[Owner]*Book
+}
+
+// New returns an empty ledger.
+func New() *Ledger { return &Ledger{books: make(map[Owner]*Book)} }
+
+// Open returns an owner's book with one pin that the caller must Unpin.
+func (l *Ledger) Open(o Owner) *Book {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b := l.books[o]
+	if b == nil {
+		b = &Book{owner: o, ledger: l, accounts: make(map[key]*Account)}
+		l.books[o] = b
+	}
+	b.pins.Add(1)
+	return b
+}
+
+// Len is the number of books.
+func (l *Ledger) Len() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.books)
+}
+
+// forget closes b if it is still without a pin.
+func (l *Ledger) forget(b *Book) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if b.pins.CompareAndSwap(0, bookClosed) {
+		delete(l.books, b.owner)
+	}
+}
+
+// bookClosed stands in pins once a book is forgotten; no pin can be added to it.
+const bookClosed = -1 << 62
+
+// Book is the accounts of one customer and resource. It outlives every snapshot of the
+// cache and is forgotten when nobody has it pinned.
+type Book struct {
+	owner  Owner
+	ledger *Ledger
+	// pins counts who needs this book: snapshots, loads, tickets, unacknowledged
+	// usage.
+	pins atomic.Int64
+	// unpriced counts the usages that wait and may cost credits.
+	unpriced atomic.Int64
+	clock    atomic.Uint64
+
+	mu       sync.Mutex
+	accounts map[key]*Account
+}
+
+// key names a feature's account or a wallet's.
+type key struct {
+	wallet bool
+	id     string
+}
+
+// Owner is whose it is.
+func (b *Book) Owner() Owner { return b.owner }
+
+// Pin keeps the book from being forgotten until Unpin. It fails on a book that is
+// forgotten already: open it anew.
+func (b *Book) Pin() bool {
+	for {
+		n := b.pins.Load()
+		if n < 0 {
+			return false
+		}
+		if b.pins.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+}
+
+// Unpin ends one Pin or Open.
+func (b *Book) Unpin() {
+	if b.pins.Add(-1) == 0 {
+		b.ledger.forget(b)
+	}
+}
+
+// Tick returns a number larger than any the book gave out before.
+func (b *Book) Tick() Tick { return Tick(b.clock.Add(1)) }
+
+// Feature returns a metered feature's account, which is made at its first use.
+func (b *Book) Feature(id string) *Account { return b.account(key{id: id}) }
+
+// Wallet returns the account of a credit currency.
+func (b *Book) Wallet(currency string) *Account { return b.account(key{wallet: true, id: currency}) }
+
+func (b *Book) account(k key) *Account {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	a := b.accounts[k]
+	if a == nil {
+		a = &Account{book: b}
+		a.meter = Meter{Account: a, Unpriced: !k.wallet}
+		b.accounts[k] = a
+	}
+	return a
+}
+
+// Audit tells, for tests and for whoever looks for a leak, what is held or waits, account by
+// account; nothing when all is quiet.
+func (l *Ledger) Audit() (left []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for o, b := range l.books {
+		b.mu.Lock()
+		for k, a := range b.accounts {
+			if s := a.audit(); s != "" {
+				left = append(left, fmt.Sprintf("%s %s of %s/%s (%d pins): %s", map[bool]string{false: "feature", true: "wallet"}[k.wallet], k.id, o.ID, o.Resource, b.pins.Load(), s))
+			}
+		}
+		b.mu.Unlock()
+	}
+	slices.Sort(left)
+	return left
+}
+
+// HasUnpriced reports whether usage waits whose price in credits was not known.
+func (b *Book) HasUnpriced() bool { return b.unpriced.Load() != 0 }

@@ -1,0 +1,110 @@
+package ledger
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func TestLedgerTestsAndTakesInOneStep(t *testing.T) {
+	for range 20 {
+		d := newDesk(t)
+		d.reads(hourly(0, 0))
+		var wait sync.WaitGroup
+		for range 500 {
+			wait.Go(func() {
+				d.Hold(d.now, d.cycle, Ask{Limit: Limit{Max: 12}, Amount: 1})
+			})
+		}
+		wait.Wait()
+		d.has(sums(0, 12, 0))
+	}
+}
+
+func TestLedgerAcknowledgesInOneStep(t *testing.T) {
+	const units = 2000
+	d := newDesk(t)
+	d.reads(hourly(0, 0))
+	var p *period
+	for range units {
+		p = d.uses(1)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range units {
+			d.acks(p, 1, nil, time.Time{}, d.tick())
+		}
+	}()
+	for {
+		if s, _ := d.view(d.now, d.cycle); s.Used+s.Unacked != units {
+			t.Fatalf("%v of %d units are known", s.Used+s.Unacked, units)
+		}
+		select {
+		case <-done:
+			d.has(sums(units, 0, 0))
+			return
+		default:
+		}
+	}
+}
+
+func TestLedgerKeepsABookThatIsPinnedBeforeItIsForgotten(t *testing.T) {
+	l := New()
+	c := Owner{ID: "c"}
+	b := l.Open(c)
+	b.pins.Add(-1) // unpin, up to where it sees that no pin is left
+	if !b.Pin() {
+		t.Fatal("the book is not forgotten yet and took no pin")
+	}
+	l.forget(b)
+	if l.Open(c) != b {
+		t.Fatal("a book was forgotten in use")
+	}
+}
+
+func TestLedgerForgetsNoBookThatIsInUse(t *testing.T) {
+	l := New()
+	c := Owner{ID: "c"}
+	is := func(b *Book) bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return l.books[c] == b
+	}
+	race := func() {
+		b := l.Open(c)
+		for i := range 500 {
+			if !is(b) {
+				t.Error("a book was forgotten in use")
+				return
+			}
+			b.Unpin()
+			for range i { // another moment every time
+				b.pins.Load()
+			}
+			// As a request does whose snapshot may be from before.
+			if !b.Pin() {
+				b = l.Open(c)
+			}
+		}
+		b.Unpin()
+	}
+	for range 20 {
+		var wait sync.WaitGroup
+		var ready atomic.Int64
+		for range 2 { // few, so that the last pin goes often
+			wait.Go(func() {
+				for ready.Add(1); ready.Load() < 2; {
+					runtime.Gosched()
+				}
+				race()
+			})
+		}
+		wait.Wait()
+		if n := l.Len(); t.Failed() || n != 0 {
+			t.Fatalf("%d books are left when nobody needs any", n)
+		}
+	}
+}

@@ -1,0 +1,151 @@
+package gate
+
+import (
+	"context"
+	"reflect"
+	"time"
+
+	"github.com/stiggate/gate/internal/ledger"
+)
+
+// Watcher brings news of what customers have, as they happen. A Source that is also a
+// Watcher is used as such; package client is one.
+//
+// Watch tells sink until ctx ends, and mends its connection by itself. It returns early
+// only if nothing can be mended, for instance with a key that is refused; the gate logs
+// that and goes on without news.
+type Watcher interface {
+	Watch(ctx context.Context, sink Sink) error
+}
+
+// Sink takes news into the cache: from a Watcher, from webhooks (package webhook), from
+// an app that knows of a change. The Gate is one. Its methods return at once, and news
+// of customers that aren't cached cost no memory. What arrives later counts as newer,
+// unless At says otherwise; loads that began before do not undo it.
+type Sink interface {
+	// Replace is the customer's whole set from now on. Credits that are nil leave the
+	// wallets as they are known, and have them read again: webhooks don't tell of them.
+	Replace(c Customer, set EntitlementSet)
+	// Patch is Stigg's count of one feature or wallet.
+	Patch(c Customer, p Patch)
+	// Stale says that something has changed that must be felt at once: the next check asks
+	// Stigg. What is cached of the customer is served only while Stigg does not answer, and
+	// then refuses nobody with 402. Without a Resource it is so for all resources of the
+	// customer.
+	Stale(c Customer)
+	// StaleAll says that everything may have changed: what is cached is served on, and
+	// read again in the background.
+	StaleAll()
+	// Live says whether news arrive now. While they do, what is cached stays fresh
+	// longer; when they do again, what was cached before counts as stale.
+	Live(live bool)
+}
+
+// Patch is Stigg's count of one feature's usage, or of one wallet.
+type Patch struct {
+	// FeatureID is the metered feature, or Currency the wallet; the other is empty.
+	FeatureID, Currency string
+	Usage               float64
+	PeriodStart         time.Time
+	PeriodEnd           time.Time
+	// Limit is the wallet's total, where HasLimit says that the news has it.
+	Limit    float64
+	HasLimit bool
+	// At is Stigg's time of the count; a count that is older than one that is known is
+	// dropped. Zero: it is as new as its arrival.
+	At time.Time
+}
+
+var _ Sink = (*Gate)(nil)
+
+// Replace is Sink's: a customer's whole set from now on.
+func (g *Gate) Replace(c Customer, set EntitlementSet) {
+	if c.Validate() != nil {
+		return
+	}
+	g.cache.Replace(c, func(old *snapshot, age time.Duration) (s *snapshot, sure bool) {
+		sure = set.Credits != nil
+		if !sure {
+			set.Credits, sure = old.set.Credits, len(old.set.Credits) == 0
+		}
+		if age < ledger.PushMargin && !old.set.grantsAs(set) {
+			sure = false
+		}
+		s = g.cache.snapshot(old.book, set, func(m *ledger.Meter, n ledger.Count, now time.Time) {
+			sure = m.Account.Replace(n, now, m.Cycle) && sure
+		})
+		return s, sure
+	})
+}
+
+// Patch is Sink's: Stigg's count of one feature or wallet. One that may be older than what
+// is known only raises; then the set is read again.
+func (g *Gate) Patch(c Customer, p Patch) {
+	if checkAmount(p.Usage) != nil {
+		return
+	}
+	s, ok := g.cache.Peek(c)
+	if !ok {
+		g.cache.Outdate(c)
+		return
+	}
+	r := s.rights[p.FeatureID]
+	if p.Currency != "" {
+		r = s.wallets[p.Currency]
+	}
+	count := ledger.Count{Used: p.Usage, Start: p.PeriodStart, End: p.PeriodEnd}
+	if r == nil || r.meter == nil || !r.meter.Account.Push(count, p.At, g.now(), r.meter.Cycle) ||
+		p.HasLimit && r.credit != nil && p.Limit != r.credit.Limit {
+		g.cache.Outdate(c)
+	}
+}
+
+// Stale makes the next check of a customer ask Stigg anew. Call it after a change
+// that must be felt at once: a sign-up, an upgrade. What is cached is served on only while
+// Stigg does not answer. Without a Resource it is so for all resources of the customer.
+func (g *Gate) Stale(c Customer) { g.cache.Suspect(c) }
+
+// StaleAll has everything read again in the background, and served on meanwhile.
+func (g *Gate) StaleAll() { g.cache.OutdateAll() }
+
+// Live says whether news arrive.
+func (g *Gate) Live(live bool) { g.cache.SetLive(live) }
+
+// silence is how long a connection that tells of changes may take to come up before that
+// is said.
+const silence = 10 * time.Second
+
+// follow takes news until ctx ends.
+func (g *Gate) follow(ctx context.Context, w Watcher) {
+	late := time.AfterFunc(silence, g.cache.Silent)
+	defer late.Stop()
+	err := w.Watch(ctx, g)
+	g.Live(false)
+	if err != nil && ctx.Err() == nil {
+		g.cache.Lost()
+		g.logger.Error("gate: changes in Stigg are not told any more; they are felt when what is cached expires", "error", err)
+	}
+}
+
+// grantsAs reports whether two sets say the same but for what is used, and what follows
+// from that.
+func (s EntitlementSet) grantsAs(other EntitlementSet) bool {
+	terms := func(s EntitlementSet) (map[string]Entitlement, map[string]Credit) {
+		features, credits := make(map[string]Entitlement, len(s.Features)), make(map[string]Credit, len(s.Credits))
+		for _, e := range s.Features {
+			e.Usage, e.PeriodStart, e.PeriodEnd, e.ValidUntil = 0, time.Time{}, time.Time{}, time.Time{}
+			if e.Kind == Metered || e.CreditRate != nil {
+				e.Granted, e.Denied = false, ""
+			}
+			features[e.FeatureID] = e
+		}
+		for _, c := range s.Credits {
+			c.Usage, c.PeriodEnd, c.ValidUntil, c.Granted, c.Denied = 0, time.Time{}, time.Time{}, false, ""
+			credits[c.CurrencyID] = c
+		}
+		return features, credits
+	}
+	features, credits := terms(s)
+	otherFeatures, otherCredits := terms(other)
+	return s.Denied == other.Denied && reflect.DeepEqual(features, otherFeatures) && reflect.DeepEqual(credits, otherCredits)
+}
