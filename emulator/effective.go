@@ -267,7 +267,7 @@ func (w *world) setUpdatedAt(c *customer, resourceID string, now time.Time) time
 			last = laterOf(last, t)
 		}
 	}
-	return last
+	return w.coarse(last)
 }
 
 // turns gives the times, past and to come, at which the set changes by itself; zero

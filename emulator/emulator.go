@@ -25,16 +25,18 @@ const DefaultKey = "stigg-emulator-key"
 // /v1/ and the operator's window below /_emulator/. All methods are safe for
 // concurrent use. What it runs, for sockets and webhooks, [Emulator.Close] ends.
 type Emulator struct {
-	key     string
-	delay   time.Duration
-	clock   func() time.Time
-	catalog *catalog
-	demo    bool
-	schema  *ast.Schema
-	fields  map[string]resolver
-	mux     http.Handler
-	traces  atomic.Int64
-	faults  faults
+	key   string
+	delay time.Duration
+	// resolution is 0 where times may not tie.
+	resolution time.Duration
+	clock      func() time.Time
+	catalog    *catalog
+	demo       bool
+	schema     *ast.Schema
+	fields     map[string]resolver
+	mux        http.Handler
+	traces     atomic.Int64
+	faults     faults
 
 	sockets                sockets
 	socketFaults           socketFaults
@@ -136,6 +138,20 @@ func WithCountingDelay(d time.Duration) Option {
 	}
 }
 
+// WithClockResolution truncates the times that say when something happened, in
+// acknowledgements, entitlements, pushes and webhooks, to multiples of d, so that
+// things which happened one after the other say the same time. Without it, no two
+// acknowledgements say the same time. Periods and expiries stay exact.
+func WithClockResolution(d time.Duration) Option {
+	return func(e *Emulator) error {
+		if d < time.Millisecond {
+			return fmt.Errorf("the clock resolution %v is below 1ms, the finest that the API can say", d)
+		}
+		e.resolution = d
+		return nil
+	}
+}
+
 // New makes an emulator with the Revvenu catalog and its demo customers, unless
 // options say otherwise.
 func New(opts ...Option) (*Emulator, error) {
@@ -163,7 +179,7 @@ func New(opts ...Option) (*Emulator, error) {
 		}
 	}
 	e.world = newWorld(e.catalog)
-	e.world.delay = e.delay
+	e.world.delay, e.world.resolution = e.delay, e.resolution
 	if e.demo {
 		if err := e.world.seed(e.catalog.Seeds); err != nil {
 			return nil, fmt.Errorf("emulator: catalog: %w", err)

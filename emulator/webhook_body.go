@@ -53,7 +53,7 @@ func (v view) hooked(n news, more obj) obj {
 func (v view) hookEntitlements(n news) obj {
 	set, _ := v.w.state(n.customer, n.resource, v.now)
 	return v.hooked(n, obj{
-		"trigger": n.cause, "entitlements": listOf(set, hookEntitlement), "entitlementsUpdatedAt": isoTime(v.now),
+		"trigger": n.cause, "entitlements": listOf(set, hookEntitlement), "entitlementsUpdatedAt": isoTime(v.w.coarse(v.now)),
 	})
 }
 
@@ -81,7 +81,7 @@ func (v view) hookCredits(n news) (more obj, left float64) {
 // envelope puts a message into what all of them have.
 func (v view) envelope(kind string, body obj) (of, id string, raw []byte) {
 	id = v.w.nextID("message")
-	body["type"], body["messageId"], body["timestamp"] = kind, id, isoTime(v.now)
+	body["type"], body["messageId"], body["timestamp"] = kind, id, isoTime(v.w.coarse(v.now))
 	body["traceId"], body["eventId"] = uuidOf("trace", id), uuidOf("event", id)
 	body["environmentId"], body["accountId"], body["actor"] = environmentID(), accountID(), obj{"type": "SYSTEM"}
 	raw, err := json.Marshal(body)

@@ -20,6 +20,7 @@ type world struct {
 	events        []Event
 	uses          []CreditUse
 	delay         time.Duration
+	resolution    time.Duration
 	pending       []pending
 	eventKeys     map[eventKey]bool
 	lastStamp     time.Time
@@ -169,14 +170,21 @@ func (w *world) unarchive(id string, now time.Time) (*customer, error) {
 	return c, nil
 }
 
-// stamp gives a time for an answer: now, and later than every stamp before.
+// stamp gives a time for an answer: now, and later than every stamp before. With a
+// resolution it is as coarse as that, and not before any stamp before.
 func (w *world) stamp(now time.Time) time.Time {
-	if !now.After(w.lastStamp) {
+	switch {
+	case w.resolution > 0:
+		now = laterOf(w.coarse(now), w.lastStamp)
+	case !now.After(w.lastStamp):
 		now = w.lastStamp.Add(time.Millisecond)
 	}
 	w.lastStamp = now
 	return now
 }
+
+// coarse gives a time as the service's clock reads it.
+func (w *world) coarse(t time.Time) time.Time { return t.Truncate(w.resolution) }
 
 // pending is work that the service has taken and does later.
 type pending struct {
