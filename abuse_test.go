@@ -31,7 +31,7 @@ func TestAPanicWhileDecidingHoldsNothing(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := &stub{set: features(metered("f", 0, 1), Entitlement{FeatureID: "cities", Kind: Enum})}
-			g := gateOf(t, s, append(tt.options, WithQueue(2))...)
+			g := gateOf(t, s, append(tt.options, WithQueueSize(2))...)
 			for range 5 {
 				func() {
 					defer func() {
@@ -162,7 +162,7 @@ func TestEntitlementsAreOfThePresentPeriod(t *testing.T) {
 func TestEachForgottenRouteIsLoggedOnce(t *testing.T) {
 	var log strings.Builder
 	g := gateOf(t, &stub{}, WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
-	guards := g.MustGuards(Table{}, DenyRest)
+	guards := g.MustRouteGuards(Table{}, DenyRest)
 	for _, route := range []string{"/a", "/b", "/a"} {
 		guard, named := guards.Find("GET", route)
 		if named {
@@ -201,7 +201,7 @@ func TestASourceThatNeverAnswersBlocksNobodyForGood(t *testing.T) {
 
 func TestACacheTooSmallForItsTrafficSaysSo(t *testing.T) {
 	s := &stub{set: features(metered("f", 0, 5))}
-	g := gateOf(t, s, WithCustomers(1))
+	g := gateOf(t, s, WithCacheSize(1))
 	for i := range 20 {
 		ticket, d := g.Admit(t.Context(), Customer{ID: fmt.Sprint("c", i%2)}, Feature("f").Uses(1))
 		if !d.Allowed {

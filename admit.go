@@ -16,7 +16,7 @@ const (
 )
 
 // Check decides whether the customer may do what the policy asks, and changes
-// nothing: no amount is held. It waits at most the decision deadline, and not at all if
+// nothing: no amount is held. It waits at most the decision timeout, and not at all if
 // the customer's entitlements are cached, unless it would refuse for what may have changed
 // since or may count twice until Stigg's next acknowledgement. A policy whose amount comes from the
 // request can't be checked without one.
@@ -105,7 +105,7 @@ func (g *Gate) try(ctx context.Context, c Customer, p *Policy, call Call, hold b
 				return d.undecided(ctx, err)
 			}
 			spent = err != nil // the last word is of when the time is up
-			lookups--          // the deadline is bound enough
+			lookups--          // the timeout is bound enough
 			q.now = g.now()
 		case !known: // the book was forgotten since: look the customer up again
 			q.now = g.now()
@@ -194,7 +194,7 @@ func (g *Gate) hold(ctx context.Context, q *admission, p *Policy, slots int, d *
 		q.found.Value.Unpin()
 		return d.deny(ReasonUnavailable, ofQueue(err))
 	}
-	t := &Ticket{gate: g, reportIf: p.reportIf, leaving: p.leaving, book: q.found.Value.book, slots: slots, admitted: q.now}
+	t := &Ticket{gate: g, reportIf: p.reportIf, onClientGone: p.onClientGone, book: q.found.Value.book, slots: slots, admitted: q.now}
 	t.holds = t.first[:0]
 	if g.observer != nil {
 		t.ctx = context.WithoutCancel(ctx)

@@ -40,56 +40,56 @@ func (p Policy) ReportOn(statuses ...int) Policy {
 	return p
 }
 
-// Leaving says what is billed of a request whose client left before the handler was
+// Billing says what is billed of a request whose client left before the handler was
 // done, if it is to be reported at all: see Policy.ReportIf.
-type Leaving uint8
+type Billing uint8
 
 const (
-	// BillSoFar bills what was set so far: by Ticket.Use, by Bills, or else what was
+	// BillUsed bills what was set so far: by Ticket.Use, by MeasuredBy, or else what was
 	// asked for. It is the default.
-	BillSoFar Leaving = iota
-	// BillAll bills at least what was asked for, as if the client had stayed.
-	BillAll
+	BillUsed Billing = iota
+	// BillAsked bills at least what was asked for, as if the client had stayed.
+	BillAsked
 	// BillNothing releases.
 	BillNothing
 )
 
-// WhenClientLeaves says what is billed of a request whose client leaves early: a stream
-// that is cut, a download that is broken off. The default is BillSoFar.
-func (p Policy) WhenClientLeaves(l Leaving) Policy {
-	if l > BillNothing {
-		p.fail(fmt.Errorf("there is no Leaving of kind %d", l))
+// OnClientGone says what is billed of a request whose client leaves early: a stream
+// that is cut, a download that is broken off. The default is BillUsed.
+func (p Policy) OnClientGone(b Billing) Policy {
+	if b > BillNothing {
+		p.fail(fmt.Errorf("there is no Billing of kind %d", b))
 	}
-	p.leaving = l
+	p.onClientGone = b
 	return p
 }
 
-// BillFunc tells from what became of a request how much of a feature it used. An error,
+// MeasureFunc tells from what became of a request how much of a feature it used. An error,
 // or an amount that can't be counted, bills what was asked for at admission.
-type BillFunc func(Outcome) (float64, error)
+type MeasureFunc func(Outcome) (float64, error)
 
-// Bills sets the amount when the handler is done, in place of the one that was asked for
+// MeasuredBy sets the amount when the handler is done, in place of the one that was asked for
 // and held: by the bytes of the response, by the time it took. What the handler sets by
 // Ticket.Use comes first. It belongs to Uses; with Uses(0) nothing is held, and the
 // request is let in up to the limit.
-func (p Policy) Bills(f BillFunc) Policy {
+func (p Policy) MeasuredBy(f MeasureFunc) Policy {
 	switch {
-	case p.bills != nil:
-		p.fail(errors.New("a policy takes one Bills"))
+	case p.measure != nil:
+		p.fail(errors.New("a policy takes one MeasuredBy"))
 	case f == nil:
-		p.fail(errors.New("Bills is nil"))
+		p.fail(errors.New("the MeasureFunc is nil"))
 	case p.mode != modeUses:
-		p.fail(errors.New("Bills belongs to a policy with Uses, after it"))
+		p.fail(errors.New("MeasuredBy belongs to a policy with Uses, after it"))
 	}
-	p.bills = f
+	p.measure = f
 	return p
 }
 
 // ResponseBytes bills the bytes of the response's body, in units of so many bytes; a
-// part of a unit is billed as that part. It is for Policy.Bills:
+// part of a unit is billed as that part. It is for Policy.MeasuredBy:
 //
-//	gate.Feature("egress-mb").Uses(0).Bills(gate.ResponseBytes(1 << 20))
-func ResponseBytes(unit int64) BillFunc {
+//	gate.Feature("egress-mb").Uses(0).MeasuredBy(gate.ResponseBytes(1 << 20))
+func ResponseBytes(unit int64) MeasureFunc {
 	if unit <= 0 {
 		return nil
 	}
@@ -110,16 +110,16 @@ type Event struct {
 	Dimensions func(*http.Request) (map[string]any, error)
 }
 
-// As reports the usage as a raw event. It belongs to Uses. While Stigg has not counted
+// ReportAs reports the usage as a raw event. It belongs to Uses. While Stigg has not counted
 // the event, the amount counts here, so let it be what the meter will make of it.
-func (p Policy) As(e Event) Policy {
+func (p Policy) ReportAs(e Event) Policy {
 	switch {
 	case p.event != nil:
-		p.fail(errors.New("a policy takes one As"))
+		p.fail(errors.New("a policy takes one ReportAs"))
 	case e.Name == "":
 		p.fail(errors.New("the event has no name"))
 	case p.mode != modeUses || p.kind != kindFeature:
-		p.fail(errors.New("As belongs to a Feature policy with Uses, after it"))
+		p.fail(errors.New("ReportAs belongs to a Feature policy with Uses, after it"))
 	}
 	p.event = &e
 	return p
@@ -130,7 +130,7 @@ func (p Policy) As(e Event) Policy {
 func Credits(currencyID string) Policy {
 	p := Policy{kind: kindCredits, feature: currencyID}
 	if problem := checkID(currencyID, false); problem != "" {
-		p.err = &IDError{What: "credit currency id", Problem: problem}
+		p.err = &InvalidIDError{What: "credit currency id", Problem: problem}
 	}
 	return p
 }

@@ -50,7 +50,7 @@ func TestWhatIsBilled(t *testing.T) {
 	write := func(n int) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, n)) }
 	}
-	bills := func(n float64, err error) BillFunc { return func(Outcome) (float64, error) { return n, err } }
+	bills := func(n float64, err error) MeasureFunc { return func(Outcome) (float64, error) { return n, err } }
 	tests := []struct {
 		name    string
 		policy  Policy
@@ -65,16 +65,16 @@ func TestWhatIsBilled(t *testing.T) {
 		{"one of the statuses", uses.ReportOn(200, 409), status(409), 5, 0},
 		{"none of the statuses", uses.ReportOn(200, 409), status(201), 0, 0},
 		{"a panic on one of the statuses", uses.ReportOn(200), func(http.ResponseWriter, *http.Request) { panic(boom) }, 0, 0},
-		{"by the bytes", Feature("f").Uses(0).Bills(ResponseBytes(100)), write(250), 2.5, 2.5},
-		{"by the bytes of a failure", Feature("f").Uses(0).Bills(ResponseBytes(100)), func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(500); write(250)(w, r) }, 0, 0},
-		{"by a function", uses.Bills(bills(7, nil)), status(200), 7, 2},
-		{"by a function, nothing", uses.Bills(bills(0, nil)), status(200), 0, 0},
-		{"by a function, but the handler knows better", uses.Bills(bills(7, nil)), use(3), 3, 0},
-		{"by a function that fails", uses.Bills(bills(7, boom)), status(200), 5, 0},
-		{"by a function that says NaN", uses.Bills(bills(math.NaN(), nil)), status(200), 5, 0},
-		{"by a function that says -1", uses.Bills(bills(-1, nil)), status(200), 5, 0},
-		{"by a function that says 1e308", uses.Bills(bills(1e308, nil)), status(200), 5, 0},
-		{"by a function that panics", uses.Bills(func(Outcome) (float64, error) { panic(boom) }), status(200), 0, 0},
+		{"by the bytes", Feature("f").Uses(0).MeasuredBy(ResponseBytes(100)), write(250), 2.5, 2.5},
+		{"by the bytes of a failure", Feature("f").Uses(0).MeasuredBy(ResponseBytes(100)), func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(500); write(250)(w, r) }, 0, 0},
+		{"by a function", uses.MeasuredBy(bills(7, nil)), status(200), 7, 2},
+		{"by a function, nothing", uses.MeasuredBy(bills(0, nil)), status(200), 0, 0},
+		{"by a function, but the handler knows better", uses.MeasuredBy(bills(7, nil)), use(3), 3, 0},
+		{"by a function that fails", uses.MeasuredBy(bills(7, boom)), status(200), 5, 0},
+		{"by a function that says NaN", uses.MeasuredBy(bills(math.NaN(), nil)), status(200), 5, 0},
+		{"by a function that says -1", uses.MeasuredBy(bills(-1, nil)), status(200), 5, 0},
+		{"by a function that says 1e308", uses.MeasuredBy(bills(1e308, nil)), status(200), 5, 0},
+		{"by a function that panics", uses.MeasuredBy(func(Outcome) (float64, error) { panic(boom) }), status(200), 0, 0},
 		{"the handler says NaN", uses, use(math.NaN()), 5, 0},
 		{"the handler says infinity", uses, use(math.Inf(1)), 5, 0},
 		{"the handler says 1e308", uses, use(1e308), 5, 0},
@@ -82,13 +82,13 @@ func TestWhatIsBilled(t *testing.T) {
 
 		{"the client leaves", uses, gone(status(200)), 5, 0},
 		{"the client leaves a stream that counted 3", uses, gone(use(3)), 3, 0},
-		{"the client leaves, all is billed", uses.WhenClientLeaves(BillAll), gone(use(3)), 5, 0},
-		{"the client leaves, all is billed and more", uses.WhenClientLeaves(BillAll), gone(use(9)), 9, 4},
-		{"the client leaves, nothing is billed", uses.WhenClientLeaves(BillNothing), gone(use(3)), 0, 0},
-		{"the client stays, so nothing is all", uses.WhenClientLeaves(BillNothing), use(3), 3, 0},
-		{"the client stays, so all is what was used", uses.WhenClientLeaves(BillAll), use(3), 3, 0},
-		{"the client leaves and the handler fails", uses.WhenClientLeaves(BillAll), gone(status(500)), 0, 0},
-		{"giving back, the client leaves", Feature("f").Frees(2).WhenClientLeaves(BillAll), gone(use(1)), -2, 0},
+		{"the client leaves, all is billed", uses.OnClientGone(BillAsked), gone(use(3)), 5, 0},
+		{"the client leaves, all is billed and more", uses.OnClientGone(BillAsked), gone(use(9)), 9, 4},
+		{"the client leaves, nothing is billed", uses.OnClientGone(BillNothing), gone(use(3)), 0, 0},
+		{"the client stays, so nothing is all", uses.OnClientGone(BillNothing), use(3), 3, 0},
+		{"the client stays, so all is what was used", uses.OnClientGone(BillAsked), use(3), 3, 0},
+		{"the client leaves and the handler fails", uses.OnClientGone(BillAsked), gone(status(500)), 0, 0},
+		{"giving back, the client leaves", Feature("f").Frees(2).OnClientGone(BillAsked), gone(use(1)), -2, 0},
 
 		{"settled early, then a failure", uses, func(w http.ResponseWriter, r *http.Request) {
 			_ = TicketFrom(r.Context()).Settle()
@@ -130,7 +130,7 @@ func TestTheOutcomeTellsTheTimeAndWhoLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var seen []Outcome
 		look := func(o Outcome) (float64, error) { seen = append(seen, o); return o.Duration.Seconds(), nil }
-		p := Feature("f").Uses(1).Bills(look).ReportIf(func(o Outcome) bool { seen = append(seen, o); return true })
+		p := Feature("f").Uses(1).MeasuredBy(look).ReportIf(func(o Outcome) bool { seen = append(seen, o); return true })
 		ctx, leave := context.WithCancel(t.Context())
 		reported := billed(t, p, request("GET", "/", "c").WithContext(ctx), func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write(make([]byte, 10))
@@ -154,7 +154,7 @@ func TestTheOutcomeTellsTheTimeAndWhoLeft(t *testing.T) {
 func TestTheHandlerMayLeaveWorkThatSettles(t *testing.T) {
 	s := &stub{set: features(metered("f", 0, 1e9))}
 	g := gateOf(t, s)
-	p := Feature("f").Uses(5).Bills(func(Outcome) (float64, error) { return 7, nil })
+	p := Feature("f").Uses(5).MeasuredBy(func(Outcome) (float64, error) { return 7, nil })
 	for i := range 1000 {
 		done := make(chan struct{})
 		serve(t, g, p, request("GET", "/", "c"), func(_ http.ResponseWriter, r *http.Request) {
@@ -184,7 +184,7 @@ func TestTheHandlerMayLeaveWorkThatSettles(t *testing.T) {
 
 func TestUsageAsAnEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := Feature("f").Uses(2).As(Event{Name: "completion", AmountIn: "tokens", Dimensions: func(r *http.Request) (map[string]any, error) {
+		p := Feature("f").Uses(2).ReportAs(Event{Name: "completion", AmountIn: "tokens", Dimensions: func(r *http.Request) (map[string]any, error) {
 			if r.URL.Query().Get("bad") != "" {
 				return map[string]any{"x": make(chan int)}, nil
 			}
@@ -345,21 +345,21 @@ func TestMistakesInBilling(t *testing.T) {
 		"a status of no answer":      uses.ReportOn(100),
 		"two rules":                  uses.ReportOn(200).ReportIf(Outcome.Succeeded),
 		"a nil rule":                 uses.ReportIf(nil),
-		"a nil bill":                 uses.Bills(nil),
-		"a bill by 0 bytes":          uses.Bills(ResponseBytes(0)),
-		"a bill of nothing used":     Feature("f").Bills(ResponseBytes(1)),
-		"a bill of what is freed":    Feature("f").Frees(1).Bills(ResponseBytes(1)),
-		"an event without a name":    uses.As(Event{}),
-		"an event of nothing used":   Feature("f").Asks(1).As(Event{Name: "e"}),
-		"an event for credits":       Credits("c").Uses(1).As(Event{Name: "e"}),
-		"no such leaving":            uses.WhenClientLeaves(9),
-		"leaving inside of All":      All(uses.WhenClientLeaves(BillAll)),
+		"a nil bill":                 uses.MeasuredBy(nil),
+		"a bill by 0 bytes":          uses.MeasuredBy(ResponseBytes(0)),
+		"a bill of nothing used":     Feature("f").MeasuredBy(ResponseBytes(1)),
+		"a bill of what is freed":    Feature("f").Frees(1).MeasuredBy(ResponseBytes(1)),
+		"an event without a name":    uses.ReportAs(Event{}),
+		"an event of nothing used":   Feature("f").Asks(1).ReportAs(Event{Name: "e"}),
+		"an event for credits":       Credits("c").Uses(1).ReportAs(Event{Name: "e"}),
+		"no such leaving":            uses.OnClientGone(9),
+		"leaving inside of All":      All(uses.OnClientGone(BillAsked)),
 		"a rule inside of Any":       Any(uses.ReportOn(200)),
 		"a rule that has no use":     Feature("f").ReportOn(200),
-		"leaving that has no use":    Feature("f").Asks(1).WhenClientLeaves(BillAll),
+		"leaving that has no use":    Feature("f").Asks(1).OnClientGone(BillAsked),
 		"a rule for the public":      Public().ReportOn(200),
-		"two bills":                  uses.Bills(ResponseBytes(1)).Bills(ResponseBytes(2)),
-		"two events":                 uses.As(Event{Name: "a"}).As(Event{Name: "b"}),
+		"two bills":                  uses.MeasuredBy(ResponseBytes(1)).MeasuredBy(ResponseBytes(2)),
+		"two events":                 uses.ReportAs(Event{Name: "a"}).ReportAs(Event{Name: "b"}),
 		"credits of no currency":     Credits(""),
 		"credits given back":         Credits("c").Frees(1),
 		"values of credits":          Credits("c").Values("x"),
@@ -373,7 +373,7 @@ func TestMistakesInBilling(t *testing.T) {
 		}
 	}
 	fine := []Policy{
-		All(Credits("f").Uses(1), Feature("f").Uses(1)), All(uses.Bills(ResponseBytes(1)), Credits("c")).WhenClientLeaves(BillAll).ReportOn(101),
+		All(Credits("f").Uses(1), Feature("f").Uses(1)), All(uses.MeasuredBy(ResponseBytes(1)), Credits("c")).OnClientGone(BillAsked).ReportOn(101),
 	}
 	for i, p := range fine {
 		if err := p.Validate(); err != nil {

@@ -23,10 +23,10 @@ func newCache(source Source, l *ledger.Ledger, c config) (k *cache, err error) {
 	to := swr.Config[Customer, *snapshot]{
 		Begin:  func(c Customer) swr.Read[*snapshot] { return &load{l.Open(ledger.Owner(c)), c, k} },
 		Parent: func(c Customer) Customer { return Customer{ID: c.ID} },
-		Keys:   c.customers, TTL: c.ttl, LiveTTL: c.liveTTL, MaxStale: c.maxStale, MaxWait: c.patience, Timeout: ledger.ReadTimeout,
+		Keys:   c.cacheSize, TTL: c.ttl, LiveTTL: c.liveTTL, MaxStale: c.maxStale, MaxWait: c.decisionTimeout, Timeout: ledger.ReadTimeout,
 		Now: c.now, Logger: c.logger,
 	}
-	if p, ok := source.(interface{ ReadPace() time.Duration }); ok {
+	if p, ok := source.(ReadPacer); ok {
 		to.Pace = p.ReadPace
 	}
 	k.Cache, err = swr.New(to)

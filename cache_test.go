@@ -103,7 +103,7 @@ func TestADeniedCustomerIsAskedForAgainSoon(t *testing.T) {
 
 func TestMadeUpIDsEvictNobody(t *testing.T) {
 	s := &byCustomer{known: "payer", set: features(metered("f", 0, 5))}
-	g := gateOf(t, s, WithCustomers(2))
+	g := gateOf(t, s, WithCacheSize(2))
 	g.Check(t.Context(), Customer{ID: "payer"}, Feature("f"))
 	for i := range 100 {
 		if _, d := g.Admit(t.Context(), Customer{ID: fmt.Sprint("made-up-", i)}, Feature("f").Uses(1)); d.Reason != ReasonCustomerNotFound {
@@ -141,7 +141,7 @@ func (s *byCustomer) Report(_ context.Context, batch []Usage) ([]Ack, error) {
 
 func TestTheCacheIsBounded(t *testing.T) {
 	s := &stub{set: features(metered("f", 0, 5))}
-	g := gateOf(t, s, WithCustomers(10))
+	g := gateOf(t, s, WithCacheSize(10))
 	for i := range 1000 {
 		g.Check(t.Context(), Customer{ID: fmt.Sprint("c", i)}, Feature("f"))
 	}
@@ -152,7 +152,7 @@ func TestTheCacheIsBounded(t *testing.T) {
 
 func TestAnEvictedCustomersHoldsStillCount(t *testing.T) {
 	s := &stub{set: features(metered("f", 0, 1))}
-	g := gateOf(t, s, WithCustomers(1))
+	g := gateOf(t, s, WithCacheSize(1))
 	admit := func(id string) (*Ticket, Decision) {
 		return g.Admit(t.Context(), Customer{ID: id}, Feature("f").Uses(1))
 	}
@@ -218,7 +218,7 @@ func TestNobodyWaitsPastTheDeadline(t *testing.T) {
 		g := gateOf(t, s)
 		start := time.Now()
 		d := g.Check(t.Context(), Customer{ID: "c"}, Feature("f"))
-		if waited := time.Since(start); d.Reason != ReasonUnavailable || waited != DefaultDecisionDeadline {
+		if waited := time.Since(start); d.Reason != ReasonUnavailable || waited != defaultDecisionTimeout {
 			t.Errorf("got %q after %v", d.Reason, waited)
 		}
 		close(s.release) // the load went on and fills the cache

@@ -18,28 +18,28 @@ const maxIDLength = 255
 
 // Validate reports whether both ids have the form that Stigg documents: a
 // letter or digit, then up to 254 letters, digits, or any of _ | . - and, in a
-// customer id, @. The error is an *IDError; it never quotes the id.
+// customer id, @. The error is an *InvalidIDError; it never quotes the id.
 func (c Customer) Validate() error {
 	if problem := checkID(c.ID, true); problem != "" {
-		return &IDError{What: "customer id", Problem: problem}
+		return &InvalidIDError{What: "customer id", Problem: problem}
 	}
 	if c.Resource == "" {
 		return nil
 	}
 	if problem := checkID(c.Resource, false); problem != "" {
-		return &IDError{What: "resource id", Problem: problem}
+		return &InvalidIDError{What: "resource id", Problem: problem}
 	}
 	return nil
 }
 
-// IDError says which id is malformed and how. It holds no part of the id, so
+// InvalidIDError says which id is malformed and how. It holds no part of the id, so
 // it can be logged and shown.
-type IDError struct {
+type InvalidIDError struct {
 	What    string // "customer id", "resource id" or "feature id"
 	Problem string
 }
 
-func (e *IDError) Error() string { return "gate: " + e.What + " " + e.Problem }
+func (e *InvalidIDError) Error() string { return "gate: " + e.What + " " + e.Problem }
 
 // checkID returns what is wrong with an id, or "".
 func checkID(id string, at bool) string {

@@ -42,9 +42,9 @@ func TestCustomerIDs(t *testing.T) {
 			if (err == nil) != tt.valid {
 				t.Fatalf("Validate() = %v, want valid %v", err, tt.valid)
 			}
-			var idErr *IDError
+			var idErr *InvalidIDError
 			if err != nil && !errors.As(err, &idErr) {
-				t.Errorf("%T is no *IDError", err)
+				t.Errorf("%T is no *InvalidIDError", err)
 			}
 			if err != nil && len(tt.c.ID) > 3 && strings.Contains(err.Error(), tt.c.ID) {
 				t.Errorf("%q quotes the id", err)

@@ -174,7 +174,7 @@ func (p *Policy) hold(r *right, a ask, held ledger.Hold) hold {
 		h.use, h.frees = -a.amount, true
 		return h
 	}
-	h.bills, h.event, h.dimensions = p.bills, p.event, a.dimensions
+	h.measure, h.event, h.dimensions = p.measure, p.event, a.dimensions
 	return h
 }
 

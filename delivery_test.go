@@ -103,7 +103,7 @@ func TestOneRefusedMeasurementCostsNoOther(t *testing.T) {
 			return nil, nil
 		}
 		var refused []Usage
-		g := gateOf(t, s, OnRefused(func(u Usage, err error) {
+		g := gateOf(t, s, WithRefused(func(u Usage, err error) {
 			if !errors.Is(err, refusal{}) {
 				t.Errorf("refused with %v", err)
 			}
@@ -328,7 +328,7 @@ func TestAFullQueueDeniesInsteadOfLosing(t *testing.T) {
 			}
 			return nil, nil
 		}
-		g := gateOf(t, s, WithQueue(3))
+		g := gateOf(t, s, WithQueueSize(3))
 		use(t, g, "c", 1)
 		use(t, g, "c", 1)
 		running, _ := g.Admit(t.Context(), Customer{ID: "c"}, Feature("f").Uses(1))

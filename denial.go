@@ -72,7 +72,7 @@ func (g *Gate) WriteDenial(w http.ResponseWriter, r *http.Request, d Decision) {
 	if g.challenge != "" && d.Status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", g.challenge)
 	}
-	g.QuotaHeaders(h, d)
+	g.SetQuotaHeaders(h, d)
 	body := g.represent(h, r, &p, d.retrySeconds())
 	if body == nil {
 		http.Error(w, d.Code, d.Status)

@@ -15,7 +15,7 @@ func doubtful(t *testing.T, test func(f *forecast, arrive chan<- struct{}), opti
 		f.says(features(metered("f", 0, 2), metered("g", 0, 9), metered("h", 1, 1)), nil)
 		f.report = counter(f.stub, "f")
 		arrive := make(chan struct{})
-		options = append(options, WithReporter(held{f.stub, arrive}), WithDecisionDeadline(100*time.Millisecond))
+		options = append(options, WithReporter(held{f.stub, arrive}), WithDecisionTimeout(100*time.Millisecond))
 		f.gate = gateOf(f.T, f.stub, options...)
 		use(f.T, f.gate, "c", 1)
 		synctest.Wait()

@@ -18,11 +18,17 @@ import (
 // ctx ends, and is called from many goroutines at once.
 //
 // The error may say by a method RetryAfter() time.Duration how long not to ask again. A
-// Source may have a method ReadPace() time.Duration: how long to wait between two reads so
-// that what Stigg's rate limit leaves is not used up; what is cached is read again at half
-// that pace.
+// Source that is also a ReadPacer is asked how fast to read.
 type Source interface {
 	Entitlements(ctx context.Context, c Customer) (EntitlementSet, error)
+}
+
+// ReadPacer is a Source that tells how fast Stigg's rate limit lets it read. Package client
+// is one.
+type ReadPacer interface {
+	// ReadPace is how long to wait between two reads, so that what the rate limit leaves is
+	// not used up. What is cached is read again at half that pace.
+	ReadPace() time.Duration
 }
 
 // EntitlementSet is everything one customer (and resource) may do, already
@@ -52,11 +58,11 @@ const (
 	Metered                   // a number that is used up or allocated
 )
 
-// KindOf reads the two types that Stigg gives a feature: BOOLEAN, ENUM or NUMBER, and for
+// ParseFeatureKind reads the two types that Stigg gives a feature: BOOLEAN, ENUM or NUMBER, and for
 // a number its meter: None, Incremental or Fluctuating, in whatever case, since webhooks
 // and older answers differ. A number without a meter type has no meter. It is for a Source
 // of your own.
-func KindOf(featureType, meterType string) FeatureKind {
+func ParseFeatureKind(featureType, meterType string) FeatureKind {
 	switch strings.ToUpper(featureType) {
 	case "BOOLEAN":
 		return Boolean

@@ -21,7 +21,7 @@ func TestKindsOfFeatures(t *testing.T) {
 		{"VECTOR", "Incremental", KindUnknown},
 		{"", "", KindUnknown},
 	} {
-		if got := KindOf(test.feature, test.meter); got != test.want {
+		if got := ParseFeatureKind(test.feature, test.meter); got != test.want {
 			t.Errorf("%s with %q is kind %d, want %d", test.feature, test.meter, got, test.want)
 		}
 	}

@@ -22,8 +22,8 @@ func serveOnce(p gate.Policy, handler http.HandlerFunc) {
 }
 
 // A download is billed by its size, in kB.
-func ExamplePolicy_Bills() {
-	p := gate.Feature("tokens").Uses(0).Bills(gate.ResponseBytes(1000))
+func ExamplePolicy_MeasuredBy() {
+	p := gate.Feature("tokens").Uses(0).MeasuredBy(gate.ResponseBytes(1000))
 	serveOnce(p, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 2500)) })
 	// Output: reported: 2.5 of tokens
 }
@@ -36,8 +36,8 @@ func ExamplePolicy_ReportOn() {
 }
 
 // Stigg's meter sums the tokens of the events; the handler knows how many there were.
-func ExamplePolicy_As() {
-	p := gate.Feature("tokens").Uses(100).As(gate.Event{Name: "completion", AmountIn: "tokens"})
+func ExamplePolicy_ReportAs() {
+	p := gate.Feature("tokens").Uses(100).ReportAs(gate.Event{Name: "completion", AmountIn: "tokens"})
 	serveOnce(p, func(_ http.ResponseWriter, r *http.Request) {
 		ticket := gate.TicketFrom(r.Context())
 		_ = ticket.Dimension("model", "large") // an error leaves the event without it

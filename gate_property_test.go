@@ -164,7 +164,7 @@ func TestTheGateAndStiggAgreeWhateverFails(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := newTally(t, map[string]float64{"refusable": 40, "seats": 6, "scarce": 10})
 			s.troubled = true
-			g := gateOf(t, s, WithCustomers(2), WithTTL(400*time.Millisecond))
+			g := gateOf(t, s, WithCacheSize(2), WithTTL(400*time.Millisecond))
 			customers := []Customer{{ID: "a"}, {ID: "a", Resource: "r"}, {ID: "b"}, {ID: "c"}}
 			var wait sync.WaitGroup
 			for range 24 {

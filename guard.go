@@ -66,7 +66,7 @@ func (gd *Guard) Serve(c Call, deny func(Decision), next func(*http.Request), ou
 	}
 	t, d := gd.enter(c)
 	if d.Allowed {
-		gd.gate.QuotaHeaders(c.Header, d)
+		gd.gate.SetQuotaHeaders(c.Header, d)
 	}
 	switch {
 	case !d.Allowed && !d.Shadow:

@@ -180,7 +180,7 @@ func TestATicketThatIsNotThere(t *testing.T) {
 	}
 	_ = plain.Settle()
 	both, _ := g.Admit(t.Context(), Customer{ID: "c"}, All(Feature("f").Uses(1), Feature("e").Uses(1)))
-	if err := both.Use(2); !errors.Is(err, ErrSeveralUses) {
+	if err := both.Use(2); !errors.Is(err, ErrAmbiguousUse) {
 		t.Errorf("got %v", err)
 	}
 	both.Release()
@@ -224,7 +224,7 @@ func TestTheObserverSeesEachRequestOnce(t *testing.T) {
 
 func TestAnAmountThatPanicsInAnOutageLeavesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := gateOf(t, &stub{err: errStubDown}, WithOnOutage(AllowOnOutage))
+		g := gateOf(t, &stub{err: errStubDown}, WithOutage(OutageAllow))
 		boom := errors.New("boom")
 		p := Feature("f").UsesFunc(func(*http.Request) (float64, error) { panic(boom) })
 		func() {

@@ -11,7 +11,7 @@ import (
 type Stats struct {
 	// Fresh, Stale, Fallback and Offline count decisions by what they rest on; Early
 	// those made before anything was asked for: no customer, or no such route.
-	Fresh, Stale, Fallback, Offline, Early Decisions
+	Fresh, Stale, Fallback, Offline, Early DecisionCounts
 	// Shadowed counts those of the above that a policy in the shadow would have refused.
 	Shadowed uint64
 	// Loads is the number of reads of a customer's set that were begun, LoadsFailed how
@@ -43,9 +43,9 @@ type Stats struct {
 	Live bool
 }
 
-// Decisions counts decisions by their outcome: let in, refused (4xx), and not decided
+// DecisionCounts counts decisions by their outcome: let in, refused (4xx), and not decided
 // (503).
-type Decisions struct{ Allowed, Denied, Unavailable uint64 }
+type DecisionCounts struct{ Allowed, Denied, Unavailable uint64 }
 
 // tallies counts decisions.
 type tallies struct {
@@ -77,9 +77,9 @@ func (t *tallies) count(d *Decision) {
 	}
 }
 
-func (t *tallies) of(origin int) Decisions {
+func (t *tallies) of(origin int) DecisionCounts {
 	c := &t.counts[origin]
-	return Decisions{c[0].Load(), c[1].Load(), c[2].Load()}
+	return DecisionCounts{c[0].Load(), c[1].Load(), c[2].Load()}
 }
 
 // Stats returns the gate's counts at this moment.

@@ -130,7 +130,7 @@ func TestWhatTheOutboxHasCountsBeforeTheFirstRequest(t *testing.T) {
 			Credits:  []Credit{{CurrencyID: "tokens", Limit: 50}},
 		}}
 		up := make(chan struct{})
-		g := gateOf(t, s, WithOutbox(box), WithQueue(2), WithReporter(held{s, up}))
+		g := gateOf(t, s, WithOutbox(box), WithQueueSize(2), WithReporter(held{s, up}))
 		for p, want := range map[*Policy]float64{ptr(Feature("f")): 4, ptr(Feature("seats")): 9, ptr(Credits("tokens")): 30} {
 			if d := g.Check(t.Context(), c, *p); !d.Allowed || d.Usage != want {
 				t.Errorf("%v: %v known, want %v", p.feature, d.Usage, want)
@@ -188,7 +188,7 @@ func TestAnOutboxThatFails(t *testing.T) {
 				var log strings.Builder
 				options := []Option{WithLogger(slog.New(slog.NewTextHandler(&log, nil)))}
 				if goOn {
-					options = append(options, WithUnkeptUsage())
+					options = append(options, WithOutboxFailOpen())
 				}
 				box := &shelf{}
 				s := &stub{set: features(metered("f", 0, 100))}

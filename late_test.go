@@ -205,7 +205,7 @@ func (wild) Report(_ context.Context, batch []Usage) ([]Ack, error) {
 
 // TestNothingStays: once all is answered and evicted, no book is left, whatever happened.
 func TestNothingStays(t *testing.T) {
-	g := gateOf(t, wild{}, WithCustomers(3), WithDecisionDeadline(2*time.Millisecond), WithTTL(5*time.Millisecond))
+	g := gateOf(t, wild{}, WithCacheSize(3), WithDecisionTimeout(2*time.Millisecond), WithTTL(5*time.Millisecond))
 	panics := Feature("g").UsesFunc(func(*http.Request) (float64, error) { panic("an amount that panics") })
 	var wait sync.WaitGroup
 	for range 8 {

@@ -21,16 +21,16 @@ type config struct {
 	logger   *slog.Logger
 	now      func() time.Time
 
-	ttl       time.Duration
-	liveTTL   time.Duration
-	maxStale  time.Duration
-	customers int
-	patience  time.Duration
+	ttl             time.Duration
+	liveTTL         time.Duration
+	maxStale        time.Duration
+	cacheSize       int
+	decisionTimeout time.Duration
 
-	queue     int
-	onRefused func(Usage, error)
-	outbox    Outbox
-	unkept    bool
+	queue          int
+	onRefused      func(Usage, error)
+	outbox         Outbox
+	outboxFailOpen bool
 
 	outage  outage
 	offline bool
@@ -43,31 +43,32 @@ type config struct {
 	challenge   string
 }
 
-// The defaults, each of them to be changed by the option named.
+// DefaultProblemBase begins the type of every denial: the README's table of reasons
+// (WithProblemBase).
+const DefaultProblemBase = "https://github.com/stiggate/gate#"
+
+// The defaults, each of them said in the option that changes it.
 const (
-	DefaultTTL              = time.Minute            // WithTTL
-	DefaultLiveTTL          = 10 * time.Minute       // WithLiveTTL
-	DefaultMaxStale         = time.Hour              // WithMaxStale
-	DefaultCustomers        = 100_000                // WithCustomers
-	DefaultDecisionDeadline = 250 * time.Millisecond // WithDecisionDeadline
-	DefaultQueue            = 100_000                // WithQueue
-	// DefaultProblemBase begins the type of every denial: the README's table of
-	// reasons (WithProblemBase).
-	DefaultProblemBase = "https://github.com/stiggate/gate#"
+	defaultTTL             = time.Minute
+	defaultLiveTTL         = 10 * time.Minute
+	defaultMaxStale        = time.Hour
+	defaultCacheSize       = 100_000
+	defaultDecisionTimeout = 250 * time.Millisecond
+	defaultQueueSize       = 100_000
 )
 
 func defaults() config {
 	return config{
-		logger:      slog.New(slog.DiscardHandler),
-		now:         time.Now, //nolint:forbidigo // the default of WithClock
-		ttl:         DefaultTTL,
-		liveTTL:     DefaultLiveTTL,
-		maxStale:    DefaultMaxStale,
-		customers:   DefaultCustomers,
-		patience:    DefaultDecisionDeadline,
-		queue:       DefaultQueue,
-		problemBase: DefaultProblemBase,
-		page:        ownPage(),
+		logger:          slog.New(slog.DiscardHandler),
+		now:             time.Now, //nolint:forbidigo // the default of WithClock
+		ttl:             defaultTTL,
+		liveTTL:         defaultLiveTTL,
+		maxStale:        defaultMaxStale,
+		cacheSize:       defaultCacheSize,
+		decisionTimeout: defaultDecisionTimeout,
+		queue:           defaultQueueSize,
+		problemBase:     DefaultProblemBase,
+		page:            ownPage(),
 	}
 }
 
@@ -119,13 +120,13 @@ func WithClock(now func() time.Time) Option {
 }
 
 // WithTTL is how long a customer's entitlements are fresh, give or take 10 %, if
-// Stigg does not name an earlier end.
+// Stigg does not name an earlier end. Default: 1 minute.
 func WithTTL(d time.Duration) Option {
 	return positive("TTL", d, func(c *config) { c.ttl = d })
 }
 
 // WithLiveTTL is the TTL while news arrive from Stigg as they happen (Watcher). It is at
-// least the TTL.
+// least the TTL. Default: 10 minutes.
 func WithLiveTTL(d time.Duration) Option {
 	return positive("TTL while news arrive", d, func(c *config) { c.liveTTL = d })
 }
@@ -133,31 +134,31 @@ func WithLiveTTL(d time.Duration) Option {
 // WithMaxStale bounds how old entitlements may be that are served while Stigg does not
 // answer: longer, and the outage policy decides. Those older than their TTL are read again
 // in the background as soon as somebody needs them; a request that they would refuse
-// waits for that, as long as the decision deadline allows.
+// waits for that, as long as the decision timeout allows. Default: 1 hour.
 func WithMaxStale(d time.Duration) Option {
 	return positive("longest staleness", d, func(c *config) { c.maxStale = d })
 }
 
-// WithCustomers bounds the cache: how many customers' (and resources') entitlements
+// WithCacheSize bounds the cache: how many customers' (and resources') entitlements
 // are kept. The least recently asked for goes first; its running requests and its
-// unreported usage are not forgotten with it.
-func WithCustomers(n int) Option {
-	return positive("number of customers", n, func(c *config) { c.customers = n })
+// unreported usage are not forgotten with it. Default: 100,000.
+func WithCacheSize(n int) Option {
+	return positive("cache size", n, func(c *config) { c.cacheSize = n })
 }
 
-// WithDecisionDeadline is the longest that a request waits for a customer's
+// WithDecisionTimeout is the longest that a request waits for a customer's
 // entitlements when none are cached. Then the outage policy decides; the load goes on
-// and fills the cache.
-func WithDecisionDeadline(d time.Duration) Option {
-	return positive("decision deadline", d, func(c *config) { c.patience = d })
+// and fills the cache. Default: 250 ms.
+func WithDecisionTimeout(d time.Duration) Option {
+	return positive("decision timeout", d, func(c *config) { c.decisionTimeout = d })
 }
 
-// WithQueue bounds how many usages wait in memory: settled ones and those that
+// WithQueueSize bounds how many usages wait in memory: settled ones and those that
 // running requests may still report. When it is full, requests that would report
 // are denied with 503, so that none goes unrecorded. A usage takes some 300 bytes. What
-// an outbox has at start is taken over whatever this bound.
-func WithQueue(n int) Option {
-	return positive("queue", n, func(c *config) { c.queue = n })
+// an outbox has at start is taken over whatever this bound. Default: 100,000.
+func WithQueueSize(n int) Option {
+	return positive("queue size", n, func(c *config) { c.queue = n })
 }
 
 // WithOutbox keeps usage beyond the life of the process: what is settled is in the
@@ -168,7 +169,7 @@ func WithQueue(n int) Option {
 // The response waits for the outbox as long as nothing of it was flushed: net/http keeps
 // up to 2 kB. A handler that writes more settles its Ticket first.
 //
-// If more waits at start than WithQueue allows, requests that would report get 503 until
+// If more waits at start than WithQueueSize allows, requests that would report get 503 until
 // less does.
 func WithOutbox(o Outbox) Option {
 	return func(c *config) error {
@@ -180,12 +181,12 @@ func WithOutbox(o Outbox) Option {
 	}
 }
 
-// WithUnkeptUsage lets requests in whose usage the outbox can't keep: it is then in
+// WithOutboxFailOpen lets requests in whose usage the outbox can't keep: it is then in
 // memory only, and a crash loses it. Without this option they are denied with 503.
 // Either is logged once, when the outbox begins to fail, and counted in Stats.Unkept.
-func WithUnkeptUsage() Option {
+func WithOutboxFailOpen() Option {
 	return func(c *config) error {
-		c.unkept = true
+		c.outboxFailOpen = true
 		return nil
 	}
 }
@@ -200,13 +201,13 @@ func positive[N int | time.Duration](what string, n N, set func(*config)) Option
 	}
 }
 
-// OnRefused is told of usage that Stigg refused for good (an unknown feature, an
+// WithRefused has f told of usage that Stigg refused for good (an unknown feature, an
 // archived customer), with Stigg's reason. It is called from the goroutine that
 // delivers, which waits for it.
-func OnRefused(f func(Usage, error)) Option {
+func WithRefused(f func(Usage, error)) Option {
 	return func(c *config) error {
 		if f == nil {
-			return errors.New("the OnRefused function is nil")
+			return errors.New("the function for refused usage is nil")
 		}
 		c.onRefused = f
 		return nil
@@ -288,7 +289,7 @@ func WithDenialTemplate(t *template.Template) Option {
 // QuotaHeadersNone.
 func WithQuotaHeaders(q QuotaHeaders) Option {
 	return func(c *config) error {
-		if q > QuotaHeadersX {
+		if q > QuotaHeadersLegacy {
 			return fmt.Errorf("there are no quota headers of kind %d", q)
 		}
 		c.quota = q

@@ -33,11 +33,11 @@ const (
 type Outage uint8
 
 const (
-	// DenyOnOutage answers 503 with Retry-After. It is the default.
-	DenyOnOutage Outage = iota + 1
-	// AllowOnOutage lets the request in, whatever it asks for. What it uses is reported
+	// OutageDeny answers 503 with Retry-After. It is the default.
+	OutageDeny Outage = iota + 1
+	// OutageAllow lets the request in, whatever it asks for. What it uses is reported
 	// once Stigg is back.
-	AllowOnOutage
+	OutageAllow
 )
 
 // Fallback is entitlements for an outage, by feature id. Read it with ParseFallback, or
@@ -81,7 +81,7 @@ func (f Fallback) validate() error {
 	}
 	for _, id := range slices.Sorted(maps.Keys(f)) {
 		if problem := checkID(id, false); problem != "" {
-			return &IDError{What: "feature id", Problem: problem}
+			return &InvalidIDError{What: "feature id", Problem: problem}
 		}
 		e := f[id]
 		kinds := 0
@@ -141,7 +141,7 @@ type outage struct {
 
 // static adds to a set what policy p may find of its features in an outage. What the
 // policy says itself comes before what the gate says, and in each the fallback of the
-// feature before DenyOnOutage and AllowOnOutage.
+// feature before OutageDeny and OutageAllow.
 func (p *Policy) static(words []outage, set *EntitlementSet) {
 	switch p.kind {
 	case kindAll, kindAny:
@@ -161,9 +161,9 @@ func (p *Policy) static(words []outage, set *EntitlementSet) {
 			return
 		}
 		switch w.says {
-		case DenyOnOutage:
+		case OutageDeny:
 			return
-		case AllowOnOutage:
+		case OutageAllow:
 			p.open(set)
 			return
 		}
@@ -209,9 +209,9 @@ func (g *Gate) fallback(c Customer, p *Policy) *snapshot {
 }
 
 // OnOutage says for this policy what becomes of requests when nothing is known of their
-// customer. It comes before what WithOnOutage and WithFallback say for the gate.
+// customer. It comes before what WithOutage and WithFallback say for the gate.
 func (p Policy) OnOutage(o Outage) Policy {
-	if o != DenyOnOutage && o != AllowOnOutage {
+	if o != OutageDeny && o != OutageAllow {
 		p.fail(fmt.Errorf("there is no Outage of kind %d", o))
 	}
 	p.outage.says = o
@@ -228,11 +228,11 @@ func (p Policy) Fallback(f Fallback) Policy {
 	return p
 }
 
-// WithOnOutage says for all policies that don't themselves what becomes of requests when
-// nothing is known of their customer. Default: DenyOnOutage.
-func WithOnOutage(o Outage) Option {
+// WithOutage says for all policies that don't themselves what becomes of requests when
+// nothing is known of their customer. Default: OutageDeny.
+func WithOutage(o Outage) Option {
 	return func(c *config) error {
-		if o != DenyOnOutage && o != AllowOnOutage {
+		if o != OutageDeny && o != OutageAllow {
 			return fmt.Errorf("there is no Outage of kind %d", o)
 		}
 		c.outage.says = o
@@ -241,7 +241,7 @@ func WithOnOutage(o Outage) Option {
 }
 
 // WithFallback says for all policies that don't themselves what everybody has when nothing
-// is known of a customer. Features that it does not name are decided by WithOnOutage.
+// is known of a customer. Features that it does not name are decided by WithOutage.
 func WithFallback(f Fallback) Option {
 	return func(c *config) error {
 		if err := f.validate(); err != nil {
@@ -281,8 +281,8 @@ func (c *config) goOffline(source *Source) error {
 	switch {
 	case c.outbox != nil || c.reporter != nil:
 		return errors.New("a gate that is offline reports to nobody, so it takes no outbox and no reporter")
-	case c.outage.says != AllowOnOutage && c.outage.fallback == nil:
-		return errors.New("a gate that is offline needs WithFallback or WithOnOutage(AllowOnOutage)")
+	case c.outage.says != OutageAllow && c.outage.fallback == nil:
+		return errors.New("a gate that is offline needs WithFallback or WithOutage(OutageAllow)")
 	}
 	*source, c.reporter = nowhere{}, nowhere{}
 	return nil

@@ -25,18 +25,18 @@ func TestWhatAnOutageMeans(t *testing.T) {
 		reason Reason // empty: allowed
 	}{
 		{"by default", nil, f, ReasonUnavailable},
-		{"the gate allows", []Option{WithOnOutage(AllowOnOutage)}, f, ""},
-		{"the gate allows any amount", []Option{WithOnOutage(AllowOnOutage)}, Feature("f").Uses(1e15), ""},
-		{"the gate allows any value", []Option{WithOnOutage(AllowOnOutage)}, f.Values("NY", "LA"), ""},
-		{"the gate allows credits", []Option{WithOnOutage(AllowOnOutage)}, Credits("x").Uses(7), ""},
-		{"the policy allows", nil, f.OnOutage(AllowOnOutage), ""},
-		{"the policy denies what the gate allows", []Option{WithOnOutage(AllowOnOutage)}, f.OnOutage(DenyOnOutage), ReasonUnavailable},
-		{"the policy denies what the gate has a fallback for", []Option{WithFallback(Fallback{"f": on})}, f.OnOutage(DenyOnOutage), ReasonUnavailable},
+		{"the gate allows", []Option{WithOutage(OutageAllow)}, f, ""},
+		{"the gate allows any amount", []Option{WithOutage(OutageAllow)}, Feature("f").Uses(1e15), ""},
+		{"the gate allows any value", []Option{WithOutage(OutageAllow)}, f.Values("NY", "LA"), ""},
+		{"the gate allows credits", []Option{WithOutage(OutageAllow)}, Credits("x").Uses(7), ""},
+		{"the policy allows", nil, f.OnOutage(OutageAllow), ""},
+		{"the policy denies what the gate allows", []Option{WithOutage(OutageAllow)}, f.OnOutage(OutageDeny), ReasonUnavailable},
+		{"the policy denies what the gate has a fallback for", []Option{WithFallback(Fallback{"f": on})}, f.OnOutage(OutageDeny), ReasonUnavailable},
 		{"a fallback of the gate", []Option{WithFallback(Fallback{"f": on})}, f, ""},
 		{"a fallback of another feature", []Option{WithFallback(Fallback{"g": on})}, f, ReasonUnavailable},
-		{"a fallback of another feature, else allow", []Option{WithFallback(Fallback{"g": none}), WithOnOutage(AllowOnOutage)}, f, ""},
-		{"a fallback without access comes before allow", []Option{WithFallback(Fallback{"f": none}), WithOnOutage(AllowOnOutage)}, f, ReasonUnavailable},
-		{"a fallback of the policy comes before its word", nil, f.Fallback(Fallback{"f": on}).OnOutage(DenyOnOutage), ""},
+		{"a fallback of another feature, else allow", []Option{WithFallback(Fallback{"g": none}), WithOutage(OutageAllow)}, f, ""},
+		{"a fallback without access comes before allow", []Option{WithFallback(Fallback{"f": none}), WithOutage(OutageAllow)}, f, ReasonUnavailable},
+		{"a fallback of the policy comes before its word", nil, f.Fallback(Fallback{"f": on}).OnOutage(OutageDeny), ""},
 		{"and before the gate's", []Option{WithFallback(Fallback{"f": on})}, f.Fallback(Fallback{"f": none}), ReasonUnavailable},
 		{"within the limit", []Option{WithFallback(Fallback{"f": limit(2)})}, uses, ""},
 		{"past the limit, which may be another", []Option{WithFallback(Fallback{"f": limit(1)})}, uses, ReasonUnavailable},
@@ -49,7 +49,7 @@ func TestWhatAnOutageMeans(t *testing.T) {
 		{"values of what is counted never open", []Option{WithFallback(Fallback{"f": limit(5)})}, f.Values("NY"), ReasonFeatureMismatch},
 		{"all, one of them without a fallback", []Option{WithFallback(Fallback{"f": on})}, All(f, Feature("g")), ReasonUnavailable},
 		{"any, one of them without a fallback", []Option{WithFallback(Fallback{"g": limit(3)})}, Any(f, Feature("g").Uses(3)), ""},
-		{"all of them", []Option{WithOnOutage(AllowOnOutage)}, All(f, Feature("g").Uses(3), Credits("x")), ""},
+		{"all of them", []Option{WithOutage(OutageAllow)}, All(f, Feature("g").Uses(3), Credits("x")), ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -131,8 +131,8 @@ func TestOffline(t *testing.T) {
 	who := FromTrustedHeader("X-Customer-ID", "")
 	for name, options := range map[string][]Option{
 		"nothing to decide by": {WithOffline()},
-		"an outbox":            {WithOffline(), WithOnOutage(AllowOnOutage), WithOutbox(&shelf{})},
-		"a reporter":           {WithOffline(), WithOnOutage(AllowOnOutage), WithReporter(&stub{})},
+		"an outbox":            {WithOffline(), WithOutage(OutageAllow), WithOutbox(&shelf{})},
+		"a reporter":           {WithOffline(), WithOutage(OutageAllow), WithReporter(&stub{})},
 	} {
 		if _, err := New(nil, who, options...); err == nil {
 			t.Errorf("a gate is offline with %s", name)
@@ -178,7 +178,7 @@ func TestParseFallback(t *testing.T) {
 	for name, p := range map[string]Policy{
 		"an empty fallback":      Feature("f").Fallback(nil),
 		"no such outage":         Feature("f").OnOutage(0),
-		"an outage inside All":   All(Feature("f").OnOutage(AllowOnOutage)),
+		"an outage inside All":   All(Feature("f").OnOutage(OutageAllow)),
 		"a fallback inside Any":  Any(Feature("f").Fallback(Fallback{"f": limit(1)})),
 		"a shadow inside of All": All(Feature("f").Shadow()),
 	} {
@@ -186,7 +186,7 @@ func TestParseFallback(t *testing.T) {
 			t.Error(name)
 		}
 	}
-	for name, o := range map[string]Option{"no such outage": WithOnOutage(9), "an empty fallback": WithFallback(nil)} {
+	for name, o := range map[string]Option{"no such outage": WithOutage(9), "an empty fallback": WithFallback(nil)} {
 		if _, err := New(&stub{}, FromTrustedHeader("X", ""), o); err == nil {
 			t.Error(name)
 		}

@@ -27,14 +27,14 @@ type Policy struct {
 	valuesOf func(*http.Request) ([]string, error)
 	parts    []Policy
 
-	statuses map[Reason]int
-	reportIf func(Outcome) bool
-	leaving  Leaving
-	bills    BillFunc
-	event    *Event
-	outage   outage
-	shadow   bool
-	err      error
+	statuses     map[Reason]int
+	reportIf     func(Outcome) bool
+	onClientGone Billing
+	measure      MeasureFunc
+	event        *Event
+	outage       outage
+	shadow       bool
+	err          error
 }
 
 type policyKind uint8
@@ -54,7 +54,7 @@ const (
 func Feature(id string) Policy {
 	p := Policy{kind: kindFeature, feature: id}
 	if problem := checkID(id, false); problem != "" {
-		p.err = &IDError{What: "feature id", Problem: problem}
+		p.err = &InvalidIDError{What: "feature id", Problem: problem}
 	}
 	return p
 }
@@ -230,8 +230,8 @@ func combined(kind policyKind, name string, parts []Policy) Policy {
 			p.fail(errors.New(name + " can't hold a Public policy"))
 		case part.kind == kindNone:
 			p.fail(errors.New(name + " holds an empty policy"))
-		case part.reportIf != nil || part.statuses != nil || part.leaving != BillSoFar || part.shadow || part.outage.says != 0 || part.outage.fallback != nil:
-			p.fail(errors.New("Status, ReportIf, ReportOn, WhenClientLeaves, OnOutage, Fallback and Shadow belong to the outermost policy, not inside " + name))
+		case part.reportIf != nil || part.statuses != nil || part.onClientGone != BillUsed || part.shadow || part.outage.says != 0 || part.outage.fallback != nil:
+			p.fail(errors.New("Status, ReportIf, ReportOn, OnClientGone, OnOutage, Fallback and Shadow belong to the outermost policy, not inside " + name))
 		}
 	}
 	return p
@@ -280,8 +280,8 @@ func (p Policy) Validate() error {
 	switch {
 	case p.err != nil:
 		return &PolicyError{Feature: p.named(), Err: p.err}
-	case (p.reportIf != nil || p.leaving != BillSoFar) && !p.reports():
-		return &PolicyError{Feature: p.named(), Err: errors.New("ReportIf, ReportOn and WhenClientLeaves are of no use to a policy that reports nothing: it has neither Uses nor Frees")}
+	case (p.reportIf != nil || p.onClientGone != BillUsed) && !p.reports():
+		return &PolicyError{Feature: p.named(), Err: errors.New("ReportIf, ReportOn and OnClientGone are of no use to a policy that reports nothing: it has neither Uses nor Frees")}
 	case p.kind == kindNone:
 		return &PolicyError{Err: errors.New("the policy is empty; begin it with Feature, Credits, All, Any or Public")}
 	}

@@ -82,9 +82,9 @@ func TestAmountErrorsKeepTheirType(t *testing.T) {
 	if err := All(Feature("f").Uses(math.NaN())).Validate(); !errors.As(err, &amount) {
 		t.Errorf("%v holds no *AmountError", err)
 	}
-	var id *IDError
+	var id *InvalidIDError
 	if err := Feature("").Validate(); !errors.As(err, &id) {
-		t.Errorf("%v holds no *IDError", err)
+		t.Errorf("%v holds no *InvalidIDError", err)
 	}
 }
 
@@ -133,14 +133,14 @@ func TestMistakesInOptions(t *testing.T) {
 		{"a resolver without a header", source, FromTrustedHeader("", ""), WithTTL(time.Second)},
 		{"a resolver without a function", source, FromContext(nil), WithTTL(time.Second)},
 		{"no TTL", source, who, WithTTL(0)},
-		{"a negative deadline", source, who, WithDecisionDeadline(-1)},
-		{"no customers", source, who, WithCustomers(0)},
-		{"no queue", source, who, WithQueue(0)},
+		{"a negative deadline", source, who, WithDecisionTimeout(-1)},
+		{"no customers", source, who, WithCacheSize(0)},
+		{"no queue", source, who, WithQueueSize(0)},
 		{"no logger", source, who, WithLogger(nil)},
 		{"no clock", source, who, WithClock(nil)},
 		{"no reporter", source, who, WithReporter(nil)},
 		{"no observer", source, who, WithObserver(nil)},
-		{"no refusal function", source, who, OnRefused(nil)},
+		{"no refusal function", source, who, WithRefused(nil)},
 		{"a status of success", source, who, WithStatus(ReasonRevoked, 204)},
 		{"an upgrade link without a host", source, who, WithUpgradeLink("/upgrade")},
 		{"an empty challenge", source, who, WithChallenge("")},
@@ -175,7 +175,7 @@ func TestMistakesInTables(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if _, err := g.Guards(tt.table, tt.rest); err == nil || !strings.Contains(err.Error(), tt.want) {
+			if _, err := g.RouteGuards(tt.table, tt.rest); err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
 		})

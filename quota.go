@@ -25,12 +25,12 @@ const (
 	// draft has no name for a feature's own unit, so none is given. The fields
 	// are lists: they are added to what else is in them, such as a rate limiter's.
 	QuotaHeadersDraft
-	// QuotaHeadersX is the older X-RateLimit-Limit, X-RateLimit-Remaining and
+	// QuotaHeadersLegacy is the older X-RateLimit-Limit, X-RateLimit-Remaining and
 	// X-RateLimit-Reset. Reset is a moment, in seconds since 1970 (UTC), as with GitHub: a
 	// plan's period ends in days or weeks, so clocks that differ by seconds do no
 	// harm, and the value stays true in a log or a queue. The fields replace those of
 	// others, since they can't be lists.
-	QuotaHeadersX
+	QuotaHeadersLegacy
 )
 
 // set tells of a decision what it asks for: nothing unless the feature is metered, has a
@@ -47,7 +47,7 @@ func (q QuotaHeaders) set(h http.Header, d *Decision, now time.Time) {
 	switch q {
 	case QuotaHeadersDraft:
 		d.draft(h, limit, left, now)
-	case QuotaHeadersX:
+	case QuotaHeadersLegacy:
 		h.Set("X-RateLimit-Limit", limit)
 		h.Set("X-RateLimit-Remaining", left)
 		if h.Del("X-RateLimit-Reset"); d.RetryAfter == 0 {
@@ -76,7 +76,7 @@ func (d *Decision) draft(h http.Header, limit, left string, now time.Time) {
 	h.Add("RateLimit", rate)
 }
 
-// QuotaHeaders sets what the option WithQuotaHeaders asks for, for a decision that
+// SetQuotaHeaders sets what the option WithQuotaHeaders asks for, for a decision that
 // allows, or refuses because of the limit. It sets nothing unless the feature is
 // metered, has a limit and a period that ends, and nothing if h is nil.
 //
@@ -87,7 +87,7 @@ func (d *Decision) draft(h http.Header, limit, left string, now time.Time) {
 //
 // A denial that asks to come again at once (Retry-After) tells no reset: the draft
 // wants Retry-After not to be earlier than that.
-func (g *Gate) QuotaHeaders(h http.Header, d Decision) {
+func (g *Gate) SetQuotaHeaders(h http.Header, d Decision) {
 	if g.quota != QuotaHeadersNone && h != nil {
 		g.quota.set(h, &d, g.now())
 	}

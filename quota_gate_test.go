@@ -35,7 +35,7 @@ func TestWhatIsLeftCountsTheRequestsOwnAmount(t *testing.T) {
 			ticket, d := g.Admit(t.Context(), Customer{ID: "c"}, tt.policy)
 			defer ticket.Release()
 			h := http.Header{}
-			g.QuotaHeaders(h, d)
+			g.SetQuotaHeaders(h, d)
 			if got := h.Get("RateLimit"); got != tt.want || h.Get("RateLimit-Policy") != `"f";q=10;w=2592000` {
 				t.Errorf("got %v, want %s", h, tt.want)
 			}
@@ -44,13 +44,13 @@ func TestWhatIsLeftCountsTheRequestsOwnAmount(t *testing.T) {
 }
 
 func TestWhatIsLeftCountsWhatOthersHold(t *testing.T) {
-	g := quotaGate(t, WithQuotaHeaders(QuotaHeadersX))
+	g := quotaGate(t, WithQuotaHeaders(QuotaHeadersLegacy))
 	first, _ := g.Admit(t.Context(), Customer{ID: "c"}, Feature("f").Uses(4))
 	defer first.Release()
 	second, d := g.Admit(t.Context(), Customer{ID: "c"}, Feature("f").Uses(1))
 	defer second.Release()
 	h := http.Header{}
-	g.QuotaHeaders(h, d)
+	g.SetQuotaHeaders(h, d)
 	if h.Get("X-RateLimit-Remaining") != "2" {
 		t.Errorf("got %v, want 2 left", h)
 	}
@@ -74,13 +74,13 @@ func TestQuotaHeadersAreAnOption(t *testing.T) {
 	if _, err := New(&stub{}, FromTrustedHeader("X-Customer-ID", ""), WithQuotaHeaders(9)); err == nil {
 		t.Error("a kind that does not exist is taken")
 	}
-	quotaGate(t, WithQuotaHeaders(QuotaHeadersX)).QuotaHeaders(nil, Decision{Allowed: true, Metered: true, HasLimit: true, ResetsAt: time.Unix(1, 0)})
+	quotaGate(t, WithQuotaHeaders(QuotaHeadersLegacy)).SetQuotaHeaders(nil, Decision{Allowed: true, Metered: true, HasLimit: true, ResetsAt: time.Unix(1, 0)})
 }
 
 func TestAllocsOfQuotaHeadersThatAreOff(t *testing.T) {
 	g := quotaGate(t)
 	h, d := http.Header{}, g.Check(t.Context(), Customer{ID: "c"}, Feature("f"))
-	if n := testing.AllocsPerRun(100, func() { g.QuotaHeaders(h, d) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { g.SetQuotaHeaders(h, d) }); n != 0 {
 		t.Errorf("%v allocations, want none", n)
 	}
 }

@@ -59,7 +59,7 @@ func TestQuotaHeadersOfADecision(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			d := allowed
 			tt.change(&d)
-			for style, want := range map[QuotaHeaders]string{QuotaHeadersNone: "", QuotaHeadersDraft: tt.draft, QuotaHeadersX: tt.x} {
+			for style, want := range map[QuotaHeaders]string{QuotaHeadersNone: "", QuotaHeadersDraft: tt.draft, QuotaHeadersLegacy: tt.x} {
 				h := http.Header{}
 				style.set(h, &d, now)
 				if got := wire(h); got != want {
@@ -76,7 +76,7 @@ func TestQuotaHeadersBesideThoseOfARateLimiter(t *testing.T) {
 	h.Set("RateLimit", `"burst";r=9`)
 	h.Set("X-RateLimit-Limit", "100")
 	QuotaHeadersDraft.set(h, d, time.Unix(1e9-5, 0))
-	QuotaHeadersX.set(h, d, time.Unix(1e9-5, 0))
+	QuotaHeadersLegacy.set(h, d, time.Unix(1e9-5, 0))
 	if got := strings.Join(h.Values("RateLimit"), ", "); got != `"burst";r=9, "f";r=1;t=5` || len(h.Values("X-RateLimit-Limit")) != 1 || h.Get("X-RateLimit-Limit") != "1" {
 		t.Errorf("got %v", h)
 	}

@@ -60,7 +60,7 @@ func TestReady(t *testing.T) {
 		}
 		_ = f.gate.Close(f.Context())
 		ready("not ready: " + ErrClosed.Error())
-	}, WithQueue(2))
+	}, WithQueueSize(2))
 }
 
 func TestReadyOfTheOutbox(t *testing.T) {
@@ -70,7 +70,7 @@ func TestReadyOfTheOutbox(t *testing.T) {
 			box := &shelf{sick: full}
 			options := []Option{WithOutbox(box)}
 			if goOn {
-				options = append(options, WithUnkeptUsage())
+				options = append(options, WithOutboxFailOpen())
 			}
 			g := gateOf(t, &stub{}, options...)
 			var degraded *DegradedError

@@ -66,9 +66,9 @@ func newQueue(r Reporter, c config) *delivery.Queue[Usage] {
 			}
 			return told, err
 		},
-		Places: c.queue, Unkept: c.unkept, OnRefused: c.onRefused, Now: c.now, Logger: c.logger,
+		Places: c.queue, Unkept: c.outboxFailOpen, OnRefused: c.onRefused, Now: c.now, Logger: c.logger,
 	}
-	if p, ok := r.(interface{ Pace(UsageKind) time.Duration }); ok {
+	if p, ok := r.(Pacer); ok {
 		to.Pace = func(l delivery.Lane) time.Duration {
 			return p.Pace([...]UsageKind{delivery.Measurements: UsageChange, delivery.Events: UsageEvent, delivery.Credits: UsageCredits}[l])
 		}
@@ -193,5 +193,5 @@ func ofQueue(err error) error {
 	return err
 }
 
-// ErrQueueFull says that as much usage waits for Stigg as WithQueue allows.
+// ErrQueueFull says that as much usage waits for Stigg as WithQueueSize allows.
 var ErrQueueFull = errors.New("gate: too much usage waits to be reported")

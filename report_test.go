@@ -351,7 +351,7 @@ func TestReportIsRefusedWhereItCannotBeQueued(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &stub{report: func([]Usage) ([]Ack, error) { return nil, errStubDown }}
 		u := Usage{Customer: Customer{ID: "c"}, FeatureID: "f", Value: 1}
-		g := gateOf(t, s, WithQueue(1))
+		g := gateOf(t, s, WithQueueSize(1))
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
 		if err := g.Report(ended, u); !errors.Is(err, context.Canceled) {

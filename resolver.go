@@ -25,19 +25,19 @@ type Resolver func(*http.Request) (Customer, error)
 // ErrNoCustomer is what a Resolver returns when the request names no customer.
 var ErrNoCustomer = errors.New("gate: the request names no customer")
 
-// ErrConflict is returned by Agree's Resolver when the sources name different customers
+// ErrCustomerConflict is returned by Agree's Resolver when the sources name different customers
 // or different resources.
-var ErrConflict = errors.New("gate: the request names two customers")
+var ErrCustomerConflict = errors.New("gate: the request names two customers")
 
-// IdentityError says that a request may name a customer, but not in a way that can be
+// UntrustedIdentityError says that a request may name a customer, but not in a way that can be
 // trusted to mean one. It holds nothing of what the request says, so it can be logged
 // and shown.
-type IdentityError struct {
+type UntrustedIdentityError struct {
 	Source  string // where: such as "header X-Customer-Id", "claim org_id" or "host"
 	Problem string
 }
 
-func (e *IdentityError) Error() string { return "gate: " + e.Source + " " + e.Problem }
+func (e *UntrustedIdentityError) Error() string { return "gate: " + e.Source + " " + e.Problem }
 
 // FromContext resolves the customer from the request's context, where the
 // authentication middleware in front of the gate has put it. account reports
@@ -59,7 +59,7 @@ func FromContext(account func(context.Context) (Customer, bool)) Resolver {
 // middleware has put into the request's context under key: the app's own user, or the
 // claims in a struct. customer reports false when the value belongs to none; it is not
 // called for a value that is absent or a nil pointer. A value of another type is an
-// *IdentityError.
+// *UntrustedIdentityError.
 func FromContextValue[T any](key any, customer func(T) (Customer, bool)) Resolver {
 	if customer == nil || key == nil || !reflect.TypeOf(key).Comparable() {
 		return nil
@@ -71,7 +71,7 @@ func FromContextValue[T any](key any, customer func(T) (Customer, bool)) Resolve
 		}
 		v, ok := value.(T)
 		if !ok {
-			return Customer{}, &IdentityError{"value in the context", fmt.Sprintf("is a %T and no %v", value, reflect.TypeFor[T]())}
+			return Customer{}, &UntrustedIdentityError{"value in the context", fmt.Sprintf("is a %T and no %v", value, reflect.TypeFor[T]())}
 		}
 		if rv := reflect.ValueOf(value); rv.Kind() == reflect.Pointer && rv.IsNil() {
 			return Customer{}, ErrNoCustomer
@@ -86,20 +86,20 @@ func FromContextValue[T any](key any, customer func(T) (Customer, bool)) Resolve
 
 type customerKey struct{}
 
-// WithCustomer returns a context in which CustomerFrom finds c. It is for authentication
+// ContextWithCustomer returns a context in which CustomerFromContext finds c. It is for authentication
 // behind routers whose middlewares keep values to themselves, as gin's and echo's Set do;
 // the gate sees only the request:
 //
-//	c.Request = c.Request.WithContext(gate.WithCustomer(c.Request.Context(), customer))   // gin
-//	c.SetRequest(c.Request().WithContext(gate.WithCustomer(c.Request().Context(), customer))) // echo
+//	c.Request = c.Request.WithContext(gate.ContextWithCustomer(c.Request.Context(), customer))   // gin
+//	c.SetRequest(c.Request().WithContext(gate.ContextWithCustomer(c.Request().Context(), customer))) // echo
 //
-// The Resolver for it is FromContext(CustomerFrom). Hand over only what is verified.
-func WithCustomer(ctx context.Context, c Customer) context.Context {
+// The Resolver for it is FromContext(CustomerFromContext). Hand over only what is verified.
+func ContextWithCustomer(ctx context.Context, c Customer) context.Context {
 	return context.WithValue(ctx, customerKey{}, c)
 }
 
-// CustomerFrom returns the customer that WithCustomer put in, and whether there is one.
-func CustomerFrom(ctx context.Context) (Customer, bool) {
+// CustomerFromContext returns the customer that ContextWithCustomer put in, and whether there is one.
+func CustomerFromContext(ctx context.Context) (Customer, bool) {
 	c, ok := ctx.Value(customerKey{}).(Customer)
 	return c, ok
 }
@@ -111,7 +111,7 @@ func CustomerFrom(ctx context.Context) (Customer, bool) {
 // ids ("org_id", or "https://example.com/org"); an empty resource leaves it out.
 //
 // Without claims, or without the customer's claim, it returns ErrNoCustomer. A claim that
-// is anything but a string with something in it is an *IdentityError: a number (1e3 and
+// is anything but a string with something in it is an *UntrustedIdentityError: a number (1e3 and
 // 1000 would be two customers), a list, null. Without the resource's claim the customer's
 // own set is meant.
 func FromClaims[M ~map[string]any](claims func(context.Context) (M, bool), customer, resource string) Resolver {
@@ -140,9 +140,9 @@ func claim[M ~map[string]any](m M, name string) (string, error) {
 	s, ok := m[name].(string)
 	switch {
 	case !ok:
-		return "", &IdentityError{"claim " + name, "is no string"}
+		return "", &UntrustedIdentityError{"claim " + name, "is no string"}
 	case s == "":
-		return "", &IdentityError{"claim " + name, "is empty"}
+		return "", &UntrustedIdentityError{"claim " + name, "is empty"}
 	}
 	return s, nil
 }
@@ -150,7 +150,7 @@ func claim[M ~map[string]any](m M, name string) (string, error) {
 // FromTrustedHeader resolves the customer from one header and, if resource is
 // not empty, the resource from another. Use it only behind a proxy that sets
 // both headers itself and drops what clients send under these names. A header
-// that comes twice is an *IdentityError: nobody can say which of the two is meant.
+// that comes twice is an *UntrustedIdentityError: nobody can say which of the two is meant.
 func FromTrustedHeader(customer, resource string) Resolver {
 	if customer == "" {
 		return nil
@@ -183,7 +183,7 @@ func single(h http.Header, name string) (string, error) {
 	case 1:
 		return values[0], nil
 	default:
-		return "", &IdentityError{"header " + name, fmt.Sprintf("comes %d times", len(values))}
+		return "", &UntrustedIdentityError{"header " + name, fmt.Sprintf("comes %d times", len(values))}
 	}
 }
 
@@ -195,7 +195,7 @@ func single(h http.Header, name string) (string, error) {
 //	gate.Agree(gate.FromClaims(claims, "org_id", ""), gate.FromPath("/orgs/{customer}"))
 //
 // verified has to name somebody by itself: a path alone admits nobody. Names are compared
-// byte by byte. One that differs is ErrConflict, and any other error of any of them is
+// byte by byte. One that differs is ErrCustomerConflict, and any other error of any of them is
 // returned as it is: both deny. A customer who may act for several others needs a
 // Resolver of your own, which looks that up.
 //
@@ -224,7 +224,7 @@ func Agree(verified Resolver, named ...Resolver) Resolver {
 			case err != nil:
 				return Customer{}, err
 			case differ(c.ID, other.ID), differ(c.Resource, other.Resource):
-				return Customer{}, ErrConflict
+				return Customer{}, ErrCustomerConflict
 			case c.Resource == "":
 				c.Resource = other.Resource
 			}

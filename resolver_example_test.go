@@ -36,7 +36,7 @@ func ExampleAgree() {
 }
 
 func ExampleFirstOf() {
-	session := gate.FromContext(gate.CustomerFrom)
+	session := gate.FromContext(gate.CustomerFromContext)
 	who := gate.FirstOf(session, gate.FromClaims(claims, "org_id", ""))
 	resolve(who, "/")
 	// Output: acme  <nil>
@@ -54,14 +54,14 @@ func ExampleFromContextValue() {
 	// Output: acme <nil>
 }
 
-func ExampleWithCustomer() {
+func ExampleContextWithCustomer() {
 	authenticate := func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			verified := gate.Customer{ID: "acme"} // by a session, a certificate, …
-			next.ServeHTTP(w, r.WithContext(gate.WithCustomer(r.Context(), verified)))
+			next.ServeHTTP(w, r.WithContext(gate.ContextWithCustomer(r.Context(), verified)))
 		})
 	}
-	who := gate.FromContext(gate.CustomerFrom)
+	who := gate.FromContext(gate.CustomerFromContext)
 	h := authenticate(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		c, err := who(r)
 		fmt.Println(c.ID, err)

@@ -13,7 +13,7 @@ import (
 const secret = "Zq9-secret"
 
 // resolved is what a test expects: a customer, or an error that errors.Is finds, or an
-// *IdentityError.
+// *UntrustedIdentityError.
 type resolved struct {
 	c   Customer
 	err error
@@ -21,8 +21,8 @@ type resolved struct {
 
 var (
 	nobody   = resolved{err: ErrNoCustomer}
-	conflict = resolved{err: ErrConflict}
-	unclear  = resolved{err: &IdentityError{}}
+	conflict = resolved{err: ErrCustomerConflict}
+	unclear  = resolved{err: &UntrustedIdentityError{}}
 )
 
 func names(id, resource string) resolved { return resolved{c: Customer{ID: id, Resource: resource}} }
@@ -30,7 +30,7 @@ func names(id, resource string) resolved { return resolved{c: Customer{ID: id, R
 func (want resolved) check(t *testing.T, resolve Resolver, r *http.Request) {
 	t.Helper()
 	got, err := resolve(r)
-	var identity *IdentityError
+	var identity *UntrustedIdentityError
 	switch {
 	case want.err == nil:
 		if err != nil || got != want.c {
@@ -40,7 +40,7 @@ func (want resolved) check(t *testing.T, resolve Resolver, r *http.Request) {
 		t.Errorf("%v comes with %v", got, err)
 	case want == unclear:
 		if !errors.As(err, &identity) || identity.Source == "" || identity.Problem == "" {
-			t.Errorf("got %v, want an *IdentityError", err)
+			t.Errorf("got %v, want an *UntrustedIdentityError", err)
 		}
 	case !errors.Is(err, want.err):
 		t.Errorf("got %v, want %v", err, want.err)
@@ -71,11 +71,11 @@ func TestFromContext(t *testing.T) {
 }
 
 func TestACustomerHandedOver(t *testing.T) {
-	resolve := FromContext(CustomerFrom)
+	resolve := FromContext(CustomerFromContext)
 	r := request("GET", "/", "spoofed")
 	nobody.check(t, resolve, r)
-	ctx := WithCustomer(r.Context(), Customer{ID: "outer"})
-	ctx = WithCustomer(ctx, Customer{ID: "verified", Resource: "site-1"})
+	ctx := ContextWithCustomer(r.Context(), Customer{ID: "outer"})
+	ctx = ContextWithCustomer(ctx, Customer{ID: "verified", Resource: "site-1"})
 	names("verified", "site-1").check(t, resolve, r.WithContext(ctx))
 }
 
@@ -225,7 +225,7 @@ func TestFirstOf(t *testing.T) {
 		{"the second", []Resolver{fails(ErrNoCustomer), always("b", "")}, names("b", "")},
 		{"none", []Resolver{fails(ErrNoCustomer), fails(ErrNoCustomer)}, nobody},
 		{"a failure is not mended by the next", []Resolver{fails(forged), always("b", "")}, resolved{err: forged}},
-		{"a conflict is not mended by the next", []Resolver{fails(ErrConflict), always("b", "")}, conflict},
+		{"a conflict is not mended by the next", []Resolver{fails(ErrCustomerConflict), always("b", "")}, conflict},
 		{"nor is an identity without an id, which the gate refuses", []Resolver{always("", ""), always("b", "")}, names("", "")},
 	}
 	for _, tt := range tests {

@@ -18,7 +18,7 @@ import (
 // It reads r.URL.Path as it reaches the gate, so give the whole path, group prefixes
 // included; http.StripPrefix takes some away, chi's Mount doesn't. A path that begins
 // otherwise, or is too short, is ErrNoCustomer. One that another router, proxy or handler
-// could read as another customer's, or as anybody's at all, is an *IdentityError: by empty
+// could read as another customer's, or as anybody's at all, is an *UntrustedIdentityError: by empty
 // segments, which some leave out, or escaped slashes, which some split at. So is any path
 // with a dot segment.
 //
@@ -36,14 +36,14 @@ func FromPath(template string) Resolver {
 		path := r.URL.Path
 		segments := strings.Split(path[1:], "/")
 		if slices.Contains(segments, ".") || slices.Contains(segments, "..") {
-			return Customer{}, &IdentityError{"path", "has a dot segment"}
+			return Customer{}, &UntrustedIdentityError{"path", "has a dot segment"}
 		}
 		c, named := match(want, segments)
 		if strings.Contains(path, "//") && !agrees(want, slices.DeleteFunc(segments, isEmpty), c, named) {
-			return Customer{}, &IdentityError{"path", "has an empty segment"}
+			return Customer{}, &UntrustedIdentityError{"path", "has an empty segment"}
 		}
 		if !agrees(want, unescaped(r.URL), c, named) {
-			return Customer{}, &IdentityError{"path", "has an escaped slash"}
+			return Customer{}, &UntrustedIdentityError{"path", "has an escaped slash"}
 		}
 		if !named {
 			return Customer{}, ErrNoCustomer
@@ -129,7 +129,7 @@ func isEmpty(s string) bool { return s == "" }
 // FromPathValue names the customer by wildcards of the route, as r.PathValue gives them:
 // for "/orgs/{org}/sites/{site}" by FromPathValue("org", "site"). One of the two may be
 // empty, and is left out. A wildcard that the route doesn't have, or that is empty, is an
-// *IdentityError, so that a misspelled name denies at the first try.
+// *UntrustedIdentityError, so that a misspelled name denies at the first try.
 //
 // net/http's ServeMux fills path values, and chi from v5.1; both only behind the route, so
 // not for a table in front of the router (Routes). gin and echo never do. FromPath works
@@ -148,7 +148,7 @@ func FromPathValue(customer, resource string) Resolver {
 				continue
 			}
 			if *wildcard.id = r.PathValue(wildcard.name); *wildcard.id == "" {
-				return Customer{}, &IdentityError{"path wildcard " + wildcard.name, "is not in the route, or empty"}
+				return Customer{}, &UntrustedIdentityError{"path wildcard " + wildcard.name, "is not in the route, or empty"}
 			}
 		}
 		return c, nil
@@ -162,7 +162,7 @@ func FromPathValue(customer, resource string) Resolver {
 //
 // The domain itself, the reserved labels ("www", "api"), and hosts of other domains, IP
 // addresses included, name nobody: ErrNoCustomer. Several labels in front of the domain,
-// and what is no host name, are an *IdentityError.
+// and what is no host name, are an *UntrustedIdentityError.
 //
 // Clients choose the Host that they send, so this names and does not authenticate: put it
 // into Agree behind a verified identity.
@@ -187,14 +187,14 @@ func FromSubdomain(domain string, reserved ...string) Resolver {
 		}
 		host, ok := hostname(host)
 		if !ok || !allDigits(port) {
-			return Customer{}, &IdentityError{"host", "is no host name"}
+			return Customer{}, &UntrustedIdentityError{"host", "is no host name"}
 		}
 		label, below := strings.CutSuffix(host, suffix)
 		switch {
 		case !below, taken[label]:
 			return Customer{}, ErrNoCustomer
 		case strings.Contains(label, "."):
-			return Customer{}, &IdentityError{"host", "has several labels in front of the domain"}
+			return Customer{}, &UntrustedIdentityError{"host", "has several labels in front of the domain"}
 		}
 		return Customer{ID: label}, nil
 	}

@@ -212,7 +212,7 @@ func FuzzResolvers(f *testing.F) {
 	all := map[string]Resolver{
 		"claims": claims, "path": path, "subdomain": subdomain, "value": FromPathValue("org", "site"),
 		"site": FromPath("/*/{customer}/sites/{resource}"), "header": FromTrustedHeader("X-Customer-ID", "X-Resource-ID"),
-		"handed over": FromContext(CustomerFrom), "agree": Agree(claims, path, subdomain), "first": FirstOf(claims, FromTrustedHeader("X-Customer-ID", "")),
+		"handed over": FromContext(CustomerFromContext), "agree": Agree(claims, path, subdomain), "first": FirstOf(claims, FromTrustedHeader("X-Customer-ID", "")),
 	}
 	f.Fuzz(func(t *testing.T, target, host, header, document string) {
 		r := requestFor(t, "GET "+target, host)
@@ -226,13 +226,13 @@ func FuzzResolvers(f *testing.F) {
 		}
 		for name, resolve := range all {
 			c, err := resolve(r)
-			var identity *IdentityError
+			var identity *UntrustedIdentityError
 			switch {
 			case err == nil && (c == Customer{}):
 				t.Errorf("%s names nobody and no error", name)
 			case err != nil && (c != Customer{}):
 				t.Errorf("%s names %v with %v", name, c, err)
-			case err != nil && !errors.Is(err, ErrNoCustomer) && !errors.Is(err, ErrConflict) && !errors.As(err, &identity):
+			case err != nil && !errors.Is(err, ErrNoCustomer) && !errors.Is(err, ErrCustomerConflict) && !errors.As(err, &identity):
 				t.Errorf("%s fails with %T", name, err)
 			}
 			for _, said := range []string{target, host, header, document} {
@@ -250,7 +250,7 @@ func FuzzResolvers(f *testing.F) {
 		}
 		mux := http.NewServeMux()
 		mux.HandleFunc("/orgs/{org}/", func(_ http.ResponseWriter, r *http.Request) {
-			var identity *IdentityError
+			var identity *UntrustedIdentityError
 			if c, err := path(r); !errors.As(err, &identity) && (err != nil || c.ID != r.PathValue("org")) {
 				t.Errorf("%q: net/http says %q, FromPath %q, %v", r.URL.EscapedPath(), r.PathValue("org"), c.ID, err)
 			}

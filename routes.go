@@ -25,18 +25,18 @@ const (
 	PublicRest
 )
 
-// Guards is a table bound to a gate.
-type Guards struct {
+// RouteGuards is a table bound to a gate.
+type RouteGuards struct {
 	guards map[routeKey]*Guard
 	rest   *Guard
 }
 
 type routeKey struct{ method, pattern string }
 
-// Guards binds a table. The error joins a *PolicyError for every entry that is wrong.
-func (g *Gate) Guards(t Table, rest Rest) (*Guards, error) {
+// RouteGuards binds a table. The error joins a *PolicyError for every entry that is wrong.
+func (g *Gate) RouteGuards(t Table, rest Rest) (*RouteGuards, error) {
 	var problems []error
-	gs := &Guards{guards: make(map[routeKey]*Guard, len(t))}
+	gs := &RouteGuards{guards: make(map[routeKey]*Guard, len(t))}
 	switch rest {
 	case DenyRest:
 		gs.rest = &Guard{gate: g, closed: true}
@@ -64,9 +64,9 @@ func (g *Gate) Guards(t Table, rest Rest) (*Guards, error) {
 	return gs, nil
 }
 
-// MustGuards is Guards that panics, for the adapters' Routes.
-func (g *Gate) MustGuards(t Table, rest Rest) *Guards {
-	guards, err := g.Guards(t, rest)
+// MustRouteGuards is RouteGuards that panics, for the adapters' Routes.
+func (g *Gate) MustRouteGuards(t Table, rest Rest) *RouteGuards {
+	guards, err := g.RouteGuards(t, rest)
 	if err != nil {
 		panic(err)
 	}
@@ -76,7 +76,7 @@ func (g *Gate) MustGuards(t Table, rest Rest) *Guards {
 // Find returns the guard of a registered route: that of the method and pattern, or
 // of the pattern for all methods; if the table names neither, the rest's, and false.
 // method is the one the route was registered with; it may be empty.
-func (gs *Guards) Find(method, pattern string) (guard *Guard, named bool) {
+func (gs *RouteGuards) Find(method, pattern string) (guard *Guard, named bool) {
 	if guard, named = gs.guards[routeKey{method, pattern}]; named {
 		return guard, true
 	}

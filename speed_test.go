@@ -145,7 +145,7 @@ func BenchmarkMiddleware(b *testing.B) {
 	}{"unmetered": {Feature("f"), 200}, "released": {Feature("f").Uses(1), 500}, "settled": {Feature("f").Uses(1), 200}} {
 		b.Run(name, func(b *testing.B) {
 			s := &stub{set: features(metered("f", 0, 1e15))}
-			g, err := New(s, FromTrustedHeader("X-Customer-ID", ""), WithQueue(1<<30), WithReporter(held{s, make(chan struct{})}))
+			g, err := New(s, FromTrustedHeader("X-Customer-ID", ""), WithQueueSize(1<<30), WithReporter(held{s, make(chan struct{})}))
 			if err != nil {
 				b.Fatal(err)
 			}

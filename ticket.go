@@ -22,14 +22,14 @@ import (
 // Its methods may be called from any goroutine. The first of Settle and Release
 // counts; what comes after changes nothing. A nil Ticket does nothing.
 type Ticket struct {
-	gate     *Gate
-	decision Decision
-	reportIf func(Outcome) bool
-	book     *ledger.Book
-	admitted time.Time
-	ctx      context.Context // for the observer; nil without one
-	slots    int             // places kept in the delivery queue
-	leaving  Leaving
+	gate         *Gate
+	decision     Decision
+	reportIf     func(Outcome) bool
+	book         *ledger.Book
+	admitted     time.Time
+	ctx          context.Context // for the observer; nil without one
+	slots        int             // places kept in the delivery queue
+	onClientGone Billing
 
 	done  bool // under mu, as what follows
 	mu    sync.Mutex
@@ -46,7 +46,7 @@ type hold struct {
 	set   bool    // by Ticket.Use
 	frees bool
 
-	bills      BillFunc
+	measure    MeasureFunc
 	event      *Event
 	dimensions map[string]any
 }
@@ -58,8 +58,8 @@ var ErrSettled = errors.New("gate: the ticket is settled already")
 // or its policy reports nothing.
 var ErrNoTicket = errors.New("gate: nothing to report here")
 
-// ErrSeveralUses is returned by Use when the policy uses more than one feature.
-var ErrSeveralUses = errors.New("gate: the policy uses several features; Use can't tell which is meant")
+// ErrAmbiguousUse is returned by Use when the policy uses more than one feature.
+var ErrAmbiguousUse = errors.New("gate: the policy uses several features; Use can't tell which is meant")
 
 type ticketKey struct{}
 
@@ -84,7 +84,7 @@ func (t *Ticket) Decision() Decision {
 // With 0 nothing is reported.
 //
 // It fails with an *AmountError for an amount that is NaN, infinite, negative or above
-// 2^53, and with ErrSettled, ErrNoTicket or ErrSeveralUses; the amount then stays as it was.
+// 2^53, and with ErrSettled, ErrNoTicket or ErrAmbiguousUse; the amount then stays as it was.
 func (t *Ticket) Use(n float64) error {
 	if t == nil {
 		return ErrNoTicket
@@ -100,7 +100,7 @@ func (t *Ticket) Use(n float64) error {
 	case t.done:
 		return ErrSettled
 	case len(t.holds) > 1:
-		return ErrSeveralUses
+		return ErrAmbiguousUse
 	}
 	if t.holds[0].frees {
 		n = -n
@@ -109,7 +109,7 @@ func (t *Ticket) Use(n float64) error {
 	return nil
 }
 
-// Dimension adds a dimension to the event that the policy reports (Policy.As), in place
+// Dimension adds a dimension to the event that the policy reports (Policy.ReportAs), in place
 // of one of the same name. It fails with a *UsageError for a value that can't be encoded
 // as JSON or makes the event too large, and with ErrNoTicket, also where the policy
 // reports no event, or ErrSettled; nothing is changed then.
@@ -172,7 +172,7 @@ func (t *Ticket) Release() {
 func (t *Ticket) conclude(o Outcome) {
 	report := false
 	defer func() { _ = t.end(o, report) }() // even if reportIf panics; the keeper has logged
-	if o.Panicked || o.ClientGone && t.leaving == BillNothing {
+	if o.Panicked || o.ClientGone && t.onClientGone == BillNothing {
 		return
 	}
 	if t.reportIf == nil {
@@ -182,7 +182,7 @@ func (t *Ticket) conclude(o Outcome) {
 		report = t.reportIf(o)
 	}
 	if report && t.billed() {
-		report = false // should a BillFunc panic
+		report = false // should a MeasureFunc panic
 		o.Duration = t.gate.now().Sub(t.admitted)
 		for _, mistake := range t.bill(o) {
 			t.gate.logger.Error("gate: the amount to bill can't be counted; what was asked for is billed", "route", t.decision.Route, "error", mistake)
@@ -193,11 +193,11 @@ func (t *Ticket) conclude(o Outcome) {
 
 // billed reports whether bill has something to do.
 func (t *Ticket) billed() bool {
-	if t.leaving != BillSoFar {
+	if t.onClientGone != BillUsed {
 		return true
 	}
 	for i := range t.holds { // not by value: the handler may have left work that sets amounts
-		if t.holds[i].bills != nil {
+		if t.holds[i].measure != nil {
 			return true
 		}
 	}
@@ -307,9 +307,9 @@ func (t *Ticket) bill(o Outcome) (mistakes []error) {
 // settle meanwhile; that comes first.
 func (t *Ticket) billHold(h *hold, o Outcome) (err error) {
 	var n float64
-	asked := h.bills != nil && t.unsaid(h)
+	asked := h.measure != nil && t.unsaid(h)
 	if asked { // without the lock: it may panic, or use the ticket
-		if n, err = h.bills(o); err == nil {
+		if n, err = h.measure(o); err == nil {
 			err = checkAmount(n)
 		}
 	}
@@ -318,7 +318,7 @@ func (t *Ticket) billHold(h *hold, o Outcome) (err error) {
 	if asked && err == nil && !h.set && !t.done {
 		h.use = n
 	}
-	if o.ClientGone && t.leaving == BillAll && !t.done {
+	if o.ClientGone && t.onClientGone == BillAsked && !t.done {
 		h.use = math.Copysign(max(math.Abs(h.use), h.asked), h.use)
 	}
 	return err

@@ -28,12 +28,18 @@ import (
 // without looking for the one at fault. Usage of a customer and feature that was refused
 // travels in batches of its own for some minutes.
 //
-// A Reporter may also have a method Pace(UsageKind) time.Duration: how long to wait
-// between two batches of that kind so that what Stigg's rate limit leaves is not used up;
-// it is asked for UsageChange of totals, too. The gate waits at least its own pause and at
-// most 5 s.
+// A Reporter that is also a Pacer is asked how fast to report.
 type Reporter interface {
 	Report(ctx context.Context, batch []Usage) ([]Ack, error)
+}
+
+// Pacer is a Reporter that tells how fast Stigg's rate limit lets it report. Package client
+// is one.
+type Pacer interface {
+	// Pace is how long to wait between two batches of a kind, so that what the rate limit
+	// leaves is not used up; it is asked for UsageChange of totals, too. The gate waits at
+	// least its own pause and at most 5 s.
+	Pace(kind UsageKind) time.Duration
 }
 
 // UsageKind says what the Value of a Usage is.

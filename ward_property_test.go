@@ -122,7 +122,7 @@ func TestEveryUsageArrivesOrIsRefusedOnceAndInOrder(t *testing.T) {
 			since := time.Now().Add(time.Duration(from) * time.Millisecond)
 			h.archived["a"] = [2]time.Time{since, since.Add(time.Duration(long) * time.Millisecond)}
 			s := &stub{report: h.report, set: features(metered("f", 0, 9), metered("g", 0, 9))}
-			g := gateOf(t, s, OnRefused(func(u Usage, _ error) { h.refused[u.Key]++ }))
+			g := gateOf(t, s, WithRefused(func(u Usage, _ error) { h.refused[u.Key]++ }))
 			for _, id := range []string{"a", "b", "c"} {
 				_, _ = g.Entitlements(t.Context(), Customer{ID: id})
 			}

@@ -52,7 +52,7 @@ func TestATrickleOfRefusedUsageDelaysNobody(t *testing.T) {
 		box := &shelf{}
 		refused := 0
 		var log strings.Builder
-		g := gateOf(t, s, WithReporter(far{s}), WithQueue(200), WithOutbox(box), OnRefused(func(Usage, error) { refused++ }),
+		g := gateOf(t, s, WithReporter(far{s}), WithQueueSize(200), WithOutbox(box), WithRefused(func(Usage, error) { refused++ }),
 			WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
 		trickle(t, g, 5*time.Minute)
 		s.mu.Lock()
@@ -259,8 +259,8 @@ func TestCloseDrainsWards(t *testing.T) {
 			if calls > 80 {
 				t.Errorf("%d calls for 100 usages of two sorts", calls)
 			}
-			if free := g.queue.Stats().Places; free != DefaultQueue {
-				t.Errorf("%d places are free of %d", free, DefaultQueue)
+			if free := g.queue.Stats().Places; free != defaultQueueSize {
+				t.Errorf("%d places are free of %d", free, defaultQueueSize)
 			}
 		})
 	}
@@ -275,7 +275,7 @@ func TestAWardCountsInStatsAndKeepsItsPlaces(t *testing.T) {
 			}
 			return nil, gone{}
 		}}
-		g := gateOf(t, s, WithQueue(4))
+		g := gateOf(t, s, WithQueueSize(4))
 		use := func() error {
 			return g.Report(t.Context(), Usage{Customer: Customer{ID: "gone"}, FeatureID: "f", Value: 1})
 		}

@@ -54,7 +54,7 @@ func TestTheDeadlineHoldsWhateverNewsCome(t *testing.T) {
 		f.gate.cache.source = slow{f.stub}
 		begun := time.Now()
 		ticket, d := f.gate.Admit(f.Context(), c, Feature("f").Uses(1))
-		if waited := time.Since(begun); waited > DefaultDecisionDeadline {
+		if waited := time.Since(begun); waited > defaultDecisionTimeout {
 			t.Errorf("decided after %v: %+v", waited, d)
 		}
 		ticket.Release()
@@ -231,7 +231,7 @@ func TestUsageOfAnOutageCountsInCreditsToo(t *testing.T) {
 		if f.gate.known(Customer{ID: "c"}).book.HasUnpriced() {
 			t.Error("usages are without a price for ever")
 		}
-	}, WithOnOutage(AllowOnOutage))
+	}, WithOutage(OutageAllow))
 }
 
 func TestAnOutageAllowsAFeatureThatIsAskedForTwice(t *testing.T) {
@@ -247,7 +247,7 @@ func TestAnOutageAllowsAFeatureThatIsAskedForTwice(t *testing.T) {
 			if ticket.Release(); !d.Allowed {
 				t.Errorf("%s: refused: %s", name, d.Reason)
 			}
-		}, WithOnOutage(AllowOnOutage))
+		}, WithOutage(OutageAllow))
 	}
 }
 

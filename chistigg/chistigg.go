@@ -32,7 +32,7 @@ func Require(g *gate.Gate, p gate.Policy) func(http.Handler) http.Handler {
 // panics if a policy or a key is wrong; see Verify. What matches no route gets chi's 404 or 405
 // at once: put StripSlashes, GetHead, CORS and the like before it. In a mount the rest is denied.
 func Routes(g *gate.Gate, t gate.Table, rest gate.Rest) func(http.Handler) http.Handler {
-	root, mounted := g.MustGuards(t, rest), g.MustGuards(t, gate.DenyRest)
+	root, mounted := g.MustRouteGuards(t, rest), g.MustRouteGuards(t, gate.DenyRest)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			call, guards := called(r), mounted

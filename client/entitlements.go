@@ -156,12 +156,12 @@ func refusedBy(err error) gate.Reason {
 // checkFeatureID holds an id to the pattern of features, which is that of resources.
 func checkFeatureID(id string) error {
 	if id == "" {
-		return &gate.IDError{What: "feature id", Problem: "is empty"}
+		return &gate.InvalidIDError{What: "feature id", Problem: "is empty"}
 	}
 	err := gate.Customer{ID: "any", Resource: id}.Validate()
-	var bad *gate.IDError
+	var bad *gate.InvalidIDError
 	if errors.As(err, &bad) {
-		return &gate.IDError{What: "feature id", Problem: bad.Problem}
+		return &gate.InvalidIDError{What: "feature id", Problem: bad.Problem}
 	}
 	return err
 }

@@ -14,7 +14,7 @@ import (
 // every verb of fmt: it holds no API key, no request, no answer, and nothing of a
 // customer.
 //
-// It unwraps to the context's error when the context ended, to a *gate.IDError
+// It unwraps to the context's error when the context ended, to a *gate.InvalidIDError
 // for a malformed id, and to what the network said where that is known to be
 // harmless.
 type Error struct {

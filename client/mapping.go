@@ -55,7 +55,7 @@ func featureEntitlement(f gql.FeatureFields) gate.Entitlement {
 	if f.Feature != nil {
 		e.FeatureID = f.Feature.RefID
 		e.DisplayName = f.Feature.DisplayName
-		e.Kind = gate.KindOf(f.Feature.FeatureType, value(f.Feature.MeterType))
+		e.Kind = gate.ParseFeatureKind(f.Feature.FeatureType, value(f.Feature.MeterType))
 	}
 	if rate := f.CreditRate; rate != nil {
 		e.CreditRate = &gate.CreditRate{

@@ -46,7 +46,7 @@ func TestAnUpgradeIsFelt(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			g, err := gate.New(c, gate.FromTrustedHeader("X-Customer", ""), gate.WithTTL(time.Hour), gate.WithLiveTTL(time.Hour), gate.WithDecisionDeadline(20*time.Second))
+			g, err := gate.New(c, gate.FromTrustedHeader("X-Customer", ""), gate.WithTTL(time.Hour), gate.WithLiveTTL(time.Hour), gate.WithDecisionTimeout(20*time.Second))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -83,7 +83,7 @@ func BenchmarkAnUpgradeOverRealtime(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	g, err := gate.New(c, gate.FromTrustedHeader("X-Customer", ""), gate.WithDecisionDeadline(20*time.Second))
+	g, err := gate.New(c, gate.FromTrustedHeader("X-Customer", ""), gate.WithDecisionTimeout(20*time.Second))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -28,7 +28,7 @@ const (
 	// known customers are cached before the weather turns; of the others each phase has
 	// new ones.
 	known, newEach = 25, 12
-	// bound is what every answer is within: the decision deadline, and much patience with
+	// bound is what every answer is within: the decision timeout, and much patience with
 	// a busy machine. What hangs, hangs for a minute.
 	deadline, bound = 250 * time.Millisecond, 15 * time.Second
 	// upstream is how many calls there may be in any second: of those refused by what is
@@ -111,8 +111,8 @@ func TestChaos(t *testing.T) {
 		stigg: []emulator.Option{emulator.WithCatalog(bytes.NewReader(catalog(t, known+newEach*len(w))))},
 		client: []client.Option{client.WithHTTPClient(&http.Client{Transport: calls}), client.WithTimeout(2 * time.Second),
 			client.WithPing(200*time.Millisecond, 200*time.Millisecond), client.WithReconnect(500 * time.Millisecond)},
-		gate: []gate.Option{gate.WithDecisionDeadline(deadline), gate.WithTTL(2 * time.Second), gate.WithLiveTTL(3 * time.Second),
-			gate.WithQueue(5_000_000), // a long weather brings more than the default, and a full queue is no weather
+		gate: []gate.Option{gate.WithDecisionTimeout(deadline), gate.WithTTL(2 * time.Second), gate.WithLiveTTL(3 * time.Second),
+			gate.WithQueueSize(5_000_000), // a long weather brings more than the default, and a full queue is no weather
 			gate.WithLogger(slog.New(slog.NewTextHandler(&log, nil)))},
 	}.start(t)
 	storm := &storm{T: t, gate: g, server: httptest.NewServer(app(g)), promised: map[string]float64{}}
@@ -148,7 +148,7 @@ func app(g *gate.Gate) http.Handler {
 		"/units": gate.Feature("feature-units").Uses(1),
 		"/few":   gate.Feature("feature-few").Uses(1),
 		"/off":   gate.Feature("feature-off").Uses(1),
-		"/open":  gate.Feature("feature-units").Uses(1).OnOutage(gate.AllowOnOutage),
+		"/open":  gate.Feature("feature-units").Uses(1).OnOutage(gate.OutageAllow),
 	} {
 		mux.Handle("POST "+path, nethttp.Require(g, policy)(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusCreated)

@@ -21,7 +21,7 @@ func TestAMillionChecksAskSeldom(t *testing.T) {
 	_, g := gated{
 		stigg:  []emulator.Option{emulator.WithCatalog(bytes.NewReader(catalog(t, customers)))},
 		client: []client.Option{client.WithHTTPClient(&http.Client{Transport: calls})},
-		gate:   []gate.Option{gate.WithDecisionDeadline(time.Minute), gate.WithTTL(time.Second)},
+		gate:   []gate.Option{gate.WithDecisionTimeout(time.Minute), gate.WithTTL(time.Second)},
 	}.start(t)
 	p := gate.Feature("feature-units")
 	var wait sync.WaitGroup
@@ -82,7 +82,7 @@ func upgrades(b *testing.B, g *gate.Gate, stigg *emulator.Server) {
 // BenchmarkUpgrade is the time from an upgrade in Stigg, made by somebody else, to the
 // first check that is let in by it, over realtime.
 func BenchmarkUpgrade(b *testing.B) {
-	stigg, g := gated{gate: []gate.Option{gate.WithDecisionDeadline(time.Minute)}}.start(b)
+	stigg, g := gated{gate: []gate.Option{gate.WithDecisionTimeout(time.Minute)}}.start(b)
 	for !g.Stats().Live {
 		time.Sleep(time.Millisecond)
 	}

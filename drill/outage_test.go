@@ -14,7 +14,7 @@ import (
 
 // BenchmarkOutage is a check of a cached customer, by what Stigg does meanwhile: it must
 // cost the same. cold-worst-ms is the longest of 50 checks of customers that nobody asked
-// for before; the decision deadline is 250 ms.
+// for before; the decision timeout is 250 ms.
 func BenchmarkOutage(b *testing.B) {
 	for _, weather := range []struct {
 		name  string
@@ -54,7 +54,7 @@ func BenchmarkOutage(b *testing.B) {
 func BenchmarkUpgradeByWebhook(b *testing.B) {
 	stigg, g := gated{
 		client: []client.Option{client.WithoutRealtime()},
-		gate:   []gate.Option{gate.WithDecisionDeadline(time.Minute), gate.WithTTL(time.Hour)},
+		gate:   []gate.Option{gate.WithDecisionTimeout(time.Minute), gate.WithTTL(time.Hour)},
 	}.start(b)
 	hooks, err := webhook.New(g, []string{"a-secret-of-the-benchmark"})
 	if err != nil {

@@ -21,7 +21,7 @@ import (
 func BenchmarkPipeline(b *testing.B) {
 	for name, durable := range map[string]bool{"memory": false, "outbox": true} {
 		b.Run(name, func(b *testing.B) {
-			options := []gate.Option{gate.WithQueue(1 << 30), gate.WithDecisionDeadline(time.Minute)}
+			options := []gate.Option{gate.WithQueueSize(1 << 30), gate.WithDecisionTimeout(time.Minute)}
 			if durable {
 				box, err := outbox.Open(b.TempDir())
 				if err != nil {

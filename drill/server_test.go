@@ -54,7 +54,7 @@ func serve(stigg, dir, addr string) error {
 		return err
 	}
 	g, err := gate.New(source, gate.FromTrustedHeader("X-Customer-ID", ""), gate.WithOutbox(box), gate.WithLogger(logger),
-		gate.WithDecisionDeadline(2*time.Second), gate.WithTTL(time.Second))
+		gate.WithDecisionTimeout(2*time.Second), gate.WithTTL(time.Second))
 	if err != nil {
 		return errors.Join(err, box.Close())
 	}
@@ -83,7 +83,7 @@ func routes() map[string]gate.Policy {
 	return map[string]gate.Policy{
 		"/units": gate.Feature("feature-units").Uses(1),
 		"/few":   gate.Feature("feature-few").Uses(1),
-		"/calls": gate.Feature("feature-calls").Uses(1).As(gate.Event{Name: "call"}),
+		"/calls": gate.Feature("feature-calls").Uses(1).ReportAs(gate.Event{Name: "call"}),
 		"/coins": gate.Credits("currency-coins").Uses(1),
 	}
 }

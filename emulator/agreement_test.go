@@ -44,7 +44,7 @@ func TestTheGateAndTheEmulatorAgree(t *testing.T) {
 		}
 		customer := gate.Customer{ID: "customer", Resource: rapid.SampledFrom([]string{"", "site-1"}).Draw(t, "resource")}
 		live(t, stigg, customer)
-		g, err := gate.New(source, gate.FromTrustedHeader("X-Customer-ID", ""), gate.WithClock(stigg.Now), gate.WithDecisionDeadline(time.Minute))
+		g, err := gate.New(source, gate.FromTrustedHeader("X-Customer-ID", ""), gate.WithClock(stigg.Now), gate.WithDecisionTimeout(time.Minute))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -78,7 +78,7 @@ func TestTheGateAndTheEmulatorAgreeOnCredits(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		g, err := gate.New(source, gate.FromTrustedHeader("X-Customer-ID", ""), gate.WithClock(stigg.Now), gate.WithDecisionDeadline(time.Minute))
+		g, err := gate.New(source, gate.FromTrustedHeader("X-Customer-ID", ""), gate.WithClock(stigg.Now), gate.WithDecisionTimeout(time.Minute))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -66,7 +66,7 @@ func start(t testing.TB, p protocol, build func(*gate.Gate) http.Handler, option
 	t.Helper()
 	b := &bench{stigg: newStigg(), seen: &witness{}}
 	options = append([]gate.Option{
-		gate.WithDecisionDeadline(patience), gate.WithObserver(b.seen),
+		gate.WithDecisionTimeout(patience), gate.WithObserver(b.seen),
 		gate.WithUpgradeLink("https://app.example.com/upgrade?feature={feature}"),
 	}, options...)
 	var err error

@@ -157,13 +157,13 @@ func quotaRows(a Adapter) []row {
 		{"quota headers of a denial", "/monthly?n=8", gate.QuotaHeadersDraft, 402, map[string]string{
 			"RateLimit-Policy": `"monthly";q=10;w=2678400`, "RateLimit": `"monthly";r=7;t=2592000`,
 		}},
-		{"older quota headers of an answer", "/monthly?n=2", gate.QuotaHeadersX, 200, map[string]string{
+		{"older quota headers of an answer", "/monthly?n=2", gate.QuotaHeadersLegacy, 200, map[string]string{
 			"X-RateLimit-Limit": "10", "X-RateLimit-Remaining": "5", "X-RateLimit-Reset": strconv.FormatInt(month[1].Unix(), 10),
 		}},
-		{"older quota headers of a denial", "/monthly?n=8", gate.QuotaHeadersX, 402, map[string]string{
+		{"older quota headers of a denial", "/monthly?n=8", gate.QuotaHeadersLegacy, 402, map[string]string{
 			"X-RateLimit-Limit": "10", "X-RateLimit-Remaining": "7", "X-RateLimit-Reset": strconv.FormatInt(month[1].Unix(), 10),
 		}},
-		{"quota headers of a feature without a limit that counts", "/on", gate.QuotaHeadersX, 200, nil},
+		{"quota headers of a feature without a limit that counts", "/on", gate.QuotaHeadersLegacy, 200, nil},
 	}
 	var rows []row
 	for _, tt := range tests {

@@ -244,7 +244,7 @@ func TestMutantsDie(t *testing.T) {
 		{"has no gate", func(m *plain) { m.times = 0 }, []string{"success", "past the limit", "no customer", "500 at once against a limit of 12"}},
 		{"guards what the router answers", func(m *plain) {
 			m.tabled = func(g *gate.Gate, mux *http.ServeMux, t gate.Table, rest gate.Rest) http.Handler {
-				guards := g.MustGuards(t, rest)
+				guards := g.MustRouteGuards(t, rest)
 				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					_, registered := mux.Handler(r)
 					method, pattern, _ := strings.Cut(registered, " ")

@@ -31,7 +31,7 @@ func Require(g *gate.Gate, p gate.Policy) gin.HandlerFunc {
 // included ("GET /v1/items/:item"). It panics if a policy or a key is wrong; see Verify. What
 // matches no route is left to NoRoute, NoMethod and gin's own redirects.
 func Routes(g *gate.Gate, t gate.Table, rest gate.Rest) gin.HandlerFunc {
-	guards := g.MustGuards(t, rest)
+	guards := g.MustRouteGuards(t, rest)
 	return func(c *gin.Context) {
 		if c.FullPath() != "" {
 			guard, _ := guards.Find(c.Request.Method, c.FullPath())

@@ -37,7 +37,7 @@ func Require(g *gate.Gate, p gate.Policy) func(http.Handler) http.Handler {
 // no route. What mux itself answers (404, 405, a redirect to the clean path) is not
 // guarded.
 func Routes(g *gate.Gate, mux *http.ServeMux, t gate.Table, rest gate.Rest) http.Handler {
-	guards := g.MustGuards(t, rest)
+	guards := g.MustRouteGuards(t, rest)
 	redirect := reflect.TypeOf(http.RedirectHandler("/", http.StatusFound))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h, registered := mux.Handler(r)

@@ -14,7 +14,7 @@ func TestQuotaHeadersAreThereBeforeTheHandler(t *testing.T) {
 	stigg := stubstigg.New(gate.Entitlement{
 		FeatureID: "f", Kind: gate.Metered, Granted: true, Limit: 10, Usage: 3, PeriodEnd: time.Unix(2e9, 0), Reset: gate.ResetMonth,
 	})
-	g := stigg.Gate(t, gate.WithQuotaHeaders(gate.QuotaHeadersX))
+	g := stigg.Gate(t, gate.WithQuotaHeaders(gate.QuotaHeadersLegacy))
 	w := stubstigg.Send(nethttp.Require(g, gate.Feature("f").Uses(2))(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if got := w.Header().Get("X-RateLimit-Remaining"); got != "5" {
 			t.Errorf("the handler sees %q left, want 5", got)

@@ -111,7 +111,7 @@ func setOf(list json.RawMessage) (gate.EntitlementSet, bool) {
 	set := gate.EntitlementSet{Features: make([]gate.Entitlement, 0, len(members))}
 	for i := range members {
 		m := &members[i]
-		kind := gate.KindOf(string(m.Feature.FeatureType), string(m.Feature.MeterType))
+		kind := gate.ParseFeatureKind(string(m.Feature.FeatureType), string(m.Feature.MeterType))
 		paid := len(m.CreditBalance) > 0 && string(m.CreditBalance) != "null"
 		if kind == gate.KindUnknown || paid || !isFeature(string(m.Feature.ID)) {
 			return gate.EntitlementSet{}, false

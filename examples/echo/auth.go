@@ -48,7 +48,7 @@ func (a auth) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 			c.Response().Header().Set(echo.HeaderWWWAuthenticate, "Bearer")
 			return echo.NewHTTPError(http.StatusUnauthorized, "no valid token")
 		}
-		ctx := gate.WithCustomer(c.Request().Context(), gate.Customer{ID: verified.Org, Resource: verified.Site})
+		ctx := gate.ContextWithCustomer(c.Request().Context(), gate.Customer{ID: verified.Org, Resource: verified.Site})
 		c.SetRequest(c.Request().WithContext(ctx))
 		return next(c)
 	}

@@ -63,7 +63,7 @@ func run(ctx context.Context, addr string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	g, err := gate.New(stigg, gate.Agree(gate.FromContext(gate.CustomerFrom), gate.FromPath("/orgs/{customer}")))
+	g, err := gate.New(stigg, gate.Agree(gate.FromContext(gate.CustomerFromContext), gate.FromPath("/orgs/{customer}")))
 	if err != nil {
 		return err
 	}

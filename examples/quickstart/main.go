@@ -89,7 +89,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	logger := slog.New(slog.NewTextHandler(stderr, nil))
 	options := []gate.Option{gate.WithLogger(logger), gate.WithUpgradeLink("https://app.example.com/upgrade?feature={feature}")}
 	if s.once {
-		options = append(options, gate.WithDecisionDeadline(10*time.Second)) // the tour is of answers, not of speed
+		options = append(options, gate.WithDecisionTimeout(10*time.Second)) // the tour is of answers, not of speed
 	}
 	if s.outbox != "" {
 		box, err := outbox.Open(s.outbox, outbox.WithLogger(logger))

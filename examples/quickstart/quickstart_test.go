@@ -98,7 +98,7 @@ func newSite(t *testing.T, router string, options ...client.Option) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.gate, err = gate.New(source, gate.FromTrustedHeader("X-Customer-ID", "X-Resource-ID"), gate.WithDecisionDeadline(time.Minute))
+	s.gate, err = gate.New(source, gate.FromTrustedHeader("X-Customer-ID", "X-Resource-ID"), gate.WithDecisionTimeout(time.Minute))
 	if err != nil {
 		t.Fatal(err)
 	}

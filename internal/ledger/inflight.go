@@ -5,7 +5,7 @@ import "time"
 // Stigg counts usage before it acknowledges it. A push or a read that comes in between
 // has usage that is Unacked here too, so it counts twice until its acknowledgement. That never
 // lets too much in, but it may refuse. Such a refusal is in doubt: who asks waits for the
-// acknowledgement as long as the decision deadline allows, and is told to come again
+// acknowledgement as long as the decision timeout allows, and is told to come again
 // rather than that a limit is reached.
 //
 // So is a refusal for want of what was given back a moment ago, which counts once it is

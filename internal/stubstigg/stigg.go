@@ -36,7 +36,7 @@ func NewGate(t *testing.T) (*gate.Gate, *Stigg) {
 // Gate returns a gate over s that is closed with the test.
 func (s *Stigg) Gate(t *testing.T, options ...gate.Option) *gate.Gate {
 	t.Helper()
-	options = append([]gate.Option{gate.WithObserver(s), gate.WithDecisionDeadline(time.Minute)}, options...)
+	options = append([]gate.Option{gate.WithObserver(s), gate.WithDecisionTimeout(time.Minute)}, options...)
 	g, err := gate.New(s, gate.FromTrustedHeader("X-Customer-ID", ""), options...)
 	if err != nil {
 		t.Fatal(err)

@@ -233,7 +233,7 @@ type Wait struct {
 }
 
 // ErrTooSlow says that a Wait is over.
-var ErrTooSlow = errors.New("gate: no entitlements within the decision deadline")
+var ErrTooSlow = errors.New("gate: no entitlements within the decision timeout")
 
 // Await waits for a channel to be closed.
 func (k *Cache[K, V]) Await(ctx context.Context, done <-chan struct{}, w *Wait) error {

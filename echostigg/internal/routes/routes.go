@@ -14,8 +14,8 @@ import (
 // Find binds a table. What it returns finds a request's guard: nil if there is no route and
 // nothing behind may be asked, lest a middleware of e.Pre rewrites the path and opens one.
 func Find(g *gate.Gate, t gate.Table, rest gate.Rest) func(echo.Context) *gate.Guard {
-	guards, open := g.MustGuards(t, rest), g.MustGuard(gate.Public())
-	closed, _ := g.MustGuards(nil, gate.DenyRest).Find("", "")
+	guards, open := g.MustRouteGuards(t, rest), g.MustGuard(gate.Public())
+	closed, _ := g.MustRouteGuards(nil, gate.DenyRest).Find("", "")
 	return func(c echo.Context) *gate.Guard {
 		guard, named := guards.Find(c.Request().Method, c.Path())
 		switch {
