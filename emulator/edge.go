@@ -43,7 +43,7 @@ func (e *Emulator) routeEdge(mux *http.ServeMux) {
 		"/v1/config/server-sdk-configuration.json": configuration,
 		"/v1/config/client-sdk-configuration.json": configuration,
 	} {
-		mux.Handle(path, openToPages(e.edge(read)))
+		mux.Handle(path, e.openToPages(e.edge(read)))
 	}
 }
 

@@ -22,7 +22,9 @@ const DefaultKey = "stigg-emulator-key"
 
 // Emulator is an emulated Stigg. It is an [http.Handler] that serves
 // POST /graphql, real time over websockets at the same path, the edge reads below
-// /v1/ and the operator's window below /_emulator/. All methods are safe for
+// /v1/ and the operator's window below /_emulator/. Pages in a browser may ask the API
+// if they are of this machine, or if the key is not [DefaultKey], which everybody
+// knows; the operator's window serves its own pages only. All methods are safe for
 // concurrent use. What it runs, for sockets and webhooks, [Emulator.Close] ends.
 type Emulator struct {
 	key   string
@@ -36,7 +38,11 @@ type Emulator struct {
 	fields     map[string]resolver
 	mux        http.Handler
 	traces     atomic.Int64
-	faults     faults
+	origins    []string
+	hosts      []string
+	// remoteHooks lets the operator's window set webhooks on other machines.
+	remoteHooks bool
+	faults      faults
 
 	sockets                sockets
 	socketFaults           socketFaults
@@ -115,6 +121,15 @@ func WithCatalogFile(path string) Option {
 // of the currency currency-tokens, of which customer-tokens has 120.
 func WithCreditsDemo() Option {
 	return func(e *Emulator) error { return WithCatalog(bytes.NewReader(scribe))(e) }
+}
+
+// WithRemoteWebhooks lets POST /_emulator/webhooks name any host. Without it only hosts
+// of this machine can be set there, since the operator's window asks for no key.
+func WithRemoteWebhooks() Option {
+	return func(e *Emulator) error {
+		e.remoteHooks = true
+		return nil
+	}
 }
 
 // WithoutDemo leaves the catalog's customers out.

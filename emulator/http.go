@@ -17,9 +17,9 @@ const maxBody = 8 << 20
 
 func (e *Emulator) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/graphql", openToPages(http.HandlerFunc(e.serveGraphQL)))
+	mux.Handle("/graphql", e.openToPages(http.HandlerFunc(e.serveGraphQL)))
 	e.routeEdge(mux)
-	e.routeOperator(mux)
+	mux.Handle("/_emulator/", e.ownPagesOnly(e.operator()))
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		e.write(w, e.failed(http.StatusNotFound, codeBadRequest, "nothing is served at this path"))
 	})

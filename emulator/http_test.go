@@ -165,7 +165,7 @@ func TestTheOperatorsWindow(t *testing.T) {
 	e := newTest(t)
 	call := func(method, path, body string) (int, any) {
 		w := httptest.NewRecorder()
-		e.ServeHTTP(w, httptest.NewRequest(method, path, strings.NewReader(body)))
+		e.ServeHTTP(w, httptest.NewRequest(method, "http://127.0.0.1"+path, strings.NewReader(body)))
 		var v any
 		if err := json.Unmarshal(w.Body.Bytes(), &v); err != nil {
 			t.Fatalf("%s: %v", w.Body, err)

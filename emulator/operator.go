@@ -7,9 +7,10 @@ import (
 	"time"
 )
 
-// routeOperator serves the operator's window: what a test in another language,
-// or a person with curl, wants to know. It asks for no key.
-func (e *Emulator) routeOperator(mux *http.ServeMux) {
+// operator serves the operator's window: what a test in another language, or a
+// person with curl, wants to know. It asks for no key.
+func (e *Emulator) operator() http.Handler {
+	mux := http.NewServeMux()
 	mux.HandleFunc("/_emulator/health", only(http.MethodGet, func(w http.ResponseWriter, _ *http.Request) {
 		show(w, http.StatusOK, map[string]any{"status": "ok", "now": isoTime(e.Now())})
 	}))
@@ -40,6 +41,7 @@ func (e *Emulator) routeOperator(mux *http.ServeMux) {
 				"GET, POST, DELETE /_emulator/webhooks"},
 		})
 	})
+	return mux
 }
 
 // moveClock takes {"advance": "720h"} or {"set": "2024-02-29T00:00:00Z"}.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"net/url"
 )
 
 // messages gives what a piece of news says to webhooks: types of messages, with
@@ -91,6 +92,13 @@ func (v view) envelope(kind string, body obj) (of, id string, raw []byte) {
 	return kind, id, raw
 }
 
+// localURL says whether a URL is of this machine; one that can't be read is refused
+// by whoever sets it.
+func localURL(raw string) bool {
+	u, err := url.Parse(raw)
+	return err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || isLocal(u.Hostname())
+}
+
 // serveWebhooks shows the webhook and its deliveries (GET), sets another (POST), or
 // sends nothing more (DELETE). The secret is never shown.
 func (e *Emulator) serveWebhooks(w http.ResponseWriter, r *http.Request) {
@@ -111,6 +119,9 @@ func (e *Emulator) serveWebhooks(w http.ResponseWriter, r *http.Request) {
 		err := readOrder(w, r, &in)
 		if err == nil && in.URL == "" {
 			err = fmt.Errorf(`send {"url": "http://localhost:8080/stigg", "secret": "..."}`)
+		}
+		if err == nil && !e.remoteHooks && !localURL(in.URL) {
+			err = fmt.Errorf("webhook: %s is not of this machine, and only WithRemoteWebhooks (-remote-webhooks) lets the window set such a URL", in.URL)
 		}
 		if err == nil {
 			err = e.SetWebhook(in.URL, in.Secret)

@@ -2,7 +2,8 @@
 // written in any language, or for a person with curl:
 //
 //	stigg-emulator [-addr 127.0.0.1:4100] [-catalog FILE | -credits] [-key KEY] [-counting-delay 10s]
-//		[-webhook URL] [-webhook-secret SECRET] [-stigg-limits] [-without-events FIELD,...]
+//		[-webhook URL] [-webhook-secret SECRET] [-remote-webhooks]
+//		[-hosts NAME,...] [-stigg-limits] [-without-events FIELD,...]
 //
 // It prints where it listens and how to ask it something, and serves until it
 // gets SIGINT or SIGTERM. It exits with 1 if it can't serve and with 2 if the
@@ -66,6 +67,8 @@ func parse(args []string, help io.Writer) (addr, key, demo string, opts []emulat
 	delay := flags.Duration("counting-delay", 0, "how long raw events and asynchronous consumptions take to count; Stigg needs some 10s")
 	hook := flags.String("webhook", "", "URL that webhooks are delivered to")
 	secret := flags.String("webhook-secret", "", "secret that webhooks are delivered with")
+	remote := flags.Bool("remote-webhooks", false, "let POST /_emulator/webhooks name other machines")
+	hosts := flags.String("hosts", "", "host names beside localhost that the operator's window is served for, for example stigg,stigg.internal")
 	limits := flags.Bool("stigg-limits", false, "limit the rate of requests as Stigg does")
 	without := flags.String("without-events", "", "fields of Subscription that an older server doesn't know, for example entitlementsUpdatedV2,usageUpdatedV2")
 	flags.StringVar(&key, "key", emulator.DefaultKey, "API key that callers must send")
@@ -83,6 +86,12 @@ func parse(args []string, help io.Writer) (addr, key, demo string, opts []emulat
 	opts = append(opts, emulator.WithKey(key), emulator.WithCountingDelay(*delay))
 	if *hook != "" || *secret != "" {
 		opts = append(opts, emulator.WithWebhook(*hook, *secret))
+	}
+	if *remote {
+		opts = append(opts, emulator.WithRemoteWebhooks())
+	}
+	if *hosts != "" {
+		opts = append(opts, emulator.WithHosts(strings.Split(*hosts, ",")...))
 	}
 	if *limits {
 		opts = append(opts, emulator.WithStiggLimits())
