@@ -4,11 +4,11 @@
 GO ?= go
 GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: all test format vet generated cc race identity examples lint bench fuzz soak
+.PHONY: all test format vet generated cc race identity newest examples lint bench fuzz soak
 
 all: test lint
 
-test: format vet generated race identity examples
+test: format vet generated race identity newest examples
 
 format:
 	@out=$$(gofmt -l .); [ -z "$$out" ] || { echo "gofmt would change:"; echo "$$out"; exit 1; }
@@ -32,6 +32,14 @@ race: cc
 # The recipes for JWT middlewares have a module of their own: those bring much along.
 identity: cc
 	cd contrib/identity && $(GO) vet ./... && $(GO) test -race -shuffle=on ./...
+
+# go.mod's versions are floors: the lowest without an advisory. Everything else is tested
+# at them; this tests the adapters with the newest routers, and leaves go.mod as it is.
+ADAPTERS = ./nethttp ./chistigg ./ginstigg ./echostigg ./gatetest
+newest:
+	@dir=$$(mktemp -d) && cp go.mod go.sum $$dir && \
+	$(GO) get -modfile=$$dir/go.mod github.com/go-chi/chi/v5@latest github.com/gin-gonic/gin@latest github.com/labstack/echo/v4@latest && \
+	$(GO) test -modfile=$$dir/go.mod -short $(ADAPTERS) && rm -r $$dir
 
 # What the README tells a newcomer to run.
 examples:
