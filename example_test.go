@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"html/template"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -48,6 +49,16 @@ func newGate() *gate.Gate {
 		panic(err)
 	}
 	return g
+}
+
+func ExampleServe() {
+	g := newGate()
+	mux := http.NewServeMux()
+	mux.Handle("POST /templates", nethttp.Require(g, gate.Feature("templates").Uses(1))(http.NotFoundHandler()))
+	// Until SIGTERM: then running requests finish, and what they used is delivered.
+	if err := gate.Serve(context.Background(), &http.Server{Addr: "127.0.0.1:8080", Handler: mux, ReadHeaderTimeout: 10 * time.Second}, g); err != nil {
+		log.Fatal(err)
+	}
 }
 
 func ExampleNew() {
