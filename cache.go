@@ -46,7 +46,7 @@ func (l *load) Do(ctx context.Context) (*snapshot, error) {
 	began := l.Tick()
 	set, err := l.cache.source.Entitlements(ctx, l.customer)
 	if err != nil {
-		return nil, err
+		return nil, ofUpstream(err)
 	}
 	return l.cache.snapshot(l.Book, set, func(m *ledger.Meter, n ledger.Count, now time.Time) { m.Account.Read(began, n, now, m.Cycle) }), nil
 }

@@ -10,18 +10,6 @@ import (
 	"time"
 )
 
-// refusal is an error that Stigg means for good.
-type refusal struct{}
-
-func (refusal) Error() string   { return "stub: refused" }
-func (refusal) Permanent() bool { return true }
-
-// busy is an error that asks for a pause.
-type busy time.Duration
-
-func (busy) Error() string               { return "stub: busy" }
-func (b busy) RetryAfter() time.Duration { return time.Duration(b) }
-
 func use(t *testing.T, g *Gate, customer string, n float64) {
 	t.Helper()
 	ticket, d := g.Admit(t.Context(), Customer{ID: customer}, Feature("f").Uses(n))
@@ -97,14 +85,14 @@ func TestOneRefusedMeasurementCostsNoOther(t *testing.T) {
 		s.report = func(batch []Usage) ([]Ack, error) {
 			for _, u := range batch {
 				if u.Customer.ID == "archived" {
-					return nil, fmt.Errorf("wrapped: %w", refusal{})
+					return nil, fmt.Errorf("wrapped: %w", errRefused)
 				}
 			}
 			return nil, nil
 		}
 		var refused []Usage
 		g := gateOf(t, s, WithRefused(func(u Usage, err error) {
-			if !errors.Is(err, refusal{}) {
+			if !errors.Is(err, errRefused) {
 				t.Errorf("refused with %v", err)
 			}
 			refused = append(refused, u)
@@ -128,12 +116,6 @@ func TestOneRefusedMeasurementCostsNoOther(t *testing.T) {
 	})
 }
 
-// riddle is an answer that nobody understands.
-type riddle struct{}
-
-func (riddle) Error() string   { return "stub: riddle" }
-func (riddle) Temporary() bool { return false }
-
 func TestOneRiddleDelaysNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &stub{set: features(metered("f", 0, 1e9))}
@@ -141,7 +123,7 @@ func TestOneRiddleDelaysNoOther(t *testing.T) {
 		s.report = func(batch []Usage) ([]Ack, error) {
 			for _, u := range batch {
 				if u.Customer.ID == "riddle" && !solved {
-					return nil, fmt.Errorf("wrapped: %w", riddle{})
+					return nil, fmt.Errorf("wrapped: %w", errGarbled)
 				}
 			}
 			return nil, nil
@@ -179,7 +161,7 @@ func TestARiddleOfAllIsTheWeather(t *testing.T) {
 		until := time.Now().Add(20 * time.Second)
 		s.report = func([]Usage) ([]Ack, error) {
 			if time.Now().Before(until) {
-				return nil, riddle{}
+				return nil, errGarbled
 			}
 			return nil, nil
 		}
@@ -253,7 +235,7 @@ func TestEachCloseKeepsToItsOwnContext(t *testing.T) {
 func TestRefusedUsageFreesTheLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &stub{set: features(metered("f", 0, 1))}
-		s.report = func([]Usage) ([]Ack, error) { return nil, refusal{} }
+		s.report = func([]Usage) ([]Ack, error) { return nil, errRefused }
 		g := gateOf(t, s)
 		use(t, g, "c", 1)
 		synctest.Wait()
@@ -271,7 +253,7 @@ func TestUsageRefusedAfterALostAnswerMayHaveCounted(t *testing.T) {
 			if tries++; tries == 1 {
 				return nil, errStubDown // Stigg counts it, the answer is lost
 			}
-			return nil, refusal{} // the customer was archived since
+			return nil, errRefused // the customer was archived since
 		}
 		g := gateOf(t, s)
 		use(t, g, "c", 1)
@@ -288,7 +270,7 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 		start, tries := time.Now(), 0
 		s.report = func([]Usage) ([]Ack, error) {
 			if tries++; tries == 1 {
-				return nil, busy(7 * time.Second)
+				return nil, busyFor(7 * time.Second)
 			}
 			return nil, nil
 		}

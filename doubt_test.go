@@ -119,7 +119,7 @@ func TestWhatIsSetApartIsNotInDoubt(t *testing.T) {
 			}
 			for _, u := range batch {
 				if u.Key == poison {
-					return nil, riddle{}
+					return nil, errGarbled
 				}
 			}
 			return count(batch)
@@ -141,23 +141,13 @@ func TestWhatIsSetApartIsNotInDoubt(t *testing.T) {
 	})
 }
 
-// brokenOff is the error of a report that fails for a while.
-type brokenOff struct {
-	error
-	unsent bool
-}
-
-func (c brokenOff) Temporary() bool           { return true }
-func (c brokenOff) Unsent() bool              { return c.unsent }
-func (c brokenOff) RetryAfter() time.Duration { return 2 * time.Second }
-
 func TestReportsThatFailLeaveNoDoubt(t *testing.T) {
 	for name, tt := range map[string]struct {
-		err   brokenOff
+		err   error
 		after time.Duration
 	}{
-		"that never left": {brokenOff{errStubDown, true}, 0},
-		"for long":        {brokenOff{errStubDown, false}, time.Minute},
+		"that never left": {errUnsent, 0},
+		"for long":        {busyFor(2 * time.Second), time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			weather(t, func(f *forecast) {
@@ -182,9 +172,9 @@ func TestWhatNeverLeftIsNotCountedWhenItIsRefused(t *testing.T) {
 		tries := 0
 		f.report = func([]Usage) ([]Ack, error) {
 			if tries++; tries == 1 {
-				return nil, brokenOff{errStubDown, true}
+				return nil, errUnsent
 			}
-			return nil, refusal{}
+			return nil, errRefused
 		}
 		use(f.T, f.gate, "c", 1)
 		time.Sleep(10 * time.Second)

@@ -17,8 +17,9 @@ import (
 // known; the gate then answers as for an outage. Entitlements must return when
 // ctx ends, and is called from many goroutines at once.
 //
-// The error may say by a method RetryAfter() time.Duration how long not to ask again. A
-// Source that is also a ReadPacer is asked how fast to read.
+// An *UpstreamError says what its failure means and how long not to ask again; any other
+// error means that Stigg is down. A Source that is also a ReadPacer is asked how fast to
+// read.
 type Source interface {
 	Entitlements(ctx context.Context, c Customer) (EntitlementSet, error)
 }

@@ -37,10 +37,6 @@ func newTally(t *testing.T, limits map[string]float64) *tally {
 
 var errTally = errors.New("tally: out of reach")
 
-type tallyRefusal struct{ error }
-
-func (tallyRefusal) Permanent() bool { return true }
-
 // chance is true n times in a hundred, if there is to be trouble.
 func (s *tally) chance(n int) bool { return s.troubled && rand.IntN(100) < n }
 
@@ -111,7 +107,7 @@ func (s *tally) refuse(batch []Usage) error {
 			s.refused[u.Key] = true
 			s.promised[meterKey{u.Customer, u.FeatureID}] -= u.Value
 		}
-		return tallyRefusal{errTally}
+		return errRefused
 	}
 	return nil
 }

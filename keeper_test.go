@@ -289,7 +289,7 @@ func TestCloseKeepsWhatItCannotDeliver(t *testing.T) {
 func TestRefusedUsageIsSetAsideInTheOutbox(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		box := &shelf{}
-		s := &stub{set: features(metered("f", 0, 100)), report: func([]Usage) ([]Ack, error) { return nil, refusal{} }}
+		s := &stub{set: features(metered("f", 0, 100)), report: func([]Usage) ([]Ack, error) { return nil, errRefused }}
 		g := gateOf(t, s, WithOutbox(box))
 		use(t, g, "c", 1)
 		if err := g.Close(t.Context()); err != nil {

@@ -27,7 +27,7 @@ func TestARiddleIsTriedAgainHoweverMuchElseThereIs(t *testing.T) {
 				switch {
 				case u.Customer.ID != "riddle":
 				case time.Now().Before(solved):
-					return nil, riddle{}
+					return nil, errGarbled
 				default:
 					delivered = time.Now()
 				}
@@ -59,7 +59,7 @@ func TestSplitBatchesKeepThePace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &stub{}
 		calls := 0
-		s.report = func([]Usage) ([]Ack, error) { calls++; return nil, refusal{} }
+		s.report = func([]Usage) ([]Ack, error) { calls++; return nil, errRefused }
 		g := gateOf(t, s)
 		for range 2000 {
 			if err := g.Report(t.Context(), Usage{Customer: Customer{ID: "archived"}, FeatureID: "f", Value: 1}); err != nil {
@@ -116,7 +116,7 @@ func TestWhatComesWhileARiddleIsSolvedStaysBehindIt(t *testing.T) {
 		s := &stub{report: func(batch []Usage) ([]Ack, error) {
 			for _, u := range batch {
 				if u.Key == "1 riddle" && !solved {
-					return nil, riddle{}
+					return nil, errGarbled
 				}
 			}
 			if !came && solved {

@@ -132,7 +132,7 @@ func TestAnAnswerToASecondAttemptIsAsOldAsTheFirst(t *testing.T) {
 				f.set.Features[0].Usage += batch[0].Value
 			}
 			if strange {
-				return nil, riddle{}
+				return nil, errGarbled
 			}
 			return make([]Ack, len(batch)), nil
 		}
@@ -198,7 +198,7 @@ func (wild) Entitlements(ctx context.Context, _ Customer) (EntitlementSet, error
 
 func (wild) Report(_ context.Context, batch []Usage) ([]Ack, error) {
 	if rand.IntN(10) == 0 {
-		return nil, riddle{}
+		return nil, errGarbled
 	}
 	return make([]Ack, len(batch)), nil
 }

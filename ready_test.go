@@ -45,7 +45,7 @@ func TestReady(t *testing.T) {
 		f.check("e")
 		ready("ready")
 		f.mu.Lock()
-		f.report = func([]Usage) ([]Ack, error) { return nil, refusal{} }
+		f.report = func([]Usage) ([]Ack, error) { return nil, errRefused }
 		f.mu.Unlock()
 		use(f.T, f.gate, "c", 1)
 		synctest.Wait()

@@ -64,7 +64,7 @@ func newQueue(r Reporter, c config) *delivery.Queue[Usage] {
 			for i := range acks {
 				told[i] = acks[i].ledger()
 			}
-			return told, err
+			return told, ofUpstream(err)
 		},
 		Places: c.queue, Unkept: c.outboxFailOpen, OnRefused: c.onRefused, Now: c.now, Logger: c.logger,
 	}

@@ -224,7 +224,7 @@ func TestNothingOvertakesATotal(t *testing.T) {
 		s.report = func(batch []Usage) ([]Ack, error) {
 			for _, u := range batch {
 				if bad && strings.HasPrefix(u.Key, "bad") {
-					return nil, riddle{}
+					return nil, errGarbled
 				}
 			}
 			for _, u := range batch {

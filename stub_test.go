@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"sync"
 	"testing"
+	"time"
 )
 
 // stub is a Stigg of one set for everybody, whose answers a test can hold back.
@@ -74,6 +75,19 @@ func metered(id string, usage, limit float64) Entitlement {
 func features(e ...Entitlement) EntitlementSet { return EntitlementSet{Features: e} }
 
 var errStubDown = errors.New("stub: down")
+
+// What Stigg may mean by an error.
+var (
+	errRefused  error = &UpstreamError{Kind: UpstreamRefused, Err: errors.New("stub: refused")}
+	errArchived error = &UpstreamError{Kind: UpstreamRefusedAll, Err: errors.New("stub: archived")}
+	errGarbled  error = &UpstreamError{Kind: UpstreamGarbled, Err: errors.New("stub: garbled")}
+	errUnsent   error = &UpstreamError{Kind: UpstreamUnsent, RetryAfter: 2 * time.Second, Err: errors.New("stub: unsent")}
+)
+
+// busyFor is a 429 with a Retry-After.
+func busyFor(d time.Duration) error {
+	return &UpstreamError{RetryAfter: d, Err: errors.New("stub: busy")}
+}
 
 // gateOf returns a gate over s that is closed with the test.
 func gateOf(t *testing.T, s Source, options ...Option) *Gate {

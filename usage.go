@@ -18,16 +18,7 @@ import (
 // sends the same usage again, with the same keys, so a batch may arrive twice and must
 // not count twice. Report must end when ctx does.
 //
-// The error may say more by methods: Permanent() bool, true if Stigg refused the batch
-// as it is and counted none of it; Temporary() bool, false if the batch itself may be
-// at fault, not Stigg or the network as a whole; RetryAfter() time.Duration, the pause
-// that Stigg asks for; Unsent() bool, true if the batch surely never left; OfAll() bool,
-// true if Stigg refused for good, and would refuse any usage of that customer and feature
-// (or event, or currency) for the same reason, whatever its value. The gate then takes it
-// as said of the whole batch if all of it is of one customer and feature, and sets it aside
-// without looking for the one at fault. Usage of a customer and feature that was refused
-// travels in batches of its own for some minutes.
-//
+// An *UpstreamError says what its failure means; any other error means that Stigg is down.
 // A Reporter that is also a Pacer is asked how fast to report.
 type Reporter interface {
 	Report(ctx context.Context, batch []Usage) ([]Ack, error)

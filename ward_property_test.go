@@ -65,16 +65,16 @@ func (h *harbor) report(batch []Usage) ([]Ack, error) {
 	}
 	for _, u := range batch {
 		if w := h.archived[u.Customer.ID]; !time.Now().Before(w[0]) && time.Now().Before(w[1]) {
-			return nil, gone{}
+			return nil, errArchived
 		}
 	}
 	for _, u := range batch {
 		switch s := h.by[u.Key]; {
 		case s.refused:
-			return nil, refusal{}
+			return nil, errRefused
 		case s.odd > 0:
 			s.odd--
-			return nil, riddle{}
+			return nil, errGarbled
 		case s.down > 0:
 			s.down--
 			return nil, errStubDown

@@ -11,11 +11,6 @@ import (
 	"time"
 )
 
-// gone is a refusal of a customer, whatever is reported.
-type gone struct{ refusal }
-
-func (gone) OfAll() bool { return true }
-
 // trickle reports 25 times a second for customer "gone" and 48 times for "c".
 func trickle(t *testing.T, g *Gate, d time.Duration) {
 	t.Helper()
@@ -48,7 +43,7 @@ func refuser(err error, calls *int) *stub {
 func TestATrickleOfRefusedUsageDelaysNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		calls := 0
-		s := refuser(gone{}, &calls)
+		s := refuser(errArchived, &calls)
 		box := &shelf{}
 		refused := 0
 		var log strings.Builder
@@ -83,7 +78,7 @@ func TestRefusedUsageOfEachKindDelaysNobody(t *testing.T) {
 		t.Run(u.Kind.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				calls := 0
-				g := gateOf(t, refuser(gone{}, &calls))
+				g := gateOf(t, refuser(errArchived, &calls))
 				for i := range 40 * 60 {
 					u.Customer.ID = []string{"gone", "c"}[i%2]
 					if err := g.Report(t.Context(), u); err != nil {
@@ -104,7 +99,7 @@ func TestOneRefusedNowAndThenDelaysNobody(t *testing.T) {
 		s := &stub{}
 		s.report = func(batch []Usage) ([]Ack, error) {
 			if slices.ContainsFunc(batch, func(u Usage) bool { return u.Value < 0 }) {
-				return nil, refusal{} // of this one only
+				return nil, errRefused // of this one only
 			}
 			return nil, nil
 		}
@@ -141,11 +136,11 @@ func TestTotalsAndChangesKeepTheirOrderInAWard(t *testing.T) {
 				switch {
 				case u.Customer.ID != "gone":
 				case archived:
-					return nil, gone{}
+					return nil, errArchived
 				case u.Value == 7:
-					return nil, refusal{} // this one alone
+					return nil, errRefused // this one alone
 				case u.Value == 8 && tries[u.Key] < 6:
-					return nil, riddle{}
+					return nil, errGarbled
 				case u.Value == 9 && tries[u.Key] < 3:
 					return nil, errStubDown
 				}
@@ -204,7 +199,7 @@ func TestAWardIsClearedWhenStiggTakesItsUsage(t *testing.T) {
 			first := slices.IndexFunc(batch, func(u Usage) bool { return u.Customer.ID == "gone" })
 			switch {
 			case first >= 0 && archived:
-				return nil, gone{}
+				return nil, errArchived
 			case first >= 0 && slices.ContainsFunc(batch, func(u Usage) bool { return u.Customer.ID == "c" }):
 				together++
 			}
@@ -237,7 +232,7 @@ func TestAWardIsClearedWhenStiggTakesItsUsage(t *testing.T) {
 }
 
 func TestCloseDrainsWards(t *testing.T) {
-	for _, err := range []error{refusal{}, gone{}} {
+	for _, err := range []error{errRefused, errArchived} {
 		synctest.Test(t, func(t *testing.T) {
 			calls := 0
 			s := refuser(err, &calls)
@@ -273,7 +268,7 @@ func TestAWardCountsInStatsAndKeepsItsPlaces(t *testing.T) {
 			if down {
 				return nil, errStubDown
 			}
-			return nil, gone{}
+			return nil, errArchived
 		}}
 		g := gateOf(t, s, WithQueueSize(4))
 		use := func() error {
@@ -309,7 +304,7 @@ func TestAWardCountsInStatsAndKeepsItsPlaces(t *testing.T) {
 func TestTheLogOfRefusalsIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log strings.Builder
-		s := &stub{report: func([]Usage) ([]Ack, error) { return nil, refusal{} }}
+		s := &stub{report: func([]Usage) ([]Ack, error) { return nil, errRefused }}
 		g := gateOf(t, s, WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
 		for i := range 500 {
 			if err := g.Report(t.Context(), Usage{Customer: Customer{ID: fmt.Sprint("secret", i)}, FeatureID: "f", Value: 1}); err != nil {

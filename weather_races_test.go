@@ -270,7 +270,7 @@ func TestReadsThatFailNowAndThenAreLoggedSeldom(t *testing.T) {
 		for i := range 100 {
 			f.says(features(metered("f", 0, 5)), nil)
 			f.check(fmt.Sprint("c", i))
-			f.says(EntitlementSet{}, riddle{})
+			f.says(EntitlementSet{}, errGarbled)
 			f.check("odd")
 			time.Sleep(100 * time.Millisecond)
 		}

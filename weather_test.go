@@ -191,7 +191,7 @@ func TestAnOpenBreakerAnswersAtOnceAndAsksSeldom(t *testing.T) {
 
 func TestATooManyRequestsPausesReads(t *testing.T) {
 	weather(t, func(f *forecast) {
-		f.says(EntitlementSet{}, busy(20*time.Second))
+		f.says(EntitlementSet{}, busyFor(20*time.Second))
 		f.want(f.check("a"), false, OriginFallback, ReasonUnavailable)
 		f.says(features(metered("f", 0, 5)), nil)
 		time.Sleep(19 * time.Second)
@@ -206,7 +206,7 @@ func TestATooManyRequestsPausesReads(t *testing.T) {
 
 func TestOneOddCustomerIsNoOutage(t *testing.T) {
 	weather(t, func(f *forecast) {
-		f.says(EntitlementSet{}, riddle{})
+		f.says(EntitlementSet{}, errGarbled)
 		for range 20 {
 			f.want(f.check("odd"), false, OriginFallback, ReasonUnavailable)
 		}
@@ -259,7 +259,7 @@ func TestNewsOfAChangeWhileStiggIsSilent(t *testing.T) {
 
 func TestAnswersThatNobodyUnderstandsDontFlood(t *testing.T) {
 	weather(t, func(f *forecast) {
-		f.says(EntitlementSet{}, riddle{})
+		f.says(EntitlementSet{}, errGarbled)
 		for range 1000 { // 10 s of one cold customer
 			f.want(f.check("c"), false, OriginFallback, ReasonUnavailable)
 			time.Sleep(10 * time.Millisecond)
@@ -277,7 +277,7 @@ func TestAnswersThatNobodyUnderstandsDontFlood(t *testing.T) {
 			t.Error(err)
 		}
 
-		f.says(EntitlementSet{}, riddle{})
+		f.says(EntitlementSet{}, errGarbled)
 		f.check("odd")
 		f.says(features(metered("f", 0, 5)), nil)
 		f.want(f.check("another"), true, OriginFresh, "")
@@ -285,7 +285,7 @@ func TestAnswersThatNobodyUnderstandsDontFlood(t *testing.T) {
 			t.Errorf("for one customer's sake: %v", err)
 		}
 
-		f.says(EntitlementSet{}, riddle{})
+		f.says(EntitlementSet{}, errGarbled)
 		reads := f.count()
 		for i := range 1000 {
 			f.check(fmt.Sprint("new", i))

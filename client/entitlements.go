@@ -15,12 +15,14 @@ import (
 // A customer or resource that Stigg does not know, a customer that is archived and
 // one without a subscription are a set with Denied filled and no error, whether Stigg says so
 // in the set or by an error of its own. Any other error means that nothing is
-// known: an answer with errors beside data is not believed in part.
+// known: an answer with errors beside data is not believed in part. It is a
+// *gate.UpstreamError around the *Error.
 //
 // Of the set, what this version can't understand is left out or at its zero:
 // members of other kinds than features and credits, members that name no feature
 // or currency, dates that are none. A missing limit is 0, as for Stigg.
-func (c *Client) Entitlements(ctx context.Context, who gate.Customer) (gate.EntitlementSet, error) {
+func (c *Client) Entitlements(ctx context.Context, who gate.Customer) (set gate.EntitlementSet, err error) {
+	defer func() { err = upstream(err) }()
 	if err := who.Validate(); err != nil {
 		return gate.EntitlementSet{}, invalid(opEntitlementsState, "", err)
 	}
@@ -34,7 +36,7 @@ func (c *Client) Entitlements(ctx context.Context, who gate.Customer) (gate.Enti
 		ResourceID: optional(who.Resource),
 	})
 	if err != nil {
-		err = typed(opEntitlementsState, err)
+		err := typed(opEntitlementsState, err)
 		if reason := deniedBy(err); reason != "" {
 			return gate.EntitlementSet{Denied: reason}, nil
 		}

@@ -7,9 +7,12 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/stiggate/gate"
 )
 
-// Error is what every method of the Client fails with. Its text is made of the
+// Error is what every method of the Client fails with; Entitlements and Report wrap it in a
+// *gate.UpstreamError. Its text is made of the
 // operation, the code, the HTTP status and Stigg's trace id, and is the same for
 // every verb of fmt: it holds no API key, no request, no answer, and nothing of a
 // customer.
@@ -35,8 +38,8 @@ type Error struct {
 	Retryable bool
 
 	permanent  bool
-	ofAll      bool
-	unsent     bool
+	ofAll      bool // permanent, and any value of who or what was named would be refused, too
+	unsent     bool // the call surely never left
 	retryAfter time.Duration
 	detail     string
 	cause      error
@@ -92,33 +95,37 @@ func (e *Error) Is(target error) bool {
 // an answer that can't be understood.
 func (e *Error) Permanent() bool { return e.permanent }
 
-// OfAll reports whether a Permanent error is about who or what was named (the customer, the
-// feature, its plan, entitlement or meter), so that any value of theirs would be refused as
-// well.
-func (e *Error) OfAll() bool { return e.ofAll }
-
-// Unsent reports whether the call surely never left: the rate limit leaves none, or there
-// is no connection. Nothing can have been done by it.
-func (e *Error) Unsent() bool { return e.unsent }
-
-// Temporary reports whether the failure says nothing against the arguments: Stigg, the
-// network, the rate limit or the API key is at fault, Stigg does not know this package's
-// operations any more, or the caller's context ended. It
-// is false if the arguments were refused and also if Stigg gave an answer that can't be
-// understood, for which they may be the cause.
-func (e *Error) Temporary() bool {
-	switch {
-	case e.permanent:
-		return false
-	case ofDocument(e.Code), e.Retryable, e.Is(ErrUnauthenticated), e.Is(ErrForbidden), e.Is(ErrRateLimited), e.Is(ErrUnavailable):
-		return true
-	}
-	return e.Code == ErrCanceled || e.Code == ErrTimeout || e.Code == ErrNetwork
-}
-
 // RetryAfter is how long Stigg asked to wait before the next call; 0 if it did not
 // say, and never more than a day.
 func (e *Error) RetryAfter() time.Duration { return e.retryAfter }
+
+// upstream is what an error says to a gate; the *Error is inside.
+func upstream(err error) error {
+	var e *Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	return &gate.UpstreamError{Kind: e.kind(), RetryAfter: e.retryAfter, Err: e}
+}
+
+// kind is what the failure means. It is garbled if Stigg gave an answer that can't be
+// understood, for which the arguments may be the cause; and down, which says nothing
+// against them, if Stigg, the network, the rate limit or the API key is at fault, if Stigg
+// does not know this package's operations any more, or if the caller's context ended.
+func (e *Error) kind() gate.UpstreamKind {
+	switch {
+	case e.permanent && e.ofAll:
+		return gate.UpstreamRefusedAll
+	case e.permanent:
+		return gate.UpstreamRefused
+	case e.unsent:
+		return gate.UpstreamUnsent
+	case ofDocument(e.Code), e.Retryable, e.Is(ErrUnauthenticated), e.Is(ErrForbidden), e.Is(ErrRateLimited), e.Is(ErrUnavailable),
+		e.Code == ErrCanceled, e.Code == ErrTimeout, e.Code == ErrNetwork:
+		return gate.UpstreamDown
+	}
+	return gate.UpstreamGarbled
+}
 
 // invalid is the error of arguments that are not sent. detail must hold nothing of
 // the arguments themselves.

@@ -116,8 +116,8 @@ func TestARefusalOfWhoOrWhatWasNamedIsOfAll(t *testing.T) {
 	} {
 		c, _ := serve(t, says(200, body))
 		_, err := c.Report(context.Background(), []gate.Usage{usage("k1")})
-		var e interface{ OfAll() bool }
-		if !errors.As(err, &e) || e.OfAll() != want {
+		var e *gate.UpstreamError
+		if !errors.As(err, &e) || (e.Kind == gate.UpstreamRefusedAll) != want {
 			t.Errorf("%s: of all: %t, want %t", body, !want, want)
 		}
 	}
@@ -225,8 +225,8 @@ func TestErrorsOfTheOperationRefuseNoMeasurement(t *testing.T) {
 		c, _ := serve(t, says(200, refusalJSON(code)))
 		usage := gate.Usage{Customer: acme, FeatureID: "f", Value: 1, Key: "k", CreatedAt: day(4)}
 		_, err := c.Report(context.Background(), []gate.Usage{usage})
-		var e *Error
-		if !errors.As(err, &e) || e.Permanent() || !e.Temporary() || !errors.Is(err, ErrInvalidInput) {
+		var e *gate.UpstreamError
+		if !errors.As(err, &e) || e.Kind != gate.UpstreamDown || !errors.Is(err, ErrInvalidInput) {
 			t.Errorf("%s: %v", code, err)
 		}
 	}

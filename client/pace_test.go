@@ -125,7 +125,7 @@ func TestNothingIsSentThatTheRateLimitWouldRefuse(t *testing.T) {
 				if errors.As(err, &e) != (s.retryAfter > 0) {
 					t.Fatalf("step %d: %v", i, err)
 				}
-				if e != nil && (e.RetryAfter() != s.retryAfter || !errors.Is(err, ErrRateLimited) || e.Permanent() || !e.Temporary()) {
+				if e != nil && (e.RetryAfter() != s.retryAfter || !errors.Is(err, ErrRateLimited) || e.kind() != gate.UpstreamDown && e.kind() != gate.UpstreamUnsent) {
 					t.Errorf("step %d: %v, to come again after %v, want %v", i, e, e.RetryAfter(), s.retryAfter)
 				}
 			}
@@ -198,8 +198,8 @@ func TestWhatNeverLeftSaysSo(t *testing.T) {
 	c, _ := serve(t, says(503, ``))
 	unsent := func() bool {
 		_, err := c.Entitlements(context.Background(), acme)
-		var e *Error
-		return errors.As(err, &e) && e.Unsent()
+		var e *gate.UpstreamError
+		return errors.As(err, &e) && e.Kind == gate.UpstreamUnsent
 	}
 	if unsent() {
 		t.Error("what was answered with 503 never left")

@@ -9,8 +9,10 @@ import (
 // Report delivers a batch of one sort, as [gate.Reporter] says: changes and totals, at
 // most MaxBatch, by ReportUsageBulk; events, at most MaxEvents, by ReportEvent; credits,
 // at most MaxConsumptions, by ConsumeCreditsAsync, also if it is one: whether Stigg knows
-// a key again that comes by ConsumeCredits, nobody has written. Every Usage must have its Key and its CreatedAt.
-func (c *Client) Report(ctx context.Context, batch []gate.Usage) ([]gate.Ack, error) {
+// a key again that comes by ConsumeCredits, nobody has written. Every Usage must have its Key and its CreatedAt. The error is
+// a *gate.UpstreamError around the *Error.
+func (c *Client) Report(ctx context.Context, batch []gate.Usage) (acks []gate.Ack, err error) {
+	defer func() { err = upstream(err) }()
 	if len(batch) == 0 {
 		return nil, nil
 	}

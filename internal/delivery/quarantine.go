@@ -188,10 +188,10 @@ func (l *lane[U]) visit(ctx context.Context, n *quarantine[U], batch []Item[U]) 
 		l.acknowledge(batch, acks)
 		l.recover(n, len(batch))
 		return
-	case upstream.Permanent(err) && ofOneSeries(batch, err):
+	case upstream.Refused(err) && ofOneSeries(batch, err):
 		l.refuseAll(batch, err)
 		return
-	case upstream.Permanent(err):
+	case upstream.Refused(err):
 		for i := range batch {
 			batch[i].Entry.Returns()
 		}
@@ -200,7 +200,7 @@ func (l *lane[U]) visit(ctx context.Context, n *quarantine[U], batch []Item[U]) 
 	}
 	l.retries.Add(1)
 	n.tries++
-	split := upstream.Unintelligible(err) && n.tries >= splitAfter || n.tries >= splitAnyAfter
+	split := upstream.Garbled(err) && n.tries >= splitAfter || n.tries >= splitAnyAfter
 	pauses := n.tries - 1
 	if split && len(batch) == 1 {
 		pauses = 0 // it is parked; what comes next has a pause of its own
@@ -253,7 +253,7 @@ func ofOneSeries[U any](batch []Item[U], err error) bool {
 	if len(batch) == 1 {
 		return true
 	}
-	if !upstream.OfSeries(err) {
+	if !upstream.RefusedAll(err) {
 		return false
 	}
 	first := batch[0].Series
@@ -266,7 +266,7 @@ func (l *lane[U]) refuseAll(batch []Item[U], err error) {
 	l.mu.Lock()
 	n, begins := l.quarantines.open(batch[0].Series, l.size, now)
 	if n != nil {
-		n.refused(now, upstream.OfSeries(err), l.size)
+		n.refused(now, upstream.RefusedAll(err), l.size)
 	}
 	l.quarantines.refusedAt, l.routed = now, 0
 	l.mu.Unlock()

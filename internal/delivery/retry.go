@@ -21,7 +21,7 @@ const (
 // for a long pause that nobody asked for. It is false when ctx has ended.
 func (l *lane[U]) backOff(ctx context.Context, try int, err error) bool {
 	wait := min(firstPause<<min(try, 16), longestPause)
-	if upstream.Unintelligible(err) {
+	if upstream.Garbled(err) {
 		wait = firstPause // there may be many, each tried once
 	}
 	wait = wait/2 + rand.N(wait/2+1)

@@ -150,17 +150,17 @@ func (l *lane[U]) send(ctx context.Context, batch []Item[U], try int) bool {
 	for ; ; try++ {
 		acks, err := l.attempt(ctx, batch, try+1)
 		hopeless := try+1 >= splitAnyAfter
-		split := upstream.Permanent(err) || upstream.Unintelligible(err) && try+1 >= splitAfter || hopeless && err != nil
+		split := upstream.Refused(err) || upstream.Garbled(err) && try+1 >= splitAfter || hopeless && err != nil
 		switch {
 		case err == nil:
 			l.acknowledge(batch, acks)
 			return true
-		case upstream.Permanent(err) && ofOneSeries(batch, err):
+		case upstream.Refused(err) && ofOneSeries(batch, err):
 			l.refuseAll(batch, err)
 			return false
 		case split && len(batch) > 1:
 			from := splitAfter
-			if hopeless && !upstream.Permanent(err) && !upstream.Unintelligible(err) {
+			if hopeless && !upstream.Refused(err) && !upstream.Garbled(err) {
 				from = splitAnyAfter
 				if l.retries.Add(1); !l.backOff(ctx, try, err) {
 					l.putBack(batch)
@@ -227,7 +227,7 @@ func (l *lane[U]) attempt(ctx context.Context, batch []Item[U], n int) ([]ledger
 
 // failed notes what an attempt that failed leaves behind.
 func (i *Item[U]) failed(err error, tries int) {
-	if err == nil || upstream.Permanent(err) {
+	if err == nil || upstream.Refused(err) {
 		return
 	}
 	sent := !upstream.Unsent(err)
@@ -240,7 +240,7 @@ func (i *Item[U]) failed(err error, tries int) {
 // note logs when reporting begins to fail and when it works again.
 func (l *lane[U]) note(err error) {
 	switch {
-	case err != nil && !upstream.Permanent(err) && !l.failing.Load():
+	case err != nil && !upstream.Refused(err) && !l.failing.Load():
 		l.Logger.Warn("gate: usage can't be reported; it is kept and tried again", "error", err)
 		l.failing.Store(true)
 	case err == nil && l.failing.Load():

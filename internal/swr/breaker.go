@@ -82,7 +82,7 @@ func (b *breaker[K]) done(c K, err error, now time.Time) {
 			b.openUntil = b.asked
 		}
 		return
-	case upstream.Unintelligible(err) && wait == 0:
+	case (upstream.Garbled(err) || upstream.Refused(err)) && wait == 0:
 		// One customer's answer that nobody understands is no outage, but those of many
 		// in a row are.
 		if b.garbled == nil {

@@ -149,7 +149,7 @@ func (k *Cache[K, V]) came(key K, err error) {
 		k.garbled.Remove(key)
 		s.heard.Store(true)
 		s.down.Store(false)
-	case upstream.Unintelligible(err):
+	case upstream.Garbled(err), upstream.Refused(err):
 		last, _ := k.garbled.Peek(key)
 		pause := min(max(leastGarbled, 2*last.pause), longestGarbled)
 		k.garbled.Add(key, garbled{err, k.Now().Add(pause), pause})

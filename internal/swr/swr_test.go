@@ -2,17 +2,19 @@ package swr
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/stiggate/gate/internal/upstream"
 )
 
 // busy is a 429 with a Retry-After.
-type busy time.Duration
-
-func (busy) Error() string               { return "stub: busy" }
-func (b busy) RetryAfter() time.Duration { return time.Duration(b) }
+func busy(d time.Duration) error {
+	return &upstream.Error{RetryAfter: d, Err: errors.New("stub: busy")}
+}
 
 func TestAnAnswerOfBeforeDoesNotEndTheRestThatStiggAsksFor(t *testing.T) {
 	var b breaker[string]

@@ -1,5 +1,5 @@
-// Package upstream reads what Stigg asks of us: errors say more by methods that they may
-// have (gate.Source, gate.Reporter). What is believed of it is bounded.
+// Package upstream is what an error of Stigg's says to the engines: whose fault it is, and
+// how long not to ask again. What is believed of it is bounded.
 package upstream
 
 import (
@@ -14,37 +14,54 @@ const (
 	MaxPace = 5 * time.Second
 )
 
-// Permanent reports whether Stigg refused a batch as it is and counted none of it.
-func Permanent(err error) bool {
-	var e interface{ Permanent() bool }
-	return errors.As(err, &e) && e.Permanent()
+// Kind says what a failure means. The values are those of gate.UpstreamKind.
+type Kind uint8
+
+// The kinds, as gate documents them.
+const (
+	KindDown Kind = iota
+	KindRefused
+	KindRefusedAll
+	KindGarbled
+	KindUnsent
+)
+
+// Error is a failure of a known kind. An error that is none means KindDown.
+type Error struct {
+	Kind       Kind
+	RetryAfter time.Duration
+	Err        error
 }
 
-// Unintelligible reports whether err may be about what was asked, and not about Stigg or the
-// network as a whole: an answer that nobody understands.
-func Unintelligible(err error) bool {
-	var e interface{ Temporary() bool }
-	return errors.As(err, &e) && !e.Temporary()
-}
+func (e *Error) Error() string { return e.Err.Error() }
+
+// Unwrap returns what was said.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Refused reports whether the arguments were refused as they are, and nothing was done.
+func Refused(err error) bool { return is(err, KindRefused) || RefusedAll(err) }
+
+// RefusedAll reports whether any usage of the same customer and feature would be refused for
+// the same reason.
+func RefusedAll(err error) bool { return is(err, KindRefusedAll) }
+
+// Garbled reports whether the answer can't be understood: what was asked may be at fault, and
+// not Stigg or the network as a whole.
+func Garbled(err error) bool { return is(err, KindGarbled) }
 
 // Unsent reports whether the request surely never left.
-func Unsent(err error) bool {
-	var e interface{ Unsent() bool }
-	return errors.As(err, &e) && e.Unsent()
-}
+func Unsent(err error) bool { return is(err, KindUnsent) }
 
-// OfSeries reports whether any usage of the same customer and feature would be refused for
-// the same reason.
-func OfSeries(err error) bool {
-	var e interface{ OfAll() bool }
-	return errors.As(err, &e) && e.OfAll()
+func is(err error, kind Kind) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Kind == kind
 }
 
 // RetryAfter is how long Stigg asks not to be asked again; 0 if it doesn't.
 func RetryAfter(err error) time.Duration {
-	var e interface{ RetryAfter() time.Duration }
+	var e *Error
 	if !errors.As(err, &e) {
 		return 0
 	}
-	return min(e.RetryAfter(), MaxRetryAfter)
+	return min(e.RetryAfter, MaxRetryAfter)
 }
