@@ -52,7 +52,6 @@ func TestNewRefusesOptionsThatCantBeUsed(t *testing.T) {
 		"an endpoint with fragment": WithEndpoint("https://api.stigg.io#secret"),
 		"an endpoint with a #":      WithEndpoint("https://api.stigg.io#"),
 		"an unparsable endpoint":    WithEndpoint("https://secret%zz"),
-		"an empty endpoint":         WithEndpoint(""),
 		"no HTTP client":            WithHTTPClient(nil),
 		"a timeout of zero":         WithTimeout(0),
 		"a negative timeout":        WithTimeout(-time.Second),

@@ -25,11 +25,14 @@ const (
 // be used.
 type Option func(*Client) error
 
-// WithEndpoint sets the base under which /graphql hangs, https://api.stigg.io by
+// WithEndpoint sets the base under which /graphql hangs; https://api.stigg.io if it is empty, and by
 // default; with /graphql at its end it means the same. It must be an absolute http or https URL without user, query and
 // fragment. The API key is sent there: use http only towards your own machine.
 func WithEndpoint(base string) Option {
 	return func(c *Client) error {
+		if base == "" {
+			base = defaultEndpoint
+		}
 		u, err := baseURL("endpoint", base)
 		if err == nil {
 			c.endpoint = u.JoinPath("graphql").String()

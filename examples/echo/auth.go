@@ -1,29 +1,19 @@
 package main
 
 import (
-	"errors"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/labstack/echo/v4"
 
 	"github.com/stiggate/gate"
+	"github.com/stiggate/gate/examples/internal/demo"
 )
-
-const audience = "gate-example"
 
 // auth verifies tokens that are signed with HS256 and its key. An app whose tokens an
 // identity provider signs has its public keys here instead.
 type auth struct{ key []byte }
-
-func newAuth(secret string) (auth, error) {
-	if len(secret) < 32 { // RFC 7518, section 3.2
-		return auth{}, errors.New("JWT_SECRET needs 32 bytes or more")
-	}
-	return auth{[]byte(secret)}, nil
-}
 
 type claims struct {
 	jwt.RegisteredClaims
@@ -43,7 +33,7 @@ func (a auth) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 		token, found := strings.CutPrefix(header, "Bearer ")
 		var verified claims
 		_, err := jwt.ParseWithClaims(token, &verified, func(*jwt.Token) (any, error) { return a.key, nil },
-			jwt.WithValidMethods([]string{"HS256"}), jwt.WithAudience(audience), jwt.WithExpirationRequired())
+			jwt.WithValidMethods([]string{"HS256"}), jwt.WithAudience(demo.Audience), jwt.WithExpirationRequired())
 		if !found || err != nil {
 			c.Response().Header().Set(echo.HeaderWWWAuthenticate, "Bearer")
 			return echo.NewHTTPError(http.StatusUnauthorized, "no valid token")
@@ -52,15 +42,4 @@ func (a auth) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 		c.SetRequest(c.Request().WithContext(ctx))
 		return next(c)
 	}
-}
-
-// token is one for the demo: an app's comes from its login.
-func (a auth) token(customer string, expires time.Time) string {
-	signed, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims{Org: customer, RegisteredClaims: jwt.RegisteredClaims{
-		Subject: "user-1", Audience: jwt.ClaimStrings{audience}, ExpiresAt: jwt.NewNumericDate(expires),
-	}}).SignedString(a.key)
-	if err != nil {
-		panic(err) // HS256 signs with any bytes
-	}
-	return signed
 }

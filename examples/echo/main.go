@@ -10,18 +10,13 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"crypto/rand"
-	"errors"
 	"flag"
-	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -30,36 +25,28 @@ import (
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/client"
 	"github.com/stiggate/gate/echostigg"
-	"github.com/stiggate/gate/emulator"
+	"github.com/stiggate/gate/examples/internal/demo"
 )
 
 func main() {
 	addr := flag.String("addr", "127.0.0.1:8080", "where the API listens")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
-	if err := run(ctx, *addr, os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "echo:", err)
-		os.Exit(1)
+	if err := run(context.Background(), *addr, os.Stdout); err != nil {
+		log.Fatal(err)
 	}
 }
 
 func run(ctx context.Context, addr string, out io.Writer) error {
-	url, apiKey, secret := os.Getenv("STIGG_URL"), os.Getenv("STIGG_API_KEY"), os.Getenv("JWT_SECRET")
-	demo := url == "" && apiKey == ""
-	if demo {
-		stigg, err := emulator.Start("127.0.0.1:0")
-		if err != nil {
-			return err
-		}
-		defer func() { _ = stigg.Close() }()
-		url, apiKey, secret = stigg.URL(), emulator.DefaultKey, rand.Text()+rand.Text()
-	}
-	auth, err := newAuth(secret)
+	env, err := demo.Open()
 	if err != nil {
 		return err
 	}
-	stigg, err := client.New(apiKey, client.WithEndpoint(cmp.Or(url, "https://api.stigg.io")))
+	defer env.Close()
+	stigg, err := client.New(env.APIKey, client.WithEndpoint(env.URL))
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", addr)
 	if err != nil {
 		return err
 	}
@@ -67,16 +54,13 @@ func run(ctx context.Context, addr string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	handler, err := routes(g, auth)
+	handler, err := routes(g, auth{env.Key})
 	if err != nil {
-		return errors.Join(err, g.Close(context.Background()))
+		return err
 	}
-	listener, err := net.Listen("tcp", addr)
-	if err != nil {
-		return errors.Join(err, g.Close(context.Background()))
-	}
-	welcome(out, "http://"+listener.Addr().String(), demo, auth)
-	return serve(ctx, &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}, listener, g, out)
+	env.Welcome(out, listener, "/orgs/%s")
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	return gate.Serve(ctx, server, g, gate.ServeOn(listener)) // until SIGTERM
 }
 
 // routes guards the whole router by a table: a route that nobody put in it is denied.
@@ -107,37 +91,3 @@ func createCampaign(c echo.Context) error {
 }
 
 func showAnalytics(c echo.Context) error { return c.String(http.StatusOK, "analytics\n") }
-
-// serve answers requests until ctx ends. Then it lets running requests finish, and only
-// then delivers what they used. Each has its own time, so that a slow request costs no
-// usage.
-func serve(ctx context.Context, server *http.Server, l net.Listener, g *gate.Gate, out io.Writer) error {
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(l) }()
-	var failed error
-	select {
-	case failed = <-served:
-	case <-ctx.Done():
-		fmt.Fprintln(out, "Stopping: no new requests, then the usage that waits goes to Stigg.")
-	}
-	finish, finished := context.WithTimeout(context.Background(), 20*time.Second)
-	defer finished()
-	err := server.Shutdown(finish)
-	deliver, delivered := context.WithTimeout(context.Background(), 10*time.Second)
-	defer delivered()
-	return errors.Join(failed, err, g.Close(deliver))
-}
-
-func welcome(out io.Writer, url string, demo bool, a auth) {
-	fmt.Fprintf(out, "The API is at %s\n", url)
-	if !demo {
-		return
-	}
-	fmt.Fprintln(out, "4 campaigns are in the Basic plan, analytics are not; Essentials has both; one's token\nis not for the other's paths. Try:")
-	for _, customer := range []string{"customer-basic", "customer-demo-01"} {
-		fmt.Fprintf(out, "  TOKEN=%s # %s\n", a.token(customer, time.Now().Add(time.Hour)), customer)
-		fmt.Fprintf(out, "  curl -i -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' -d '{\"name\":\"spring\"}' %s/orgs/%s/campaigns\n", url, customer)
-		fmt.Fprintf(out, "  curl -i -H \"Authorization: Bearer $TOKEN\" %s/orgs/%s/analytics\n", url, customer)
-	}
-	fmt.Fprintln(out, "Ctrl-C stops.")
-}

@@ -2,27 +2,18 @@ package main
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/golang-jwt/jwt/v5"
-)
 
-const audience = "gate-example"
+	"github.com/stiggate/gate/examples/internal/demo"
+)
 
 // auth verifies tokens that are signed with HS256 and its key. An app whose tokens an
 // identity provider signs has its public keys here instead.
 type auth struct{ key []byte }
-
-func newAuth(secret string) (auth, error) {
-	if len(secret) < 32 { // RFC 7518, section 3.2
-		return auth{}, errors.New("JWT_SECRET needs 32 bytes or more")
-	}
-	return auth{[]byte(secret)}, nil
-}
 
 type claimsKey struct{}
 
@@ -32,7 +23,7 @@ func (a auth) authenticate(c *gin.Context) {
 	token, found := strings.CutPrefix(c.GetHeader("Authorization"), "Bearer ")
 	verified := jwt.MapClaims{}
 	_, err := jwt.ParseWithClaims(token, verified, func(*jwt.Token) (any, error) { return a.key, nil },
-		jwt.WithValidMethods([]string{"HS256"}), jwt.WithAudience(audience), jwt.WithExpirationRequired())
+		jwt.WithValidMethods([]string{"HS256"}), jwt.WithAudience(demo.Audience), jwt.WithExpirationRequired())
 	if !found || err != nil {
 		c.Header("WWW-Authenticate", "Bearer")
 		c.AbortWithStatusJSON(http.StatusUnauthorized, gin.H{"error": "no valid token"})
@@ -45,15 +36,4 @@ func (a auth) authenticate(c *gin.Context) {
 func claims(ctx context.Context) (jwt.MapClaims, bool) {
 	verified, ok := ctx.Value(claimsKey{}).(jwt.MapClaims)
 	return verified, ok
-}
-
-// token is one for the demo: an app's comes from its login.
-func (a auth) token(customer string, expires time.Time) string {
-	signed, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
-		"sub": "user-1", "org": customer, "aud": audience, "exp": expires.Unix(),
-	}).SignedString(a.key)
-	if err != nil {
-		panic(err) // HS256 signs with any bytes
-	}
-	return signed
 }

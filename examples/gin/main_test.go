@@ -4,7 +4,6 @@ import (
 	"io"
 	"os"
 	"testing"
-	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -18,9 +17,7 @@ func TestMain(m *testing.M) {
 }
 
 func program() exampletest.Program {
-	return exampletest.Program{Run: run, Audience: audience, Token: func(key []byte, customer string, expires time.Time) string {
-		return auth{key}.token(customer, expires)
-	}}
+	return exampletest.Program{Run: run}
 }
 
 func TestWhatItPrintsWorks(t *testing.T) { program().PrintsWhatWorks(t) }

@@ -6,14 +6,10 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"log"
 	"net/http"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/stiggate/gate"
@@ -22,7 +18,7 @@ import (
 )
 
 func main() {
-	stigg, err := client.New(os.Getenv("STIGG_API_KEY"), client.WithEndpoint(cmp.Or(os.Getenv("STIGG_URL"), "https://api.stigg.io")))
+	stigg, err := client.New(os.Getenv("STIGG_API_KEY"), client.WithEndpoint(os.Getenv("STIGG_URL")))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -33,33 +29,9 @@ func main() {
 		log.Fatal(err)
 	}
 	server := &http.Server{Addr: "127.0.0.1:8080", Handler: routes(g), ReadHeaderTimeout: 10 * time.Second}
-	stop, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	served := make(chan error, 1)
-	go func() {
-		defer cancel()
-		if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
-			served <- err
-		}
-		close(served)
-	}()
-	<-stop.Done()
-
-	cancel() // a second Ctrl-C ends the program at once
-	err = shutDown(server, g)
-	if err := errors.Join(<-served, err); err != nil {
+	if err := gate.Serve(context.Background(), server, g); err != nil { // until SIGTERM
 		log.Fatal(err)
 	}
-}
-
-// shutDown first lets running requests finish, then delivers what they used. Each has
-// its own time, so that a slow request costs no usage.
-func shutDown(server *http.Server, g *gate.Gate) error {
-	finish, finished := context.WithTimeout(context.Background(), 20*time.Second)
-	defer finished()
-	err := server.Shutdown(finish)
-	deliver, delivered := context.WithTimeout(context.Background(), 10*time.Second)
-	defer delivered()
-	return errors.Join(err, g.Close(deliver))
 }
 
 func routes(g *gate.Gate) http.Handler {

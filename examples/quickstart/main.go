@@ -15,8 +15,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/stiggate/gate"
@@ -26,9 +24,7 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	err := run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "quickstart:", err)
 		os.Exit(1)
@@ -103,65 +99,29 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if err != nil {
 		return err
 	}
-	server, err := serve(s.addr, recovered(routers()[s.router](g), logger))
+	listener, err := net.Listen("tcp", s.addr)
 	if err != nil {
-		return errors.Join(err, g.Close(context.Background()))
+		return errors.Join(err, g.Close(ctx))
 	}
+	url := "http://" + listener.Addr().String()
+	server := &http.Server{Handler: recovered(routers()[s.router](g), logger), ReadHeaderTimeout: 10 * time.Second}
 	if s.once {
-		tour := tour{out: stdout, url: server.url, gate: g, stigg: source}
-		err = errors.Join(tour.take(ctx), server.stop(), closeGate(g))
-		return errors.Join(err, tour.compare(ctx, err))
+		return takeTour(ctx, &tour{out: stdout, url: url, gate: g, stigg: source}, server, listener)
 	}
-	welcome(stdout, s, server.url, emulated)
-	select {
-	case <-ctx.Done():
-	case err = <-server.failed:
-	}
-	fmt.Fprintln(stdout, "\nStopping: no new requests, then the usage that waits goes to Stigg.")
-	return errors.Join(err, server.stop(), closeGate(g))
+	welcome(stdout, s, url, emulated)
+	return gate.Serve(ctx, server, g, gate.ServeOn(listener)) // until Ctrl-C
 }
 
-// closeGate delivers what is left. Both waits together are what an orchestrator
-// usually allows.
-func closeGate(g *gate.Gate) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	return g.Close(ctx)
-}
-
-// listener is a running HTTP server.
-type listener struct {
-	url    string
-	server *http.Server
-	failed chan error
-}
-
-func serve(addr string, h http.Handler) (*listener, error) {
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		return nil, err
-	}
-	s := &listener{
-		url:    "http://" + l.Addr().String(),
-		server: &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second},
-		failed: make(chan error, 1),
-	}
-	go func() {
-		if err := s.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			s.failed <- err
-		}
-	}()
-	return s, nil
-}
-
-// stop lets running requests finish, for a while.
-func (s *listener) stop() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
-	if err := s.server.Shutdown(ctx); err != nil {
-		return errors.Join(fmt.Errorf("requests were cut off: %w", err), s.server.Close())
-	}
-	return nil
+// takeTour serves for as long as the tour takes, and compares the counts when all usage
+// is delivered.
+func takeTour(ctx context.Context, t *tour, server *http.Server, l net.Listener) error {
+	serving, stop := context.WithCancel(ctx)
+	served := make(chan error, 1)
+	go func() { served <- gate.Serve(serving, server, t.gate, gate.ServeOn(l)) }()
+	err := t.take(ctx)
+	stop()
+	err = errors.Join(err, <-served)
+	return errors.Join(err, t.compare(ctx, err))
 }
 
 func welcome(w io.Writer, s settings, api string, emulated bool) {

@@ -12,14 +12,13 @@ import (
 	"time"
 
 	"github.com/stiggate/gate/emulator"
+	"github.com/stiggate/gate/examples/internal/demo"
 )
 
 // Program is an example whose customers come with tokens. Its methods are its tests.
 type Program struct {
-	Run      func(ctx context.Context, addr string, out io.Writer) error
-	Token    func(key []byte, customer string, expires time.Time) string
-	Audience string // of its tokens
-	Prefix   string // of the paths, with {customer} for whose they are
+	Run    func(ctx context.Context, addr string, out io.Writer) error
+	Prefix string // of the paths, with {customer} for whose they are
 }
 
 const secret = "a secret for tests, of 32 bytes or more"
@@ -33,8 +32,8 @@ func inFrontOf(t *testing.T, stigg *emulator.Server) {
 }
 
 // token is a customer's, signed as the program does.
-func (p Program) token(customer string, expires time.Time) string {
-	return p.Token([]byte(secret), customer, expires)
+func token(customer string, expires time.Time) string {
+	return demo.Token([]byte(secret), customer, expires)
 }
 
 func (p Program) path(customer, route string) string {

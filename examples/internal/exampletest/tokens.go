@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/stiggate/gate/examples/internal/demo"
 )
 
 // PrintsWhatWorks tries what the program prints for its user to try.
@@ -38,7 +40,7 @@ func (p Program) ChargesTheTokensCustomer(t *testing.T, elsewhere map[string]int
 	stigg := StartStigg(t)
 	inFrontOf(t, stigg)
 	_, url, stop := p.start(t)
-	basic := p.token("customer-basic", time.Now().Add(time.Hour))
+	basic := token("customer-basic", time.Now().Add(time.Hour))
 	for i, want := range []int{201, 201, 400, 201, 201, 402} {
 		body := `{"name":"spring"}`
 		if want == 400 {
@@ -75,7 +77,7 @@ func (p Program) LetsNobodyInWithoutAToken(t *testing.T) {
 	_, url, stop := p.start(t)
 	analytics := url + p.path("customer-pro", "/analytics")
 	key, later := []byte(secret), time.Now().Add(time.Hour)
-	good := p.token("customer-pro", later)
+	good := token("customer-pro", later)
 	head, rest, _ := strings.Cut(good, ".")
 	claims, _, _ := strings.Cut(rest, ".")
 	sign := func(method jwt.SigningMethod, key any, claims jwt.MapClaims) string {
@@ -85,20 +87,20 @@ func (p Program) LetsNobodyInWithoutAToken(t *testing.T) {
 		}
 		return token
 	}
-	for name, token := range map[string]string{
+	for name, tried := range map[string]string{
 		"none":              "",
 		"nonsense":          "a.b.c",
-		"expired":           p.token("customer-pro", time.Now().Add(-time.Hour)),
-		"another key":       p.Token([]byte("another key"), "customer-pro", later),
+		"expired":           token("customer-pro", time.Now().Add(-time.Hour)),
+		"another key":       demo.Token([]byte("another key"), "customer-pro", later),
 		"no signature":      head + "." + claims + ".",
-		"alg none":          sign(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, jwt.MapClaims{"org": "customer-pro", "aud": p.Audience, "exp": later.Unix()}),
-		"another algorithm": sign(jwt.SigningMethodHS512, key, jwt.MapClaims{"org": "customer-pro", "aud": p.Audience, "exp": later.Unix()}),
+		"alg none":          sign(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, jwt.MapClaims{"org": "customer-pro", "aud": demo.Audience, "exp": later.Unix()}),
+		"another algorithm": sign(jwt.SigningMethodHS512, key, jwt.MapClaims{"org": "customer-pro", "aud": demo.Audience, "exp": later.Unix()}),
 		"another audience":  sign(jwt.SigningMethodHS256, key, jwt.MapClaims{"org": "customer-pro", "aud": "other", "exp": later.Unix()}),
-		"no expiry":         sign(jwt.SigningMethodHS256, key, jwt.MapClaims{"org": "customer-pro", "aud": p.Audience}),
-		"no customer":       sign(jwt.SigningMethodHS256, key, jwt.MapClaims{"aud": p.Audience, "exp": later.Unix()}),
-		"a number":          sign(jwt.SigningMethodHS256, key, jwt.MapClaims{"org": 7, "aud": p.Audience, "exp": later.Unix()}),
+		"no expiry":         sign(jwt.SigningMethodHS256, key, jwt.MapClaims{"org": "customer-pro", "aud": demo.Audience}),
+		"no customer":       sign(jwt.SigningMethodHS256, key, jwt.MapClaims{"aud": demo.Audience, "exp": later.Unix()}),
+		"a number":          sign(jwt.SigningMethodHS256, key, jwt.MapClaims{"org": 7, "aud": demo.Audience, "exp": later.Unix()}),
 	} {
-		if got := send(t, "GET", analytics, token, ""); got != 401 {
+		if got := send(t, "GET", analytics, tried, ""); got != 401 {
 			t.Errorf("%s: got %d, want 401", name, got)
 		}
 	}
