@@ -144,8 +144,8 @@ func (g *Gate) look(ctx context.Context, c Customer, p *Policy, d *Decision, ins
 	f.origin = OriginOffline
 	if !g.offline {
 		f.Found, err = g.cache.Get(ctx, c, now, insist, waits)
-		if err = ofCache(err); err == nil || ctx.Err() != nil || errors.Is(err, ErrClosed) {
-			if f.origin = OriginFresh; f.Stale {
+		if err = ofCache(err); err == nil || ctx.Err() != nil || errors.Is(err, ErrClosed) || errors.Is(err, swr.ErrBudget) {
+			if f.origin = OriginFresh; f.State != swr.Fresh {
 				f.origin = OriginStale
 			}
 			return f, err
@@ -170,7 +170,7 @@ func (g *Gate) judge(ctx context.Context, q *admission, p *Policy, slots int, d 
 	default:
 		return nil, false
 	}
-	doubtful := d.Origin == OriginFallback || d.Origin == OriginStale && found.Suspect()
+	doubtful := d.Origin == OriginFallback || found.State == swr.Suspect
 	if doubtful && !d.Allowed && d.Reason.mayHaveChanged() {
 		*d = d.anew()
 		d.deny(ReasonUnavailable, found.Cause) // never 402 for our own fault

@@ -1,8 +1,12 @@
 package gate
 
 import (
+	"cmp"
 	"context"
+	"fmt"
+	"hash/maphash"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/stiggate/gate/internal/ledger"
@@ -23,7 +27,8 @@ func newCache(source Source, l *ledger.Ledger, c config) (k *cache, err error) {
 	to := swr.Config[Customer, *snapshot]{
 		Begin:  func(c Customer) swr.Read[*snapshot] { return &load{l.Open(ledger.Owner(c)), c, k} },
 		Parent: func(c Customer) Customer { return Customer{ID: c.ID} },
-		Keys:   c.cacheSize, TTL: c.ttl, LiveTTL: c.liveTTL, MaxStale: c.maxStale, MaxWait: c.decisionTimeout, Timeout: ledger.ReadTimeout,
+		Hash:   hash,
+		Keys:   c.cacheSize, TTL: c.ttl, LiveTTL: c.liveTTL, MaxStale: c.maxStale, StaleWait: c.decisionTimeout, ColdWait: c.coldWait(), Timeout: ledger.ReadTimeout,
 		Now: c.now, Logger: c.logger,
 	}
 	if p, ok := source.(ReadPacer); ok {
@@ -31,6 +36,15 @@ func newCache(source Source, l *ledger.Ledger, c config) (k *cache, err error) {
 	}
 	k.Cache, err = swr.New(to)
 	return k, err
+}
+
+// hash spreads customers.
+func hash(seed maphash.Seed, c Customer) uint64 {
+	h := maphash.String(seed, c.ID)
+	if c.Resource != "" {
+		h ^= 31 * maphash.String(seed, c.Resource)
+	}
+	return h
 }
 
 // load is one read of a customer's set. It pins the book, which keeps the acknowledgements
@@ -49,6 +63,47 @@ func (l *load) Do(ctx context.Context) (*snapshot, error) {
 		return nil, ofUpstream(err)
 	}
 	return l.cache.snapshot(l.Book, set, func(m *ledger.Meter, n ledger.Count, now time.Time) { m.Account.Read(began, n, now, m.Cycle) }), nil
+}
+
+// mostWarm is how many customers Warm reads at once.
+const mostWarm = 64
+
+// Warm reads customers whose entitlements are not cached, before their first requests do: at
+// a start, or for those who were there before a deploy. It waits for all of them, as long as
+// ctx allows, at the pace that Stigg does; what is cached is not read again. The error tells
+// how many could not be read and why the first could not; the others are cached all the same.
+func (g *Gate) Warm(ctx context.Context, customers ...Customer) error {
+	if g.offline {
+		return nil
+	}
+	var mu sync.Mutex
+	var first error
+	failed := 0
+	var group sync.WaitGroup
+	places := make(chan struct{}, mostWarm)
+	for _, c := range customers {
+		places <- struct{}{}
+		group.Go(func() {
+			defer func() { <-places }()
+			err := c.Validate()
+			if err == nil {
+				var found swr.Found[*snapshot]
+				found, err = g.cache.Get(ctx, c, g.now(), false, &swr.Wait{Unbounded: true})
+				found.Done()
+			}
+			if err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				first = cmp.Or(first, ofCache(err))
+				failed++
+			}
+		})
+	}
+	group.Wait()
+	if failed > 0 {
+		return fmt.Errorf("gate: warm: %d of %d customers could not be read: %w", failed, len(customers), first)
+	}
+	return nil
 }
 
 // snapshot is one customer's set as it was read, with its accounts. It never changes.
@@ -76,8 +131,7 @@ func (s *snapshot) Unpin() { s.book.Unpin() }
 
 // Lifetime is how long it may be served.
 func (s *snapshot) Lifetime() swr.Lifetime {
-	l := swr.Lifetime{Denies: s.set.Denied != ""}
-	l.Unknown = len(s.rights)+len(s.wallets) == 0 && (s.set.Denied == ReasonCustomerNotFound || s.set.Denied == ReasonResourceNotFound)
+	l := swr.Lifetime{Denies: s.set.Denied != "", Empty: len(s.rights)+len(s.wallets) == 0}
 	ends := func(at time.Time) {
 		if !at.IsZero() && (l.Ends.IsZero() || at.Before(l.Ends)) {
 			l.Ends = at

@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -212,19 +213,49 @@ func TestSteadyNewsDontKeepACustomerOut(t *testing.T) {
 	})
 }
 
-func TestNobodyWaitsPastTheDeadline(t *testing.T) {
+func TestNobodyWaitsPastTheTimeoutOfAFirstRead(t *testing.T) {
+	for name, tt := range map[string]struct {
+		options []Option
+		want    time.Duration
+	}{
+		"by default":         {nil, 2 * time.Second},
+		"as the option says": {[]Option{WithColdTimeout(time.Second)}, time.Second},
+		"less than the decision timeout, as said": {[]Option{WithColdTimeout(time.Second), WithDecisionTimeout(3 * time.Second)}, time.Second},
+		"the decision timeout, which is longer":   {[]Option{WithDecisionTimeout(3 * time.Second)}, 3 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &stub{set: features(metered("f", 0, 5)), release: make(chan struct{})}
+				g := gateOf(t, s, tt.options...)
+				start := time.Now()
+				d := g.Check(t.Context(), Customer{ID: "c"}, Feature("f"))
+				if waited := time.Since(start); d.Reason != ReasonUnavailable || waited != tt.want {
+					t.Errorf("got %q after %v", d.Reason, waited)
+				}
+				close(s.release) // the load went on and fills the cache
+				synctest.Wait()
+				if d := g.Check(t.Context(), Customer{ID: "c"}, Feature("f")); !d.Allowed || s.count() != 1 {
+					t.Errorf("got %q after %d loads", d.Reason, s.count())
+				}
+			})
+		})
+	}
+}
+
+func TestACustomerThatIsCachedWaitsForTheDecisionTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &stub{set: features(metered("f", 0, 5)), release: make(chan struct{})}
+		s := &stub{set: features(metered("f", 0, 5))}
 		g := gateOf(t, s)
+		c := Customer{ID: "c"}
+		g.Check(t.Context(), c, Feature("f"))
+		s.mu.Lock()
+		s.release = make(chan struct{})
+		s.mu.Unlock()
+		g.Stale(c)
 		start := time.Now()
-		d := g.Check(t.Context(), Customer{ID: "c"}, Feature("f"))
-		if waited := time.Since(start); d.Reason != ReasonUnavailable || waited != defaultDecisionTimeout {
-			t.Errorf("got %q after %v", d.Reason, waited)
-		}
-		close(s.release) // the load went on and fills the cache
-		synctest.Wait()
-		if d := g.Check(t.Context(), Customer{ID: "c"}, Feature("f")); !d.Allowed || s.count() != 1 {
-			t.Errorf("got %q after %d loads", d.Reason, s.count())
+		d := g.Check(t.Context(), c, Feature("f"))
+		if waited := time.Since(start); !d.Allowed || d.Origin != OriginStale || waited != defaultDecisionTimeout {
+			t.Errorf("got %+v after %v", d, waited)
 		}
 	})
 }
@@ -315,4 +346,35 @@ func TestEntitlementsTellWhatIsKnownHere(t *testing.T) {
 	if _, err := g.Entitlements(t.Context(), Customer{ID: "a/b"}); err == nil {
 		t.Error("a bad id is taken")
 	}
+}
+
+func TestWarmReadsCustomersBeforeTheirRequestsDo(t *testing.T) {
+	weather(t, func(f *forecast) {
+		f.check("c0")
+		all := make([]Customer, 500)
+		for i := range all {
+			all[i].ID = fmt.Sprint("c", i)
+		}
+		if err := f.gate.Warm(f.Context(), all...); err != nil {
+			t.Fatal(err)
+		}
+		f.says(EntitlementSet{}, errStubDown)
+		for i := range all {
+			f.want(f.check(fmt.Sprint("c", i)), true, OriginFresh, "")
+		}
+		if n := f.count(); n != 500 {
+			t.Errorf("%d reads of 500 customers", n)
+		}
+		err := f.gate.Warm(f.Context(), Customer{ID: "c1"}, Customer{ID: "not an id"}, Customer{ID: "new"})
+		if err == nil || !strings.Contains(err.Error(), "2 of 3") {
+			t.Errorf("got %v", err)
+		}
+		f.says(features(), nil)
+		f.holdBack()
+		ctx, cancel := context.WithTimeout(f.Context(), time.Hour)
+		defer cancel()
+		if err := f.gate.Warm(ctx, Customer{ID: "later"}); err == nil {
+			t.Error("warm, and nothing was read")
+		}
+	})
 }

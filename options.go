@@ -26,6 +26,7 @@ type config struct {
 	maxStale        time.Duration
 	cacheSize       int
 	decisionTimeout time.Duration
+	coldTimeout     time.Duration // 0: not said
 
 	queue          int
 	onRefused      func(Usage, error)
@@ -54,6 +55,7 @@ const (
 	defaultMaxStale        = time.Hour
 	defaultCacheSize       = 100_000
 	defaultDecisionTimeout = 250 * time.Millisecond
+	defaultColdTimeout     = 2 * time.Second
 	defaultQueueSize       = 100_000
 )
 
@@ -146,11 +148,28 @@ func WithCacheSize(n int) Option {
 	return positive("cache size", n, func(c *config) { c.cacheSize = n })
 }
 
-// WithDecisionTimeout is the longest that a request waits for a customer's
-// entitlements when none are cached. Then the outage policy decides; the load goes on
-// and fills the cache. Default: 250 ms.
+// WithDecisionTimeout is the longest that a request waits when something is cached of its
+// customer: for something fresher, or for an acknowledgement of Stigg's. Then what is cached
+// decides. Of whom nothing is cached, see [WithColdTimeout]. Default: 250 ms.
 func WithDecisionTimeout(d time.Duration) Option {
 	return positive("decision timeout", d, func(c *config) { c.decisionTimeout = d })
+}
+
+// WithColdTimeout is the longest that a request waits for the first read of a customer of
+// whom nothing is cached; then the outage policy decides, and the read goes on and fills the
+// cache. It is longer than the decision timeout, since Stigg may be an ocean away, and the
+// first request of each customer after a start would get 503; [Gate.Warm] reads customers
+// before. Default: 2 s, or the decision timeout if that is longer.
+func WithColdTimeout(d time.Duration) Option {
+	return positive("timeout of a first read", d, func(c *config) { c.coldTimeout = d })
+}
+
+// coldWait is the timeout of a first read.
+func (c *config) coldWait() time.Duration {
+	if c.coldTimeout != 0 {
+		return c.coldTimeout
+	}
+	return max(defaultColdTimeout, c.decisionTimeout)
 }
 
 // WithQueueSize bounds how many usages wait in memory: settled ones and those that

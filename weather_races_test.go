@@ -60,7 +60,7 @@ func TestTheDeadlineHoldsWhateverNewsCome(t *testing.T) {
 		ticket.Release()
 		close(end)
 		time.Sleep(time.Second)
-	})
+	}, WithColdTimeout(defaultDecisionTimeout))
 }
 
 func TestALoadFromBeforeACountDoesNotUndoIt(t *testing.T) {

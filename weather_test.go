@@ -186,7 +186,7 @@ func TestAnOpenBreakerAnswersAtOnceAndAsksSeldom(t *testing.T) {
 		time.Sleep(time.Second)
 		f.want(f.check("e"), true, OriginFresh, "")
 		f.want(f.check("f"), true, OriginFresh, "")
-	})
+	}, WithColdTimeout(250*time.Millisecond))
 }
 
 func TestATooManyRequestsPausesReads(t *testing.T) {

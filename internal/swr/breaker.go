@@ -10,50 +10,79 @@ import (
 )
 
 const (
-	// breakAfter is how many reads in a row must fail before no more are tried for a
-	// while: from leastBreak, doubling up to longestBreak.
+	// breakAfter is how many reads in a row must fail, or how many parents must have
+	// brought what nobody understands, before no more are tried for a while: from
+	// leastBreak, doubling up to longestBreak.
 	breakAfter   = 5
 	leastBreak   = time.Second
 	longestBreak = 10 * time.Second
+	// garbledShare is the share of what is read within garbledWithin that must be garbled.
+	// It is that high since one client can order as many garbled answers as it likes, and
+	// a source that anybody understands is no outage.
+	garbledShare  = 0.9
+	garbledWithin = 10 * time.Second
 )
 
-// breaker keeps reads from a Stigg that does not answer, so that nobody waits for what
-// will fail and Stigg is not kept down. After a while one read is let through to try.
-// One 429 with a Retry-After opens it for that time.
+// breaker keeps reads from a source that does not answer (a circuit breaker), so that nobody
+// waits for what will fail and the source is not kept down. After a while one read is let
+// through to try. One answer with a Retry-After opens it for that time.
 type breaker[K comparable] struct {
 	mu        sync.Mutex
 	failures  int
 	pause     time.Duration
 	openUntil time.Time // zero: closed
-	asked     time.Time // until then Stigg itself asked for rest
+	asked     time.Time // until then the source itself asked for rest
 	trying    bool      // the one read is under way
-	// garbled are the keys whose last read brought what nobody understands, none else
-	// having been read since.
-	garbled map[K]bool
+	cause     error     // why it opened
+	share     share[K]
+}
+
+// change is what a read has done to the breaker.
+type change struct {
+	opened, closed bool
+	until          time.Time
+	cause          error
 }
 
 // brokenError is why a read was not tried.
-type brokenError struct{ until time.Time }
+type brokenError struct {
+	until time.Time
+	cause error
+}
 
 func (e *brokenError) Error() string {
 	return fmt.Sprintf("gate: Stigg is not asked until %s, since it fails", e.until.UTC().Format(time.RFC3339))
 }
 
+func (e *brokenError) Unwrap() error { return e.cause }
+
 // allow is nil if a read may be tried; done must follow.
 func (b *breaker[K]) allow(now time.Time) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	switch {
-	case b.openUntil.IsZero():
-		return nil
-	case now.Before(b.openUntil) || b.trying:
-		return &brokenError{b.openUntil}
+	if err := b.resting(now); err != nil {
+		return err
 	}
-	b.trying = true
+	b.trying = !b.openUntil.IsZero()
 	return nil
 }
 
-// hurry lets a read be tried at once, since Stigg is heard from, unless it asked for rest.
+// rests is why a read would not be tried now, or nil.
+func (b *breaker[K]) rests(now time.Time) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.resting(now)
+}
+
+func (b *breaker[K]) resting(now time.Time) error {
+	if !b.openUntil.IsZero() && (b.trying || within(now, b.openUntil, upstream.MaxRetryAfter)) {
+		return &brokenError{b.openUntil, b.cause}
+	}
+	return nil
+}
+
+// hurry lets a read be tried at once, since the source is heard from, unless it asked for
+// rest.
 func (b *breaker[K]) hurry(now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -61,63 +90,103 @@ func (b *breaker[K]) hurry(now time.Time) {
 		return
 	}
 	b.pause, b.openUntil = 0, now
-	if now.Before(b.asked) {
+	if within(now, b.asked, upstream.MaxRetryAfter) {
 		b.openUntil = b.asked
 	}
 }
 
-// done tells what became of a read of a key.
-func (b *breaker[K]) done(c K, err error, now time.Time) {
+// done tells what became of a read of a parent's key, and for how long the source then asked
+// not to be asked.
+func (b *breaker[K]) done(parent K, o outcome, asked time.Duration, err error, now time.Time) (c change) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	wait := upstream.RetryAfter(err)
-	if until := now.Add(wait); wait > 0 && until.After(b.asked) {
+	wasOpen := !b.openUntil.IsZero()
+	defer func() {
+		isOpen := !b.openUntil.IsZero()
+		c = change{!wasOpen && isOpen, wasOpen && !isOpen, b.openUntil, b.cause}
+	}()
+	if until := now.Add(asked); asked > 0 && (until.After(b.asked) || !within(now, b.asked, upstream.MaxRetryAfter)) {
 		b.asked = until
 	}
+	b.share.add(parent, o, now)
 	switch {
-	case err == nil:
-		b.garbled = nil
+	case o == understood:
+		if wasOpen {
+			b.share = share[K]{}
+		}
 		b.failures, b.pause, b.openUntil, b.trying = 0, 0, time.Time{}, false
-		if now.Before(b.asked) { // the read began before Stigg asked
+		if within(now, b.asked, upstream.MaxRetryAfter) { // the read began before the source asked
 			b.openUntil = b.asked
 		}
-		return
-	case (upstream.Garbled(err) || upstream.Refused(err)) && wait == 0:
-		// One customer's answer that nobody understands is no outage, but those of many
-		// in a row are.
-		if b.garbled == nil {
-			b.garbled = make(map[K]bool)
+		return c
+	case o == garbled && asked == 0:
+		if !b.share.tooGarbled() {
+			if b.trying { // it answers
+				b.openUntil, b.trying = time.Time{}, false
+			}
+			return c
 		}
-		if b.garbled[c] = true; len(b.garbled) < breakAfter {
-			b.trying = false
-			return
-		}
-		clear(b.garbled)
 		b.failures = breakAfter
 	}
-	if b.failures++; b.failures < breakAfter && wait == 0 && !b.trying {
-		return
+	if b.failures++; b.failures < breakAfter && asked == 0 && !b.trying {
+		return c
 	}
 	b.trying = false
-	if now.Before(b.openUntil) && wait == 0 {
-		return // of a read that began before
+	if within(now, b.openUntil, upstream.MaxRetryAfter) && asked == 0 {
+		return c // of a read that began before
 	}
+	b.cause = err
 	b.pause = min(max(leastBreak, 2*b.pause), longestBreak)
-	if b.openUntil = now.Add(b.pause/2 + rand.N(b.pause/2+1)); b.openUntil.Before(b.asked) {
+	b.openUntil = now.Add(b.pause/2 + rand.N(b.pause/2+1))
+	if b.openUntil.Before(b.asked) && within(now, b.asked, upstream.MaxRetryAfter) {
 		b.openUntil = b.asked
 	}
-}
-
-// rests reports whether a read would not be tried now.
-func (b *breaker[K]) rests(now time.Time) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return !b.openUntil.IsZero() && (b.trying || now.Before(b.openUntil))
+	return c
 }
 
 // until is when no read is tried; zero if reads are.
-func (b *breaker[K]) until() time.Time {
+func (b *breaker[K]) until(now time.Time) time.Time {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.openUntil.Sub(now) > upstream.MaxRetryAfter {
+		return now // the clock was set back: the next read is tried
+	}
 	return b.openUntil
+}
+
+// share counts what was understood of late, and the parents of whom something was not: in
+// two halves of the time, the older of which is dropped.
+type share[K comparable] struct {
+	since time.Time
+	half  [2]struct {
+		understood int
+		garbled    map[K]bool
+	}
+}
+
+func (s *share[K]) add(parent K, o outcome, now time.Time) {
+	if passed(now, s.since, garbledWithin/2) {
+		s.half[1] = s.half[0]
+		if passed(now, s.since, garbledWithin) {
+			clear(s.half[1:])
+		}
+		s.since = now
+		s.half[0].understood, s.half[0].garbled = 0, nil
+	}
+	switch o {
+	case understood:
+		s.half[0].understood++
+	case garbled:
+		if s.half[0].garbled == nil {
+			s.half[0].garbled = make(map[K]bool)
+		}
+		s.half[0].garbled[parent] = true
+		delete(s.half[1].garbled, parent)
+	}
+}
+
+func (s *share[K]) tooGarbled() bool {
+	garbled := len(s.half[0].garbled) + len(s.half[1].garbled)
+	all := garbled + s.half[0].understood + s.half[1].understood
+	return garbled >= breakAfter && float64(garbled) >= garbledShare*float64(all)
 }

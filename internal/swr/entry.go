@@ -6,19 +6,26 @@ import (
 	"time"
 )
 
-// leastFresh is how long a value is fresh that is over when it arrives. The clocks disagree
-// then, and reading again at once would not mend it.
-const leastFresh = time.Second
+const (
+	// leastFresh is how long a value is fresh that is over when it arrives. The clocks
+	// disagree then, and reading again at once would not mend it.
+	leastFresh = time.Second
+	// clockSlack is how far in the future the time of an entry may be: callers look at the
+	// clock before they wait for it. One that is further was read while the clock was
+	// ahead, and none of its times means anything.
+	clockSlack = int64(10 * time.Second)
+)
 
-// entry is a value as it was read.
+// entry is a value as it was read. Times are nanoseconds since 1970, of the wall clock.
 type entry[V Value] struct {
 	value                 V
-	denies, unknown       bool
-	at                    time.Time // when it came
-	generation            uint64    // the cache's when the read began
-	freshUntil, liveUntil time.Time // the latter while news arrive
-	staleUntil            time.Time // not served after that
+	denies, empty         bool
+	generation            uint64 // the cache's when the read began
+	at                    int64  // when it came
+	freshUntil, liveUntil int64  // the latter while news arrive
+	staleUntil            int64  // not served after that
 
+	touched  atomic.Int64  // the second of its last use
 	hits     atomic.Uint32 // served stale
 	queued   atomic.Bool   // waits for its refresh
 	outdated atomic.Bool   // there is something newer to read
@@ -26,26 +33,42 @@ type entry[V Value] struct {
 }
 
 func (k *Cache[K, V]) entry(v V, generation uint64) *entry[V] {
-	now, life := k.Now(), v.Lifetime()
-	return &entry[V]{
-		value: v, denies: life.Denies, unknown: life.Unknown, at: now, generation: generation,
-		freshUntil: life.until(now, k.TTL), liveUntil: life.until(now, k.LiveTTL), staleUntil: now.Add(k.MaxStale),
+	now, life := k.c.Now(), v.Lifetime()
+	e := &entry[V]{
+		value: v, denies: life.Denies || life.Empty, empty: life.Empty, generation: generation, at: now.UnixNano(),
+		freshUntil: life.until(now, k.c.TTL), liveUntil: life.until(now, k.c.LiveTTL), staleUntil: now.Add(k.c.MaxStale).UnixNano(),
 	}
+	e.touched.Store(now.Unix())
+	return e
 }
 
 // fresh reports whether e can be served without asking the source.
 func (k *Cache[K, V]) fresh(e *entry[V], now time.Time) bool {
-	return (now.Before(e.freshUntil) || now.Before(e.liveUntil) && k.state.live.Load()) &&
+	n := now.UnixNano()
+	return (n < e.freshUntil || n < e.liveUntil && k.state.live.Load()) && e.at-n <= clockSlack &&
 		e.generation == k.state.generation.Load() && !e.outdated.Load() && !e.suspect.Load()
 }
 
 // servable reports whether e can be served stale. What denies can't: a change must be felt
 // soon.
-func (e *entry[V]) servable(now time.Time) bool { return !e.denies && now.Before(e.staleUntil) }
+func (e *entry[V]) servable(now time.Time) bool { return !e.denies && now.UnixNano() < e.staleUntil }
+
+// touch notes a use. Seconds are fine enough for the order of the LRU, whose lock is so
+// taken seldom.
+func (k *Cache[K, V]) touch(key K, e *entry[V], now time.Time) {
+	if at := now.Unix(); e.touched.Load() != at {
+		e.touched.Store(at)
+		if e.empty {
+			k.empty.lru.Get(key)
+		} else {
+			k.full.lru.Get(key)
+		}
+	}
+}
 
 // until is the end of a TTL from now, give or take 10 %, or its own end if that comes
 // earlier.
-func (l Lifetime) until(now time.Time, ttl time.Duration) time.Time {
+func (l Lifetime) until(now time.Time, ttl time.Duration) int64 {
 	least := now.Add(min(leastFresh, ttl))
 	if l.Denies {
 		ttl = min(ttl, negativeTTL)
@@ -55,46 +78,7 @@ func (l Lifetime) until(now time.Time, ttl time.Duration) time.Time {
 		until = l.Ends
 	}
 	if until.Before(least) && !until.After(now) {
-		return least
+		until = least
 	}
-	return until
-}
-
-// keep puts an entry where it belongs. Call it under the lock.
-func (k *Cache[K, V]) keep(key K, e *entry[V]) {
-	if e.unknown {
-		k.entries.Remove(key)
-		k.unknown.Add(key, e)
-		k.enter(key)
-		return
-	}
-	k.unknown.Remove(key)
-	e.value.Pin() // never forgotten here: the caller still pins it
-	k.enter(key)
-	if old, ok := k.entries.Peek(key); ok {
-		defer old.value.Unpin() // Add does not count a replacement as an eviction
-	}
-	k.entries.Add(key, e)
-}
-
-// enter and leave keep the index of members.
-func (k *Cache[K, V]) enter(key K) {
-	parent := k.Parent(key)
-	if parent == key {
-		return
-	}
-	if k.members[parent] == nil {
-		k.members[parent] = make(map[K]bool, 1)
-	}
-	k.members[parent][key] = true
-}
-
-func (k *Cache[K, V]) leave(key K) {
-	parent := k.Parent(key)
-	if parent == key {
-		return
-	}
-	if delete(k.members[parent], key); len(k.members[parent]) == 0 {
-		delete(k.members, parent)
-	}
+	return until.UnixNano()
 }

@@ -3,9 +3,11 @@ package swr
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"sync/atomic"
 	"time"
-
-	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/stiggate/gate/internal/upstream"
 )
@@ -13,166 +15,259 @@ import (
 var (
 	// ErrClosed is returned after Close.
 	ErrClosed   = errors.New("gate: closed")
-	errBusy     = errors.New("gate: too many customers are read from Stigg at once")
 	errNoAnswer = errors.New("gate: the source gave no answer")
 )
 
-// read is one read of a key under way.
-type read[V Value] struct {
+// read is one read of a key: it waits for its turn, then it is under way.
+type read[K comparable, V Value] struct {
+	key   K
 	done  chan struct{}
-	pin   Pinned
 	entry *entry[V] // set before done is closed
 	err   error
+
+	// Under the Cache's lock:
+	turn  turn[K, V]
+	begun bool
 	// superseded: what it brings may be older than a change known since.
 	superseded bool
 	// overtaken: what it brings is to be read again, for the same reason.
 	overtaken bool
+
+	pin  Pinned       // once it has begun
+	refs atomic.Int32 // the callers that wait, and the Cache until it has ended
 }
 
-func (r *read[V]) unpin() {
-	if r.pin != nil {
+// release ends one use of what was read.
+func (r *read[K, V]) release() {
+	if r.refs.Add(-1) == 0 && r.pin != nil {
 		r.pin.Unpin()
 	}
 }
 
-// join returns the read of this key that is under way, or begins one. The caller must
-// unpin it.
-func (k *Cache[K, V]) join(key K, now time.Time) (*read[V], error) {
+// join returns the read of this key that there is, or a new one that begins when it is its
+// turn, within longest. The caller must release or leave it.
+func (k *Cache[K, V]) join(key K, now time.Time, pace, longest time.Duration) (*read[K, V], error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.closed {
 		return nil, ErrClosed
 	}
 	if r, ok := k.reads[key]; ok {
-		r.pin.Pin() // never forgotten here: the read pins it
+		r.refs.Add(1)
 		return r, nil
 	}
 	// A read may have ended between the lookup and the lock.
-	for _, memory := range []*lru.Cache[K, *entry[V]]{k.entries, k.unknown} {
-		if e, ok := memory.Peek(key); ok && k.fresh(e, now) {
-			r := &read[V]{done: make(chan struct{}), entry: e}
-			if e.value.Pin() { // what is unknown needs none
-				r.pin = e.value
-			}
-			close(r.done)
-			return r, nil
+	if e := k.index.get(key); e != nil && k.fresh(e, now) {
+		r := &read[K, V]{done: make(chan struct{}), entry: e}
+		r.refs.Store(1)
+		if !e.empty && e.value.Pin() {
+			r.pin = e.value
 		}
+		close(r.done)
+		return r, nil
 	}
-	if g, ok := k.garbled.Get(key); ok && now.Before(g.until) {
-		return nil, g.err
+	now = k.c.Now()
+	if f, ok := k.failures.Get(key); ok && within(now, f.until, longestFailure) {
+		return nil, f.err
 	}
-	if k.underWay.Load() >= mostReads {
-		return nil, errBusy
-	}
-	if err := k.breaker.allow(k.Now()); err != nil {
+	if err := k.breaker.rests(now); err != nil {
 		return nil, err
 	}
-	r := k.begin(key)
-	r.pin.Pin()
+	r := &read[K, V]{key: key, done: make(chan struct{})}
+	if err := k.lineUp(r, now, pace, longest); err != nil {
+		return nil, err
+	}
+	k.reads[key] = r
+	r.refs.Store(2)
+	k.beginReads(now)
 	return r, nil
 }
 
-// begin begins a read. Call it under the lock.
-func (k *Cache[K, V]) begin(key K) *read[V] {
-	of := k.Begin(key)
-	r := &read[V]{done: make(chan struct{}), pin: of}
-	k.reads[key] = r
+// leave is release for a caller that waits no longer. A read that nobody waits for any more
+// and that has not begun does not begin.
+func (k *Cache[K, V]) leave(r *read[K, V]) {
+	n := r.refs.Add(-1)
+	if n == 0 && r.pin != nil {
+		r.pin.Unpin()
+	}
+	if n != 1 {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.reads[r.key] == r && !r.begun && r.refs.Load() == 1 {
+		k.drop(r, context.Canceled)
+	}
+}
+
+// drop ends a read that has not begun. Call it under the lock.
+func (k *Cache[K, V]) drop(r *read[K, V], err error) {
+	k.leaveLine(r)
+	delete(k.reads, r.key)
+	r.err = err
+	close(r.done)
+	r.refs.Add(-1)
+}
+
+// begin begins a read whose turn it is. Call it under the lock.
+func (k *Cache[K, V]) begin(r *read[K, V]) {
+	of := k.c.Begin(r.key)
+	r.begun, r.pin = true, of
 	k.begun.Add(1)
-	k.underWay.Add(1)
-	k.wait.Go(func() { k.run(key, r, of) })
-	return r
+	k.wait.Go(func() { k.run(r, of) })
 }
 
 // run performs a read.
-func (k *Cache[K, V]) run(key K, r *read[V], of Read[V]) {
-	r.err = errNoAnswer // should the source end its goroutine
-	defer k.end(key, r)
-	failed := errNoAnswer
-	defer func() {
-		if k.breaker.done(key, failed, k.Now()); failed != nil {
-			k.failed.Add(1)
-		}
-		k.came(key, failed)
-	}()
-	ctx, cancel := context.WithTimeout(k.ctx, k.Timeout)
-	defer cancel()
+func (k *Cache[K, V]) run(r *read[K, V], of Read[V]) {
 	generation := k.state.generation.Load()
-	v, err := of.Do(ctx)
-	k.note(err)
-	if failed = err; k.ctx.Err() != nil {
-		failed = nil // closing is no outage
-	}
-	if r.err = err; err == nil {
-		r.entry = k.entry(v, generation)
-	}
+	var v V
+	err := errNoAnswer                              // should the source end its goroutine
+	defer func() { k.end(r, v, generation, err) }() //nolint:contextcheck // it ends what is told to others
+	v, err = k.do(of)
 }
 
-// end keeps what the read brought and tells those who wait.
-func (k *Cache[K, V]) end(key K, r *read[V]) {
+// do asks the source. Its panic is an error.
+func (k *Cache[K, V]) do(of Read[V]) (v V, err error) {
+	ctx, cancel := context.WithTimeout(k.ctx, k.c.Timeout)
+	defer cancel()
+	defer func() {
+		if p := recover(); p != nil {
+			err = &panicError{p, debug.Stack()}
+		}
+	}()
+	return of.Do(ctx)
+}
+
+// panicError is a read that panicked. Its text has nothing of what a program may have put
+// into the panic, but for the runtime's own words.
+type panicError struct {
+	value any
+	stack []byte
+}
+
+func (e *panicError) Error() string {
+	if r, ok := e.value.(runtime.Error); ok {
+		return "gate: the source panicked: " + r.Error()
+	}
+	return fmt.Sprintf("gate: the source panicked with a %T", e.value)
+}
+
+// end keeps what the read brought, tells those who wait, and then the log, which may take
+// its time.
+func (k *Cache[K, V]) end(r *read[K, V], v V, generation uint64, err error) {
+	var e *entry[V]
+	if err == nil {
+		e = k.entry(v, generation)
+	}
+	now, closing := k.c.Now(), k.ctx.Err() != nil // closing is no outage
 	k.mu.Lock()
-	defer k.mu.Unlock()
+	r.entry, r.err = e, err
+	var changed change
+	if !closing {
+		changed = k.breaker.done(k.c.Parent(r.key), outcomeOf(err), upstream.RetryAfter(err), err, now)
+		k.learn(r, now)
+	}
+	k.endTurn(r)
 	if !r.superseded {
-		delete(k.reads, key)
-		if r.entry != nil && !k.closed {
-			r.entry.outdated.Store(r.overtaken)
-			k.keep(key, r.entry)
+		delete(k.reads, r.key)
+		if e != nil && !k.closed {
+			e.outdated.Store(r.overtaken)
+			k.keep(r.key, e)
 		}
 	}
-	r.pin.Unpin()
-	k.underWay.Add(-1)
 	close(r.done)
+	if !k.closed {
+		k.beginReads(now)
+	}
+	k.mu.Unlock()
+	r.release()
+	if !closing {
+		k.log.read(now, err)
+		k.log.breaker(now, changed)
+	}
 }
 
 const (
-	// leastGarbled and longestGarbled are how long a key is not read again whose last read
+	// leastFailure and longestFailure are how long a key is not read again whose last read
 	// brought what nobody understands: it doubles from read to read.
-	leastGarbled   = 100 * time.Millisecond
-	longestGarbled = 10 * time.Second
-	// logPause keeps reads that fail now and then from being logged each time.
-	logPause = time.Minute
+	leastFailure   = 100 * time.Millisecond
+	longestFailure = 10 * time.Second
 )
 
-// garbled is such an answer. It says nothing of other keys, so the breaker lets them be
-// read; but each request of this one would read again.
-type garbled struct {
+// failure is why a key is not read again for a while: the source refuses it, or its answer
+// is garbled. It says nothing of other keys, so they are read; but each caller of this one
+// would have it read again.
+type failure struct {
 	err   error
 	until time.Time
 	pause time.Duration
 }
 
-// came notes what became of a read: of the key, and of the source as a whole.
-func (k *Cache[K, V]) came(key K, err error) {
-	s := &k.state
+// outcome is what a read says of the source as a whole.
+type outcome uint8
+
+const (
+	understood outcome = iota // the source is well, also if it refuses this key
+	garbled                   // nobody understands what it says of this key
+	down                      // it can't be read
+)
+
+func outcomeOf(err error) outcome {
+	var panicked *panicError
 	switch {
-	case k.ctx.Err() != nil:
-	case err == nil:
-		k.garbled.Remove(key)
-		s.heard.Store(true)
+	case err == nil, upstream.Refused(err):
+		return understood
+	case upstream.Garbled(err), errors.As(err, &panicked):
+		return garbled
+	}
+	return down
+}
+
+// learn notes what became of a read: of the key, and of the source as a whole. Call it under
+// the lock.
+func (k *Cache[K, V]) learn(r *read[K, V], now time.Time) {
+	s := &k.state
+	if r.err != nil {
+		k.failed.Add(1)
+	}
+	switch outcomeOf(r.err) {
+	case understood:
+		s.everRead.Store(true)
 		s.down.Store(false)
-	case upstream.Garbled(err), upstream.Refused(err):
-		last, _ := k.garbled.Peek(key)
-		pause := min(max(leastGarbled, 2*last.pause), longestGarbled)
-		k.garbled.Add(key, garbled{err, k.Now().Add(pause), pause})
-		if !s.heard.Load() || !k.breaker.until().IsZero() {
+		if r.err == nil {
+			k.failures.Remove(r.key)
+		} else {
+			k.fail(r, negativeTTL, now)
+		}
+	case garbled:
+		last, _ := k.failures.Peek(r.key)
+		k.fail(r, min(max(leastFailure, 2*last.pause), longestFailure), now)
+		if !s.everRead.Load() || !k.breaker.until(now).IsZero() {
 			s.down.Store(true)
 		}
-	default:
+	case down:
 		s.down.Store(true)
+	}
+	if r.entry != nil && !r.entry.empty {
+		k.granted.add(k.c.Hash(k.index.seed, r.key))
 	}
 }
 
-// note logs when the source can't be read any more and when it can again.
-func (k *Cache[K, V]) note(err error) {
-	s := &k.state
-	now, before := k.Now().UnixNano(), s.since.Load()
-	switch {
-	case err != nil && k.ctx.Err() == nil:
-		if s.said.Load() || before != 0 && now-before < int64(logPause) || !s.said.CompareAndSwap(false, true) {
-			return
-		}
-		s.since.Store(now)
-		k.Logger.Warn("gate: entitlements can't be read; what is cached is served, other customers as the outage policy says", "error", err)
-	case err == nil && s.said.Load() && s.said.CompareAndSwap(true, false):
-		k.Logger.Info("gate: entitlements are read again")
+// fail remembers why a key can't be read. Call it under the lock.
+func (k *Cache[K, V]) fail(r *read[K, V], pause time.Duration, now time.Time) {
+	if !r.superseded {
+		k.failures.Add(r.key, failure{r.err, now.Add(pause), pause})
 	}
+}
+
+// within reports whether now is before until. One that is more than most ahead was made by
+// a clock that has been set back since, and is over.
+func within(now, until time.Time, most time.Duration) bool {
+	return now.Before(until) && until.Sub(now) <= most
+}
+
+// passed reports whether d has passed since then, or then lies ahead, since the clock was
+// set back.
+func passed(now, then time.Time, d time.Duration) bool {
+	return now.Sub(then) >= d || now.Before(then)
 }

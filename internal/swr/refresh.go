@@ -7,9 +7,9 @@ import (
 )
 
 const (
-	// refreshPace is the time between two refreshes: at most 20 a second.
+	// refreshPace is the time between two refreshes: at least 20 a second.
 	refreshPace = 50 * time.Millisecond
-	// refreshSample is among how many the most used is looked for: all of a small
+	// refreshSample is among how many the most urgent is looked for: all of a small
 	// backlog, and enough of a large one.
 	refreshSample = 1000
 )
@@ -23,7 +23,7 @@ func (k *Cache[K, V]) refresh(key K, e *entry[V]) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if cached, ok := k.entries.Peek(key); !ok || cached != e || k.closed {
+	if k.index.get(key) != e || k.closed {
 		return // it must not take the place of what is cached now
 	}
 	if k.queue[key] = e; !k.running {
@@ -35,9 +35,9 @@ func (k *Cache[K, V]) refresh(key K, e *entry[V]) {
 // refreshAll reads again what is queued, one after the other, until nothing is.
 func (k *Cache[K, V]) refreshAll() {
 	for {
-		wait := k.pace()
-		if !k.breaker.rests(k.Now()) {
-			key, e, ok := k.mostUsed()
+		wait := k.refreshWait()
+		if k.breaker.rests(k.c.Now()) == nil {
+			key, e, ok := k.mostUrgent()
 			if !ok {
 				return
 			}
@@ -55,26 +55,36 @@ func (k *Cache[K, V]) refreshAll() {
 	}
 }
 
-// pace is the pause between two refreshes: ours, or twice what the source asks for, since
-// callers who wait come first.
-func (k *Cache[K, V]) pace() time.Duration {
-	if k.Pace == nil {
-		return refreshPace
+// refreshWait is the pause between two refreshes: short enough that all that is cached is
+// read again in half of the time that it may be served stale; but at least twice what the
+// source asks for, since callers who wait come first.
+func (k *Cache[K, V]) refreshWait() time.Duration {
+	wait := min(refreshPace, k.c.MaxStale/time.Duration(2*max(1, k.full.lru.Len())))
+	if k.c.Pace != nil {
+		wait = max(wait, 2*k.pace())
 	}
-	return min(max(refreshPace, 2*k.Pace()), upstream.MaxPace)
+	return max(wait, time.Millisecond)
 }
 
-// mostUsed takes out what was served most since it is stale.
-func (k *Cache[K, V]) mostUsed() (best K, e *entry[V], ok bool) {
+// pace is what the source asks for, within bounds. If that panics, it asks for nothing.
+func (k *Cache[K, V]) pace() (d time.Duration) {
+	defer func() { _ = recover() }()
+	return min(max(0, k.c.Pace()), upstream.MaxPace/2)
+}
+
+// mostUrgent takes out what is to be read next: what will soon be too old to be served, else
+// what was served most since it is stale.
+func (k *Cache[K, V]) mostUrgent() (best K, e *entry[V], ok bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if len(k.queue) == 0 || k.closed {
 		k.running = false
 		return best, nil, false
 	}
+	old := k.c.Now().Add(k.c.MaxStale / 2).UnixNano()
 	seen := 0
 	for key, candidate := range k.queue {
-		if e == nil || candidate.hits.Load() > e.hits.Load() {
+		if e == nil || candidate.moreUrgent(e, old) {
 			best, e = key, candidate
 		}
 		if seen++; seen == refreshSample {
@@ -86,13 +96,21 @@ func (k *Cache[K, V]) mostUsed() (best K, e *entry[V], ok bool) {
 	return best, e, true
 }
 
+// moreUrgent compares two stale entries. Those that end before old come first.
+func (e *entry[V]) moreUrgent(other *entry[V], old int64) bool {
+	if ends, otherEnds := e.staleUntil < old, other.staleUntil < old; ends != otherEnds {
+		return ends
+	}
+	return e.hits.Load() > other.hits.Load()
+}
+
 // refreshOne begins a read, if e is still what is cached and none is under way.
 func (k *Cache[K, V]) refreshOne(key K, e *entry[V]) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if cached, ok := k.entries.Peek(key); !ok || cached != e || k.closed || k.reads[key] != nil || k.breaker.allow(k.Now()) != nil {
+	if k.index.get(key) != e || k.closed || k.reads[key] != nil || k.breaker.allow(k.c.Now()) != nil {
 		return false
 	}
-	k.begin(key)
+	k.beginRefresh(key)
 	return true
 }

@@ -2,23 +2,33 @@
 // reads it again (stale-while-revalidate, RFC 5861).
 //
 // What is fresh is served. What is stale is served too, up to its bound, and read again in
-// the background. Else the caller waits for a read.
+// the background. Else the caller waits for a read: a key that nothing is cached of is cold.
 //
 // What holds: at most one read of a key is under way, whatever the number of callers; it is
 // bound to no caller's context; a caller waits at most as long as its Wait; what a read
 // brings is kept only if nothing newer was learned of the key since it began.
 //
-// Values are immutable and pinned while they are cached; a lookup takes no lock but the
-// LRU's. Expiry is found at lookup, so there is no goroutine but those of reads under way,
-// and one while it refreshes.
+// Keys may belong to a parent (the resources of one customer), and one parent can't harm
+// the others: it has a budget of reads that bring nothing (budget.go) and a share of the
+// memory (memory.go), and what goes wrong with its keys is no outage (breaker.go). What
+// gives nothing lives in a small memory of its own.
 //
-// Locks: one, held by all that change what is cached. Under it values are pinned and
-// unpinned, and the function given to Replace runs.
+// Values are immutable and pinned while they are cached. A lookup takes no lock. Expiry is
+// found at lookup, so there is no goroutine but those of reads under way, and one while it
+// refreshes. Times are of the wall clock, since a monotonic clock stands still while a
+// machine sleeps; what a clock that was ahead for a moment has stamped is not believed
+// (entry.go).
+//
+// Locks: Cache.mu is held by all that change what is cached or read. Under it are taken the
+// LRU's own lock and the breaker's, values are pinned and unpinned, and Begin and the
+// function given to Replace run; those may take locks of their own, and must not call the
+// Cache. Nothing else of others is called under it: not Do, not Pace, not the Logger.
 package swr
 
 import (
 	"context"
 	"errors"
+	"hash/maphash"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -31,11 +41,11 @@ const (
 	// negativeTTL is how long a value that denies is fresh: short, since a change must be
 	// felt soon.
 	negativeTTL = 5 * time.Second
-	// unknownKeys bounds the separate memory of keys that the source does not know, so
-	// that made-up ones can't evict others.
-	unknownKeys = 10_000
-	// mostReads bounds the reads under way, so that made-up keys can't flood a source that
-	// hangs, nor fill the memory here.
+	// emptyKeys bounds the separate memory of keys whose values give nothing, so that
+	// made-up ones can't evict others; and that of keys whose last read failed.
+	emptyKeys = 10_000
+	// mostReads bounds the reads under way of keys that were granted something before, and
+	// as many of others, so that those can't keep them out.
 	mostReads = 1000
 )
 
@@ -53,11 +63,11 @@ type Value interface {
 	Lifetime() Lifetime
 }
 
-// Lifetime is how long a Value may be served.
+// Lifetime is how long a Value may be served, and where it is kept.
 type Lifetime struct {
-	Ends    time.Time // not fresh after that; zero: no such moment
-	Denies  bool      // fresh for a short while, and never served stale
-	Unknown bool      // the source does not know the key
+	Ends   time.Time // not fresh after that; zero: no such moment
+	Denies bool      // fresh for a short while, and never served stale
+	Empty  bool      // it gives nothing: kept apart, and never served stale
 }
 
 // Read is one read of a key. It is pinned from the start.
@@ -70,17 +80,21 @@ type Read[V Value] interface {
 type Config[K comparable, V Value] struct {
 	// Begin begins a read, pinned once for the Cache.
 	Begin func(k K) Read[V]
-	// Parent is the key that k belongs to, for Suspect; k itself if it belongs to none.
+	// Parent is the key that k belongs to; k itself if it belongs to none.
 	Parent func(k K) K
-	// Pace is how long to wait between two reads; nil: as long as the Cache likes.
+	// Hash spreads keys.
+	Hash func(seed maphash.Seed, k K) uint64
+	// Pace is how long to wait between two reads so that what the source allows lasts;
+	// nil, or 0: nothing is known of that.
 	Pace func() time.Duration
 
-	Keys     int           // most that are cached
-	TTL      time.Duration // how long a value is fresh, give or take 10 %
-	LiveTTL  time.Duration // the same while news arrive
-	MaxStale time.Duration // how long a stale value is served
-	MaxWait  time.Duration // how long a caller waits
-	Timeout  time.Duration // of one read, which may outlive the callers that wait for it
+	Keys      int           // most that are cached
+	TTL       time.Duration // how long a value is fresh, give or take 10 %
+	LiveTTL   time.Duration // the same while news arrive
+	MaxStale  time.Duration // how long a stale value is served
+	StaleWait time.Duration // how long a caller waits for something fresher than what is cached
+	ColdWait  time.Duration // how long a caller waits if nothing is
+	Timeout   time.Duration // of one read, which may outlive the callers that wait for it
 
 	Now    func() time.Time
 	Logger *slog.Logger
@@ -88,75 +102,93 @@ type Config[K comparable, V Value] struct {
 
 // Cache keeps values by key.
 type Cache[K comparable, V Value] struct {
-	Config[K, V]
-	breaker breaker[K]
+	c       Config[K, V]
 	state   state
+	breaker breaker[K]
+	log     log
 
-	entries *lru.Cache[K, *entry[V]]
-	unknown *lru.Cache[K, *entry[V]]
-	garbled *lru.Cache[K, garbled]
+	index index[K, entry[V]] // of full and empty; read without the lock
 
-	mu      sync.Mutex // held by all that change entries and unknown
-	reads   map[K]*read[V]
-	members map[K]map[K]bool // of each parent, what of entries and unknown belongs to it
-	queue   map[K]*entry[V]  // to be refreshed
-	running bool             // the goroutine that does so
-	closed  bool
-	ctx     context.Context // ends at Close; reads run under it
-	cancel  context.CancelFunc
-	wait    sync.WaitGroup
+	mu       sync.Mutex
+	full     *memory[K, V] // what gives something, pinned
+	empty    *memory[K, V] // what gives nothing
+	failures *lru.Cache[K, failure]
+	reads    map[K]*read[K, V] // under way, or waiting for their turn
+	turns    turns[K, V]
+	budgets  *lru.Cache[K, *bucket] // by parent
+	granted  seen                   // keys that were granted something
+	queue    map[K]*entry[V]        // to be refreshed
+	running  bool                   // the goroutine that does so
+	closed   bool
+	ctx      context.Context // ends at Close; reads run under it
+	cancel   context.CancelFunc
+	wait     sync.WaitGroup
 
-	begun, failed, waited atomic.Uint64
-	underWay              atomic.Int64 // reads, those that were superseded too
+	begun, failed, waited, tooSlow, overBudget atomic.Uint64
 }
 
 // state is what is known of the source as a whole.
 type state struct {
-	down  atomic.Bool // it can't be read
-	heard atomic.Bool // it ever could
-	said  atomic.Bool // and the log says so
-	since atomic.Int64
-
 	live       atomic.Bool   // news arrive
-	lost       atomic.Bool   // they did before, and should
 	generation atomic.Uint64 // what was read in an earlier one is stale
+
+	lost     atomic.Bool // news did arrive before, and should
+	down     atomic.Bool // the source can't be read
+	everRead atomic.Bool // it ever could
 }
 
 // New returns an empty cache. Close ends what it starts.
 func New[K comparable, V Value](c Config[K, V]) (*Cache[K, V], error) {
 	ctx, cancel := context.WithCancel(context.Background())
+	now := c.Now
+	c.Now = func() time.Time { return now().Round(0) } // of the wall clock alone
 	k := &Cache[K, V]{
-		Config: c, reads: make(map[K]*read[V]), members: make(map[K]map[K]bool), queue: make(map[K]*entry[V]), ctx: ctx, cancel: cancel,
+		c: c, log: log{Logger: c.Logger}, reads: make(map[K]*read[K, V]), queue: make(map[K]*entry[V]), ctx: ctx, cancel: cancel,
+		granted: seen{most: c.Keys},
 	}
-	var err, err2, err3 error
-	k.entries, err = lru.NewWithEvict(c.Keys, func(key K, e *entry[V]) {
+	k.index.init(c.Hash)
+	k.log.refused.quiets, k.log.slow.quiets, k.log.budget.quiets = true, true, true
+	k.turns.free = [ofRefresh]int{mostReads, mostReads}
+	var errs [4]error
+	k.full, errs[0] = newMemory(c.Keys, c.Parent, func(key K, e *entry[V]) {
+		k.index.remove(key, e)
 		e.value.Unpin()
-		k.leave(key)
 	})
-	k.unknown, err2 = lru.NewWithEvict(unknownKeys, func(key K, _ *entry[V]) { k.leave(key) })
-	k.garbled, err3 = lru.New[K, garbled](unknownKeys)
-	return k, errors.Join(err, err2, err3)
+	k.empty, errs[1] = newMemory(emptyKeys, c.Parent, k.index.remove)
+	k.failures, errs[2] = lru.New[K, failure](emptyKeys)
+	k.budgets, errs[3] = lru.New[K, *bucket](emptyKeys)
+	return k, errors.Join(errs[:]...)
 }
+
+// State says what a found value is worth.
+type State uint8
+
+const (
+	// Fresh is what the source said a moment ago.
+	Fresh State = iota
+	// Stale is what it said before.
+	Stale
+	// Suspect is what it said before a change that is known of: served only because the
+	// source does not answer.
+	Suspect
+)
 
 // Found is what Get found. Done ends its use.
 type Found[V Value] struct {
 	Value V
-	Stale bool
+	State State
 	Cause error // why nothing fresher was found
 
 	entry *entry[V]
-	pin   Pinned // what was read is pinned, since the Cache may have dropped it already
+	unpin func() // what was read is pinned, since the Cache may have dropped it already
 }
 
 // Done unpins what was found.
 func (f Found[V]) Done() {
-	if f.pin != nil {
-		f.pin.Unpin()
+	if f.unpin != nil {
+		f.unpin()
 	}
 }
-
-// Suspect reports whether it is served only because the source does not answer.
-func (f Found[V]) Suspect() bool { return f.entry != nil && f.entry.suspect.Load() }
 
 // Outdate says that there is something newer to read.
 func (f Found[V]) Outdate() {
@@ -169,94 +201,102 @@ func (f Found[V]) Outdate() {
 // is news of a change: then the caller waits for a read, and gets the stale one only if
 // that fails. The error is the caller's own context's, or says why nothing is known.
 func (k *Cache[K, V]) Get(ctx context.Context, key K, now time.Time, fresh bool, w *Wait) (Found[V], error) {
-	e, ok := k.entries.Get(key)
-	if ok && k.fresh(e, now) {
+	e := k.index.get(key)
+	if e != nil && k.fresh(e, now) {
+		k.touch(key, e, now)
 		return Found[V]{Value: e.value, entry: e}, nil
 	}
-	if u, ok := k.unknown.Get(key); ok && k.fresh(u, now) {
-		return Found[V]{Value: u.value, entry: u}, nil
-	}
-	ok = ok && e.servable(now)
-	if ok && !fresh && !e.suspect.Load() {
+	servable := e != nil && e.servable(now)
+	if servable && !fresh && !e.suspect.Load() {
+		k.touch(key, e, now)
 		k.refresh(key, e)
-		return Found[V]{Value: e.value, Stale: true, entry: e}, nil
+		return Found[V]{Value: e.value, State: Stale, entry: e}, nil
 	}
-	r, err := k.join(key, now)
-	if err == nil {
-		if err = k.Await(ctx, r.done, w); err == nil {
-			err = r.err
-		}
-		if err == nil {
-			return Found[V]{Value: r.entry.value, entry: r.entry, pin: r.pin}, nil
-		}
-		r.unpin()
+	longest := k.c.ColdWait
+	if servable {
+		longest = k.c.StaleWait
 	}
-	if ok && ctx.Err() == nil {
-		return Found[V]{Value: e.value, Stale: true, Cause: err, entry: e}, nil
+	found, err := k.read(ctx, key, now, w, longest)
+	if err == nil || !servable || ctx.Err() != nil {
+		return found, err
 	}
-	return Found[V]{}, err
+	found = Found[V]{Value: e.value, State: Stale, Cause: err, entry: e}
+	if e.suspect.Load() {
+		found.State = Suspect
+	}
+	return found, nil
 }
 
-// Peek is what is cached of a key, however old.
-func (k *Cache[K, V]) Peek(key K) (v V, ok bool) {
-	e, ok := k.entries.Peek(key)
-	if ok {
-		v = e.value
+// read waits for a read of a key.
+func (k *Cache[K, V]) read(ctx context.Context, key K, now time.Time, w *Wait, longest time.Duration) (Found[V], error) {
+	var pace time.Duration
+	if k.c.Pace != nil {
+		pace = k.pace()
 	}
-	return v, ok
+	r, err := k.join(key, now, pace, w.bound(longest))
+	if err != nil {
+		return Found[V]{}, k.gaveUp(err, longest)
+	}
+	if err = k.await(ctx, r.done, w, longest); err == nil {
+		if err = r.err; err == nil {
+			return Found[V]{Value: r.entry.value, entry: r.entry, unpin: r.release}, nil
+		}
+	} else if r.turn.overBudget && errors.Is(err, ErrTooSlow) {
+		err = ErrBudget
+	}
+	k.leave(r)
+	return Found[V]{}, k.gaveUp(err, longest)
+}
+
+// gaveUp counts and logs that a caller did not wait for a read, or not any longer.
+func (k *Cache[K, V]) gaveUp(err error, longest time.Duration) error {
+	switch {
+	case errors.Is(err, ErrBudget):
+		k.overBudget.Add(1)
+		k.aside(func() { k.log.overBudget(k.c.Now()) })
+	case errors.Is(err, ErrTooSlow) && longest == k.c.ColdWait:
+		k.tooSlow.Add(1)
+		k.aside(func() { k.log.tooSlow(k.c.Now(), longest) })
+	}
+	return err
+}
+
+// aside calls a function that may take its time, such as a logger's, while the caller goes
+// on.
+func (k *Cache[K, V]) aside(f func()) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.closed {
+		k.wait.Go(f)
+	}
+}
+
+// Peek is what is cached of a key, however old, if it gives anything.
+func (k *Cache[K, V]) Peek(key K) (v V, ok bool) {
+	e := k.index.get(key)
+	if e == nil || e.empty {
+		return v, false
+	}
+	return e.value, true
 }
 
 // Purge drops all that is cached.
 func (k *Cache[K, V]) Purge() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.entries.Purge()
-	k.unknown.Purge()
+	k.full.lru.Purge()
+	k.empty.lru.Purge()
 }
 
 // Remember keeps a value of a key that is not cached.
 func (k *Cache[K, V]) Remember(key K, v V) {
-	if k.entries.Contains(key) {
+	if _, ok := k.Peek(key); ok {
 		return
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !k.closed && !k.entries.Contains(key) {
+	if _, ok := k.Peek(key); !ok && !k.closed {
 		k.keep(key, k.entry(v, k.state.generation.Load()))
-	}
-}
-
-// Wait is how long one caller still waits, over all that it waits for.
-type Wait struct {
-	timer *time.Timer // from the first wait on
-	over  bool
-}
-
-// ErrTooSlow says that a Wait is over.
-var ErrTooSlow = errors.New("gate: no entitlements within the decision timeout")
-
-// Await waits for a channel to be closed.
-func (k *Cache[K, V]) Await(ctx context.Context, done <-chan struct{}, w *Wait) error {
-	select {
-	case <-done: // already: no timer
-		return nil
-	default:
-	}
-	if w.over {
-		return ErrTooSlow
-	}
-	if w.timer == nil {
-		k.waited.Add(1)
-		w.timer = time.NewTimer(k.MaxWait)
-	}
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-w.timer.C:
-		w.over = true
-		return ErrTooSlow
 	}
 }
 
@@ -264,6 +304,11 @@ func (k *Cache[K, V]) Await(ctx context.Context, done <-chan struct{}, w *Wait) 
 func (k *Cache[K, V]) Close(ctx context.Context) {
 	k.mu.Lock()
 	k.closed = true
+	for _, r := range k.reads {
+		if !r.begun {
+			k.drop(r, ErrClosed)
+		}
+	}
 	k.mu.Unlock()
 	k.cancel()
 	done := make(chan struct{})
@@ -277,20 +322,31 @@ func (k *Cache[K, V]) Close(ctx context.Context) {
 // Stats is what a Cache counts.
 type Stats struct {
 	Reads, Failed, Waited uint64
-	UnderWay              int
+	TooSlow               uint64 // waits for a cold key that were over before it was read
+	OverBudget            uint64 // reads refused since their parent had too many that brought nothing
+	UnderWay, Waiting     int    // reads, and those that wait for their turn
 	Keys, Refreshing      int
 	Members               int       // parents of which a member is cached
 	BrokenUntil           time.Time // until when the source is not asked; zero if it is
 	Live, Down, Lost      bool      // news arrive; the source can't be read; news should arrive
+	EverRead              bool      // the source has answered
 }
 
 // Stats returns the counts at this moment.
 func (k *Cache[K, V]) Stats() Stats {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return Stats{
-		Reads: k.begun.Load(), Failed: k.failed.Load(), Waited: k.waited.Load(), UnderWay: int(k.underWay.Load()),
-		Keys: k.entries.Len(), Refreshing: len(k.queue), Members: len(k.members), BrokenUntil: k.breaker.until(),
-		Live: k.state.live.Load(), Down: k.state.down.Load(), Lost: k.state.lost.Load(),
+	s := Stats{
+		Reads: k.begun.Load(), Failed: k.failed.Load(), Waited: k.waited.Load(), TooSlow: k.tooSlow.Load(), OverBudget: k.overBudget.Load(),
+		UnderWay: 2*mostReads - k.turns.free[ofGranted] - k.turns.free[ofOthers] + k.turns.refresh, Waiting: k.turns.waiting,
+		Keys: k.full.lru.Len(), Refreshing: len(k.queue), BrokenUntil: k.breaker.until(k.c.Now()),
+		Live: k.state.live.Load(), Down: k.state.down.Load(), Lost: k.state.lost.Load(), EverRead: k.state.everRead.Load(),
 	}
+	s.Members = len(k.full.members)
+	for parent := range k.empty.members {
+		if k.full.members[parent] == nil {
+			s.Members++
+		}
+	}
+	return s
 }

@@ -3,59 +3,127 @@ package swr
 import (
 	"context"
 	"errors"
+	"hash/maphash"
 	"log/slog"
+	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stiggate/gate/internal/upstream"
 )
 
-// busy is a 429 with a Retry-After.
-func busy(d time.Duration) error {
-	return &upstream.Error{RetryAfter: d, Err: errors.New("stub: busy")}
-}
-
-func TestAnAnswerOfBeforeDoesNotEndTheRestThatStiggAsksFor(t *testing.T) {
-	var b breaker[string]
-	const c = "c"
-	now := time.Now()
-	_ = b.allow(now)
-	_ = b.allow(now)
-	b.done(c, busy(20*time.Second), now)
-	b.done(c, nil, now.Add(time.Second)) // began before
-	b.done(c, busy(time.Second), now.Add(time.Second))
-	if b.allow(now.Add(19*time.Second)) == nil {
-		t.Error("Stigg is asked while it rests")
-	}
-	if b.allow(now.Add(21*time.Second)) != nil {
-		t.Error("Stigg is not asked after it rested")
-	}
-	if b.done(c, nil, now.Add(21*time.Second)); b.allow(now.Add(21*time.Second)) != nil || !b.until().IsZero() {
-		t.Error("the breaker does not close")
-	}
-}
-
 // key is a member of a parent, or with an empty member the parent.
 type key struct{ parent, member string }
 
 // value is what a source of the tests says.
-type value struct{ life Lifetime }
+type value struct {
+	life Lifetime
+	n    int
+}
 
 func (*value) Pin() bool            { return true }
 func (*value) Unpin()               {}
 func (v *value) Lifetime() Lifetime { return v.life }
 
-func (v *value) Do(context.Context) (*value, error) { return v, nil }
+// source answers reads as says does, once it is let.
+type source struct {
+	mu   sync.Mutex
+	asks []key
+	hold chan struct{} // if not nil, reads wait for it
+	says func(key) (*value, error)
+}
 
-func cacheOf(t *testing.T, says func(key) *value) *Cache[key, *value] {
+// ask is one read of a source.
+type ask struct {
+	*source
+	key
+}
+
+func (ask) Pin() bool { return true }
+func (ask) Unpin()    {}
+
+func (a ask) Do(ctx context.Context) (*value, error) {
+	a.mu.Lock()
+	a.asks = append(a.asks, a.key)
+	hold, says := a.hold, a.says
+	a.mu.Unlock()
+	if hold != nil {
+		select {
+		case <-hold:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	return says(a.key)
+}
+
+func (s *source) answers(says func(key) (*value, error)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.says = says
+}
+
+// holds has reads wait until release is called.
+func (s *source) holds() (release func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	hold := make(chan struct{})
+	s.hold = hold
+	return func() {
+		s.mu.Lock()
+		s.hold = nil
+		s.mu.Unlock()
+		close(hold)
+	}
+}
+
+// asked is how many reads there were of a parent's keys; of all if it is empty.
+func (s *source) asked(parent string) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range s.asks {
+		if parent == "" || a.parent == parent {
+			n++
+		}
+	}
+	return n
+}
+
+func gives(key) (*value, error)   { return &value{}, nil }
+func nothing(key) (*value, error) { return &value{life: Lifetime{Denies: true, Empty: true}}, nil }
+
+// fails answers with an error.
+func fails(err error) func(key) (*value, error) {
+	return func(key) (*value, error) { return nil, err }
+}
+
+var errDown = errors.New("test: down")
+
+// errRefused is the source's verdict on what was asked, errGarbled what nobody understands.
+var (
+	errRefused error = &upstream.Error{Kind: upstream.KindRefused, Err: errors.New("test: refused")}
+	errGarbled error = &upstream.Error{Kind: upstream.KindGarbled, Err: errors.New("test: garbled")}
+)
+
+// cacheOf is a cache over a source, closed with the test.
+func cacheOf(t *testing.T, s *source, configure ...func(*Config[key, *value])) *Cache[key, *value] {
 	t.Helper()
-	k, err := New(Config[key, *value]{
-		Begin:  func(k key) Read[*value] { return says(k) },
+	c := Config[key, *value]{
+		Begin:  func(k key) Read[*value] { return ask{s, k} },
 		Parent: func(k key) key { return key{parent: k.parent} },
-		Keys:   100, TTL: time.Minute, LiveTTL: time.Minute, MaxStale: time.Hour, MaxWait: time.Second, Timeout: time.Second,
+		Hash: func(seed maphash.Seed, k key) uint64 {
+			return maphash.String(seed, k.parent) ^ 31*maphash.String(seed, k.member)
+		},
+		Keys: 100, TTL: time.Minute, LiveTTL: 10 * time.Minute, MaxStale: time.Hour, StaleWait: 250 * time.Millisecond, ColdWait: 2 * time.Second, Timeout: 10 * time.Second,
 		Now: time.Now, Logger: slog.New(slog.DiscardHandler),
-	})
+	}
+	for _, f := range configure {
+		f(&c)
+	}
+	if s.says == nil {
+		s.says = gives
+	}
+	k, err := New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,39 +131,10 @@ func cacheOf(t *testing.T, says func(key) *value) *Cache[key, *value] {
 	return k
 }
 
-func TestMembersOfUnknownParentsAreBounded(t *testing.T) {
-	k := cacheOf(t, func(key) *value { return &value{Lifetime{Denies: true, Unknown: true}} })
-	for i := range unknownKeys + 10 {
-		k.mu.Lock()
-		k.keep(key{string(rune(i)) + "u", "r"}, k.entry(&value{Lifetime{Unknown: true}}, 0))
-		k.mu.Unlock()
-	}
-	if n := k.Stats().Members; n != unknownKeys {
-		t.Errorf("members of %d parents are kept, want %d", n, unknownKeys)
-	}
-}
-
-func TestAnOverdueRefreshDoesNotHideALaterOne(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		k, c := cacheOf(t, func(key) *value { return &value{} }), key{parent: "c"}
-		get := func() Found[*value] {
-			f, err := k.Get(t.Context(), c, time.Now(), false, &Wait{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return f
-		}
-		get()
-		before, _ := k.entries.Peek(c)
-		k.Replace(c, func(*value, time.Duration) (*value, bool) { return &value{}, true })
-		time.Sleep(2 * time.Minute)
-		k.breaker.openUntil = time.Now().Add(time.Second) // so that both wait
-		after, _ := k.entries.Peek(c)
-		k.refresh(c, after)
-		k.refresh(c, before) // of one that took it just before the news
-		time.Sleep(2 * time.Second)
-		if get().Stale {
-			t.Error("it was not read again")
-		}
-	})
+// lookup looks a key up as a request does.
+func (k *Cache[K, V]) lookup(t *testing.T, key K) (Found[V], error) {
+	t.Helper()
+	f, err := k.Get(t.Context(), key, k.c.Now(), false, &Wait{})
+	f.Done()
+	return f, err
 }

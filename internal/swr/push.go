@@ -16,17 +16,17 @@ func (k *Cache[K, V]) Replace(key K, value func(old V, age time.Duration) (v V, 
 func (k *Cache[K, V]) replace(key K, value func(old V, age time.Duration) (V, bool)) *entry[V] {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	old, ok := k.entries.Peek(key)
-	if r := k.reads[key]; r != nil && ok && old.suspect.Load() {
+	old := k.index.get(key)
+	if r := k.reads[key]; r != nil && r.begun && old != nil && old.suspect.Load() {
 		r.overtaken = true // it has the change that is suspected, and may lack this one
 		return nil
 	}
 	k.supersede(key)
-	k.unknown.Remove(key)
-	if !ok || k.closed {
+	k.empty.lru.Remove(key)
+	if old == nil || old.empty || k.closed {
 		return nil
 	}
-	v, sure := value(old.value, k.Now().Sub(old.at))
+	v, sure := value(old.value, time.Duration(k.c.Now().UnixNano()-old.at))
 	e := k.entry(v, k.state.generation.Load())
 	e.suspect.Store(!sure && old.suspect.Load())
 	e.outdated.Store(!sure)
@@ -48,18 +48,22 @@ func (k *Cache[K, V]) Outdate(key K) {
 func (k *Cache[K, V]) overtake(key K) *entry[V] {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if r, ok := k.reads[key]; ok {
+	if r, ok := k.reads[key]; ok && r.begun {
 		r.overtaken = true
 	}
-	e, _ := k.entries.Peek(key)
-	if e != nil {
-		e.outdated.Store(true)
+	e := k.index.get(key)
+	if e == nil || e.empty {
+		return nil
 	}
+	e.outdated.Store(true)
 	return e
 }
 
 // OutdateAll makes all that is cached stale: served on, and read again in the background.
 func (k *Cache[K, V]) OutdateAll() { k.state.generation.Add(1) }
+
+// suspectAtOnce is how many members are made suspect before others may have the lock.
+const suspectAtOnce = 256
 
 // Suspect makes the next Get of a key ask the source, and rely on what is cached only if it
 // does not answer; of a parent, all of its members.
@@ -67,15 +71,23 @@ func (k *Cache[K, V]) Suspect(key K) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.suspect(key)
-	if k.Parent(key) != key {
+	if k.c.Parent(key) != key {
 		return
 	}
-	for member := range k.members[key] {
-		k.suspect(member)
-	}
+	// First the reads: what is kept while the lock is given up was read after this.
 	for other := range k.reads {
-		if k.Parent(other) == key {
-			k.supersede(other)
+		if k.c.Parent(other) == key {
+			k.suspect(other)
+		}
+	}
+	for _, m := range []*memory[K, V]{k.full, k.empty} {
+		n := 0
+		for member := range m.members[key] {
+			k.suspect(member)
+			if n++; n%suspectAtOnce == 0 {
+				k.mu.Unlock()
+				k.mu.Lock()
+			}
 		}
 	}
 }
@@ -83,17 +95,17 @@ func (k *Cache[K, V]) Suspect(key K) {
 // suspect is Suspect of one. Call it under the lock.
 func (k *Cache[K, V]) suspect(key K) {
 	k.supersede(key)
-	if e, ok := k.entries.Peek(key); ok {
+	if e := k.index.get(key); e != nil && !e.empty {
 		e.suspect.Store(true)
 	}
-	k.unknown.Remove(key)
-	k.garbled.Remove(key)
+	k.empty.lru.Remove(key)
+	k.failures.Remove(key)
 }
 
 // supersede makes the read of a key that is under way, if there is one, bring nothing into
-// the cache. Call it under the lock.
+// the cache. One that has not begun will know. Call it under the lock.
 func (k *Cache[K, V]) supersede(key K) {
-	if r, ok := k.reads[key]; ok {
+	if r, ok := k.reads[key]; ok && r.begun {
 		r.superseded = true
 		delete(k.reads, key)
 	}
@@ -108,15 +120,15 @@ func (k *Cache[K, V]) SetLive(live bool) {
 	}
 	if changes && live {
 		k.OutdateAll() // what happened before is never told
-		k.breaker.hurry(k.Now())
+		k.breaker.hurry(k.c.Now())
 	}
 	k.mu.Unlock()
 	switch {
 	case !changes:
 	case live:
-		k.Logger.Info("gate: changes in Stigg are felt at once")
+		k.log.Info("gate: changes in Stigg are felt at once")
 	case k.ctx.Err() == nil:
-		k.Logger.Warn("gate: the connection that tells of changes is lost; they are felt when what is cached expires")
+		k.log.Warn("gate: the connection that tells of changes is lost; they are felt when what is cached expires")
 	}
 }
 
@@ -129,6 +141,6 @@ func (k *Cache[K, V]) Silent() {
 	is := !k.state.live.Load() && !k.state.lost.Swap(true)
 	k.mu.Unlock()
 	if is && k.ctx.Err() == nil {
-		k.Logger.Warn("gate: the connection that tells of changes does not come up; they are felt when what is cached expires")
+		k.log.Warn("gate: the connection that tells of changes does not come up; they are felt when what is cached expires")
 	}
 }

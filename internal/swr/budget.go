@@ -1,0 +1,105 @@
+package swr
+
+import (
+	"errors"
+	"time"
+)
+
+const (
+	// budgetBurst is how many reads of keys of one parent may bring nothing at once, and
+	// budgetPerSecond how many in the long run: a tenth of the 6,000 a minute that Stigg
+	// allows a whole environment.
+	budgetBurst     = 100
+	budgetPerSecond = 10
+	// grantedCost is what a read costs that brings something, so that many real members of
+	// one parent are read soon after a start.
+	grantedCost = 0.1
+	// scarcePace is from which pace on reads are scarce: less than a quarter of Stigg's
+	// 6,000 a minute is left. Then keys that were never granted anything are read at half
+	// of that pace, and the other half is kept for those that were.
+	scarcePace = 40 * time.Millisecond
+)
+
+// ErrBudget says that a key is not read, since its parent has had too many reads that
+// brought nothing.
+var ErrBudget = errors.New("gate: too many resources of this customer are asked for that have no entitlements")
+
+// bucket is a token bucket. Tokens may be owed: then the next one is waited for. The zero
+// value is full.
+type bucket struct {
+	owed float64 // burst less what is left
+	at   time.Time
+}
+
+// take takes a token, and returns how long that must wait.
+func (b *bucket) take(now time.Time, perSecond, burst float64) time.Duration {
+	if passed := now.Sub(b.at).Seconds(); passed > 0 { // less if the clock was set back
+		b.owed = max(0, b.owed-passed*perSecond)
+	}
+	b.at = now
+	b.owed++
+	return time.Duration(max(0, (b.owed-burst)/perSecond) * float64(time.Second))
+}
+
+// give gives tokens back.
+func (b *bucket) give(n float64) { b.owed = max(0, b.owed-n) }
+
+// charge takes what a read of a key costs that was never granted anything, and returns how
+// long it must wait for that. Call it under the lock.
+func (k *Cache[K, V]) charge(r *read[K, V], now time.Time, pace, longest time.Duration) (time.Duration, error) {
+	parent := k.c.Parent(r.key)
+	budget, ok := k.budgets.Get(parent)
+	if !ok {
+		budget = &bucket{}
+		k.budgets.Add(parent, budget)
+	}
+	wait := budget.take(now, budgetPerSecond, budgetBurst)
+	r.turn.charged = append(r.turn.charged, budget)
+	r.turn.overBudget = wait > 0
+	if wait > longest {
+		r.refund(1)
+		return 0, ErrBudget
+	}
+	if pace <= scarcePace {
+		return wait, nil
+	}
+	spare := k.turns.spare.take(now, 1/(2*pace.Seconds()), 1)
+	r.turn.charged = append(r.turn.charged, &k.turns.spare)
+	if spare > longest {
+		r.refund(1)
+		return 0, errScarce
+	}
+	return max(wait, spare), nil
+}
+
+// refund gives back what a read was charged, or a part. Of reads that are scarce nothing
+// comes back once one was done.
+func (r *read[K, V]) refund(n float64) {
+	for i, b := range r.turn.charged {
+		if i == 0 || !r.begun {
+			b.give(n)
+		}
+	}
+}
+
+// seen is a set that forgets what was not added for long: it is made anew when it has most
+// members, and the one before is looked at until then.
+type seen struct {
+	most        int
+	now, before map[uint64]struct{}
+}
+
+func (s *seen) add(hash uint64) {
+	if len(s.now) >= s.most || s.now == nil {
+		s.now, s.before = make(map[uint64]struct{}), s.now
+	}
+	s.now[hash] = struct{}{}
+}
+
+func (s *seen) has(hash uint64) bool {
+	if _, ok := s.now[hash]; ok {
+		return true
+	}
+	_, ok := s.before[hash]
+	return ok
+}
