@@ -20,6 +20,7 @@ type cache struct {
 	source Source
 	ledger *ledger.Ledger
 	now    func() time.Time
+	key    key
 }
 
 func newCache(source Source, l *ledger.Ledger, c config) (k *cache, err error) {
@@ -59,6 +60,7 @@ type load struct {
 func (l *load) Do(ctx context.Context) (*snapshot, error) {
 	began := l.Tick()
 	set, err := l.cache.source.Entitlements(ctx, l.customer)
+	l.cache.key.note(err, l.cache.now())
 	if err != nil {
 		return nil, ofUpstream(err)
 	}

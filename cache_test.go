@@ -183,7 +183,7 @@ func TestSteadyNewsDontKeepACustomerOut(t *testing.T) {
 				case <-ended:
 					return
 				case <-time.After(10 * time.Millisecond):
-					g.Stale(c)
+					g.Invalidate(c)
 				}
 			}
 		})
@@ -322,7 +322,7 @@ func TestStaleBeatsALoadThatBeganBefore(t *testing.T) {
 		s.release = nil
 		s.mu.Unlock()
 		close(held) // the old answer is on its way when the upgrade comes
-		g.Stale(c)
+		g.Invalidate(c)
 		s.mu.Lock()
 		s.set = features(metered("f", 0, 5))
 		s.mu.Unlock()

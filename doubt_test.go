@@ -26,7 +26,7 @@ func doubtful(t *testing.T, test func(f *forecast, arrive chan<- struct{}), opti
 
 // tells pushes a count of f.
 func (f *forecast) tells(count float64) {
-	f.gate.Patch(Customer{ID: "c"}, Patch{FeatureID: "f", Usage: count, At: time.Now()})
+	f.gate.Sink().Patch(Customer{ID: "c"}, Patch{FeatureID: "f", Usage: count, At: time.Now()})
 }
 
 // timed checks a policy, and how long that takes.
@@ -101,7 +101,7 @@ func TestDoubtIsJudgedOnceMoreWhenTimeIsUp(t *testing.T) {
 	doubtful(t, func(f *forecast, _ chan<- struct{}) {
 		time.AfterFunc(50*time.Millisecond, func() {
 			f.says(features(metered("f", 0, 20)), nil)
-			f.gate.Replace(Customer{ID: "c"}, features(metered("f", 0, 20)))
+			f.gate.Sink().Replace(Customer{ID: "c"}, features(metered("f", 0, 20)))
 		})
 		if d, _ := f.timed(f.Context(), Feature("f").Asks(1)); !d.Allowed {
 			t.Errorf("upgraded meanwhile: %q", d.Reason)
@@ -135,7 +135,7 @@ func TestWhatIsSetApartIsNotInDoubt(t *testing.T) {
 				t.Errorf("3 of 3 are used, none of them twice: %q after %v", d.Reason, took)
 			}
 			time.Sleep(time.Hour)
-			f.gate.Stale(Customer{ID: "c"})
+			f.gate.Invalidate(Customer{ID: "c"})
 			f.check("c")
 		}
 	})

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/stiggate/gate"
@@ -228,4 +229,20 @@ func ExampleWithDenialTemplate() {
 	h.ServeHTTP(w, r)
 	fmt.Println(w.Body)
 	// Output: <h1>Not part of the plan</h1>
+}
+
+// A readiness probe keeps a gate in service that goes without something.
+func ExampleGate_Ready() {
+	g := newGate()
+	probe := func(w http.ResponseWriter, r *http.Request) {
+		if err := g.Ready(r.Context()); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ready", strings.Join(g.Health().Degraded, "; "))
+	}
+	w := httptest.NewRecorder()
+	probe(w, httptest.NewRequest("GET", "/readyz", nil))
+	fmt.Println(w.Code)
+	// Output: 200
 }

@@ -170,7 +170,7 @@ func TestTheGateAndStiggAgreeWhateverFails(t *testing.T) {
 					for range 25 {
 						c := customers[r.IntN(len(customers))]
 						if r.IntN(10) == 0 {
-							g.Stale(c)
+							g.Invalidate(c)
 						}
 						s.visit(g, c, r)
 						time.Sleep(time.Duration(r.IntN(100)) * time.Millisecond)

@@ -2,7 +2,7 @@ package gate
 
 import (
 	"context"
-	"strings"
+	"errors"
 	"sync/atomic"
 	"time"
 )
@@ -98,55 +98,79 @@ func (g *Gate) Stats() Stats {
 	return s
 }
 
-// DegradedError says what a gate goes without while it serves on.
-type DegradedError struct {
-	// Problems are for a person to read; none holds anything of a customer's.
-	Problems []string
-}
-
-func (e *DegradedError) Error() string { return "gate: degraded: " + strings.Join(e.Problems, "; ") }
-
-// Ready is for a readiness probe. It is nil if all is well, and a *DegradedError if the
-// gate serves on without something: keep the process in service, and look. Any other
-// error means that requests are refused for a reason of this process's own, and the probe
-// should fail: ErrClosed, ErrQueueFull, an *OutboxError; or ctx has ended.
+// Ready is for a readiness probe: nil while requests can be served, whatever else is amiss
+// (Health). It is ErrClosed after Close; ErrUnauthorized for a minute after Stigg refused the
+// API key, as long as nothing was ever read and no outage policy of the gate lets anybody
+// in; or that ctx has ended.
 //
-// It asks nothing of Stigg: an outage of Stigg is no reason to restart anything.
+// It asks nothing of Stigg, and an outage of Stigg makes no gate unready: all of them would
+// be at the same time.
 func (g *Gate) Ready(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
+	switch err := ctx.Err(); {
+	case err != nil:
 		return err
-	}
-	if g.closing.Load() {
+	case g.closing.Load():
 		return ErrClosed
-	}
-	if q := g.queue; q != nil {
-		if err := q.Ready(); err != nil {
-			return ofQueue(err)
-		}
-		if q.Stats().Places <= 0 {
-			return ErrQueueFull
-		}
-	}
-	if problems := g.problems(); len(problems) > 0 {
-		return &DegradedError{problems}
+	case g.outage.says != OutageAllow && g.outage.fallback == nil && g.cache.unauthorized():
+		return ErrUnauthorized
 	}
 	return nil
 }
 
-func (g *Gate) problems() (problems []string) {
-	add := func(is bool, problem string) {
+// ErrUnauthorized is Ready's answer while Stigg refuses the API key and nothing is known.
+var ErrUnauthorized = errors.New("gate: Stigg refuses the API key, and nothing was read before")
+
+// Health tells what a gate goes without while it serves on.
+type Health struct {
+	// Degraded has a sentence for each thing, for people to read; none holds anything of a
+	// customer's. It is empty if all is well.
+	Degraded []string
+}
+
+// Health tells what the gate goes without at this moment. It asks nothing of Stigg.
+func (g *Gate) Health() (h Health) {
+	add := func(is bool, sentence string) {
 		if is {
-			problems = append(problems, problem)
+			h.Degraded = append(h.Degraded, sentence)
 		}
 	}
 	k := g.cache.Stats()
 	add(k.Down, "entitlements can't be read from Stigg")
 	add(k.Lost, "changes in Stigg are not told as they happen any more")
-	if g.queue != nil {
-		h := g.queue.Health()
-		add(h.Failing, "usage can't be reported to Stigg and waits")
-		add(h.Refusing, "Stigg refuses usage for good, and it is set aside")
-		add(h.Unkept, "the outbox does not keep usage, and a crash loses it")
+	if g.queue == nil {
+		return h
 	}
-	return problems
+	unkept := g.queue.Ready() != nil // first: it notes what Health tells
+	q := g.queue.Health()
+	add(q.Failing, "usage can't be reported to Stigg and waits")
+	add(g.queue.Stats().Places <= 0, "too much usage waits to be reported; requests that would report are refused")
+	add(q.Refusing, "Stigg refuses usage for good, and it is set aside")
+	add(unkept, "the outbox does not keep usage; requests that would report are refused")
+	add(q.Unkept && !unkept, "the outbox does not keep usage, and a crash loses it")
+	return h
+}
+
+// key is what reads learn of the API key.
+type key struct {
+	accepted  atomic.Bool
+	refusedAt atomic.Int64 // Unix nanoseconds; 0: never
+}
+
+// keyRefused is how long a refusal is believed: then a request may find out.
+const keyRefused = time.Minute
+
+func (k *key) note(err error, now time.Time) {
+	var e *UpstreamError
+	switch {
+	case err == nil:
+		k.accepted.Store(true)
+	case errors.As(err, &e) && e.Kind == UpstreamUnauthorized:
+		k.refusedAt.Store(now.UnixNano())
+	}
+}
+
+// unauthorized reports whether the key was refused a moment ago and nothing was ever read.
+func (k *cache) unauthorized() bool {
+	at := k.key.refusedAt.Load()
+	return at != 0 && !k.key.accepted.Load() && k.now().Sub(time.Unix(0, at)) < keyRefused
 }

@@ -74,7 +74,7 @@ func TestWhatTheOutboxHasCostsCreditsUntilAReadHasIt(t *testing.T) {
 					s.mu.Unlock()
 				}
 				time.Sleep(time.Minute)
-				g.Stale(c)
+				g.Invalidate(c)
 				if d := g.Check(t.Context(), c, one); d.Allowed {
 					t.Error("1 more once 5 of 5 credits are counted")
 				}
@@ -142,7 +142,7 @@ func TestAnAnswerToASecondAttemptIsAsOldAsTheFirst(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(5 * time.Second) // set apart, and counted
-		f.gate.Stale(c)
+		f.gate.Invalidate(c)
 		f.check("c")
 		f.mu.Lock()
 		strange = false
@@ -161,7 +161,7 @@ func TestACountOfAnotherPeriodIsReadAgain(t *testing.T) {
 		e.Reset, e.Anchor, e.PeriodStart, e.PeriodEnd = ResetHour, start, start, start.Add(time.Hour)
 		f.says(features(e), nil)
 		f.report = counter(f.stub, "f")
-		f.gate.Live(true)
+		f.gate.Sink().SetLive(true)
 		time.Sleep(58 * time.Minute)
 		f.check("c")
 		time.Sleep(10 * time.Second)
@@ -171,7 +171,7 @@ func TestACountOfAnotherPeriodIsReadAgain(t *testing.T) {
 		f.says(features(e), nil)
 		set := features(e)
 		set.Credits = []Credit{}
-		f.gate.Replace(c, set)
+		f.gate.Sink().Replace(c, set)
 		time.Sleep(2 * time.Minute)
 		if d := f.gate.Check(f.Context(), c, Feature("f").Asks(1)); d.Allowed {
 			t.Errorf("1 more of 10 in a day in which Stigg has 10: %v known", d.Usage)
@@ -215,9 +215,9 @@ func TestNothingStays(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rand.IntN(4))*time.Millisecond)
 				switch rand.IntN(8) {
 				case 0:
-					g.Stale(c)
+					g.Invalidate(c)
 				case 1:
-					g.Replace(c, features(metered("f", 1, 1e9)))
+					g.Sink().Replace(c, features(metered("f", 1, 1e9)))
 				case 2:
 					_ = g.Report(ctx, Usage{Customer: c, FeatureID: "g", Value: 1})
 				case 3:

@@ -12,21 +12,21 @@ import (
 
 func TestNewsKeepFreshLonger(t *testing.T) {
 	weather(t, func(f *forecast) {
-		f.gate.Live(true)
+		f.gate.Sink().SetLive(true)
 		f.check("c")
 		time.Sleep(8 * time.Minute)
 		f.want(f.check("c"), true, OriginFresh, "")
-		f.gate.Live(false)
+		f.gate.Sink().SetLive(false)
 		f.want(f.check("c"), true, OriginStale, "")
 		time.Sleep(time.Second)
 		f.want(f.check("c"), true, OriginFresh, "")
-		f.gate.Live(true) // what happened meanwhile was not told
+		f.gate.Sink().SetLive(true) // what happened meanwhile was not told
 		f.want(f.check("c"), true, OriginStale, "")
 		time.Sleep(time.Second)
 		f.want(f.check("c"), true, OriginFresh, "")
-		f.gate.Live(true) // says nothing new
+		f.gate.Sink().SetLive(true) // says nothing new
 		f.want(f.check("c"), true, OriginFresh, "")
-		f.gate.StaleAll()
+		f.gate.InvalidateAll()
 		f.want(f.check("c"), true, OriginStale, "")
 	})
 }
@@ -36,7 +36,7 @@ func TestALoadFromBeforeTheNewsIsNotFresh(t *testing.T) {
 		f.holdBack()
 		go f.check("c")
 		synctest.Wait()
-		f.gate.StaleAll()
+		f.gate.InvalidateAll()
 		close(f.release)
 		synctest.Wait()
 		f.want(f.check("c"), true, OriginStale, "")
@@ -49,7 +49,7 @@ func TestReplaceIsFeltAtOnce(t *testing.T) {
 		f.says(features(metered("f", 5, 5)), nil)
 		f.check("c")
 		time.Sleep(2 * ledger.PushMargin) // surely newer than the read
-		f.gate.Replace(c, features(metered("f", 5, 12)))
+		f.gate.Sink().Replace(c, features(metered("f", 5, 12)))
 		if d := f.check("c"); !d.Allowed || d.Limit != 12 || f.count() != 1 {
 			t.Errorf("got %+v after %d loads", d, f.count())
 		}
@@ -58,7 +58,7 @@ func TestReplaceIsFeltAtOnce(t *testing.T) {
 		f.holdBack()
 		f.check("c")
 		synctest.Wait()
-		f.gate.Replace(c, features(metered("f", 5, 30)))
+		f.gate.Sink().Replace(c, features(metered("f", 5, 30)))
 		close(f.release)
 		synctest.Wait()
 		if d := f.check("c"); d.Limit != 30 {
@@ -71,11 +71,11 @@ func TestNewsOfOthersCostNoMemory(t *testing.T) {
 	weather(t, func(f *forecast) {
 		for i := range 1000 {
 			c := Customer{ID: fmt.Sprint("c", i)}
-			f.gate.Replace(c, features(metered("f", 0, 5)))
-			f.gate.Patch(c, Patch{FeatureID: "f", Usage: 3, At: time.Now()})
-			f.gate.Stale(c)
+			f.gate.Sink().Replace(c, features(metered("f", 0, 5)))
+			f.gate.Sink().Patch(c, Patch{FeatureID: "f", Usage: 3, At: time.Now()})
+			f.gate.Invalidate(c)
 		}
-		f.gate.Replace(Customer{ID: "not an id"}, EntitlementSet{})
+		f.gate.Sink().Replace(Customer{ID: "not an id"}, EntitlementSet{})
 		synctest.Wait()
 		if s := f.gate.Stats(); s.Books+s.Customers != 0 || f.count() != 0 {
 			t.Errorf("got %+v after %d loads", s, f.count())
@@ -88,7 +88,7 @@ func TestAColdLoadFromBeforeTheNewsIsNotKept(t *testing.T) {
 		f.holdBack()
 		go f.check("c")
 		synctest.Wait()
-		f.gate.Replace(Customer{ID: "c"}, features(metered("f", 0, 50)))
+		f.gate.Sink().Replace(Customer{ID: "c"}, features(metered("f", 0, 50)))
 		close(f.release)
 		synctest.Wait()
 		f.says(features(metered("f", 0, 50)), nil)
@@ -121,7 +121,7 @@ func TestPatch(t *testing.T) {
 			weather(t, func(f *forecast) {
 				f.says(features(metered("f", 3, 50)), nil)
 				f.check("c")
-				f.gate.Patch(Customer{ID: "c"}, tt.patch())
+				f.gate.Sink().Patch(Customer{ID: "c"}, tt.patch())
 				if got := f.check("c").Usage; got != tt.usage {
 					t.Errorf("%v known, want %v", got, tt.usage)
 				}
@@ -139,12 +139,12 @@ func TestPatchOfAWallet(t *testing.T) {
 		f.says(EntitlementSet{Credits: []Credit{{CurrencyID: "x", Limit: 10, Usage: 4}}}, nil)
 		left := func() Decision { return f.gate.Check(f.Context(), Customer{ID: "c"}, Credits("x").Asks(5)) }
 		left()
-		f.gate.Patch(Customer{ID: "c"}, Patch{Currency: "x", Usage: 8, Limit: 10, HasLimit: true, At: time.Now()})
+		f.gate.Sink().Patch(Customer{ID: "c"}, Patch{Currency: "x", Usage: 8, Limit: 10, HasLimit: true, At: time.Now()})
 		if d := left(); d.Allowed || d.Usage != 8 || f.count() != 1 {
 			t.Errorf("got %+v after %d loads", d, f.count())
 		}
 		f.says(EntitlementSet{Credits: []Credit{{CurrencyID: "x", Limit: 100, Usage: 8}}}, nil)
-		f.gate.Patch(Customer{ID: "c"}, Patch{Currency: "x", Usage: 8, Limit: 100, HasLimit: true, At: time.Now()})
+		f.gate.Sink().Patch(Customer{ID: "c"}, Patch{Currency: "x", Usage: 8, Limit: 100, HasLimit: true, At: time.Now()})
 		synctest.Wait()
 		if d := left(); !d.Allowed || d.Limit != 100 {
 			t.Errorf("a topped-up wallet is not read again: %+v", d)
@@ -156,7 +156,7 @@ func TestAPatchDoesNotForgetWhatIsUnderWay(t *testing.T) {
 	weather(t, func(f *forecast) {
 		f.report = func([]Usage) ([]Ack, error) { return nil, errStubDown }
 		use(f.T, f.gate, "c", 2)
-		f.gate.Patch(Customer{ID: "c"}, Patch{FeatureID: "f", Usage: 1, At: time.Now().Add(time.Minute)})
+		f.gate.Sink().Patch(Customer{ID: "c"}, Patch{FeatureID: "f", Usage: 1, At: time.Now().Add(time.Minute)})
 		if got := f.check("c").Usage; got != 3 {
 			t.Errorf("%v known, want Stigg's 1 and 2 under way", got)
 		}
@@ -179,12 +179,12 @@ func TestStaleOfACustomerIsOfItsResourcesToo(t *testing.T) {
 		}
 		check()
 		asked()
-		f.gate.Stale(Customer{ID: "c", Resource: "site-1"})
+		f.gate.Invalidate(Customer{ID: "c", Resource: "site-1"})
 		check()
 		if got := asked(); !slices.Equal(got, sites[1:2]) {
 			t.Errorf("asked for %v", got)
 		}
-		f.gate.Stale(Customer{ID: "c"})
+		f.gate.Invalidate(Customer{ID: "c"})
 		check()
 		if got := asked(); !slices.Equal(got, sites[:3]) {
 			t.Errorf("asked for %v", got)
@@ -204,12 +204,12 @@ func TestASetFromBeforeAnAcknowledgementDoesNotLower(t *testing.T) {
 		synctest.Wait()
 		f.says(features(metered("f", 10, 10)), nil)
 		time.Sleep(10 * time.Millisecond)
-		f.gate.Replace(Customer{ID: "c"}, features(metered("f", 9, 10)))
+		f.gate.Sink().Replace(Customer{ID: "c"}, features(metered("f", 9, 10)))
 		if d := f.check("c"); d.Allowed {
 			t.Errorf("over the limit: %v known", d.Usage)
 		}
 		time.Sleep(2 * ledger.PushMargin)
-		if f.gate.Replace(Customer{ID: "c"}, features(metered("f", 4, 10))); f.check("c").Usage != 4 {
+		if f.gate.Sink().Replace(Customer{ID: "c"}, features(metered("f", 4, 10))); f.check("c").Usage != 4 {
 			t.Errorf("%v known after a set that is surely newer", f.check("c").Usage)
 		}
 	})
@@ -227,7 +227,7 @@ func TestACountFromBeforeAnAcknowledgementWithoutOneDoesNotLower(t *testing.T) {
 		use(f.T, f.gate, "c", 1)
 		time.Sleep(time.Second)
 		f.says(features(metered("f", 10, 10)), nil)
-		f.gate.Patch(Customer{ID: "c"}, Patch{FeatureID: "f", Usage: 9, At: between})
+		f.gate.Sink().Patch(Customer{ID: "c"}, Patch{FeatureID: "f", Usage: 9, At: between})
 		if d := f.gate.Check(f.Context(), Customer{ID: "c"}, Feature("f").Asks(1)); d.Allowed {
 			t.Errorf("over the limit: %v known", d.Usage)
 		}
@@ -246,7 +246,7 @@ func TestWhatIsGivenBackAndPushedIsTakenOffOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		g.Patch(c, Patch{FeatureID: "f", Usage: 9, At: time.Now()})
+		g.Sink().Patch(c, Patch{FeatureID: "f", Usage: 9, At: time.Now()})
 		close(block)
 		synctest.Wait()
 		if d := g.Check(f.Context(), c, Feature("f").Asks(2)); d.Allowed || d.Usage != 9 {
@@ -267,7 +267,7 @@ func TestACountedEventRefusesNobody(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(10 * time.Second)
-		f.gate.Stale(Customer{ID: "c"})
+		f.gate.Invalidate(Customer{ID: "c"})
 		f.check("c") // has it already, and counts it twice for safety
 		time.Sleep(20 * time.Second)
 		if d := f.gate.Check(f.Context(), Customer{ID: "c"}, Feature("f").Asks(3)); !d.Allowed || d.Usage != 5 {
@@ -291,7 +291,7 @@ func TestAPushEndsTheWaitOfEvents(t *testing.T) {
 			known float64
 		}{{5 * time.Second, 8}, {ledger.CountDelay + ledger.PushMargin, 4}} {
 			time.Sleep(step.wait)
-			f.gate.Patch(Customer{ID: "c"}, Patch{FeatureID: "f", Usage: 4, At: time.Now()})
+			f.gate.Sink().Patch(Customer{ID: "c"}, Patch{FeatureID: "f", Usage: 4, At: time.Now()})
 			if d := f.check("c"); d.Usage != step.known {
 				t.Errorf("%v known, want %v", d.Usage, step.known)
 			}
@@ -305,12 +305,12 @@ func TestASetWithoutWalletsLeavesThem(t *testing.T) {
 		left := func() Decision { return f.gate.Check(f.Context(), Customer{ID: "c"}, Credits("x").Asks(5)) }
 		left()
 		f.says(EntitlementSet{Features: []Entitlement{metered("f", 0, 7)}, Credits: []Credit{{CurrencyID: "x", Limit: 10}}}, nil)
-		f.gate.Replace(Customer{ID: "c"}, features(metered("f", 0, 7)))
+		f.gate.Sink().Replace(Customer{ID: "c"}, features(metered("f", 0, 7)))
 		if d := left(); !d.Allowed || f.check("c").Limit != 7 {
 			t.Errorf("got %+v", d)
 		}
 		time.Sleep(10 * time.Second) // it is read again, to make sure; what is pushed after that is newer
-		f.gate.Replace(Customer{ID: "c"}, EntitlementSet{Features: []Entitlement{metered("f", 0, 7)}, Credits: []Credit{}})
+		f.gate.Sink().Replace(Customer{ID: "c"}, EntitlementSet{Features: []Entitlement{metered("f", 0, 7)}, Credits: []Credit{}})
 		if d := left(); d.Allowed {
 			t.Errorf("a wallet that is gone lets in: %+v", d)
 		}
@@ -323,7 +323,7 @@ func TestAPushWithoutAPeriodKeepsIt(t *testing.T) {
 		f.says(EntitlementSet{Credits: []Credit{{CurrencyID: "x", Limit: 10, PeriodEnd: end}}}, nil)
 		left := func() Decision { return f.gate.Check(f.Context(), Customer{ID: "c"}, Credits("x").Asks(5)) }
 		left()
-		f.gate.Patch(Customer{ID: "c"}, Patch{Currency: "x", Usage: 4, At: time.Now().Add(time.Minute)})
+		f.gate.Sink().Patch(Customer{ID: "c"}, Patch{Currency: "x", Usage: 4, At: time.Now().Add(time.Minute)})
 		if d := left(); d.Usage != 4 || !d.ResetsAt.Equal(end) {
 			t.Errorf("got %+v", d)
 		}
@@ -342,7 +342,7 @@ func TestALateSetIsHeldAgainstARead(t *testing.T) {
 			t.Fatal("not 100")
 		}
 		time.Sleep(time.Second)
-		f.gate.Replace(c, older) // it was on its way when the read came by
+		f.gate.Sink().Replace(c, older) // it was on its way when the read came by
 		time.Sleep(time.Second)
 		if n := limit(); n != 100 {
 			t.Errorf("an older limit of %v stays", n)
@@ -350,9 +350,9 @@ func TestALateSetIsHeldAgainstARead(t *testing.T) {
 		reads := f.count()
 		time.Sleep(time.Second)
 		newer.Features[0].Usage = 2
-		f.gate.Replace(c, newer) // no other limit: nothing to ask
+		f.gate.Sink().Replace(c, newer) // no other limit: nothing to ask
 		time.Sleep(10 * time.Second)
-		f.gate.Replace(c, older) // long after the last read: newer
+		f.gate.Sink().Replace(c, older) // long after the last read: newer
 		if n := limit(); n != 10 || f.count() != reads {
 			t.Errorf("a limit of %v, and %d reads", n, f.count()-reads)
 		}

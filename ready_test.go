@@ -14,13 +14,8 @@ func TestReady(t *testing.T) {
 	weather(t, func(f *forecast) {
 		ready := func(want string) {
 			t.Helper()
-			err := f.gate.Ready(f.Context())
-			var degraded *DegradedError
-			got := "ready"
-			switch {
-			case errors.As(err, &degraded):
-				got = strings.Join(degraded.Problems, "; ")
-			case err != nil:
+			got := strings.Join(append([]string{"ready"}, f.gate.Health().Degraded...), "; ")
+			if err := f.gate.Ready(f.Context()); err != nil {
 				got = "not ready: " + err.Error()
 			}
 			if got != want {
@@ -31,13 +26,13 @@ func TestReady(t *testing.T) {
 		f.check("c")
 		f.says(EntitlementSet{}, errStubDown)
 		f.check("d")
-		ready("entitlements can't be read from Stigg")
+		ready("ready; entitlements can't be read from Stigg")
 		f.report = func([]Usage) ([]Ack, error) { return nil, errStubDown }
 		use(f.T, f.gate, "c", 1)
 		synctest.Wait()
-		ready("entitlements can't be read from Stigg; usage can't be reported to Stigg and waits")
+		ready("ready; entitlements can't be read from Stigg; usage can't be reported to Stigg and waits")
 		use(f.T, f.gate, "c", 1)
-		ready("not ready: " + ErrQueueFull.Error())
+		ready("ready; entitlements can't be read from Stigg; usage can't be reported to Stigg and waits; too much usage waits to be reported; requests that would report are refused")
 		f.mu.Lock()
 		f.report, f.err = nil, nil
 		f.mu.Unlock()
@@ -49,7 +44,7 @@ func TestReady(t *testing.T) {
 		f.mu.Unlock()
 		use(f.T, f.gate, "c", 1)
 		synctest.Wait()
-		ready("Stigg refuses usage for good, and it is set aside")
+		ready("ready; Stigg refuses usage for good, and it is set aside")
 		time.Sleep(time.Minute)
 		f.check("e")
 		ready("ready")
@@ -73,12 +68,54 @@ func TestReadyOfTheOutbox(t *testing.T) {
 				options = append(options, WithOutboxFailOpen())
 			}
 			g := gateOf(t, &stub{}, options...)
-			var degraded *DegradedError
-			if err := g.Ready(t.Context()); errors.As(err, &degraded) != goOn || errors.Is(err, full) == goOn {
-				t.Errorf("going on: %v: %v", goOn, err)
+			want := "requests that would report are refused"
+			if goOn {
+				want = "a crash loses it"
+			}
+			h := g.Health()
+			if err := g.Ready(t.Context()); err != nil || len(h.Degraded) != 1 || !strings.HasSuffix(h.Degraded[0], want) {
+				t.Errorf("going on: %v: %v; %v", goOn, h, err)
 			}
 		}
 	})
+}
+
+func TestAGateWhoseKeyIsRefusedIsNotReadyUntilItEverReads(t *testing.T) {
+	refused := &UpstreamError{Kind: UpstreamUnauthorized, Err: errStubDown}
+	weather(t, func(f *forecast) {
+		ready := func(want error) {
+			t.Helper()
+			if err := f.gate.Ready(f.Context()); !errors.Is(err, want) {
+				t.Errorf("ready: %v, want %v", err, want)
+			}
+		}
+		f.says(EntitlementSet{}, errStubDown)
+		f.check("c")
+		ready(nil) // an outage
+		f.says(EntitlementSet{}, fmt.Errorf("wrapped: %w", refused))
+		time.Sleep(time.Minute)
+		f.check("c")
+		ready(ErrUnauthorized)
+		time.Sleep(time.Minute)
+		ready(nil) // a request may find out
+		f.check("c")
+		ready(ErrUnauthorized)
+		f.says(features(metered("f", 0, 5)), nil)
+		time.Sleep(time.Minute)
+		f.check("c")
+		ready(nil)
+		f.says(EntitlementSet{}, refused)
+		f.gate.Invalidate(Customer{ID: "c"})
+		f.check("c")
+		ready(nil) // what is cached is served
+	})
+	weather(t, func(f *forecast) {
+		f.says(EntitlementSet{}, refused)
+		f.check("c")
+		if err := f.gate.Ready(f.Context()); err != nil {
+			t.Errorf("everybody is let in: %v", err)
+		}
+	}, WithOutage(OutageAllow))
 }
 
 // herald is a Watcher by hand.
@@ -102,18 +139,17 @@ func TestAWatcherIsFollowedUntilClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := herald{&stub{set: features(metered("f", 0, 5))}, make(chan Sink, 1), make(chan error)}
 		g := gateOf(t, h)
-		var degraded *DegradedError
-		if err := g.Ready(t.Context()); err != nil || g.Stats().Live {
-			t.Errorf("not ready before the news arrive, which nothing waits for: %v", err)
+		if h := g.Health(); len(h.Degraded) > 0 || g.Stats().Live {
+			t.Errorf("the news are missed before they can have come: %v", h)
 		}
-		(<-h.sinks).Live(true)
-		if err := g.Ready(t.Context()); err != nil || !g.Stats().Live {
-			t.Error(err)
+		(<-h.sinks).SetLive(true)
+		if h := g.Health(); len(h.Degraded) > 0 || !g.Stats().Live {
+			t.Error(h)
 		}
 		h.end <- errors.New("the key is refused")
 		synctest.Wait()
-		if err := g.Ready(t.Context()); !errors.As(err, &degraded) || g.Stats().Live {
-			t.Errorf("ready without news: %v", err)
+		if h := g.Health(); len(h.Degraded) != 1 || g.Stats().Live || g.Ready(t.Context()) != nil {
+			t.Errorf("without news: %v; %v", h, g.Ready(t.Context()))
 		}
 		second := gateOf(t, h)
 		<-h.sinks

@@ -181,7 +181,7 @@ func TestAnEventCountsUntilStiggMustHaveIt(t *testing.T) {
 		}
 		for _, wait := range []time.Duration{0, time.Second, 8 * time.Second} {
 			time.Sleep(wait)
-			g.Stale(c) // a read that does not have the event yet
+			g.Invalidate(c) // a read that does not have the event yet
 			if admit() || used(t, g) != 20 {
 				t.Fatalf("let in with an event under way; %v known", used(t, g))
 			}

@@ -19,7 +19,7 @@ type Watcher interface {
 }
 
 // Sink takes news into the cache: from a Watcher, from webhooks (package webhook), from
-// an app that knows of a change. The Gate is one. Its methods return at once, and news
+// an app that knows of a change. Gate.Sink is a gate's. Its methods return at once, and news
 // of customers that aren't cached cost no memory. What arrives later counts as newer,
 // unless At says otherwise; loads that began before do not undo it.
 type Sink interface {
@@ -28,17 +28,17 @@ type Sink interface {
 	Replace(c Customer, set EntitlementSet)
 	// Patch is Stigg's count of one feature or wallet.
 	Patch(c Customer, p Patch)
-	// Stale says that something has changed that must be felt at once: the next check asks
+	// Invalidate says that something has changed that must be felt at once: the next check asks
 	// Stigg. What is cached of the customer is served only while Stigg does not answer, and
 	// then refuses nobody with 402. Without a Resource it is so for all resources of the
 	// customer.
-	Stale(c Customer)
-	// StaleAll says that everything may have changed: what is cached is served on, and
+	Invalidate(c Customer)
+	// InvalidateAll says that everything may have changed: what is cached is served on, and
 	// read again in the background.
-	StaleAll()
-	// Live says whether news arrive now. While they do, what is cached stays fresh
+	InvalidateAll()
+	// SetLive says whether news arrive now. While they do, what is cached stays fresh
 	// longer; when they do again, what was cached before counts as stale.
-	Live(live bool)
+	SetLive(live bool)
 }
 
 // Patch is Stigg's count of one feature's usage, or of one wallet.
@@ -56,10 +56,13 @@ type Patch struct {
 	At time.Time
 }
 
-var _ Sink = (*Gate)(nil)
+// Sink takes news into the gate's cache.
+func (g *Gate) Sink() Sink { return sink{g} }
+
+type sink struct{ *Gate }
 
 // Replace is Sink's: a customer's whole set from now on.
-func (g *Gate) Replace(c Customer, set EntitlementSet) {
+func (g sink) Replace(c Customer, set EntitlementSet) {
 	if c.Validate() != nil {
 		return
 	}
@@ -80,7 +83,7 @@ func (g *Gate) Replace(c Customer, set EntitlementSet) {
 
 // Patch is Sink's: Stigg's count of one feature or wallet. One that may be older than what
 // is known only raises; then the set is read again.
-func (g *Gate) Patch(c Customer, p Patch) {
+func (g sink) Patch(c Customer, p Patch) {
 	if checkAmount(p.Usage) != nil {
 		return
 	}
@@ -100,16 +103,16 @@ func (g *Gate) Patch(c Customer, p Patch) {
 	}
 }
 
-// Stale makes the next check of a customer ask Stigg anew. Call it after a change
+// Invalidate makes the next check of a customer ask Stigg anew. Call it after a change
 // that must be felt at once: a sign-up, an upgrade. What is cached is served on only while
 // Stigg does not answer. Without a Resource it is so for all resources of the customer.
-func (g *Gate) Stale(c Customer) { g.cache.Suspect(c) }
+func (g *Gate) Invalidate(c Customer) { g.cache.Suspect(c) }
 
-// StaleAll has everything read again in the background, and served on meanwhile.
-func (g *Gate) StaleAll() { g.cache.OutdateAll() }
+// InvalidateAll has everything read again in the background, and served on meanwhile.
+func (g *Gate) InvalidateAll() { g.cache.OutdateAll() }
 
-// Live says whether news arrive.
-func (g *Gate) Live(live bool) { g.cache.SetLive(live) }
+// SetLive is Sink's: whether news arrive.
+func (g sink) SetLive(live bool) { g.cache.SetLive(live) }
 
 // silence is how long a connection that tells of changes may take to come up before that
 // is said.
@@ -119,8 +122,8 @@ const silence = 10 * time.Second
 func (g *Gate) follow(ctx context.Context, w Watcher) {
 	late := time.AfterFunc(silence, g.cache.Silent)
 	defer late.Stop()
-	err := w.Watch(ctx, g)
-	g.Live(false)
+	err := w.Watch(ctx, g.Sink())
+	g.cache.SetLive(false)
 	if err != nil && ctx.Err() == nil {
 		g.cache.Lost()
 		g.logger.Error("gate: changes in Stigg are not told any more; they are felt when what is cached expires", "error", err)

@@ -44,6 +44,8 @@ const (
 	// UpstreamUnsent is UpstreamDown, and the request surely never left: there was no
 	// connection, or the rate limit left nothing.
 	UpstreamUnsent
+	// UpstreamUnauthorized is UpstreamDown, and the API key is at fault.
+	UpstreamUnauthorized
 )
 
 func (k UpstreamKind) String() string {
@@ -58,6 +60,8 @@ func (k UpstreamKind) String() string {
 		return "garbled"
 	case UpstreamUnsent:
 		return "unsent"
+	case UpstreamUnauthorized:
+		return "unauthorized"
 	}
 	return fmt.Sprintf("UpstreamKind(%d)", uint8(k))
 }

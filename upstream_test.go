@@ -38,6 +38,7 @@ func TestAnErrorOfNoKnownKindIsAnOutage(t *testing.T) {
 		"that is plain":  errStubDown,
 		"that is down":   fmt.Errorf("wrapped: %w", &UpstreamError{Err: errStubDown}),
 		"of a deadline":  context.DeadlineExceeded,
+		"of the key":     &UpstreamError{Kind: UpstreamUnauthorized, Err: errStubDown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -74,7 +75,7 @@ func TestAnUpstreamErrorIsWhatItWraps(t *testing.T) {
 	if got := (&UpstreamError{Kind: UpstreamGarbled}).Error(); got != "gate: upstream: garbled" {
 		t.Errorf("without a cause it says %q", got)
 	}
-	if got := fmt.Sprint(UpstreamDown, UpstreamRefusedAll, UpstreamUnsent, UpstreamKind(9)); got != "down refused, and all alike unsent UpstreamKind(9)" {
+	if got := fmt.Sprint(UpstreamDown, UpstreamRefusedAll, UpstreamUnsent, UpstreamUnauthorized, UpstreamKind(9)); got != "down refused, and all alike unsent unauthorized UpstreamKind(9)" {
 		t.Errorf("the kinds are called %s", got)
 	}
 }

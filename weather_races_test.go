@@ -48,7 +48,7 @@ func TestTheDeadlineHoldsWhateverNewsCome(t *testing.T) {
 					return
 				case <-time.After(100 * time.Millisecond):
 				}
-				f.gate.Stale(c)
+				f.gate.Invalidate(c)
 			}
 		}()
 		f.gate.cache.source = slow{f.stub}
@@ -77,7 +77,7 @@ func TestALoadFromBeforeACountDoesNotUndoIt(t *testing.T) {
 				f.check("c")
 				synctest.Wait() // the refresh is under way
 				f.says(features(metered("f", 5, 5)), nil)
-				f.gate.Patch(Customer{ID: "c"}, Patch{FeatureID: "f", Usage: 5, At: at()})
+				f.gate.Sink().Patch(Customer{ID: "c"}, Patch{FeatureID: "f", Usage: 5, At: at()})
 				answer()
 				if d := f.check("c"); d.Allowed {
 					t.Errorf("over the limit: %v known of Stigg's 5", d.Usage)
@@ -91,12 +91,12 @@ func TestALoadFromBeforeASetDoesNotUndoItsCounts(t *testing.T) {
 	weather(t, func(f *forecast) {
 		f.says(features(metered("f", 3, 5)), nil)
 		f.check("c")
-		f.gate.StaleAll()
+		f.gate.InvalidateAll()
 		answer := f.hangs(features(metered("f", 3, 5)))
 		f.check("c")
 		synctest.Wait()
 		f.says(features(metered("f", 5, 5)), nil)
-		f.gate.Replace(Customer{ID: "c"}, features(metered("f", 5, 5)))
+		f.gate.Sink().Replace(Customer{ID: "c"}, features(metered("f", 5, 5)))
 		answer()
 		if d := f.check("c"); d.Allowed {
 			t.Errorf("over the limit: %v known of Stigg's 5", d.Usage)
@@ -110,7 +110,7 @@ func TestACountDuringTheFirstLoadIsNotLost(t *testing.T) {
 		go f.check("c")
 		synctest.Wait()
 		f.says(features(metered("f", 5, 5)), nil)
-		f.gate.Patch(Customer{ID: "c"}, Patch{FeatureID: "f", Usage: 5, At: time.Now()})
+		f.gate.Sink().Patch(Customer{ID: "c"}, Patch{FeatureID: "f", Usage: 5, At: time.Now()})
 		answer()
 		f.check("c")
 		synctest.Wait()
@@ -126,7 +126,7 @@ func TestATopUpIsNotLost(t *testing.T) {
 	}
 	for name, during := range map[string]func(f *forecast, topUp func()){
 		"while a load is under way": func(f *forecast, topUp func()) {
-			f.gate.StaleAll()
+			f.gate.InvalidateAll()
 			answer := f.hangs(wallet(10))
 			f.gate.Check(f.Context(), Customer{ID: "c"}, Credits("x").Asks(0))
 			synctest.Wait()
@@ -135,7 +135,7 @@ func TestATopUpIsNotLost(t *testing.T) {
 		},
 		"while Stigg is down": func(f *forecast, topUp func()) {
 			f.says(EntitlementSet{}, errStubDown)
-			f.gate.Patch(Customer{ID: "c"}, Patch{Currency: "x", Usage: 10, Limit: 100, HasLimit: true})
+			f.gate.Sink().Patch(Customer{ID: "c"}, Patch{Currency: "x", Usage: 10, Limit: 100, HasLimit: true})
 			synctest.Wait()
 			topUp()
 		},
@@ -148,7 +148,7 @@ func TestATopUpIsNotLost(t *testing.T) {
 				during(f, func() {
 					f.says(wallet(100), nil)
 					if name == "while a load is under way" {
-						f.gate.Patch(Customer{ID: "c"}, Patch{Currency: "x", Usage: 10, Limit: 100, HasLimit: true})
+						f.gate.Sink().Patch(Customer{ID: "c"}, Patch{Currency: "x", Usage: 10, Limit: 100, HasLimit: true})
 					}
 				})
 				if d := asks(); !d.Allowed {
@@ -194,7 +194,7 @@ func TestASignUpIsFeltByItsResourcesToo(t *testing.T) {
 		f.says(EntitlementSet{Denied: ReasonCustomerNotFound}, nil)
 		f.gate.Check(f.Context(), site, Feature("f"))
 		f.says(features(metered("f", 0, 5)), nil)
-		f.gate.Stale(Customer{ID: "c"})
+		f.gate.Invalidate(Customer{ID: "c"})
 		f.want(f.gate.Check(f.Context(), site, Feature("f")), true, OriginFresh, "")
 	})
 }
@@ -279,8 +279,8 @@ func TestReadsThatFailNowAndThenAreLoggedSeldom(t *testing.T) {
 		}
 		f.says(features(metered("f", 0, 5)), nil)
 		f.check("x")
-		if err := f.gate.Ready(f.Context()); err != nil {
-			t.Error(err)
+		if h := f.gate.Health(); len(h.Degraded) > 0 {
+			t.Error(h)
 		}
 	}, WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
 }

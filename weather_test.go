@@ -240,7 +240,7 @@ func TestNewsOfAChangeWhileStiggIsSilent(t *testing.T) {
 		f.says(features(metered("f", 0, 1), metered("g", 1, 1)), nil)
 		f.check("c")
 		f.says(EntitlementSet{}, errStubDown)
-		f.gate.Stale(Customer{ID: "c"})
+		f.gate.Invalidate(Customer{ID: "c"})
 		ask := func(feature string) Decision {
 			return f.gate.Check(f.Context(), Customer{ID: "c"}, Feature(feature).Asks(1))
 		}
@@ -267,22 +267,22 @@ func TestAnswersThatNobodyUnderstandsDontFlood(t *testing.T) {
 		if n := f.count(); n > 10 {
 			t.Errorf("%d reads for one customer in 10 s", n)
 		}
-		if f.gate.Ready(f.Context()) == nil {
+		if len(f.gate.Health().Degraded) == 0 {
 			t.Error("ready, and Stigg never said a thing that can be understood")
 		}
 		f.says(features(metered("f", 0, 5)), nil)
 		time.Sleep(10 * time.Second)
 		f.want(f.check("c"), true, OriginFresh, "")
-		if err := f.gate.Ready(f.Context()); err != nil {
-			t.Error(err)
+		if h := f.gate.Health(); len(h.Degraded) > 0 {
+			t.Error(h)
 		}
 
 		f.says(EntitlementSet{}, errGarbled)
 		f.check("odd")
 		f.says(features(metered("f", 0, 5)), nil)
 		f.want(f.check("another"), true, OriginFresh, "")
-		if err := f.gate.Ready(f.Context()); err != nil {
-			t.Errorf("for one customer's sake: %v", err)
+		if h := f.gate.Health(); len(h.Degraded) > 0 {
+			t.Errorf("for one customer's sake: %v", h)
 		}
 
 		f.says(EntitlementSet{}, errGarbled)
@@ -294,7 +294,7 @@ func TestAnswersThatNobodyUnderstandsDontFlood(t *testing.T) {
 		if n := f.count() - reads; n > 5*5 {
 			t.Errorf("%d reads for 1000 customers in 10 s", n)
 		}
-		if f.gate.Ready(f.Context()) == nil {
+		if len(f.gate.Health().Degraded) == 0 {
 			t.Error("ready, and nobody can be read")
 		}
 	})
@@ -308,7 +308,7 @@ func TestTheBreakerTriesOnceNewsArriveAgain(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 		}
 		f.says(features(metered("f", 0, 5)), nil)
-		f.gate.Live(true)
+		f.gate.Sink().SetLive(true)
 		f.want(f.check("c"), true, OriginFresh, "")
 	})
 }
@@ -326,17 +326,17 @@ func TestNewsThatNeverComeAreMissed(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(silence / 2)
-		if err := g.Ready(t.Context()); err != nil {
-			t.Errorf("too early: %v", err)
+		if h := g.Health(); len(h.Degraded) > 0 {
+			t.Errorf("too early: %v", h)
 		}
 		time.Sleep(silence)
 		synctest.Wait()
-		if g.Ready(t.Context()) == nil || strings.Count(log.String(), "does not come up") != 1 {
+		if len(g.Health().Degraded) == 0 || strings.Count(log.String(), "does not come up") != 1 {
 			t.Errorf("not missed: %s", &log)
 		}
-		g.Live(true)
-		if err := g.Ready(t.Context()); err != nil {
-			t.Errorf("they come: %v", err)
+		g.Sink().SetLive(true)
+		if h := g.Health(); len(h.Degraded) > 0 {
+			t.Errorf("they come: %v", h)
 		}
 		if err := g.Close(t.Context()); err != nil {
 			t.Fatal(err)
@@ -350,8 +350,8 @@ func TestASetThatIsNotSureEndsNoSuspicion(t *testing.T) {
 		f.says(features(metered("f", 4, 4)), nil)
 		f.check("c")
 		f.says(features(metered("f", 0, 12)), nil)
-		f.gate.Stale(c)
-		f.gate.Replace(c, features(metered("f", 0, 12)))
+		f.gate.Invalidate(c)
+		f.gate.Sink().Replace(c, features(metered("f", 0, 12)))
 		if d := f.gate.Check(f.Context(), c, Feature("f").Asks(1)); d.Usage != 0 || d.Origin != OriginFresh {
 			t.Errorf("%v of %v known, %s", d.Usage, d.Limit, d.Origin)
 		}
@@ -364,10 +364,10 @@ func TestASetThatCrossesTheReadOfAChange(t *testing.T) {
 		f.says(features(metered("f", 4, 4)), nil)
 		f.check("c")
 		f.says(features(metered("f", 0, 12)), nil)
-		f.gate.Stale(c)
+		f.gate.Invalidate(c)
 		f.holdBack()
 		time.AfterFunc(10*time.Millisecond, func() {
-			f.gate.Replace(c, features(metered("f", 0, 12)))
+			f.gate.Sink().Replace(c, features(metered("f", 0, 12)))
 			close(f.release)
 		})
 		if d := f.gate.Check(f.Context(), c, Feature("f").Asks(1)); d.Usage != 0 || d.Limit != 12 {

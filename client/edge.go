@@ -126,9 +126,9 @@ type edgeSink struct {
 	lost   atomic.Bool
 }
 
-func (s *edgeSink) Stale(c gate.Customer) {
+func (s *edgeSink) Invalidate(c gate.Customer) {
 	s.client.changes.note(c.ID, s.client.now())
-	s.Sink.Stale(c)
+	s.Sink.Invalidate(c)
 }
 
 func (s *edgeSink) Replace(c gate.Customer, set gate.EntitlementSet) {
@@ -141,19 +141,19 @@ func (s *edgeSink) Patch(c gate.Customer, p gate.Patch) {
 	s.Sink.Patch(c, p)
 }
 
-func (s *edgeSink) StaleAll() {
+func (s *edgeSink) InvalidateAll() {
 	s.client.changes.noteAll(s.client.now())
-	s.Sink.StaleAll()
+	s.Sink.InvalidateAll()
 }
 
-// Live notes everything when news arrive again: nobody tells what was missed.
-func (s *edgeSink) Live(live bool) {
+// SetLive notes everything when news arrive again: nobody tells what was missed.
+func (s *edgeSink) SetLive(live bool) {
 	if !live {
 		s.lost.Store(true)
 	} else if s.lost.Swap(false) {
 		s.client.changes.noteAll(s.client.now())
 	}
-	s.Sink.Live(live)
+	s.Sink.SetLive(live)
 }
 
 // used notes usage of a customer: a count of the edge's from before would lower ours.

@@ -63,11 +63,11 @@ func TestWhatTheEdgeMayNotKnowIsReadFromTheAPI(t *testing.T) {
 		"credits": func(c *Client, _ gate.Sink) {
 			_, _ = c.ConsumeCredits(ctx, CreditUse{Customer: acme, CurrencyID: "x", Amount: 1, Key: key})
 		},
-		"news":             func(_ *Client, told gate.Sink) { told.Stale(acme) },
+		"news":             func(_ *Client, told gate.Sink) { told.Invalidate(acme) },
 		"news of a set":    func(_ *Client, told gate.Sink) { told.Replace(acme, gate.EntitlementSet{}) },
 		"news of a count":  func(_ *Client, told gate.Sink) { told.Patch(acme, gate.Patch{FeatureID: "f"}) },
-		"news of everyone": func(_ *Client, told gate.Sink) { told.StaleAll() },
-		"news again":       func(_ *Client, told gate.Sink) { told.Live(true); told.Live(false); told.Live(true) },
+		"news of everyone": func(_ *Client, told gate.Sink) { told.InvalidateAll() },
+		"news again":       func(_ *Client, told gate.Sink) { told.SetLive(true); told.SetLive(false); told.SetLive(true) },
 	} {
 		c, _ := atEdge(t, says(200, edgeSet))
 		c.edge = strings.TrimSuffix(c.endpoint, "/graphql")
@@ -86,7 +86,7 @@ func TestWhatTheEdgeMayNotKnowIsReadFromTheAPI(t *testing.T) {
 func TestTheFirstNewsDontKeepReadsFromTheEdge(t *testing.T) {
 	c, _ := atEdge(t, says(200, edgeSet))
 	c.edge = strings.TrimSuffix(c.endpoint, "/graphql")
-	(&edgeSink{Sink: &heard{}, client: c}).Live(true)
+	(&edgeSink{Sink: &heard{}, client: c}).SetLive(true)
 	if set, err := c.Entitlements(context.Background(), acme); err != nil || set.Denied != "" {
 		t.Errorf("read from the API: %+v, %v", set, err)
 	}

@@ -120,7 +120,9 @@ func (e *Error) kind() gate.UpstreamKind {
 		return gate.UpstreamRefused
 	case e.unsent:
 		return gate.UpstreamUnsent
-	case ofDocument(e.Code), e.Retryable, e.Is(ErrUnauthenticated), e.Is(ErrForbidden), e.Is(ErrRateLimited), e.Is(ErrUnavailable),
+	case e.Is(ErrUnauthenticated), e.Is(ErrForbidden):
+		return gate.UpstreamUnauthorized
+	case ofDocument(e.Code), e.Retryable, e.Is(ErrRateLimited), e.Is(ErrUnavailable),
 		e.Code == ErrCanceled, e.Code == ErrTimeout, e.Code == ErrNetwork:
 		return gate.UpstreamDown
 	}

@@ -44,7 +44,7 @@ func defaultWatching() watching {
 //
 // What arrives is taken in the order of its arrival, and only usage has a time of its own
 // (Patch.At): Stigg's events of whole sets have none. An event that can't be understood
-// but names a customer is Stale; what names none is counted (see [Client.RealtimeStats])
+// but names a customer invalidates what is cached of it; what names none is counted (see [Client.RealtimeStats])
 // and passed on in no part.
 //
 // Live(true) is said once all subscriptions stand, later if they did not last the times
@@ -61,7 +61,7 @@ func defaultWatching() watching {
 // Then it returns an error that is [ErrUnauthenticated] or [ErrForbidden]. Nothing else
 // makes it return before ctx ends.
 //
-// While Watch runs, sink also hears of what is provisioned through this Client: Stale of
+// While Watch runs, sink also hears of what is provisioned through this Client: Invalidate of
 // the customer, before the call returns, unless Stigg surely did nothing. That is so even
 // [WithoutRealtime].
 func (c *Client) Watch(ctx context.Context, sink gate.Sink) error {

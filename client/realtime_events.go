@@ -48,7 +48,7 @@ func whose(payload json.RawMessage) (gate.Customer, bool) {
 func passStale(sink gate.Sink, payload json.RawMessage) bool {
 	who, ok := whose(payload)
 	if ok {
-		sink.Stale(who)
+		sink.Invalidate(who)
 	}
 	return ok
 }
@@ -65,7 +65,7 @@ func passEntitlements(sink gate.Sink, payload json.RawMessage) bool {
 		Entitlements       []*stateMember `json:"entitlements"`
 	}
 	if json.Unmarshal(payload, &e) != nil || len(e.Entitlements) == 0 && value(e.AccessDeniedReason) == "" {
-		sink.Stale(who)
+		sink.Invalidate(who)
 		return true
 	}
 	set := setOf(&gql.GetEntitlementsState_EntitlementsState{
@@ -97,7 +97,7 @@ func passUsage(sink gate.Sink, payload json.RawMessage) bool {
 		} `json:"usage"`
 	}
 	if json.Unmarshal(payload, &e) != nil || e.Usage == nil || e.Usage.CurrentUsage == nil {
-		sink.Stale(who)
+		sink.Invalidate(who)
 		return true
 	}
 	p := gate.Patch{
@@ -115,7 +115,7 @@ func passUsage(sink gate.Sink, payload json.RawMessage) bool {
 	case "CREDIT":
 		p.Currency = e.Of.ID
 	default:
-		sink.Stale(who)
+		sink.Invalidate(who)
 		return true
 	}
 	sink.Patch(who, p)
@@ -141,7 +141,7 @@ func passOlderUsage(sink gate.Sink, payload json.RawMessage) bool {
 		UsagePeriodEnd   *wire.Time `json:"usagePeriodEnd"`
 	}
 	if json.Unmarshal(outer.Usage, &e) != nil || e.CurrentUsage == nil {
-		sink.Stale(who)
+		sink.Invalidate(who)
 		return true
 	}
 	if checkFeatureID(e.FeatureID) != nil {
@@ -172,7 +172,7 @@ func passPackage(sink gate.Sink, payload json.RawMessage) bool {
 		return false
 	}
 	if e.MigrationType != "NEW_CUSTOMERS" {
-		sink.StaleAll()
+		sink.InvalidateAll()
 	}
 	return true
 }
@@ -195,7 +195,7 @@ func passCredit(sink gate.Sink, payload json.RawMessage) bool {
 	case !unread && checkFeatureID(e.CurrencyID) != nil:
 		return false
 	case unread || math.Abs(*e.TotalGranted-*e.TotalConsumed-*e.CurrentBalance) > 1e-9*max(1, math.Abs(*e.TotalGranted)):
-		sink.Stale(who)
+		sink.Invalidate(who)
 	default:
 		sink.Patch(who, gate.Patch{Currency: e.CurrencyID, Usage: *e.TotalConsumed, Limit: *e.TotalGranted, HasLimit: true})
 	}

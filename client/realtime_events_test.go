@@ -233,6 +233,6 @@ func (v valid) Patch(c gate.Customer, p gate.Patch) {
 	}
 }
 
-func (v valid) Stale(c gate.Customer) { v.customer(c) }
-func (v valid) StaleAll()             {}
-func (v valid) Live(bool)             {}
+func (v valid) Invalidate(c gate.Customer) { v.customer(c) }
+func (v valid) InvalidateAll()             {}
+func (v valid) SetLive(bool)               {}

@@ -51,9 +51,9 @@ func (h *heard) Patch(c gate.Customer, p gate.Patch) {
 	h.add("patch %s|%s %s%s %v/%v,%t at %s", c.ID, c.Resource, p.FeatureID, p.Currency, p.Usage, p.Limit, p.HasLimit, at)
 }
 
-func (h *heard) Stale(c gate.Customer) { h.add("stale %s|%s", c.ID, c.Resource) }
-func (h *heard) StaleAll()             { h.add("stale all") }
-func (h *heard) Live(live bool)        { h.add("live %t", live) }
+func (h *heard) Invalidate(c gate.Customer) { h.add("stale %s|%s", c.ID, c.Resource) }
+func (h *heard) InvalidateAll()             { h.add("stale all") }
+func (h *heard) SetLive(live bool)          { h.add("live %t", live) }
 
 func (h *heard) all() []string {
 	h.mu.Lock()

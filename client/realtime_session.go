@@ -232,12 +232,12 @@ func (s *session) setLive(live bool) {
 	case live && s.live.IsZero():
 		s.live = time.Now()
 		s.c.news.live.Add(1)
-		s.sink.Live(true)
+		s.sink.SetLive(true)
 	case !live && !s.live.IsZero():
 		s.livedFor += max(1, time.Since(s.live))
 		s.live = time.Time{}
 		s.c.news.live.Add(-1)
-		s.sink.Live(false)
+		s.sink.SetLive(false)
 	}
 }
 

@@ -49,5 +49,5 @@ func (c *Client) changed(id string, err error) {
 		return
 	}
 	c.changes.note(id, c.now())
-	c.sinks.each(func(sink gate.Sink) { sink.Stale(gate.Customer{ID: id}) })
+	c.sinks.each(func(sink gate.Sink) { sink.Invalidate(gate.Customer{ID: id}) })
 }

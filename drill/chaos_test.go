@@ -266,7 +266,7 @@ func (s *storm) recovers(customers int) {
 	for queued := s.gate.Stats().Queued; queued > 0; queued = s.gate.Stats().Queued {
 		s.soon("usage is delivered", func() bool { return s.gate.Stats().Queued < queued })
 	}
-	s.soon("the gate is ready", func() bool { return s.gate.Ready(s.Context()) == nil })
+	s.soon("the gate is ready and misses nothing", func() bool { return s.gate.Ready(s.Context()) == nil && len(s.gate.Health().Degraded) == 0 })
 }
 
 // soon waits for what must become true by itself.
@@ -274,7 +274,7 @@ func (s *storm) soon(what string, is func() bool) {
 	s.Helper()
 	for end := time.Now().Add(time.Minute); !is(); {
 		if time.Now().After(end) {
-			s.Fatalf("it does not come true that %s: %+v; %v", what, s.gate.Stats(), s.gate.Ready(s.Context()))
+			s.Fatalf("it does not come true that %s: %+v; %+v", what, s.gate.Stats(), s.gate.Health())
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

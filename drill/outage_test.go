@@ -56,7 +56,7 @@ func BenchmarkUpgradeByWebhook(b *testing.B) {
 		client: []client.Option{client.WithoutRealtime()},
 		gate:   []gate.Option{gate.WithDecisionTimeout(time.Minute), gate.WithTTL(time.Hour)},
 	}.start(b)
-	hooks, err := webhook.New(g, []string{"a-secret-of-the-benchmark"})
+	hooks, err := webhook.New(g.Sink(), []string{"a-secret-of-the-benchmark"})
 	if err != nil {
 		b.Fatal(err)
 	}

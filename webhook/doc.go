@@ -1,7 +1,7 @@
 // Package webhook takes Stigg's webhooks into a gate, so that a change is felt without
 // waiting for what is cached to expire, and hands them to your own code.
 //
-//	hooks, err := webhook.New(g, []string{os.Getenv("STIGG_WEBHOOK_SECRET")})
+//	hooks, err := webhook.New(g.Sink(), []string{os.Getenv("STIGG_WEBHOOK_SECRET")})
 //	mux.Handle("POST /webhooks/stigg", hooks)
 //
 // It is for deployments whose processes can't keep a connection to Stigg, or besides one;

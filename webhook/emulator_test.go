@@ -39,19 +39,19 @@ func (k *kept) Patch(c gate.Customer, p gate.Patch) {
 	}
 }
 
-func (k *kept) Stale(c gate.Customer) {
+func (k *kept) Invalidate(c gate.Customer) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.stale = c
 }
 
-func (k *kept) StaleAll() {
+func (k *kept) InvalidateAll() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.staleAll++
 }
 
-func (k *kept) Live(bool) {}
+func (k *kept) SetLive(bool) {}
 
 // until waits for what the sink is to hold.
 func (k *kept) until(t *testing.T, what string, holds func() bool) {

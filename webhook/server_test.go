@@ -40,9 +40,9 @@ func (h *heard) Patch(c gate.Customer, p gate.Patch) {
 	h.add("patch %s|%s %s %v at %s", c.ID, c.Resource, p.FeatureID, p.Usage, p.At.Format(time.RFC3339))
 }
 
-func (h *heard) Stale(c gate.Customer) { h.add("stale %s|%s", c.ID, c.Resource) }
-func (h *heard) StaleAll()             { h.add("stale all") }
-func (h *heard) Live(live bool)        { h.add("live %t", live) }
+func (h *heard) Invalidate(c gate.Customer) { h.add("stale %s|%s", c.ID, c.Resource) }
+func (h *heard) InvalidateAll()             { h.add("stale all") }
+func (h *heard) SetLive(live bool)          { h.add("live %t", live) }
 
 func (h *heard) expect(t *testing.T, want ...string) {
 	t.Helper()

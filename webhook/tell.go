@@ -39,9 +39,9 @@ func (h *Handler) tell(e Event, p *payload) {
 	case kind == "measurementreported" && someone:
 		h.tellUsage(e, p)
 	case beginsWith(kind, ofOne) && someone:
-		h.sink.Stale(gate.Customer{ID: e.Customer.ID})
+		h.sink.Invalidate(gate.Customer{ID: e.Customer.ID})
 	case beginsWith(kind, ofAll):
-		h.sink.StaleAll()
+		h.sink.InvalidateAll()
 	default:
 		h.counts.ignored.Add(1)
 		return
@@ -52,7 +52,7 @@ func (h *Handler) tell(e Event, p *payload) {
 func (h *Handler) tellSet(e Event, p *payload) {
 	set, whole := setOf(p.Entitlements)
 	age := h.now().Sub(p.UpdatedAt.Time)
-	apply := func() { h.sink.Stale(e.Customer) }
+	apply := func() { h.sink.Invalidate(e.Customer) }
 	if whole && !h.alwaysRead && age <= freshFor && age >= -freshFor {
 		apply = func() { h.sink.Replace(e.Customer, set) }
 	}
@@ -68,7 +68,7 @@ func (h *Handler) tellSet(e Event, p *payload) {
 func (h *Handler) tellUsage(e Event, p *payload) {
 	feature := string(p.Feature.ID)
 	if !p.CurrentUsage.Known || !isFeature(feature) {
-		h.sink.Stale(e.Customer)
+		h.sink.Invalidate(e.Customer)
 		return
 	}
 	h.sink.Patch(e.Customer, gate.Patch{

@@ -191,9 +191,9 @@ func (v valid) Patch(c gate.Customer, p gate.Patch) {
 	}
 }
 
-func (v valid) Stale(c gate.Customer) { v.customer(c) }
-func (v valid) StaleAll()             {}
-func (v valid) Live(bool)             { v.t.Error("a webhook says nothing of Live") }
+func (v valid) Invalidate(c gate.Customer) { v.customer(c) }
+func (v valid) InvalidateAll()             {}
+func (v valid) SetLive(bool)               { v.t.Error("a webhook says nothing of SetLive") }
 
 // FuzzWebhook: whatever is delivered, nothing panics and no malformed id is passed on.
 func FuzzWebhook(f *testing.F) {

@@ -55,7 +55,7 @@ type Handler struct {
 // Option configures a Handler in [New]. It returns an error if its argument can't be used.
 type Option func(*Handler) error
 
-// New returns a handler that tells sink, usually the *gate.Gate. A delivery must carry one
+// New returns a handler that tells sink, usually a gate's (Gate.Sink). A delivery must carry one
 // of the secrets: give the old and the new one while you rotate them. The error quotes
 // none of the arguments.
 func New(sink gate.Sink, secrets []string, opts ...Option) (*Handler, error) {

@@ -26,7 +26,8 @@ const (
 	KindUnsent
 )
 
-// Error is a failure of a known kind. An error that is none means KindDown.
+// Error is a failure of a known kind. An error that is none, or of a kind
+// that is not named here, means KindDown.
 type Error struct {
 	Kind       Kind
 	RetryAfter time.Duration
