@@ -251,7 +251,7 @@ func TestACustomerThatIsCachedWaitsForTheDecisionTimeout(t *testing.T) {
 		s.mu.Lock()
 		s.release = make(chan struct{})
 		s.mu.Unlock()
-		g.Stale(c)
+		g.Invalidate(c)
 		start := time.Now()
 		d := g.Check(t.Context(), c, Feature("f"))
 		if waited := time.Since(start); !d.Allowed || d.Origin != OriginStale || waited != defaultDecisionTimeout {
