@@ -10,59 +10,6 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// input is an input object, or the arguments of a field, after coercion: String,
-// UUID and enum values are strings, Int is int, Float float64, DateTime time.Time.
-type input map[string]any
-
-func (in input) str(name string) string { s, _ := in[name].(string); return s }
-
-func (in input) optStr(name string) *string {
-	if s, ok := in[name].(string); ok {
-		return &s
-	}
-	return nil
-}
-
-func (in input) num(name string) *float64 {
-	if n, ok := in[name].(float64); ok {
-		return &n
-	}
-	return nil
-}
-
-func (in input) flag(name string) bool { b, _ := in[name].(bool); return b }
-
-func (in input) time(name string) time.Time { t, _ := in[name].(time.Time); return t }
-
-func (in input) object(name string) input { o, _ := in[name].(input); return o }
-
-func (in input) json(name string) map[string]any { m, _ := in[name].(map[string]any); return m }
-
-// has says whether a value was given that is not null.
-func (in input) has(name string) bool { return in[name] != nil }
-
-func (in input) objects(name string) []input {
-	var out []input
-	list, _ := in[name].([]any)
-	for _, v := range list {
-		if o, ok := v.(input); ok {
-			out = append(out, o)
-		}
-	}
-	return out
-}
-
-func (in input) strs(name string) []string {
-	var out []string
-	list, _ := in[name].([]any)
-	for _, v := range list {
-		if s, ok := v.(string); ok {
-			out = append(out, s)
-		}
-	}
-	return out
-}
-
 // variables coerces the variables of an operation.
 func (e *Emulator) variables(op *ast.OperationDefinition, given map[string]any) (map[string]any, error) {
 	out := map[string]any{}
@@ -102,7 +49,7 @@ func (x *execution) argue(f *collected) (err error) {
 		}
 	}()
 	raw := f.ArgumentMap(x.vars)
-	f.args = input{}
+	f.args = newInput("")
 	for _, def := range f.Definition.Arguments {
 		value, ok := raw[def.Name]
 		if !ok && !def.Type.NonNull {
@@ -112,7 +59,7 @@ func (x *execution) argue(f *collected) (err error) {
 		if err != nil {
 			return fmt.Errorf("argument %q of field %q: %w", def.Name, f.Name, err)
 		}
-		f.args[def.Name] = coerced
+		f.args.values[def.Name] = coerced
 	}
 	return nil
 }
@@ -166,7 +113,7 @@ func (e *Emulator) coerceList(t *ast.Type, value any, path string) (any, error) 
 func (e *Emulator) coerceObject(def *ast.Definition, value any, path string) (any, error) {
 	fields, ok := value.(map[string]any)
 	if done, is := value.(input); is {
-		fields, ok = done, true
+		fields, ok = done.values, true
 	}
 	if !ok {
 		return nil, fmt.Errorf("%s: an object of type %s is needed, not %s", path, def.Name, shown(value))
@@ -176,7 +123,7 @@ func (e *Emulator) coerceObject(def *ast.Definition, value any, path string) (an
 			return nil, fmt.Errorf("%s: field %q is not defined by type %q", path, name, def.Name)
 		}
 	}
-	out := input{}
+	out := newInput(def.Name)
 	for _, f := range def.Fields {
 		v, given := fields[f.Name]
 		if !given && f.DefaultValue != nil {
@@ -193,7 +140,7 @@ func (e *Emulator) coerceObject(def *ast.Definition, value any, path string) (an
 		if err != nil {
 			return nil, err
 		}
-		out[f.Name] = coerced
+		out.values[f.Name] = coerced
 	}
 	return out, nil
 }

@@ -156,7 +156,7 @@ func (f *faultState) fits(p *prepared) bool {
 		if p.edge != "" {
 			operation = p.edge
 		}
-		return (f.Operation == "" || f.Operation == operation) && (!filtered || f.named(c.args))
+		return (f.Operation == "" || f.Operation == operation) && (!filtered || c.args != nil && f.named(c.args))
 	})
 }
 
@@ -164,12 +164,12 @@ func (f *faultState) fits(p *prepared) bool {
 func (f *faultState) named(argument any) bool {
 	switch v := argument.(type) {
 	case input:
-		if (f.CustomerID == "" || v.str("customerId") == f.CustomerID) &&
-			(f.FeatureID == "" || v.str("featureId") == f.FeatureID) &&
-			(f.IdempotencyKey == "" || v.str("idempotencyKey") == f.IdempotencyKey) {
+		if (f.CustomerID == "" || v.peek("customerId") == f.CustomerID) &&
+			(f.FeatureID == "" || v.peek("featureId") == f.FeatureID) &&
+			(f.IdempotencyKey == "" || v.peek("idempotencyKey") == f.IdempotencyKey) {
 			return true
 		}
-		for _, inner := range v {
+		for _, inner := range v.values {
 			if f.named(inner) {
 				return true
 			}

@@ -68,13 +68,16 @@ func classOf(root *ast.Definition, field string) RateClass {
 // namedIn gives the customers and subscriptions that the arguments of a change name.
 func namedIn(args input) []string {
 	var out []string
-	for _, arg := range args {
+	if args == nil {
+		return nil
+	}
+	for _, arg := range args.values {
 		in, ok := arg.(input)
 		if !ok {
 			continue
 		}
 		for _, name := range []string{"customerId", "subscriptionId", "subscriptionRefId", "refId"} {
-			if id := in.str(name); id != "" {
+			if id := in.peek(name); id != "" {
 				out = append(out, name[:4]+":"+id)
 			}
 		}

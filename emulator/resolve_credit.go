@@ -143,7 +143,10 @@ func (v view) createCreditGrant(args input) (any, error) {
 	g := &creditGrant{
 		currency: cur, resource: in.str("resourceId"), amount: *in.num("amount"), kind: in.str("grantType"),
 		displayName: in.str("displayName"), comment: in.optStr("comment"), metadata: in.json("additionalMetaData"),
-		effective: in.time("effectiveAt"), expire: in.time("expireAt"), cost: in.object("cost"),
+		effective: in.time("effectiveAt"), expire: in.time("expireAt"),
+	}
+	if cost := in.object("cost"); cost != nil {
+		g.cost = map[string]any{"amount": cost.get("amount"), "currency": cost.get("currency")}
 	}
 	if p := in.num("priority"); p != nil {
 		g.priority = *p
@@ -279,10 +282,10 @@ func connection(all []obj, paging input) (any, error) {
 		}
 		to = max(from, min(n-1, len(all)))
 	}
-	if n, given := paging["first"].(int); given {
+	if n, given := paging.whole("first"); given {
 		to = min(to, from+max(n, 0))
 	}
-	if n, given := paging["last"].(int); given {
+	if n, given := paging.whole("last"); given {
 		from = max(from, to-max(n, 0))
 	}
 	info := obj{"hasPreviousPage": from > 0, "hasNextPage": to < len(all)}

@@ -47,7 +47,7 @@ func (v view) currencyOfPrices() obj {
 // products lists the one product that a catalog has. It refuses a filter rather than
 // ignore it.
 func (v view) products(args input) (any, error) {
-	if len(args.object("filter")) > 0 {
+	if !args.object("filter").empty() {
 		return nil, refuse(CodeUnsupported, "the emulator does not model the argument filter of products")
 	}
 	return connection([]obj{v.product()}, args.object("paging"))

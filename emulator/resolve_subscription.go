@@ -69,7 +69,7 @@ func addonsOf(in input) map[string]int {
 	}
 	addons := map[string]int{}
 	for _, a := range in.objects("addons") {
-		n, given := a["quantity"].(int)
+		n, given := a.whole("quantity")
 		if !given {
 			n = 1
 		}
