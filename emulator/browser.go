@@ -102,6 +102,18 @@ func (e *Emulator) ownPagesOnly(next http.Handler) http.Handler {
 	})
 }
 
+// ownFormsOnly serves pages that others may link to and only they themselves may post to.
+func (e *Emulator) ownFormsOnly(next http.Handler) http.Handler {
+	guarded := e.ownPagesOnly(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost || !e.isOurs(r.Host) {
+			guarded.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // isOurs says whether the host of a request is one that nobody else can own.
 func (e *Emulator) isOurs(host string) bool {
 	name := hostname(host)

@@ -28,10 +28,10 @@ type catalog struct {
 	Currencies []*currency `json:"currencies"`
 	Seeds      []*seedUser `json:"customers"`
 
-	// Read and not used: no modelled field of the API needs them.
-	Coupons       json.RawMessage `json:"coupons"`
-	FeatureGroups json.RawMessage `json:"featureGroups"`
-	DemoCustomer  json.RawMessage `json:"demoCustomer"`
+	Coupons       []*coupon       `json:"coupons"`
+	FeatureGroups []*featureGroup `json:"featureGroups"`
+	// Widgets is how Stigg's widgets look.
+	Widgets *widgets `json:"widgets"`
 
 	featureByID map[string]*feature
 	planByID    map[string]*pkg
@@ -78,24 +78,59 @@ func (f *feature) metered() bool { return f.Type == "NUMBER" && f.MeterType != "
 
 // pkg is a package in Stigg's sense: a plan or an add-on.
 type pkg struct {
-	ID               string           `json:"id"`
-	DisplayName      string           `json:"displayName"`
-	Description      *string          `json:"description"`
-	PricingType      string           `json:"pricingType"`
-	BasePlan         *string          `json:"basePlan"`
-	Version          int              `json:"versionNumber"`
-	Metadata         map[string]any   `json:"metadata"`
-	CompatibleAddons []string         `json:"compatibleAddons"`
-	MaxQuantity      *float64         `json:"maxQuantity"`
-	Prices           []*price         `json:"prices"`
-	Entitlements     []*packageGrant  `json:"entitlements"`
-	Credits          []*creditPackage `json:"creditEntitlements"`
+	ID               string         `json:"id"`
+	DisplayName      string         `json:"displayName"`
+	Description      *string        `json:"description"`
+	PricingType      string         `json:"pricingType"`
+	BasePlan         *string        `json:"basePlan"`
+	Version          int            `json:"versionNumber"`
+	Metadata         map[string]any `json:"metadata"`
+	CompatibleAddons []string       `json:"compatibleAddons"`
+	// CompatibleWith names plans that sell the add-on without showing it among their own.
+	CompatibleWith []string `json:"compatibleWith"`
+	// Dependencies are add-ons that must be bought beside this one.
+	Dependencies []string         `json:"dependencies"`
+	MaxQuantity  *float64         `json:"maxQuantity"`
+	Prices       []*price         `json:"prices"`
+	Entitlements []*packageGrant  `json:"entitlements"`
+	Credits      []*creditPackage `json:"creditEntitlements"`
 	// Inherited names features that the plan has from an ancestor in a version
 	// that the catalog does not hold; they are granted without a limit.
 	Inherited []string     `json:"inheritedEntitlements"`
 	Trial     *trialConfig `json:"defaultTrialConfig"`
 
+	// Draft is the next version, which is published by Emulator.Publish. What it leaves
+	// out stays as it is.
+	Draft *draft `json:"draft"`
+
 	isAddon bool
+	// base is the version of the base plan that the plan inherits from.
+	base *pkg
+}
+
+// draft is what the next version of a package has instead.
+type draft struct {
+	Version      int              `json:"versionNumber"`
+	DisplayName  string           `json:"displayName"`
+	Description  *string          `json:"description"`
+	Prices       []*price         `json:"prices"`
+	Entitlements []*packageGrant  `json:"entitlements"`
+	Credits      []*creditPackage `json:"creditEntitlements"`
+}
+
+// featureGroup is a bundle of features that are granted together.
+type featureGroup struct {
+	ID          string   `json:"id"`
+	DisplayName string   `json:"displayName"`
+	Features    []string `json:"features"`
+}
+
+// widgets is how Stigg's widgets look, in the words of the API.
+type widgets struct {
+	Palette    map[string]any `json:"palette"`
+	Typography map[string]any `json:"typography"`
+	Layout     map[string]any `json:"layout"`
+	CustomCSS  *string        `json:"customCss"`
 }
 
 type packageGrant struct {
@@ -125,13 +160,15 @@ func (e *packageGrant) reset() resetRule {
 }
 
 type price struct {
-	Model         string   `json:"billingModel"`
-	FeatureID     string   `json:"featureId"`
-	BillingPeriod string   `json:"billingPeriod"`
-	Amount        float64  `json:"amount"`
-	Currency      string   `json:"currency"`
-	MinUnits      *float64 `json:"minUnitQuantity"`
-	MaxUnits      *float64 `json:"maxUnitQuantity"`
+	Model         string  `json:"billingModel"`
+	FeatureID     string  `json:"featureId"`
+	BillingPeriod string  `json:"billingPeriod"`
+	Amount        float64 `json:"amount"`
+	Currency      string  `json:"currency"`
+	// Country is an ISO 3166 code, empty for the price that holds everywhere else.
+	Country  string   `json:"billingCountryCode"`
+	MinUnits *float64 `json:"minUnitQuantity"`
+	MaxUnits *float64 `json:"maxUnitQuantity"`
 }
 
 type trialConfig struct {

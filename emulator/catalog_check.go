@@ -38,8 +38,73 @@ func (c *catalog) complete() error {
 			return err
 		}
 	}
+	if err := c.completeAddons(); err != nil {
+		return err
+	}
+	if err := c.completeCoupons(); err != nil {
+		return err
+	}
+	if err := c.completeGroups(); err != nil {
+		return err
+	}
 	if d := c.Product.DowngradePlan; d != nil && c.planByID[*d] == nil {
 		return fmt.Errorf("product.downgradePlan: no plan %q in this catalog", *d)
+	}
+	return nil
+}
+
+// completeAddons checks what add-ons say of plans and of each other.
+func (c *catalog) completeAddons() error {
+	for i, a := range c.Addons {
+		for j, id := range a.CompatibleWith {
+			if c.planByID[id] == nil {
+				return fmt.Errorf("addons[%d].compatibleWith[%d]: no plan %q in this catalog", i, j, id)
+			}
+		}
+		for j, id := range a.Dependencies {
+			if c.addonByID[id] == nil || id == a.ID {
+				return fmt.Errorf("addons[%d].dependencies[%d]: no other add-on %q in this catalog", i, j, id)
+			}
+		}
+		if a.BasePlan != nil || a.Trial != nil || len(a.CompatibleAddons) > 0 {
+			return fmt.Errorf("addons[%d]: an add-on has no basePlan, defaultTrialConfig or compatibleAddons", i)
+		}
+	}
+	return nil
+}
+
+func (c *catalog) completeCoupons() error {
+	seen := map[string]bool{}
+	for i, cp := range c.Coupons {
+		at := fmt.Sprintf("coupons[%d]", i)
+		switch {
+		case cp == nil || cp.ID == "":
+			return fmt.Errorf("%s.id is missing", at)
+		case seen[cp.ID]:
+			return fmt.Errorf("%s.id: %q stands twice", at, cp.ID)
+		}
+		seen[cp.ID], cp.createdAt = true, catalogTime()
+		if err := cp.complete(at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *catalog) completeGroups() error {
+	for i, g := range c.FeatureGroups {
+		at := fmt.Sprintf("featureGroups[%d]", i)
+		if g == nil || g.ID == "" {
+			return fmt.Errorf("%s.id is missing", at)
+		}
+		if g.DisplayName == "" {
+			g.DisplayName = g.ID
+		}
+		for j, id := range g.Features {
+			if c.featureByID[id] == nil {
+				return fmt.Errorf("%s.features[%d]: no feature %q in this catalog", at, j, id)
+			}
+		}
 	}
 	return nil
 }
@@ -167,6 +232,15 @@ func (c *catalog) completePackage(at string, p *pkg) error {
 			return err
 		}
 	}
+	if p.Draft != nil {
+		next := p.next()
+		if next.Version <= p.Version {
+			return fmt.Errorf("%s.draft.versionNumber: %d is not above %d", at, next.Version, p.Version)
+		}
+		if err := c.completePackage(at+".draft", next); err != nil {
+			return err
+		}
+	}
 	for i, pr := range p.Prices {
 		if pr == nil {
 			return fmt.Errorf("%s.prices[%d] is null", at, i)
@@ -238,7 +312,7 @@ func (f *feature) checkValues(values []string) error {
 }
 
 func (c *catalog) completePrice(at string, p *price) error {
-	if err := oneOf(at+".billingModel", &p.Model, "FLAT_FEE", "PER_UNIT"); err != nil {
+	if err := oneOf(at+".billingModel", &p.Model, "FLAT_FEE", "PER_UNIT", "USAGE_BASED"); err != nil {
 		return err
 	}
 	if err := oneOf(at+".billingPeriod", &p.BillingPeriod, "MONTHLY", "ANNUALLY"); err != nil {
@@ -250,7 +324,10 @@ func (c *catalog) completePrice(at string, p *price) error {
 	if len(p.Currency) != 3 || p.Currency != strings.ToUpper(p.Currency) {
 		return fmt.Errorf("%s.currency: %q is no code such as USD", at, p.Currency)
 	}
-	if p.Model != "PER_UNIT" {
+	if p.Amount < 0 {
+		return fmt.Errorf("%s.amount: %v is below 0", at, p.Amount)
+	}
+	if p.Model == "FLAT_FEE" {
 		return nil
 	}
 	if f := c.featureByID[p.FeatureID]; f == nil || f.Type != "NUMBER" {
@@ -275,6 +352,7 @@ func (c *catalog) completePlan(at string, p *pkg) error {
 		if seen[next.ID] {
 			return fmt.Errorf("%s.basePlan: %q is its own ancestor", at, next.ID)
 		}
+		base.base = next
 		seen[next.ID], base = true, next
 	}
 	for i, id := range p.CompatibleAddons {

@@ -51,6 +51,8 @@ type creditGrant struct {
 	effective, expire   time.Time
 	// sub gives a recurring grant, which ends with it at the latest; nil for others.
 	sub *subscription
+	// rechargeID is of the automatic recharge that made it, empty for none.
+	rechargeID string
 }
 
 // ends gives the end of the grant, zero for never.
@@ -89,6 +91,8 @@ type purse struct {
 	entries    []ledgerEntry
 	acks       map[creditKey]creditAck
 	updatedAt  map[walletKey]time.Time
+	// recharges are the settings of automatic recharge, by currency.
+	recharges map[string]recharge
 }
 
 type walletKey struct{ resource, currency string }
@@ -193,11 +197,15 @@ func (p *creditPackage) reset() resetRule { return resetRule{every: p.Cadence} }
 // over those of the plan's ancestors, and the add-ons'.
 func (w *world) credits(s *subscription) map[string]*creditPackage {
 	out := map[string]*creditPackage{}
-	for _, plan := range slices.Backward(w.catalog.lineage(s.plan)) {
+	for _, plan := range slices.Backward(s.plan.lineage()) {
 		for _, p := range plan.Credits {
 			own := *p
 			out[p.CurrencyID] = &own
 		}
+	}
+	for _, p := range s.terms.credits {
+		own := *p
+		out[p.CurrencyID] = &own
 	}
 	for _, a := range s.addons {
 		for _, p := range a.addon.Credits {

@@ -154,7 +154,8 @@ func TestBalanceGrantsAndLedgerAreListed(t *testing.T) {
 		t.Errorf("balance: %s", got)
 	}
 	a = creditOperation(t, srv, "GetCreditGrants", map[string]any{"customerId": spender, "paging": map[string]any{"first": 2}})
-	if got := format(dig(t, a.Data, "creditGrants", "pageInfo")); got != `{"endCursor":"2","hasNextPage":true,"hasPreviousPage":false,"startCursor":"1"}` || dig(t, a.Data, "creditGrants", "totalCount") != 4.0 {
+	if got := dig(t, a.Data, "creditGrants", "pageInfo"); dig(t, got, "hasNextPage") != true || dig(t, got, "hasPreviousPage") != false ||
+		dig(t, got, "endCursor") == nil || dig(t, got, "endCursor") == dig(t, got, "startCursor") || dig(t, a.Data, "creditGrants", "totalCount") != 4.0 {
 		t.Errorf("grants: %v", a.Data)
 	}
 	var kinds []string

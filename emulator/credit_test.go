@@ -72,7 +72,7 @@ func TestConsumptionsThatAreRefused(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bad := use("k", 1, c.change)
-			if a := creditOperation(t, srv, "ConsumeCredits", bad); a.Status != 200 || a.Data != nil || a.code() != c.want || !a.Errors[0].Extensions.IsValidationError {
+			if a := creditOperation(t, srv, "ConsumeCredits", bad); a.Status != 200 || a.Data != nil || a.code() != c.want || a.Errors[0].Extensions.IsValidationError != c.want.ofInput() {
 				t.Errorf("%+v, want %s", a, c.want)
 			}
 			batch := map[string]any{"consumptions": []any{use("k", 1), bad}}

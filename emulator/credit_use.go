@@ -114,6 +114,9 @@ func (w *world) draw(c *customer, u CreditUse, stamp, now time.Time) *wallet {
 	}
 	c.purse.updatedAt[walletKey{u.ResourceID, cur.ID}] = stamp
 	w.creditsChanged(c, u.ResourceID, cur.ID, "credit.consumed")
+	if u.ResourceID == "" {
+		w.rechargeIfLow(c, cur.ID, now)
+	}
 	return w.wallet(c, u.ResourceID, cur, now)
 }
 

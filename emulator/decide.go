@@ -20,6 +20,7 @@ const (
 	reasonRevoked                = "Revoked"
 	reasonEntitlementNotFound    = "EntitlementNotFound"
 	reasonInsufficientCredits    = "InsufficientCredits"
+	reasonBudgetExceeded         = "BudgetExceeded"
 	reasonUnknown                = "Unknown"
 )
 
@@ -80,6 +81,8 @@ func (e *entitlement) decide(r request) verdict {
 		return deny(reasonUnknown)
 	case e.revoked:
 		return deny(reasonRevoked)
+	case e.overBudget:
+		return deny(reasonBudgetExceeded)
 	case r.usage != nil && kind != "NUMBER", len(r.values) > 0 && kind != "ENUM":
 		return deny(reasonFeatureTypeMismatch)
 	case kind == "BOOLEAN":

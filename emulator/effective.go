@@ -18,6 +18,8 @@ type entitlement struct {
 	// revoked: its subscription was cancelled with its entitlements.
 	revoked     bool
 	displayName *string
+	// overBudget: what its usage costs has used up the subscription's budget.
+	overBudget bool
 	// rate is what a unit costs in credits, nil for a feature that costs none.
 	rate *creditRate
 	// updatedAt is when the set that it is in last changed.
@@ -63,7 +65,7 @@ func (w *world) state(customerID, resourceID string, now time.Time) ([]*entitlem
 	subs := c.activeSubscriptions(now, func(r string) bool { return r == resourceID })
 	var sets []map[string]*entitlement
 	for _, s := range subs {
-		sets = append(sets, w.granted(s))
+		sets = append(sets, w.granted(s, now))
 	}
 	sets = append(sets, c.promoted(sets, now))
 	var all []*entitlement
@@ -111,9 +113,9 @@ func (w *world) price(c *customer, e *entitlement, resourceID string, now time.T
 
 // granted gives what one subscription grants: its plan over the plan's
 // ancestors, the units bought, the subscription's own values, the add-ons.
-func (w *world) granted(s *subscription) map[string]*entitlement {
+func (w *world) granted(s *subscription, now time.Time) map[string]*entitlement {
 	set := map[string]*entitlement{}
-	lineage := w.catalog.lineage(s.plan)
+	lineage := s.plan.lineage()
 	for _, plan := range slices.Backward(lineage) {
 		for _, g := range plan.Entitlements {
 			set[g.FeatureID] = newEntitlement(w.catalog.featureByID[g.FeatureID], g, s.start)
@@ -147,14 +149,18 @@ func (w *world) granted(s *subscription) map[string]*entitlement {
 	for _, e := range set {
 		e.revoked = s.revoked
 	}
+	for _, id := range w.overspent(s, now) {
+		if set[id] != nil {
+			set[id].overBudget = true
+		}
+	}
 	return set
 }
 
 // lineage gives a plan and its ancestors, the plan first.
-func (c *catalog) lineage(p *pkg) []*pkg {
+func (p *pkg) lineage() []*pkg {
 	line := []*pkg{p}
-	for p.BasePlan != nil {
-		p = c.planByID[*p.BasePlan]
+	for p = p.base; p != nil; p = p.base {
 		line = append(line, p)
 	}
 	return line

@@ -57,6 +57,8 @@ type Emulator struct {
 	offset   time.Duration
 	world    *world
 	requests map[string]int
+	// base is the URL that the last caller knew the emulator by.
+	base string
 
 	seen      sync.Mutex // guards documents
 	documents map[string]*ast.QueryDocument

@@ -36,6 +36,22 @@ const (
 	CodeUnauthenticated          Code = "Unauthenticated"
 	CodeUnexpected               Code = "UnexpectedError"
 	CodeUnsupported              Code = "UnsupportedParameter"
+	CodeAddonDependency          Code = "AddonDependencyMissingError"
+	CodeCouponNotFound           Code = "CouponNotFound"
+	CodeCouponArchived           Code = "ArchivedCouponCantBeApplied"
+	CodeMaxRedemptions           Code = "PromotionCodeMaxRedemptionsReached"
+	CodePromotionCodeNotFound    Code = "PromotionCodeNotFound"
+	CodeNoActiveSubscription     Code = "NoActiveSubscriptionForCustomer"
+	CodePriceNotFound            Code = "PriceNotFound"
+	CodeAlreadyLatest            Code = "SubscriptionAlreadyOnLatestPlanError"
+	CodeFutureUpdateNotFound     Code = "FutureUpdateNotFound"
+	CodeFeatureGroupNotFound     Code = "FeatureGroupNotFoundError"
+	CodePaymentMethodNotFound    Code = "PaymentMethodNotFoundError"
+	CodeIdentityForbidden        Code = "IdentityForbidden"
+	CodeFeatureNotInGroup        Code = "FeatureNotBelongToFeatureGroupError"
+	CodeGroupMissingFeatures     Code = "FeatureGroupMissingFeaturesError"
+	CodeInvalidStatus            Code = "InvalidSubscriptionStatus"
+	CodeTooManySubscriptions     Code = "TooManySubscriptionsPerCustomer"
 	CodeUsageOutOfRange          Code = "UsageMeasurementDiffOutOfRangeError"
 )
 
@@ -51,4 +67,15 @@ func (e *Error) Error() string { return fmt.Sprintf("%s: %s", e.Code, e.Message)
 
 func refuse(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// ofInput says whether a code is about the form of an input, whatever the state.
+func (c Code) ofInput() bool {
+	switch c {
+	case CodeBadUserInput, codeUserInput, codeParseFailed, codeValidationFailed, codeBadRequest, codeOperation, CodeInvalidQuantity,
+		CodeUnsupported, CodeInvalidCancellationDate, CodeExpireBeforeEffective, CodeAmountTooLarge, CodeBillingPeriodMissing,
+		CodeUsageOutOfRange:
+		return true
+	}
+	return false
 }

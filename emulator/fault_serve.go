@@ -16,6 +16,9 @@ const garbage = "<html><body><h1>This is no JSON</h1></body></html>\n"
 func (e *Emulator) serve(w http.ResponseWriter, r *http.Request, req graphRequest, edge string) {
 	p, refusal := e.overPost(e.prepare(req))
 	p.edge = edge
+	if p.x != nil {
+		p.x.base = baseOf(r)
+	}
 	work := func() reply {
 		if refusal != nil {
 			return *refusal
@@ -34,6 +37,14 @@ func (e *Emulator) serve(w http.ResponseWriter, r *http.Request, req graphReques
 		return
 	}
 	e.fail(w, r, f, p, work)
+}
+
+// baseOf gives the URL that a caller knows the emulator by.
+func baseOf(r *http.Request) string {
+	if r.TLS != nil {
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
 }
 
 // fail does what a fault says. It panics with http.ErrAbortHandler to close the

@@ -141,7 +141,7 @@ func (e *Emulator) perform(p *prepared) (out reply) {
 	}()
 	e.mu.Lock()
 	defer e.unlock()
-	p.x.now = e.present()
+	p.x.now, e.base = e.present(), p.x.base
 	if p.edge != "" {
 		e.requests[p.edge]++
 	}
@@ -161,14 +161,15 @@ func (e *Emulator) failed(status int, code Code, format string, args ...any) rep
 	return reply{status: status, errors: []graphError{err}}
 }
 
-// extensions gives what Stigg adds to an error. isValidationError is true where
-// the caller can mend it.
+// extensions gives what Stigg adds to an error. isValidationError is true of what is
+// wrong with the input itself, and false of what it names and isn't there (GraphQL
+// overview, "Error Handling").
 func (e *Emulator) extensions(code Code) map[string]any {
 	serial := e.traces.Add(1)
 	return map[string]any{
 		"code":              string(code),
 		"traceId":           uuidOf("trace", fmt.Sprint(serial)),
-		"isValidationError": code != CodeUnexpected && code != CodeUnauthenticated,
+		"isValidationError": code.ofInput(),
 	}
 }
 
@@ -251,6 +252,8 @@ type execution struct {
 	fields int
 	// event is the value of the field of a subscription.
 	event obj
+	// base is the URL that the caller knows the emulator by.
+	base string
 }
 
 // run answers the root fields one after the other. Only root fields can fail;
@@ -325,5 +328,31 @@ func (x *execution) resolve(root *ast.Definition, f *collected) (any, error) {
 	if !modelled {
 		return nil, refuse(CodeUnsupported, "the emulator does not model the field %s.%s", root.Name, f.Name)
 	}
-	return resolve(view{x.e.world, x.now}, f.args)
+	mutates := root == x.e.schema.Mutation && !needsNoTransaction(f.Name)
+	return x.call(resolve, f.args, mutates)
+}
+
+// call runs a resolver, a mutation as a transaction: one that is refused, or that was
+// given something that it doesn't look at, leaves nothing behind.
+func (x *execution) call(resolve resolver, args input, mutates bool) (value any, err error) {
+	w, done := x.e.world, false
+	if mutates {
+		w.begin()
+		defer func() {
+			if done {
+				w.commit()
+			} else {
+				w.rollback()
+			}
+		}()
+	}
+	value, err = resolve(view{w: w, now: x.now, base: x.base}, args)
+	if err != nil {
+		return nil, err
+	}
+	if left := args.unread(""); left != "" {
+		return nil, refuse(CodeUnsupported, "the emulator does not model the input %s", left)
+	}
+	done = true
+	return value, nil
 }

@@ -171,6 +171,12 @@ func effectless(of string) []string {
 		return []string{"excludeFromExperiment"}
 	case "GetPaywallInput": // no plan is hidden, and none depends on the widget
 		return []string{"context", "fetchAllCountriesPrices", "includeHiddenPlans"}
+	case "ConsumeCreditInput": // what is consumed is not told apart by them
+		return []string{"dimensions"}
+	case "CheckoutStateInput", "PaymentSessionInput":
+		return []string{"billingCountryCode"}
+	case "SubscriptionEntitlementInput": // a note that nothing shows
+		return []string{"description"}
 	case "ImportCustomerInput", "ImportSubscriptionInput": // a time of another system
 		return []string{"updatedAt"}
 	}

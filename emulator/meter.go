@@ -89,6 +89,7 @@ func (w *world) countEvent(ev Event, now time.Time) {
 			continue
 		}
 		if counted, ok := f.Meter.entry(ev); ok {
+			counted.dimensions = ev.Dimensions
 			c.seeResource(ev.ResourceID, now)
 			stamp := w.stamp(now)
 			w.tally(c, ev.ResourceID, f.ID, w.entitled(c, ev.ResourceID, f.ID, now), counted, ev.IdempotencyKey, stamp, now)

@@ -166,7 +166,7 @@ func (w *world) passed(from, to time.Time) {
 func (e *Emulator) unlock() {
 	defer e.mu.Unlock()
 	if all := e.world.news.take(); len(all) > 0 {
-		v := view{e.world, e.now()}
+		v := view{w: e.world, now: e.now(), base: e.base}
 		e.sockets.spread(v, all)
 		e.hooks.spread(v, all)
 	}

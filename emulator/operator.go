@@ -32,13 +32,14 @@ func (e *Emulator) operator() http.Handler {
 	mux.HandleFunc("/_emulator/packages", e.servePackages)
 	mux.HandleFunc("/_emulator/limits", e.serveLimits)
 	mux.HandleFunc("/_emulator/webhooks", e.serveWebhooks)
+	mux.HandleFunc("/_emulator/checkouts", e.serveCheckouts)
 	mux.HandleFunc("/_emulator/", func(w http.ResponseWriter, _ *http.Request) {
 		show(w, http.StatusNotFound, map[string]any{
 			"error": "nothing is served at this path",
 			"paths": []string{"GET /_emulator/health", "GET /_emulator/usage", "GET /_emulator/events", "GET /_emulator/credits",
 				"GET /_emulator/requests", "POST /_emulator/clock", "GET, POST, DELETE /_emulator/faults",
 				"GET, POST, DELETE /_emulator/sockets", "POST /_emulator/packages", "GET, POST, DELETE /_emulator/limits",
-				"GET, POST, DELETE /_emulator/webhooks"},
+				"GET, POST, DELETE /_emulator/webhooks", "GET, POST /_emulator/checkouts"},
 		})
 	})
 	return mux
@@ -97,4 +98,29 @@ func show(w http.ResponseWriter, status int, value any) {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	_ = enc.Encode(value)
+}
+
+// serveCheckouts lists the checkouts (GET), or does what a person would on the page of
+// one (POST).
+func (e *Emulator) serveCheckouts(w http.ResponseWriter, r *http.Request) {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
+	case http.MethodPost:
+		var in struct {
+			ID string `json:"id"`
+			Do string `json:"do"`
+		}
+		err := readOrder(w, r, &in)
+		if err == nil {
+			err = e.CompleteCheckout(in.ID, in.Do)
+		}
+		if err != nil {
+			refuseOrder(w, err)
+			return
+		}
+	default:
+		notFor(w, "GET, HEAD, POST")
+		return
+	}
+	show(w, http.StatusOK, e.Checkouts())
 }

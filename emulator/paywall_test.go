@@ -11,7 +11,7 @@ const paywallDocument = `query Paywall($input: GetPaywallInput!) { paywall(input
 	plans { refId pricingType basePlan { refId } product { refId productSettings { downgradePlan { refId } } }
 		entitlements { usageLimit feature { refId } } inheritedEntitlements { feature { refId } } compatibleAddons { refId }
 		prices { billingModel billingPeriod minUnitQuantity price { amount currency } feature { refId } } }
-	currency { code symbol } configuration { customCss } paywallCalculatedPricePoints { planId }
+	currency { code symbol } configuration { palette { primary } } paywallCalculatedPricePoints { planId amount billingPeriod }
 	customer { customerId } resource { resourceId } activeSubscriptions { subscriptionId } } }`
 
 func TestThePaywallShowsThePlansAndWhatTheCustomerHas(t *testing.T) {
@@ -42,7 +42,8 @@ func TestThePaywallShowsThePlansAndWhatTheCustomerHas(t *testing.T) {
 			}
 			for field, want := range map[string]string{
 				"customer": c.customer, "resource": c.resource, "activeSubscriptions": c.active,
-				"currency": `{"code":"USD","symbol":"$"}`, "configuration": "null", "paywallCalculatedPricePoints": "null",
+				"currency": `{"code":"USD","symbol":"$"}`, "configuration": `{"palette":{"primary":"#2e7d32"}}`,
+				"paywallCalculatedPricePoints": `[{"amount":6,"billingPeriod":"MONTHLY","planId":"plan-revvenu-essentials"},{"amount":60,"billingPeriod":"ANNUALLY","planId":"plan-revvenu-essentials"}]`,
 			} {
 				if got := format(dig(t, a.Data, "paywall", field)); got != want {
 					t.Errorf("%s: %s, want %s", field, got, want)
@@ -73,8 +74,11 @@ func TestProductsAreListed(t *testing.T) {
 		t.Errorf("%s, %+v", got, a.Errors)
 	}
 	filtered := ask(t, e, `{ products(filter: {refId: {eq: "product-x"}}) { totalCount } }`, nil)
-	if filtered.code() != CodeUnsupported {
-		t.Errorf("a filter that is not looked at: %+v", filtered)
+	if format(filtered.Data) != `{"products":{"totalCount":0}}` {
+		t.Errorf("a filter that fits nothing: %+v", filtered)
+	}
+	if unknown := ask(t, e, `{ products(filter: {awsMarketplaceProductId: {eq: "x"}}) { totalCount } }`, nil); unknown.code() != CodeUnsupported {
+		t.Errorf("a filter that is not modelled: %+v", unknown)
 	}
 }
 

@@ -8,17 +8,27 @@ import (
 // promotion is a promotional grant: a feature given to a customer beside its
 // plan, at every level and for every resource it has, until it ends.
 type promotion struct {
-	id         string
-	feature    *feature
-	grant      *packageGrant
-	period     string
-	visible    bool
+	id      string
+	feature *feature
+	grant   *packageGrant
+	period  string
+	visible bool
+	// group is the feature group that it was granted with, empty for none.
+	group      string
 	start, end time.Time
 	updatedAt  time.Time
 }
 
 func (p *promotion) active(now time.Time) bool {
 	return !now.Before(p.start) && (p.end.IsZero() || now.Before(p.end))
+}
+
+// status gives the PromotionalEntitlementStatus of the schema.
+func (p *promotion) status(now time.Time) string {
+	if p.active(now) {
+		return "Active"
+	}
+	return "Expired"
 }
 
 // promote grants a feature. A customer has at most one promotion of a feature:

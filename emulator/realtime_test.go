@@ -256,7 +256,6 @@ func TestAPublishedPlanCountsForEveryone(t *testing.T) {
 	}{
 		{"an unknown package", "none", "", nil, CodePlanNotFound},
 		{"an unknown migration", "plan-revvenu-pro", "SOME", nil, CodeBadUserInput},
-		{"values for new customers only", "plan-revvenu-pro", "NEW_CUSTOMERS", []Grant{{FeatureID: campaigns}}, CodeUnsupported},
 		{"an unknown feature", "plan-revvenu-pro", "ALL_CUSTOMERS", []Grant{{FeatureID: "none"}}, CodeFeatureNotFound},
 		{"a limit below 0", "plan-revvenu-pro", "ALL_CUSTOMERS", []Grant{{FeatureID: campaigns, UsageLimit: ptr(-1.0)}}, CodeBadUserInput},
 	} {

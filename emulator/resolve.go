@@ -6,6 +6,10 @@ import "time"
 type view struct {
 	w   *world
 	now time.Time
+	// base is the URL that the caller knows the emulator by.
+	base string
+	// country is the one that prices are shown for, empty for those of everywhere.
+	country string
 }
 
 // resolver answers a root field. It runs with the Emulator's mutex held.
@@ -25,23 +29,51 @@ func modelled() map[string]resolver {
 		"sdkConfiguration":       view.sdkConfiguration,
 		"paywall":                view.paywall,
 		"products":               view.products,
+		"mockPaywall":            view.mockPaywall,
+		"customers":              view.customers,
+		"subscriptions":          view.subscriptionList,
+		"coupons":                view.couponList,
+		"customerPortal":         view.customerPortal,
+		"checkoutState":          view.checkoutState,
+		"usageHistory":           view.usageHistory,
+		"usageHistoryV2":         view.usageHistoryV2,
 
-		"provisionCustomer":            view.provisionCustomer,
-		"updateOneCustomer":            view.updateCustomer,
-		"importOneCustomer":            view.importCustomer,
-		"importCustomersBulk":          view.importCustomers,
-		"archiveCustomer":              view.archiveCustomer,
-		"unarchiveCustomer":            view.unarchiveCustomer,
-		"createSubscription":           view.createSubscription,
-		"provisionSubscription":        view.provisionSubscription,
-		"provisionSubscriptionV2":      view.provisionSubscription,
-		"updateOneSubscription":        view.updateSubscription,
-		"cancelSubscription":           view.cancelSubscription,
-		"grantPromotionalEntitlements": view.grantPromotions,
-		"revokePromotionalEntitlement": view.revokePromotion,
-		"reportUsage":                  view.reportUsage,
-		"reportUsageBulk":              view.reportUsageBulk,
-		"reportEvent":                  view.reportEvent,
+		"provisionCustomer":              view.provisionCustomer,
+		"updateOneCustomer":              view.updateCustomer,
+		"importOneCustomer":              view.importCustomer,
+		"importCustomersBulk":            view.importCustomers,
+		"archiveCustomer":                view.archiveCustomer,
+		"unarchiveCustomer":              view.unarchiveCustomer,
+		"createSubscription":             view.createSubscription,
+		"provisionSubscription":          view.provisionSubscription,
+		"provisionSubscriptionV2":        view.provisionSubscription,
+		"updateOneSubscription":          view.updateSubscription,
+		"cancelSubscription":             view.cancelSubscription,
+		"grantPromotionalEntitlements":   view.grantPromotions,
+		"revokePromotionalEntitlement":   view.revokePromotion,
+		"applySubscription":              view.applySubscription,
+		"importSubscriptionsBulk":        view.importSubscriptions,
+		"migrateSubscriptionToLatest":    view.migrateSubscription,
+		"transferSubscription":           view.transferSubscription,
+		"transferSubscriptionToResource": view.transferSubscriptionToResource,
+		"delegateSubscriptionToCustomer": view.delegateSubscription,
+		"cancelSchedule":                 view.cancelSchedule,
+		"estimateSubscription":           view.estimateSubscription,
+		"estimateSubscriptionUpdate":     view.estimateSubscriptionUpdate,
+		"previewSubscription":            view.previewSubscription,
+		"previewNextInvoice":             view.previewNextInvoice,
+		"createOneCoupon":                view.createCoupon,
+		"createPaymentSession":           view.createPaymentSession,
+		"detachCustomerPaymentMethod":    view.detachPaymentMethod,
+
+		"grantPromotionalEntitlementsGroup":  view.grantGroup,
+		"revokePromotionalEntitlementsGroup": view.revokeGroup,
+		"unlinkPromotionalEntitlementsGroup": view.unlinkGroup,
+		"reportEntitlementCheckRequested":    view.checkRequested,
+
+		"reportUsage":     view.reportUsage,
+		"reportUsageBulk": view.reportUsageBulk,
+		"reportEvent":     view.reportEvent,
 
 		"consumeCredits":       view.consumeCredits,
 		"consumeCreditsAsync":  view.consumeCreditsAsync,
@@ -50,7 +82,22 @@ func modelled() map[string]resolver {
 		"creditBalanceSummary": view.creditBalances,
 		"creditGrants":         view.creditGrants,
 		"creditsLedger":        view.creditsLedger,
+		"creditUsage":          view.creditUsage,
+
+		"estimateUsageCost":        view.estimateUsageCost,
+		"estimateEventCost":        view.estimateEventCost,
+		"getAutoRechargeSettings":  view.getRecharge,
+		"saveAutoRechargeSettings": view.saveRecharge,
 	}
+}
+
+// needsNoTransaction: these mutations check everything before they count anything.
+func needsNoTransaction(field string) bool {
+	switch field {
+	case "reportUsage", "reportUsageBulk", "reportEvent", "consumeCredits", "consumeCreditsAsync":
+		return true
+	}
+	return false
 }
 
 // environmentID is the same for every emulator: it has one environment.

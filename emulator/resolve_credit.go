@@ -1,8 +1,8 @@
 package emulator
 
 import (
+	"fmt"
 	"slices"
-	"strconv"
 	"time"
 )
 
@@ -179,7 +179,7 @@ func (v view) grant(c *customer) func(*creditGrant) obj {
 			"displayName": g.displayName, "comment": g.comment, "priority": g.priority, "cost": cost,
 			"createdAt": g.createdAt, "updatedAt": g.updatedAt, "voidedAt": g.voidedAt, "effectiveAt": g.effective,
 			"expireAt": g.ends(), "status": g.status(v.now), "paymentCollection": "NOT_REQUIRED",
-			"additionalMetaData": metadata(g.metadata),
+			"additionalMetaData": metadata(g.metadata), "automaticRechargeConfigurationId": text(g.rechargeID),
 		}
 	}
 }
@@ -221,7 +221,7 @@ func (v view) creditGrants(args input) (any, error) {
 			all = append(all, v.grant(c)(g))
 		}
 	}
-	return connection(all, in.object("paging"))
+	return page("creditGrants", all, func(o obj) string { return o["grantId"].(string) }, itself, in.object("paging"))
 }
 
 // creditsLedger lists what happened to the credits, in order of time.
@@ -255,47 +255,12 @@ func (v view) creditsLedger(args input) (any, error) {
 			"creditGrantId": l.grant, "creditCurrencyId": l.currency,
 		})
 	}
-	return connection(all, in.object("paging"))
+	return page("creditsLedger", all, ledgerKey, itself, in.object("paging"))
 }
 
-// connection shows one page of a list. A cursor is the place in the list, from 1.
-func connection(all []obj, paging input) (any, error) {
-	from, to := 0, len(all)
-	place := func(name string) (int, error) {
-		n, err := strconv.Atoi(paging.str(name))
-		if err != nil || n < 1 {
-			return 0, refuse(CodeBadUserInput, "paging.%s is no cursor of this list", name)
-		}
-		return n, nil
-	}
-	if paging.str("after") != "" {
-		n, err := place("after")
-		if err != nil {
-			return nil, err
-		}
-		from = min(n, len(all))
-	}
-	if paging.str("before") != "" {
-		n, err := place("before")
-		if err != nil {
-			return nil, err
-		}
-		to = max(from, min(n-1, len(all)))
-	}
-	if n, given := paging.whole("first"); given {
-		to = min(to, from+max(n, 0))
-	}
-	if n, given := paging.whole("last"); given {
-		from = max(from, to-max(n, 0))
-	}
-	info := obj{"hasPreviousPage": from > 0, "hasNextPage": to < len(all)}
-	edges := []obj{}
-	for i := from; i < to; i++ {
-		edges = append(edges, obj{"cursor": strconv.Itoa(i + 1), "node": all[i]})
-		info["endCursor"] = strconv.Itoa(i + 1)
-	}
-	if len(edges) > 0 {
-		info["startCursor"] = strconv.Itoa(from + 1)
-	}
-	return obj{"edges": edges, "pageInfo": info, "totalCount": len(all)}, nil
+func itself(o obj) obj { return o }
+
+// ledgerKey tells the lines of a ledger apart; a line twice is a line at its place.
+func ledgerKey(o obj) string {
+	return fmt.Sprint(o["timestamp"], o["eventType"], o["creditGrantId"], o["eventId"], o["amount"])
 }

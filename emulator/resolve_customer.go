@@ -1,6 +1,9 @@
 package emulator
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 // getCustomer answers null for a customer who doesn't exist or is archived:
 // archived customers are "no longer returned by the Stigg API" (GraphQL guide).
@@ -17,37 +20,41 @@ func (v view) getCustomer(args input) (any, error) {
 // is active at the same level, so that provisioning twice changes nothing.
 func (v view) provisionCustomer(args input) (any, error) {
 	in := args.object("input")
-	id := v.newCustomerID(in)
-	if err := v.w.checkNewcomer(id); err != nil {
-		return nil, err
-	}
-	c, known := v.w.customers[id]
-	if !known {
-		var err error
-		if c, err = v.w.addCustomer(id, v.now); err != nil {
-			return nil, err
-		}
-	}
-	s, err := v.firstSubscription(c, in.object("subscriptionParams"))
+	c, known, err := v.provisioned(in)
 	if err != nil {
-		if !known {
-			delete(v.w.customers, id)
-			v.w.news.forget(id)
-		}
 		return nil, err
 	}
-	v.describe(c, in)
+	if err := v.describe(c, in); err != nil {
+		return nil, err
+	}
+	s, strategy, err := v.firstSubscription(c, in.object("subscriptionParams"))
+	if err != nil {
+		return nil, err
+	}
 	if known {
 		v.w.customerChanged(c, "customer.updated")
 	}
-	strategy, resource := "SKIPPED_SUBSCRIPTION_CREATION", ""
+	resource := ""
 	shown := obj{"customer": lazy(func() any { return v.customer(c) })}
 	if s != nil {
-		strategy, resource = "REQUESTED_PLAN", s.resource
+		resource = s.resource
 		shown["subscription"] = v.subscription(s)
 	}
 	shown["subscriptionDecisionStrategy"], shown["subscriptionStrategyDecision"] = strategy, strategy
 	return v.withEntitlements(shown, c, resource), nil
+}
+
+// provisioned finds or makes the customer that an input names.
+func (v view) provisioned(in input) (c *customer, known bool, err error) {
+	id := v.newCustomerID(in)
+	if err := v.w.checkNewcomer(id); err != nil {
+		return nil, false, err
+	}
+	if c, known = v.w.customers[id]; known {
+		return v.w.touch(c), true, nil
+	}
+	c, err = v.w.addCustomer(id, v.now)
+	return c, false, err
 }
 
 // newCustomerID gives the id that was chosen for a customer, or makes one.
@@ -60,10 +67,11 @@ func (v view) newCustomerID(in input) string {
 
 // chosenCustomerID reads an id from where newer clients put it, or older ones.
 func chosenCustomerID(in input) string {
-	if id := in.str("customerId"); id != "" {
+	id, ref := in.str("customerId"), in.str("refId")
+	if id != "" {
 		return id
 	}
-	return in.str("refId")
+	return ref
 }
 
 func (v view) updateCustomer(args input) (any, error) {
@@ -76,7 +84,9 @@ func (v view) updateCustomer(args input) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	v.describe(c, in)
+	if err := v.describe(c, in); err != nil {
+		return nil, err
+	}
 	v.w.customerChanged(c, "customer.updated")
 	return v.customer(c), nil
 }
@@ -97,23 +107,18 @@ func (v view) importCustomers(args input) (any, error) {
 
 // importAll makes customers, or changes those that are there: all of them or none.
 func (v view) importAll(inputs []input) ([]*customer, error) {
-	ids := make([]string, len(inputs))
-	for i, in := range inputs {
-		ids[i] = v.newCustomerID(in)
-		if err := v.w.checkNewcomer(ids[i]); err != nil {
-			return nil, err
-		}
+	if len(inputs) > maxImport {
+		return nil, refuse(CodeBadUserInput, "%d customers in one call, at most %d are taken", len(inputs), maxImport)
 	}
 	all := make([]*customer, len(inputs))
 	for i, in := range inputs {
-		c, known := v.w.customers[ids[i]]
-		if !known {
-			var err error
-			if c, err = v.w.addCustomer(ids[i], v.now); err != nil {
-				return nil, err
-			}
+		c, known, err := v.provisioned(in)
+		if err != nil {
+			return nil, err
 		}
-		v.describe(c, in)
+		if err := v.describe(c, in); err != nil {
+			return nil, err
+		}
 		if known {
 			v.w.customerChanged(c, "customer.updated")
 		}
@@ -122,29 +127,58 @@ func (v view) importAll(inputs []input) ([]*customer, error) {
 	return all, nil
 }
 
-// firstSubscription makes the subscription of a provisioned customer, nil if
-// none was asked for or one is there already.
-func (v view) firstSubscription(c *customer, params input) (*subscription, error) {
-	if params == nil {
-		return nil, nil
+// firstSubscription makes the subscription of a provisioned customer: what was asked
+// for, or what the product begins with if nothing was, and nil if one is there already.
+func (v view) firstSubscription(c *customer, params input) (*subscription, string, error) {
+	const skipped = "SKIPPED_SUBSCRIPTION_CREATION"
+	resource := params.str("resourceId")
+	if len(c.activeSubscriptions(v.now, func(r string) bool { return r == resource })) > 0 {
+		params.readAll()
+		return nil, skipped, nil
 	}
-	same := func(r string) bool { return r == params.str("resourceId") }
-	if len(c.activeSubscriptions(v.now, same)) > 0 {
-		return nil, nil
+	o, strategy, err := v.firstOrder(params)
+	if err != nil || o.planID == "" {
+		return nil, skipped, err
 	}
-	return v.w.provision(c, orderOf(params), v.now)
+	s, err := v.w.prepare(c, o, v.now)
+	if err != nil {
+		return nil, skipped, err
+	}
+	v.begin(s, v.w.dueForOrder(s, v.now))
+	return s, strategy, nil
+}
+
+// firstOrder: a product may begin with its first free plan, or a trial of its first plan
+// that has one, where nothing else is asked for.
+func (v view) firstOrder(params input) (order, string, error) {
+	if params != nil {
+		o, err := v.orderOf(params)
+		return o, "REQUESTED_PLAN", err
+	}
+	for _, p := range v.w.catalog.Plans {
+		switch start := v.w.catalog.Product.Settings.Start; {
+		case start == "FREE_PLAN" && p.PricingType == "FREE":
+			return order{planID: p.ID}, "PREDEFINED_FREE_PLAN", nil
+		case start == "TRIAL_PERIOD" && p.Trial != nil:
+			o := order{planID: p.ID}
+			if len(p.Prices) > 0 {
+				o.billingPeriod = p.Prices[0].BillingPeriod
+			}
+			return o, "PREDEFINED_TRIAL_PLAN", nil
+		}
+	}
+	return order{}, "", nil
 }
 
 // describe takes over what was given of a customer's description.
-func (v view) describe(c *customer, in input) {
-	if in.has("name") {
-		c.name = in.optStr("name")
-	}
-	if in.has("email") {
-		c.email = in.optStr("email")
-	}
-	if in.has("billingId") {
-		c.billing = in.optStr("billingId")
+func (v view) describe(c *customer, in input) error {
+	for name, field := range map[string]**string{
+		"name": &c.name, "email": &c.email, "billingId": &c.billing, "salesforceId": &c.salesforceID, "crmId": &c.crmID,
+		"awsMarketplaceCustomerId": &c.awsID,
+	} {
+		if given := in.optStr(name); given != nil {
+			*field = given
+		}
 	}
 	if m := in.json("additionalMetaData"); m != nil {
 		c.metadata = m
@@ -152,7 +186,24 @@ func (v view) describe(c *customer, in input) {
 	if t := in.time("createdAt"); !t.IsZero() {
 		c.createdAt = t
 	}
+	billing := in.object("billingInformation")
+	if currency := billing.str("currency"); currency != "" {
+		c.currency = currency
+	}
+	for _, id := range []string{billing.str("paymentMethodId"), in.str("paymentMethodId")} {
+		if id != "" {
+			c.payment = newPaymentMethod(id, v.now)
+		}
+	}
+	if id := in.str("couponRefId"); id != "" && (c.coupon == nil || c.coupon.coupon.ID != id) {
+		coupon, err := v.w.coupon(id)
+		if err != nil {
+			return err
+		}
+		c.coupon = &redeemed{coupon, v.now}
+	}
 	c.updatedAt = v.now
+	return nil
 }
 
 // withEntitlements adds the effective set that an answer to a change carries.
@@ -180,13 +231,35 @@ func (v view) unarchiveCustomer(args input) (any, error) {
 }
 
 func (v view) customer(c *customer) obj {
+	shown := v.paymentMethod(c)
+	if c.coupon != nil {
+		shown["coupon"] = v.coupon(c.coupon.coupon)
+	}
+	maps.Copy(shown, v.describedCustomer(c))
+	return shown
+}
+
+// paymentMethod shows how a customer pays, nothing where it has no payment method.
+func (v view) paymentMethod(c *customer) obj {
+	p := c.payment
+	if p == nil {
+		return obj{}
+	}
+	return obj{
+		"defaultPaymentMethodId": p.ID, "defaultPaymentMethodType": p.Type, "defaultPaymentMethodLast4Digits": p.Last4,
+		"defaultPaymentExpirationMonth": p.ExpireMonth, "defaultPaymentExpirationYear": p.ExpYear,
+	}
+}
+
+func (v view) describedCustomer(c *customer) obj {
 	active := c.activeSubscriptions(v.now, func(string) bool { return true })
 	live := slices.DeleteFunc(slices.Clone(c.promotions), func(p *promotion) bool { return !p.active(v.now) })
 	return obj{
 		"id": uuidOf("customer", c.id), "refId": c.id, "customerId": c.id, "environmentId": environmentID(),
 		"name": c.name, "email": c.email, "billingId": c.billing, "additionalMetaData": metadata(c.metadata),
 		"createdAt": c.createdAt, "updatedAt": c.updatedAt, "deletedAt": c.archivedAt,
-		"hasPaymentMethod":                   false,
+		"salesforceId": c.salesforceID, "crmId": c.crmID, "awsMarketplaceCustomerId": c.awsID, "billingCurrency": text(c.currency),
+		"hasPaymentMethod":                   c.payment != nil,
 		"hasActiveSubscription":              len(active) > 0,
 		"hasActiveResource":                  slices.ContainsFunc(active, func(s *subscription) bool { return s.resource != "" }),
 		"totalActiveSubscription":            len(active),
@@ -221,93 +294,4 @@ func (v view) statistics(active []*subscription) obj {
 	return obj{"activeSubscriptionsByPricingType": listOf(sortedKeys(count), func(kind string) obj {
 		return obj{"pricingType": kind, "totalCount": count[kind]}
 	})}
-}
-
-func (v view) grantPromotions(args input) (any, error) {
-	in := args.object("input")
-	c, err := v.w.liveCustomer(in.str("customerId"))
-	if err != nil {
-		return nil, err
-	}
-	before := slices.Clone(c.promotions)
-	var made []*promotion
-	for _, asked := range in.objects("promotionalEntitlements") {
-		p, err := v.grantPromotion(c, asked)
-		if err != nil {
-			c.promotions = before
-			return nil, err
-		}
-		made = append(made, p)
-	}
-	return listOf(made, v.promotion), nil
-}
-
-func (v view) grantPromotion(c *customer, asked input) (*promotion, error) {
-	f, err := v.w.feature(asked.str("featureId"))
-	if err != nil {
-		return nil, err
-	}
-	p := &promotion{feature: f, grant: grantFrom(asked), period: asked.str("period"), visible: true}
-	if asked.has("isVisible") {
-		p.visible = asked.flag("isVisible")
-	}
-	return p, v.w.promote(c, p, asked.time("customEndDate"), v.now)
-}
-
-func (v view) revokePromotion(args input) (any, error) {
-	in := args.object("input")
-	c, err := v.w.liveCustomer(in.str("customerId"))
-	if err != nil {
-		return nil, err
-	}
-	f, err := v.w.feature(in.str("featureId"))
-	if err != nil {
-		return nil, err
-	}
-	p, err := v.w.revoke(c, f, v.now)
-	if err != nil {
-		return nil, err
-	}
-	return v.promotion(p), nil
-}
-
-func (v view) promotion(p *promotion) obj {
-	status := "Active"
-	if !p.active(v.now) {
-		status = "Expired"
-	}
-	return obj{
-		"id": p.id, "environmentId": environmentID(), "status": status, "period": p.period,
-		"feature": v.feature(p.feature), "featureId": uuidOf("feature", p.feature.ID),
-		"usageLimit": p.grant.UsageLimit, "hasUnlimitedUsage": onlyTrue(p.grant.Unlimited),
-		"hasSoftLimit": onlyTrue(p.grant.SoftLimit), "enumValues": p.grant.Values,
-		"resetPeriod": text(p.grant.ResetPeriod), "isVisible": p.visible,
-		"startDate": p.start, "endDate": p.end, "createdAt": p.start, "updatedAt": p.updatedAt,
-		"unlimited": p.grant.Unlimited,
-	}
-}
-
-// onlyTrue shows false as null, as Stigg's answers do for package entitlements.
-func onlyTrue(b bool) any {
-	if !b {
-		return nil
-	}
-	return true
-}
-
-// grantFrom reads the value of a feature from any input object that sets one.
-func grantFrom(in input) *packageGrant {
-	g := &packageGrant{
-		FeatureID: in.str("featureId"), UsageLimit: in.num("usageLimit"),
-		Unlimited: in.flag("hasUnlimitedUsage"), SoftLimit: in.flag("hasSoftLimit"),
-		Values: in.strs("enumValues"), ResetPeriod: in.str("resetPeriod"),
-	}
-	for period, name := range map[string]string{
-		"MONTH": "monthlyResetPeriodConfiguration", "WEEK": "weeklyResetPeriodConfiguration", "YEAR": "yearlyResetPeriodConfiguration",
-	} {
-		if config := in.object(name); config != nil && period == g.ResetPeriod {
-			g.ResetConfig = &resetConfig{config.str("accordingTo")}
-		}
-	}
-	return g
 }

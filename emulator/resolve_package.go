@@ -13,7 +13,7 @@ func (v view) pkg(p *pkg, kind string) obj {
 		"id": uuidOf(kind, p.ID), "refId": p.ID, "environmentId": environmentID(),
 		"displayName": p.DisplayName, "description": p.Description, "versionNumber": p.Version,
 		"pricingType": p.PricingType, "additionalMetaData": metadata(p.Metadata),
-		"status": "PUBLISHED", "isLatest": true, "productId": v.w.catalog.Product.ID,
+		"status": "PUBLISHED", "isLatest": v.w.catalog.isLatest(p), "productId": v.w.catalog.Product.ID,
 		"hiddenFromWidgets": []string{}, "entitlements": own,
 		"packageEntitlements": append(own, v.packageCredits(p)...),
 		"createdAt":           catalogTime(), "updatedAt": catalogTime(),
@@ -47,8 +47,8 @@ func (v view) plan(p *pkg) obj {
 	shown["compatibleAddons"] = lazy(func() any {
 		return listOf(p.CompatibleAddons, func(id string) obj { return v.addon(c.addonByID[id]) })
 	})
-	if p.BasePlan != nil {
-		shown["basePlan"] = lazy(func() any { return v.plan(c.planByID[*p.BasePlan]) })
+	if p.base != nil {
+		shown["basePlan"] = lazy(func() any { return v.plan(p.base) })
 	}
 	if p.Trial != nil {
 		shown["defaultTrialConfig"] = obj{
@@ -62,14 +62,18 @@ func (v view) addon(p *pkg) obj {
 	shown := v.pkg(p, "addon")
 	shown["type"] = "Addon"
 	shown["maxQuantity"] = p.MaxQuantity
-	shown["dependencies"] = []obj{}
+	shown["dependencies"] = lazy(func() any {
+		return listOf(p.Dependencies, func(id string) obj { return v.addon(v.w.catalog.addonByID[id]) })
+	})
 	shown["hasSubscriptions"] = false
 	return shown
 }
 
 // inherited lists what a plan has from its ancestors: neither what it grants
 // itself nor what it sells by the unit.
-func (v view) inherited(p *pkg) []obj {
+func (v view) inherited(p *pkg) []obj { return v.packageGrants(p, v.inheritedGrants(p)) }
+
+func (v view) inheritedGrants(p *pkg) []*packageGrant {
 	have := map[string]bool{}
 	for _, g := range p.Entitlements {
 		have[g.FeatureID] = true
@@ -84,7 +88,7 @@ func (v view) inherited(p *pkg) []obj {
 			grants = append(grants, g)
 		}
 	}
-	for i, plan := range v.w.catalog.lineage(p) {
+	for i, plan := range p.lineage() {
 		for _, id := range plan.Inherited {
 			keep(&packageGrant{FeatureID: id, Behavior: "Override"})
 		}
@@ -94,7 +98,7 @@ func (v view) inherited(p *pkg) []obj {
 			}
 		}
 	}
-	return v.packageGrants(p, grants)
+	return grants
 }
 
 // packageGrants shows entitlements of a package: the same fields serve
@@ -148,8 +152,10 @@ func (v view) priceID(p *pkg, i int) string { return fmt.Sprintf("%s/%d", p.ID, 
 
 func (v view) prices(p *pkg) []obj {
 	out := []obj{}
-	for i := range p.Prices {
-		out = append(out, v.price(p, i))
+	for i, pr := range p.Prices {
+		if pr.Country == "" || pr.Country == v.country {
+			out = append(out, v.price(p, i))
+		}
 	}
 	return out
 }
@@ -159,7 +165,7 @@ func (v view) price(p *pkg, i int) obj {
 	shown := obj{
 		"id": uuidOf("price", v.priceID(p, i)), "packageId": uuidOf("package", p.ID), "environmentId": environmentID(),
 		"billingModel": pr.Model, "billingPeriod": pr.BillingPeriod, "billingCadence": "RECURRING",
-		"price":           obj{"amount": pr.Amount, "currency": pr.Currency},
+		"price": money(exactly(pr.Amount), pr.Currency), "billingCountryCode": text(pr.Country),
 		"minUnitQuantity": pr.MinUnits, "maxUnitQuantity": pr.MaxUnits, "isOverridePrice": false,
 		"createdAt": catalogTime(),
 	}

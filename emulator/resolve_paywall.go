@@ -1,16 +1,20 @@
 package emulator
 
+import "slices"
+
 // paywall shows the plans, in the catalog's order, and of a customer what it has of
-// them. Plans and prices are the same in every country and none is hidden. The
-// configuration, which is how widgets look, is null, and so are calculated prices.
+// them. Prices are those of a country where the catalog has some for it.
 func (v view) paywall(args input) (any, error) {
 	in := args.object("input")
-	catalog := v.w.catalog
-	if id := in.str("productId"); id != "" && id != catalog.Product.ID {
-		return nil, refuse(CodeProductNotFound, "product %q not found", id)
+	if err := v.checkProduct(in.str("productId")); err != nil {
+		return nil, err
 	}
-	shown := obj{"plans": listOf(catalog.Plans, v.plan), "currency": v.currencyOfPrices()}
-	id := in.str("customerId")
+	v.country = in.str("billingCountryCode")
+	id, resource := in.str("customerId"), in.str("resourceId")
+	shown := obj{
+		"plans": listOf(v.w.catalog.Plans, v.plan), "currency": v.currencyOfPrices(),
+		"configuration": v.paywallLooks(), "paywallCalculatedPricePoints": v.pricePoints(),
+	}
 	if id == "" {
 		return shown, nil
 	}
@@ -18,13 +22,37 @@ func (v view) paywall(args input) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	resource := in.str("resourceId")
 	shown["customer"] = v.customer(c)
 	shown["activeSubscriptions"] = listOf(c.activeSubscriptions(v.now, func(r string) bool { return r == resource }), v.subscription)
-	if since, known := c.resources[resource]; known {
-		shown["resource"] = obj{"resourceId": resource, "createdAt": since, "environmentId": environmentID()}
+	if resource != "" && c.knows(resource) {
+		shown["resource"] = v.resource(c, resource)
 	}
 	return shown, nil
+}
+
+// pricePoints gives what a paid plan begins at, for each billing period: its base
+// charge, or the price of a unit if it has none.
+func (v view) pricePoints() []obj {
+	out := []obj{}
+	for _, p := range v.w.catalog.Plans {
+		if p.PricingType != "PAID" {
+			continue
+		}
+		for _, period := range []string{"MONTHLY", "ANNUALLY"} {
+			s := &subscription{plan: p, billingPeriod: period, terms: terms{country: v.country}}
+			prices := s.pricesOf(p)
+			if len(prices) == 0 {
+				continue
+			}
+			base := slices.IndexFunc(prices, func(pr *price) bool { return pr.Model == "FLAT_FEE" })
+			first := prices[max(base, 0)]
+			out = append(out, obj{
+				"planId": p.ID, "billingPeriod": period, "amount": shownDecimal(exactly(first.Amount)), "currency": first.Currency,
+				"billingCountryCode": text(first.Country), "additionalChargesMayApply": first.Model != "FLAT_FEE" || len(prices) > 1,
+			})
+		}
+	}
+	return out
 }
 
 // currencyOfPrices shows the currency of the catalog's first price, US dollars if
@@ -44,11 +72,63 @@ func (v view) currencyOfPrices() obj {
 	return obj{"code": code, "symbol": symbol}
 }
 
-// products lists the one product that a catalog has. It refuses a filter rather than
-// ignore it.
-func (v view) products(args input) (any, error) {
-	if !args.object("filter").empty() {
-		return nil, refuse(CodeUnsupported, "the emulator does not model the argument filter of products")
+// paywallLooks and the others show how the catalog wants widgets to look, null where it
+// doesn't say.
+func (v view) paywallLooks() any {
+	looks := v.w.catalog.Widgets
+	if looks == nil {
+		return nil
 	}
-	return connection([]obj{v.product()}, args.object("paging"))
+	return obj{
+		"palette": obj(looks.Palette), "typography": looks.fonts(), "layout": obj(looks.Layout), "customCss": looks.CustomCSS,
+	}
+}
+
+func (v view) portalLooks() any {
+	looks, ok := v.paywallLooks().(obj)
+	if ok {
+		delete(looks, "layout")
+		return looks
+	}
+	return nil
+}
+
+func (v view) checkoutLooks() any {
+	looks, ok := v.portalLooks().(obj)
+	if ok {
+		looks["content"] = obj{"collectPhoneNumber": false}
+		return looks
+	}
+	return nil
+}
+
+// fonts gives the typography, whose inner objects are objects of the API too.
+func (l *widgets) fonts() obj {
+	if l.Typography == nil {
+		return nil
+	}
+	out := obj{}
+	for name, v := range l.Typography {
+		out[name] = v
+		if font, ok := v.(map[string]any); ok {
+			out[name] = obj(font)
+		}
+	}
+	return out
+}
+
+// products lists the one product that a catalog has.
+func (v view) products(args input) (any, error) {
+	return listing[*product]{
+		name: "products", all: []*product{&v.w.catalog.Product}, id: func(p *product) string { return p.ID },
+		show: func(*product) obj { return v.product() },
+		fields: map[string]func(*product) any{
+			"refId": func(p *product) any { return p.ID }, "id": func(p *product) any { return uuidOf("product", p.ID) },
+			"displayName": func(p *product) any { return p.DisplayName }, "description": func(p *product) any { return deref(p.Description) },
+			"status": func(*product) any { return "PUBLISHED" }, "isDefaultProduct": func(*product) any { return true },
+			"multipleSubscriptions": func(p *product) any { return p.MultipleSubscriptions },
+			"environmentId":         func(*product) any { return environmentID() },
+			"createdAt":             func(*product) any { return catalogTime() }, "updatedAt": func(*product) any { return catalogTime() },
+		},
+	}.answer(args)
 }

@@ -30,95 +30,81 @@ func (v view) getSubscription(args input) (any, error) {
 	return v.subscription(s), nil
 }
 
-// orderOf reads the fields that every input which asks for a subscription has.
-func orderOf(in input) order {
-	o := order{
-		id: in.str("subscriptionId"), planID: in.str("planId"), resource: in.str("resourceId"),
-		billingPeriod: in.str("billingPeriod"), quantity: in.num("unitQuantity"), units: unitsOf(in),
-		addons: addonsOf(in), overrides: overridesOf(in), metadata: in.json("additionalMetaData"),
-		start: in.time("startDate"), end: in.time("cancellationDate"), skipTrial: in.flag("skipTrial"),
-	}
-	if o.id == "" {
-		o.id = in.str("refId")
-	}
-	if trial := in.object("trialOverrideConfiguration"); trial != nil {
-		wanted := trial.flag("isTrial")
-		o.isTrial, o.trialEnd, o.trialBehavior = &wanted, trial.time("trialEndDate"), trial.str("trialEndBehavior")
-	}
-	return o
-}
-
-// unitsOf reads bought units from billableFeatures and from FEATURE charges.
-func unitsOf(in input) map[string]float64 {
-	units := map[string]float64{}
-	for _, b := range in.objects("billableFeatures") {
-		units[b.str("featureId")] = *b.num("quantity")
-	}
-	for _, ch := range in.objects("charges") {
-		if ch.str("type") == "FEATURE" {
-			units[ch.str("id")] = *ch.num("quantity")
-		}
-	}
-	return units
-}
-
-// addonsOf gives nil where the input doesn't speak of add-ons.
-func addonsOf(in input) map[string]int {
-	if !in.has("addons") {
-		return nil
-	}
-	addons := map[string]int{}
-	for _, a := range in.objects("addons") {
-		n, given := a.whole("quantity")
-		if !given {
-			n = 1
-		}
-		addons[a.str("addonId")] = n
-	}
-	return addons
-}
-
-// overridesOf reads the subscription's own values of features, in the older
-// form (subscriptionEntitlements) and in the newer one (entitlements).
-func overridesOf(in input) map[string]*packageGrant {
-	overrides := map[string]*packageGrant{}
-	for _, asked := range in.objects("subscriptionEntitlements") {
-		overrides[asked.str("featureId")] = grantFrom(asked)
-	}
-	for _, asked := range in.objects("entitlements") {
-		if f := asked.object("feature"); f != nil {
-			overrides[f.str("featureId")] = grantFrom(f)
-		}
-	}
-	return overrides
-}
-
-func (v view) provisionSubscription(args input) (any, error) {
-	in := args.object("input")
+// ordered prepares the subscription of an order, of a customer who may have one.
+func (v view) ordered(in input) (*subscription, error) {
 	c, err := v.w.liveCustomer(in.str("customerId"))
 	if err != nil {
 		return nil, err
 	}
-	if err := atOnce(in); err != nil {
-		return nil, err
-	}
-	s, err := v.w.provision(c, orderOf(in), v.now)
+	o, err := v.orderOf(in)
 	if err != nil {
 		return nil, err
 	}
+	return v.w.prepare(c, o, v.now)
+}
+
+// provisionSubscription provisions at once, but for an order with checkoutOptions of a
+// customer who has to pay and has no payment method: it is answered with a checkout,
+// and nothing is provisioned until that is paid.
+func (v view) provisionSubscription(args input) (any, error) {
+	in := args.object("input")
+	s, err := v.ordered(in)
+	if err != nil {
+		return nil, err
+	}
+	cost := v.w.dueForOrder(s, v.now)
+	if options := in.object("checkoutOptions"); options != nil {
+		success, cancel := options.str("successUrl"), options.str("cancelUrl")
+		if err := checkPageURLs(success, cancel); err != nil {
+			return nil, err
+		}
+		if cost.total.Sign() > 0 && s.payer().payment == nil && s.collectionMethod != "INVOICE" && s.collectionMethod != "NONE" {
+			return v.openCheckout(s, in, cost, success, cancel), nil
+		}
+	}
+	v.begin(s, cost)
 	shown := obj{
 		"id": uuidOf("provision", s.id), "status": "SUCCESS",
 		"isScheduled": v.now.Before(s.start), "subscription": v.subscription(s),
 	}
-	return v.withEntitlements(shown, c, s.resource), nil
+	return v.withEntitlements(shown, s.customer, s.resource), nil
 }
 
-// atOnce refuses to schedule a change: only immediate ones are modelled.
-func atOnce(in input) error {
-	if s := in.str("scheduleStrategy"); s != "" && s != "IMMEDIATE" {
-		return refuse(CodeUnsupported, "the emulator does not model scheduleStrategy %s", s)
+// begin bills a prepared subscription and makes it take effect.
+func (v view) begin(s *subscription, cost due) {
+	v.w.collect(s, cost.bill, "SUBSCRIPTION_CREATION", true, v.now)
+	v.w.add(s)
+}
+
+func (v view) applySubscription(args input) (any, error) {
+	in := args.object("input")
+	s, err := v.ordered(in)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	if t := in.time("trialEndDate"); !t.IsZero() {
+		wanted := true
+		if err := s.setTrial(order{isTrial: &wanted, trialEnd: t}); err != nil {
+			return nil, err
+		}
+	}
+	if id := in.str("paymentMethodId"); id != "" {
+		s.payer().payment = newPaymentMethod(id, v.now)
+	}
+	// The same plan with the same resource is changed and not replaced, so that what a
+	// customer applies twice is one subscription.
+	if old := v.w.replaced(s, v.now); old != nil && old.plan.ID == s.plan.ID && !s.trialEnd.After(v.now) && !s.start.After(v.now) {
+		ch, err := v.changeOf(in)
+		if err != nil {
+			return nil, err
+		}
+		if s, err = v.w.update(old.id, ch, v.now); err != nil {
+			return nil, err
+		}
+	} else {
+		v.begin(s, v.w.dueForOrder(s, v.now))
+	}
+	return v.withEntitlements(obj{"subscription": v.subscription(s)}, s.customer, s.resource), nil
 }
 
 // createSubscription is the older way to provision, with the subscription alone as
@@ -129,37 +115,104 @@ func (v view) createSubscription(args input) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := atOnce(in); err != nil {
+	o, err := v.orderOf(in)
+	if err != nil {
 		return nil, err
 	}
-	o := orderOf(in)
-	if o.end.IsZero() {
-		o.end = in.time("endDate")
+	if end := in.time("endDate"); o.end.IsZero() {
+		o.end = end
 	}
-	s, err := v.w.provision(c, o, v.now)
+	if in.has("isTrial") {
+		wanted := in.flag("isTrial")
+		o.isTrial = &wanted
+	}
+	if in.has("isOverridingTrialConfig") && !in.flag("isOverridingTrialConfig") {
+		o.isTrial = nil
+	}
+	if behavior := in.str("trialEndBehavior"); o.trialBehavior == "" {
+		o.trialBehavior = behavior
+	}
+	s, err := v.w.prepare(c, o, v.now)
+	if err != nil {
+		return nil, err
+	}
+	v.begin(s, v.w.dueForOrder(s, v.now))
+	return v.subscription(s), nil
+}
+
+// importSubscriptions takes subscriptions that another system has made: nothing is
+// billed. It answers null: the mutation has no result.
+func (v view) importSubscriptions(args input) (any, error) {
+	all := args.object("input").objects("subscriptions")
+	if len(all) > maxImport {
+		return nil, refuse(CodeBadUserInput, "%d subscriptions in one call, at most %d are taken", len(all), maxImport)
+	}
+	for _, in := range all {
+		c, err := v.w.liveCustomer(in.str("customerId"))
+		if err != nil {
+			return nil, err
+		}
+		o, err := v.orderOf(in)
+		if err != nil {
+			return nil, err
+		}
+		o.end, o.skipTrial = in.time("endDate"), true
+		if _, err := v.w.provision(c, o, v.now); err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+// maxImport bounds what one import takes.
+const maxImport = 1000
+
+// changeOf reads what an update asks for.
+func (v view) changeOf(in input) (change, error) {
+	t, err := v.termsOf(in)
+	return change{
+		billingPeriod: in.str("billingPeriod"), quantity: in.num("unitQuantity"), units: unitsOf(in),
+		addons: addonsOf(in), overrides: overridesOf(in), metadata: in.json("additionalMetaData"),
+		trialEnd: in.time("trialEndDate"), end: in.time("cancellationDate"), terms: t,
+		anchorNow: in.str("billingCycleAnchor") == "NOW",
+	}, err
+}
+
+func (v view) updateSubscription(args input) (any, error) {
+	in := args.object("input")
+	id := in.str("subscriptionId")
+	if ref := in.str("refId"); id == "" {
+		id = ref
+	}
+	ch, err := v.changeOf(in)
+	if err != nil {
+		return nil, err
+	}
+	if strategy := in.str("scheduleStrategy"); strategy != "" && strategy != "IMMEDIATE" {
+		return v.updateLater(id, strategy, ch)
+	}
+	s, err := v.w.update(id, ch, v.now)
 	if err != nil {
 		return nil, err
 	}
 	return v.subscription(s), nil
 }
 
-func (v view) updateSubscription(args input) (any, error) {
-	in := args.object("input")
-	id := in.str("subscriptionId")
-	if id == "" {
-		id = in.str("refId")
-	}
-	if err := atOnce(in); err != nil {
-		return nil, err
-	}
-	s, err := v.w.update(id, change{
-		billingPeriod: in.str("billingPeriod"), quantity: in.num("unitQuantity"), units: unitsOf(in),
-		addons: addonsOf(in), overrides: overridesOf(in), metadata: in.json("additionalMetaData"),
-		trialEnd: in.time("trialEndDate"), end: in.time("cancellationDate"),
-	}, v.now)
+// updateLater schedules a change: it is checked now and made when it is due.
+func (v view) updateLater(id, strategy string, ch change) (any, error) {
+	s, err := v.w.openSubscription(id, v.now)
 	if err != nil {
 		return nil, err
 	}
+	if _, err := v.w.changed(s, ch, v.now); err != nil {
+		return nil, err
+	}
+	at := s.endOf(strategy, v.now)
+	for _, part := range ch.parts(s) {
+		part.at, part.createdAt = at, v.now
+		s.plans(v.w, part)
+	}
+	v.w.subscriptionChanged(s, "subscription.updated")
 	return v.subscription(s), nil
 }
 
@@ -170,35 +223,89 @@ func (v view) cancelSubscription(args input) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if in.flag("prorate") {
+		v.creditRest(s)
+	}
+	return v.subscription(s), nil
+}
+
+// creditRest credits what is left of a period that was paid whole. There is no balance
+// to keep it in: it is on the subscription's invoice.
+func (v view) creditRest(s *subscription) {
+	if !s.over(v.now) || !s.priced() {
+		return
+	}
+	p := prorate(v.w.linesOf(s), nil, s.billing(v.now), v.now, s.currency())
+	if p.credit.Sign() == 0 {
+		return
+	}
+	owed := minus(zero(), p.credit)
+	s.invoice = &invoice{
+		ID: "in_" + v.w.nextID("invoice")[:8], CreatedAt: v.now, Total: owed, SubTotal: owed, Tax: zero(),
+		Currency: s.currency(), Paid: true, Reason: "SUBSCRIPTION_UPDATE", Attempts: 1,
+	}
+}
+
+func (v view) migrateSubscription(args input) (any, error) {
+	in := args.object("input")
+	s, err := v.w.migrate(in.str("subscriptionId"), in.str("subscriptionMigrationTime"), v.now)
+	if err != nil {
+		return nil, err
+	}
 	return v.subscription(s), nil
 }
 
 func (v view) subscription(s *subscription) obj {
 	billing := s.billing(laterOf(v.now, s.start))
+	collection := s.collection
+	if collection == "" {
+		collection = "NOT_REQUIRED"
+	}
 	shown := obj{
 		"id": uuidOf("subscription", s.id), "subscriptionId": s.id, "refId": s.id, "environmentId": environmentID(),
 		"status": s.status(v.now), "pricingType": s.plan.PricingType, "billingPeriod": s.billingPeriod,
 		"startDate": s.start, "endDate": s.end, "effectiveEndDate": s.stops(), "cancellationDate": s.cancelledAt,
-		"cancelReason": text(s.cancelReason), "createdAt": s.createdAt, "billingCycleAnchor": s.start,
+		"cancelReason": text(s.cancelReason), "createdAt": s.createdAt, "billingCycleAnchor": s.anchor,
 		"currentBillingPeriodStart": billing.start, "currentBillingPeriodEnd": billing.end,
 		"trialEndDate": s.trialEnd, "wasInTrial": !s.trialEnd.IsZero(),
-		"additionalMetaData": metadata(s.metadata), "paymentCollection": "NOT_REQUIRED",
-		"customerId": s.customer.id, "payingCustomerId": s.customer.id, "resourceId": text(s.resource),
-		"customer": lazy(func() any { return v.customer(s.customer) }),
-		"plan":     lazy(func() any { return v.plan(s.plan) }),
-		"addons":   lazy(func() any { return listOf(s.addons, s.shownAddon(v)) }),
-		"prices":   lazy(func() any { return v.subscriptionPrices(s) }), "totalPrice": v.totalPrice(s),
-		"futureUpdates": []obj{}, "scheduledUpdates": []obj{},
+		"additionalMetaData": metadata(s.metadata), "paymentCollection": collection,
+		"paymentCollectionMethod": text(s.collectionMethod), "billingId": s.billingID, "salesforceId": s.salesforceID,
+		"crmId": s.crmID, "isCustomPriceSubscription": s.customPrice, "latestInvoice": v.invoice(s),
+		"budgetExceeded": v.w.overBudget(s, v.now), "outdatedPricePackages": v.outdatedPackages(s),
+		"customerId": s.customer.id, "payingCustomerId": s.payer().id, "resourceId": text(s.resource),
+		"customer":       lazy(func() any { return v.customer(s.customer) }),
+		"payingCustomer": lazy(func() any { return v.customer(s.payer()) }),
+		"plan":           lazy(func() any { return v.plan(s.plan) }),
+		"addons":         lazy(func() any { return listOf(s.addons, s.shownAddon(v)) }),
+		"prices":         lazy(func() any { return v.subscriptionPrices(s) }),
+		"totalPrice":     lazy(func() any { return v.totalPrice(s) }),
+		"futureUpdates":  listOf(s.schedule, v.scheduled), "scheduledUpdates": listOf(s.schedule, v.scheduled),
 	}
 	if s.resource != "" {
-		shown["resource"] = obj{
-			"resourceId": s.resource, "createdAt": s.customer.resources[s.resource], "environmentId": environmentID(),
-		}
+		shown["resource"] = v.resource(s.customer, s.resource)
 	}
 	if !s.trialEnd.IsZero() {
 		shown["trialConfiguration"] = obj{"trialEndBehavior": s.trialBehavior}
 	}
 	return shown
+}
+
+func (v view) resource(c *customer, id string) obj {
+	return obj{"resourceId": id, "createdAt": c.resources[id], "environmentId": environmentID()}
+}
+
+// outdatedPackages names what a subscription has in an older version, null for nothing.
+func (v view) outdatedPackages(s *subscription) any {
+	var out []string
+	if !v.w.catalog.isLatest(s.plan) {
+		out = append(out, s.plan.ID)
+	}
+	for _, a := range s.addons {
+		if !v.w.catalog.isLatest(a.addon) {
+			out = append(out, a.addon.ID)
+		}
+	}
+	return out
 }
 
 func (s *subscription) shownAddon(v view) func(addonCount) obj {
@@ -215,13 +322,15 @@ func (s *subscription) shownAddon(v view) func(addonCount) obj {
 // period, with the units that were bought of each.
 func (v view) subscriptionPrices(s *subscription) []obj {
 	out := []obj{}
-	for i, p := range s.plan.Prices {
-		if p.BillingPeriod != s.billingPeriod {
-			continue
+	for _, p := range s.pricesOf(s.plan) {
+		i := slices.Index(s.plan.Prices, p)
+		price := v.price(s.plan, i)
+		if agreed := s.charge(s.plan, p); agreed.Cmp(exactly(p.Amount)) != 0 {
+			price["price"], price["isOverridePrice"] = money(agreed, p.Currency), true
 		}
 		shown := obj{
 			"id": uuidOf("subscription-price", s.id+"/"+v.priceID(s.plan, i)), "subscriptionId": uuidOf("subscription", s.id),
-			"environmentId": environmentID(), "billingModel": p.Model, "price": v.price(s.plan, i),
+			"environmentId": environmentID(), "billingModel": p.Model, "price": price,
 			"createdAt": s.createdAt, "updatedAt": s.createdAt,
 		}
 		if p.Model == "PER_UNIT" {
@@ -234,29 +343,12 @@ func (v view) subscriptionPrices(s *subscription) []obj {
 
 // totalPrice is null where nothing is to be paid, as for Stigg's free plans.
 func (v view) totalPrice(s *subscription) any {
-	currency := ""
-	sum := func(prices []*price, times float64) float64 {
-		total := 0.0
-		for _, p := range prices {
-			if p.BillingPeriod != s.billingPeriod {
-				continue
-			}
-			currency = p.Currency
-			n := times
-			if p.Model == "PER_UNIT" {
-				n = s.units[p.FeatureID]
-			}
-			total += p.Amount * n
-		}
-		return total
-	}
-	total, addons := sum(s.plan.Prices, 1), 0.0
-	for _, a := range s.addons {
-		addons += sum(a.addon.Prices, float64(a.quantity))
-	}
-	if currency == "" {
+	if !s.priced() {
 		return nil
 	}
-	money := func(amount float64) obj { return obj{"amount": amount, "currency": currency} }
-	return obj{"addonsTotal": money(addons), "subTotal": money(total + addons), "total": money(total + addons)}
+	b := v.w.recurring(s, laterOf(v.now, s.start))
+	return obj{
+		"addonsTotal": money(b.addons, b.currency), "subTotal": money(b.subTotal, b.currency),
+		"total": money(minus(b.subTotal, b.discount), b.currency),
+	}
 }

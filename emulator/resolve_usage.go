@@ -24,7 +24,7 @@ func measurementOf(in input) Measurement {
 	m := Measurement{
 		IdempotencyKey: in.str("idempotencyKey"), CustomerID: in.str("customerId"), ResourceID: in.str("resourceId"),
 		FeatureID: in.str("featureId"), Value: *in.num("value"), UpdateBehavior: in.str("updateBehavior"),
-		CreatedAt: in.time("createdAt"),
+		CreatedAt: in.time("createdAt"), Dimensions: in.json("dimensions"),
 	}
 	if m.UpdateBehavior == "" {
 		m.UpdateBehavior = "DELTA"

@@ -20,10 +20,11 @@ type transaction struct {
 	lastStamp     time.Time
 	publishedAt   time.Time
 	pending       int
+	scheduled     []string
 	news          newsroom
 	coupons       []*coupon
 	coupon        map[*coupon]coupon
-	checkouts     map[string]*checkout
+	checkouts     map[string]checkout
 }
 
 // customerBefore is a customer with everything that hangs on it and can change.
@@ -39,7 +40,7 @@ type customerBefore struct {
 func (w *world) begin() {
 	w.tx = &transaction{
 		customers: map[*customer]*customerBefore{}, serial: w.serial, lastStamp: w.lastStamp, publishedAt: w.publishedAt,
-		pending: len(w.pending), coupons: slices.Clone(w.coupons), coupon: map[*coupon]coupon{}, checkouts: maps.Clone(w.checkouts),
+		pending: len(w.pending), scheduled: slices.Clone(w.scheduled), coupons: slices.Clone(w.coupons), coupon: map[*coupon]coupon{}, checkouts: maps.Clone(w.checkouts),
 		news: newsroom{list: slices.Clone(w.news.list), told: maps.Clone(w.news.told)},
 	}
 	for _, c := range w.coupons {
@@ -106,7 +107,7 @@ func (w *world) rollback() {
 	for c, was := range tx.coupon {
 		*c = was
 	}
-	w.coupons, w.checkouts = tx.coupons, tx.checkouts
+	w.coupons, w.checkouts, w.scheduled = tx.coupons, tx.checkouts, tx.scheduled
 	w.serial, w.lastStamp, w.publishedAt = tx.serial, tx.lastStamp, tx.publishedAt
 	w.pending, w.news = w.pending[:tx.pending], tx.news
 }

@@ -23,6 +23,8 @@ type Measurement struct {
 	// measurement counts in the period that this time lies in, be it over or
 	// yet to come; where usage has no periods it counts at once.
 	CreatedAt time.Time
+	// Dimensions as sent, nil if none were. Shared, and not to be changed.
+	Dimensions map[string]any
 	// Duplicate says that the idempotency key had been counted before for this
 	// customer, resource and feature, so that this measurement did not count.
 	Duplicate bool
@@ -40,8 +42,10 @@ func (m Measurement) MarshalJSON() ([]byte, error) {
 		UpdateBehavior string  `json:"updateBehavior"`
 		CreatedAt      string  `json:"createdAt"`
 		Duplicate      bool    `json:"duplicate"`
+
+		Dimensions map[string]any `json:"dimensions,omitempty"`
 	}{optional(m.IdempotencyKey), m.CustomerID, optional(m.ResourceID), m.FeatureID,
-		m.Value, m.UpdateBehavior, isoTime(m.CreatedAt), m.Duplicate})
+		m.Value, m.UpdateBehavior, isoTime(m.CreatedAt), m.Duplicate, m.Dimensions})
 }
 
 // maxValue bounds a measurement: beyond it a float64 can't hold every integer.
@@ -67,6 +71,8 @@ type entry struct {
 	how   effect
 	value float64
 	label string // of a distinct entry
+	// dimensions as reported, nil for none; shared with the measurement.
+	dimensions map[string]any
 }
 
 // effect is how an entry changes the usage of its period.
@@ -206,7 +212,7 @@ func (w *world) count(m Measurement, now time.Time) usageAck {
 
 func (w *world) apply(c *customer, m Measurement, stamp, now time.Time) usageAck {
 	c.seeResource(m.ResourceID, now)
-	counted := entry{at: m.CreatedAt, value: m.Value}
+	counted := entry{at: m.CreatedAt, value: m.Value, dimensions: m.Dimensions}
 	if m.UpdateBehavior == "SET" {
 		counted.how = total
 	}

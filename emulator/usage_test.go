@@ -44,7 +44,7 @@ func TestMeasurementsThatAreRefused(t *testing.T) {
 			if a.Status != 200 || a.Data != nil || a.code() != c.want {
 				t.Fatalf("%+v, want %s", a, c.want)
 			}
-			if err := a.Errors[0]; err.Message == "" || err.Extensions.TraceID == "" || !err.Extensions.IsValidationError || err.Path[0] != "reportUsage" {
+			if err := a.Errors[0]; err.Message == "" || err.Extensions.TraceID == "" || err.Extensions.IsValidationError != c.want.ofInput() || err.Path[0] != "reportUsage" {
 				t.Errorf("incomplete: %+v", err)
 			}
 		})

@@ -25,8 +25,13 @@ type world struct {
 	eventKeys     map[eventKey]bool
 	lastStamp     time.Time
 	publishedAt   time.Time
-	serial        int
-	news          newsroom
+	coupons       []*coupon
+	checkouts     map[string]checkout
+	// scheduled are the ids of subscriptions that have a schedule.
+	scheduled []string
+	tx        *transaction
+	serial    int
+	news      newsroom
 }
 
 // customer is a paying customer of the product.
@@ -44,6 +49,12 @@ type customer struct {
 	counters      map[counterKey]*counter
 	acks          map[ackKey]usageAck
 	purse         purse
+
+	awsID, salesforceID, crmID *string
+	// currency is what the customer pays in, empty for any.
+	currency string
+	coupon   *redeemed
+	payment  *paymentMethod
 }
 
 func newWorld(c *catalog) *world {
@@ -52,6 +63,8 @@ func newWorld(c *catalog) *world {
 		customers:     map[string]*customer{},
 		subscriptions: map[string]*subscription{},
 		eventKeys:     map[eventKey]bool{},
+		coupons:       slices.Clone(c.Coupons),
+		checkouts:     map[string]checkout{},
 	}
 }
 
@@ -93,9 +106,14 @@ func (w *world) addCustomer(id string, now time.Time) (*customer, error) {
 		changedAt: map[string]time.Time{},
 		counters:  map[counterKey]*counter{},
 		acks:      map[ackKey]usageAck{},
-		purse:     purse{acks: map[creditKey]creditAck{}, updatedAt: map[walletKey]time.Time{}},
+		purse: purse{
+			acks: map[creditKey]creditAck{}, updatedAt: map[walletKey]time.Time{}, recharges: map[string]recharge{},
+		},
 	}
 	w.customers[id] = c
+	if w.tx != nil {
+		w.tx.made = append(w.tx.made, c)
+	}
 	w.customerChanged(c, "customer.created")
 	w.entitlementsChanged(c, "", "CUSTOMER_CREATED", now)
 	return c, nil
@@ -110,7 +128,7 @@ func (w *world) liveCustomer(id string) (*customer, error) {
 	case c.archived():
 		return nil, refuse(CodeEntityIsArchived, "customer %q is archived", id)
 	}
-	return c, nil
+	return w.touch(c), nil
 }
 
 func (w *world) feature(id string) (*feature, error) {
@@ -164,6 +182,7 @@ func (w *world) unarchive(id string, now time.Time) (*customer, error) {
 	if c == nil {
 		return nil, refuse(CodeCustomerNotFound, "customer %q not found", id)
 	}
+	w.touch(c)
 	c.archivedAt, c.updatedAt = time.Time{}, now
 	w.customerChanged(c, "customer.updated")
 	w.allEntitlementsChanged(c, "CUSTOMER_UNARCHIVED", now)
@@ -233,4 +252,4 @@ func uuidOf(kind, id string) string {
 		sum[4:6], sum[6:8], sum[8:10], sum[10:16])
 }
 
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+func sortedKeys[K ~string, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
