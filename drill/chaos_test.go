@@ -22,12 +22,20 @@ import (
 	"github.com/stiggate/gate/nethttp"
 )
 
-var phase = flag.Duration("phase", time.Second, "how long each weather of the chaos lasts")
+var phase = flag.Duration("phase", 200*time.Millisecond, "how long each weather of the chaos lasts")
+
+// newEach is how many customers are new in each phase: fewer in a short one.
+func newEach() int {
+	if *phase < time.Second {
+		return 4
+	}
+	return 12
+}
 
 const (
 	// known customers are cached before the weather turns; of the others each phase has
 	// new ones.
-	known, newEach = 25, 12
+	known = 25
 	// bound is what every answer is within: the decision timeout, and much patience with
 	// a busy machine. What hangs, hangs for a minute.
 	deadline, bound = 250 * time.Millisecond, 15 * time.Second
@@ -108,7 +116,7 @@ func TestChaos(t *testing.T) {
 	calls := &calls{}
 	var log bytes.Buffer
 	stigg, g := gated{
-		stigg: []emulator.Option{emulator.WithCatalog(bytes.NewReader(catalog(t, known+newEach*len(w))))},
+		stigg: []emulator.Option{emulator.WithCatalog(bytes.NewReader(catalog(t, known+newEach()*len(w))))},
 		client: []client.Option{client.WithHTTPClient(&http.Client{Transport: calls}), client.WithTimeout(2 * time.Second),
 			client.WithPing(200*time.Millisecond, 200*time.Millisecond), client.WithReconnect(500 * time.Millisecond)},
 		gate: []gate.Option{gate.WithDecisionTimeout(deadline), gate.WithTTL(2 * time.Second), gate.WithLiveTTL(3 * time.Second),
@@ -124,7 +132,7 @@ func TestChaos(t *testing.T) {
 		storm.phase(i, weather.name, func(until <-chan struct{}) { weather.turns(t, stigg, until) })
 		stigg.ClearFaults()
 	}
-	storm.recovers(known + newEach*len(w))
+	storm.recovers(known + newEach()*len(w))
 	storm.server.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -195,7 +203,7 @@ func (s *storm) phase(i int, name string, turns func(until <-chan struct{})) {
 				who := r.IntN(known)
 				isNew := r.IntN(10) == 0
 				if isNew {
-					who = known + i*newEach + r.IntN(newEach)
+					who = known + i*newEach() + r.IntN(newEach())
 				}
 				s.expect(name, path, isNew, s.send(path, who))
 			}

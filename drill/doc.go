@@ -3,6 +3,7 @@
 // break in every way. In the end Stigg's count equals the requests answered with
 // success, to the unit.
 //
-//	go test ./drill                              50 kills
+//	go test ./drill                              50 kills, and 15 kinds of outage for 200 ms each
+//	go test ./drill -args -phase 20s             longer outages
 //	go test ./drill -args -kills 2000 -seed 7    more, repeatably chosen
 package drill

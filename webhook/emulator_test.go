@@ -17,62 +17,60 @@ const customer = "customer-demo-01"
 // kept is a sink that keeps the newest of each kind.
 type kept struct {
 	mu       sync.Mutex
+	told     sync.Cond // with mu
 	set      gate.EntitlementSet
 	patch    gate.Patch
 	stale    gate.Customer
 	staleAll int
 }
 
-func (k *kept) Replace(c gate.Customer, set gate.EntitlementSet) {
+func newKept() *kept {
+	k := &kept{}
+	k.told.L = &k.mu
+	return k
+}
+
+// keep changes what is kept.
+func (k *kept) keep(change func()) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	change()
+	k.told.Broadcast()
+}
+
+func (k *kept) Replace(c gate.Customer, set gate.EntitlementSet) {
 	if c.ID == customer {
-		k.set = set
+		k.keep(func() { k.set = set })
 	}
 }
 
 func (k *kept) Patch(c gate.Customer, p gate.Patch) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
 	if c.ID == customer {
-		k.patch = p
+		k.keep(func() { k.patch = p })
 	}
 }
 
-func (k *kept) Invalidate(c gate.Customer) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.stale = c
-}
-
-func (k *kept) InvalidateAll() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.staleAll++
-}
-
-func (k *kept) SetLive(bool) {}
+func (k *kept) Invalidate(c gate.Customer) { k.keep(func() { k.stale = c }) }
+func (k *kept) InvalidateAll()             { k.keep(func() { k.staleAll++ }) }
+func (k *kept) SetLive(bool)               {}
 
 // until waits for what the sink is to hold.
 func (k *kept) until(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for {
-		k.mu.Lock()
-		ok := holds()
-		k.mu.Unlock()
-		if ok {
-			return
+	late := false
+	defer time.AfterFunc(20*time.Second, func() { k.keep(func() { late = true }) }).Stop()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for !holds() {
+		if late {
+			t.Fatalf("%s did not come: %+v, %+v, %+v, %d", what, k.set, k.patch, k.stale, k.staleAll)
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s did not come: %+v", what, k)
-		}
-		time.Sleep(time.Millisecond)
+		k.told.Wait()
 	}
 }
 
 func TestTheEmulatorsWebhooksAreTaken(t *testing.T) {
-	sink := &kept{}
+	sink := newKept()
 	var mu sync.Mutex
 	heard := map[string]int{}
 	hooks, err := webhook.New(sink, []string{"the-secret"}, webhook.OnEvent(func(_ context.Context, e webhook.Event) error {
