@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -28,8 +31,12 @@ var (
 // Client calls Stigg's GraphQL API with one API key. Make it with [New].
 type Client struct {
 	endpoint string
-	key      secret
+	key      keySource
+	keys     map[string]*keyState // by way
 	http     *http.Client
+	conns    *connections  // nil with a transport of the app's that is none of net/http's
+	large    chan struct{} // one for each large answer in memory
+	logger   *slog.Logger
 	timeout  time.Duration
 	retry    retryPolicy
 	now      func() time.Time
@@ -45,20 +52,21 @@ type Client struct {
 	news      *news
 }
 
-// New returns a client that uses apiKey, one of Stigg's server API keys. It makes
-// no request: a wrong key shows as [ErrUnauthenticated] at the first call. The
-// error says what of the arguments is wrong and quotes none of them.
+// New returns a client that uses apiKey, one of Stigg's server API keys; empty with
+// [WithKeyFunc], and only then. It makes no request: a wrong key shows as
+// [ErrUnauthenticated] at the first call. The error says what of the arguments is wrong and
+// quotes none of them.
 //
-// Without options it calls https://api.stigg.io through http.DefaultTransport, each
-// attempt bounded as [WithTimeout] says and repeated as [WithRetry] says.
+// Without options it calls [DefaultEndpoint] through connections of its own, which are made as
+// http.DefaultTransport's are, each attempt bounded as [WithTimeout] says and repeated as
+// [WithRetry] says.
 func New(apiKey string, opts ...Option) (*Client, error) {
-	if err := checkKey(apiKey); err != nil {
-		return nil, err
-	}
 	c := &Client{
-		endpoint:  defaultEndpoint,
-		key:       newSecret(apiKey),
+		endpoint:  DefaultEndpoint + "/graphql",
+		keys:      map[string]*keyState{overHTTP: {}, overSocket: {}},
 		http:      &http.Client{},
+		large:     make(chan struct{}, mostLarge),
+		logger:    slog.New(slog.DiscardHandler),
 		timeout:   defaultTimeout,
 		retry:     retryPolicy{attempts: defaultAttempts, maxWait: defaultMaxWait},
 		now:       time.Now,
@@ -78,6 +86,10 @@ func New(apiKey string, opts ...Option) (*Client, error) {
 			return nil, fmt.Errorf("client: %w", err)
 		}
 	}
+	if err := c.checkKeys(apiKey); err != nil {
+		return nil, err
+	}
+	c.connect()
 	// A redirect would carry the key to wherever it points.
 	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	c.api = gql.NewClient(c.http, c.endpoint, &clientv2.Options{ParseDataAlongWithErrors: true})
@@ -85,37 +97,48 @@ func New(apiKey string, opts ...Option) (*Client, error) {
 	return c, nil
 }
 
+// checkKeys sees to it that there is one source of the key, and that it travels over TLS only.
+func (c *Client) checkKeys(apiKey string) error {
+	for what, base := range map[string]string{"endpoint": c.endpoint, "edge's endpoint": c.edge} {
+		if u, err := url.Parse(base); err == nil && u.Scheme == "http" && !loopback(u.Hostname()) {
+			return errors.New("client: the " + what + " is neither https nor of this machine, and the API key would be read on the way")
+		}
+	}
+	if c.key.ask != nil {
+		if apiKey != "" {
+			return errors.New("client: the API key is given twice, by itself and by a function")
+		}
+		return nil
+	}
+	if err := checkKey(apiKey); err != nil {
+		return err
+	}
+	c.key.fixed = newSecret(apiKey)
+	return nil
+}
+
+// loopback reports whether a URL's host is this machine.
+func loopback(host string) bool {
+	host = strings.ToLower(host)
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || err == nil && ip.Unmap().IsLoopback()
+}
+
+// connect takes over the making of connections, where that can be done.
+func (c *Client) connect() {
+	switch t := c.http.Transport.(type) {
+	case nil:
+		c.conns = newConnections()
+	case *http.Transport:
+		c.conns = &connections{current: t}
+	default:
+		return
+	}
+	c.http.Transport = c.conns
+}
+
 // String names the endpoint, never the key.
 func (c Client) String() string { return "client.Client(" + c.endpoint + ")" }
 
 // Format renders String for every verb, so that no verb can reach into the client.
 func (c Client) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.String()) }
-
-func checkKey(key string) error {
-	if key == "" {
-		return errors.New("client: the API key is empty")
-	}
-	for i := range len(key) {
-		if key[i] <= ' ' || key[i] >= 0x7f {
-			return fmt.Errorf("client: the API key has a byte that no key has at position %d", i)
-		}
-	}
-	return nil
-}
-
-// secret holds the API key inside of functions, where neither fmt nor any other
-// printer that walks through values can find it.
-type secret struct {
-	set    func(http.Header)
-	within func(string) bool
-}
-
-// newSecret keeps key. One so short that it may be part of any word is not looked
-// for in texts.
-func newSecret(key string) secret {
-	const shortest = 8
-	return secret{
-		set:    func(h http.Header) { h.Set("X-API-KEY", key) },
-		within: func(s string) bool { return len(key) >= shortest && strings.Contains(s, key) },
-	}
-}

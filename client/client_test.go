@@ -52,6 +52,14 @@ func TestNewRefusesOptionsThatCantBeUsed(t *testing.T) {
 		"an endpoint with fragment": WithEndpoint("https://api.stigg.io#secret"),
 		"an endpoint with a #":      WithEndpoint("https://api.stigg.io#"),
 		"an unparsable endpoint":    WithEndpoint("https://secret%zz"),
+		"http to anywhere":          WithEndpoint("http://api.stigg.io"),
+		"http to a name like ours":  WithEndpoint("http://localhost.example.com"),
+		"http to any address":       WithEndpoint("http://0.0.0.0:4100"),
+		"http to the next machine":  WithEndpoint("http://10.0.0.2/graphql"),
+		"an edge by http":           WithEdge("http://edge.api.stigg.io"),
+		"no key function":           WithKeyFunc(nil),
+		"a key and a key function":  WithKeyFunc(func(context.Context) (string, error) { return "k", nil }),
+		"no logger":                 WithLogger(nil),
 		"no HTTP client":            WithHTTPClient(nil),
 		"a timeout of zero":         WithTimeout(0),
 		"a negative timeout":        WithTimeout(-time.Second),
@@ -79,6 +87,10 @@ func TestEndpointIsTheBaseOfGraphQL(t *testing.T) {
 		"https://api.stigg.io/":     "https://api.stigg.io/graphql",
 		"http://127.0.0.1:8080/dev": "http://127.0.0.1:8080/dev/graphql",
 		"HTTPS://[::1]:8443":        "https://[::1]:8443/graphql",
+		"http://[::1]:8443":         "http://[::1]:8443/graphql",
+		"http://LOCALHOST:8443":     "http://LOCALHOST:8443/graphql",
+		"http://stigg.localhost":    "http://stigg.localhost/graphql",
+		"":                          DefaultEndpoint + "/graphql",
 	} {
 		c, err := New(testKey, WithEndpoint(base))
 		if err != nil {

@@ -103,7 +103,7 @@ func (c *Client) ProvisionCustomer(ctx context.Context, in ProvisionCustomerInpu
 	}
 	res, err := c.api.ProvisionCustomer(ctx, input)
 	err = typed(opProvisionCustomer, err)
-	c.changed(in.ID, err)
+	c.changed(gate.Customer{ID: in.ID}, err)
 	if err != nil {
 		return nil, err
 	}

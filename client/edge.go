@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -60,24 +59,18 @@ func (c *Client) readEdge(ctx context.Context, who gate.Customer) (*gql.GetEntit
 	c.setHeaders(req, opEntitlementsState, nil)
 	req.Header.Del("Content-Type")
 	req.Header.Set("X-API-VERSION", "1")
-	resp, err := c.http.Do(req)
-	if err != nil {
-		c.edgeFailed(outer)
-		return nil, false
-	}
-	defer func() { _ = resp.Body.Close() }()
-	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse+1))
-	if err != nil || resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode >= 500 {
+	a, key, done, failed := c.exchange(outer, ctx, req, opEntitlementsState)
+	defer done()
+	if failed != nil || a.status == http.StatusTooManyRequests || a.status >= 500 {
 		c.edgeFailed(outer)
 		return nil, false
 	}
 	var res gql.GetEntitlementsStateResponse
-	a := answer{op: opEntitlementsState, status: resp.StatusCode, header: resp.Header, body: raw}
-	if a.decode(&res, c.key.within, c.now()) != nil {
+	if a.decode(&res, key.within, c.now()) != nil {
 		return nil, false
 	}
 	state := &res.EntitlementsState
-	return state, state.EntitlementsV2 != nil || state.AccessDeniedReason != nil
+	return state, (state.EntitlementsV2 != nil || state.AccessDeniedReason != nil) && len(state.EntitlementsV2) <= maxMembers
 }
 
 // edgeRest is how long an edge that hangs, limits or fails is not asked.

@@ -41,7 +41,7 @@ func TestTheEdgeIsReadFirst(t *testing.T) {
 	if got := rec.last(t).path; got != "/v1/c/acme|a@b.c/entitlements-state.json" || rec.count() != 1 {
 		t.Errorf("asked for %s, %d requests", got, rec.count())
 	}
-	c.changed(who.ID, nil)
+	c.changed(who, nil)
 	if set, err = c.Entitlements(context.Background(), who); err != nil || set.Denied == "" {
 		t.Errorf("read from the edge just after a change: %+v, %v", set, err)
 	}
@@ -55,7 +55,7 @@ func TestTheEdgeIsReadFirst(t *testing.T) {
 func TestWhatTheEdgeMayNotKnowIsReadFromTheAPI(t *testing.T) {
 	ctx, key := context.Background(), "key"
 	for name, happens := range map[string]func(c *Client, told gate.Sink){
-		"a change": func(c *Client, _ gate.Sink) { c.changed(acme.ID, nil) },
+		"a change": func(c *Client, _ gate.Sink) { c.changed(acme, nil) },
 		"a measurement": func(c *Client, _ gate.Sink) {
 			_, _ = c.ReportUsage(ctx, Measurement{Customer: acme, FeatureID: "f", Value: 1, Key: key})
 		},

@@ -46,6 +46,9 @@ func (c *Client) Entitlements(ctx context.Context, who gate.Customer) (set gate.
 	if state.EntitlementsV2 == nil && state.AccessDeniedReason == nil {
 		return gate.EntitlementSet{}, badResponse(opEntitlementsState, "the answer has no entitlements")
 	}
+	if len(state.EntitlementsV2) > maxMembers {
+		return gate.EntitlementSet{}, badResponse(opEntitlementsState, "the answer has more than 10,000 entitlements")
+	}
 	return setOf(state), nil
 }
 

@@ -39,7 +39,7 @@ func piped(t *testing.T, answer func(net.Conn, *http.Request), opts ...Option) *
 		transport.CloseIdleConnections()
 		servers.Wait()
 	})
-	opts = append([]Option{WithEndpoint("http://stigg.test"), WithHTTPClient(&http.Client{Transport: transport})}, opts...)
+	opts = append([]Option{WithEndpoint("http://localhost"), WithHTTPClient(&http.Client{Transport: transport})}, opts...)
 	c, err := New(testKey, opts...)
 	if err != nil {
 		t.Fatal(err)

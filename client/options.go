@@ -2,14 +2,17 @@ package client
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 )
 
+// DefaultEndpoint is Stigg's API.
+const DefaultEndpoint = "https://api.stigg.io"
+
 const (
-	defaultEndpoint = "https://api.stigg.io/graphql"
 	defaultTimeout  = 5 * time.Second
 	defaultAttempts = 2
 	defaultMaxWait  = time.Second
@@ -25,13 +28,14 @@ const (
 // be used.
 type Option func(*Client) error
 
-// WithEndpoint sets the base under which /graphql hangs; https://api.stigg.io if it is empty, and by
-// default; with /graphql at its end it means the same. It must be an absolute http or https URL without user, query and
-// fragment. The API key is sent there: use http only towards your own machine.
+// WithEndpoint sets the base under which /graphql hangs; with /graphql at its end it means the
+// same, and an empty one means [DefaultEndpoint]. It must be an absolute URL without user, query
+// and fragment, of https, or of http towards this machine (localhost, a loopback address): the
+// API key is sent there.
 func WithEndpoint(base string) Option {
 	return func(c *Client) error {
 		if base == "" {
-			base = defaultEndpoint
+			base = DefaultEndpoint
 		}
 		u, err := baseURL("endpoint", base)
 		if err == nil {
@@ -65,12 +69,29 @@ func baseURL(what, base string) (*url.URL, error) {
 // are used as they are now, its CheckRedirect is not, for redirects are never
 // followed. The transport is handed the API key in a header and must not log it. Watch
 // goes through it too and needs the body of a 101 to be writable, as http.Transport's is.
+//
+// An http.Transport is used until a request through it times out: what is sent after that goes
+// through a clone of it, since its connection may be dead though nobody closed it. Without
+// HTTP2.SendPingTimeout it finds no such connection by itself.
 func WithHTTPClient(h *http.Client) Option {
 	return func(c *Client) error {
 		if h == nil {
 			return errors.New("the HTTP client is nil")
 		}
 		c.http = &http.Client{Transport: h.Transport, Jar: h.Jar, Timeout: h.Timeout}
+		return nil
+	}
+}
+
+// WithLogger logs when Stigg begins to refuse the API key and when it takes it again, once
+// each, and callbacks that panic. Nothing is logged by default. No line has a key, a request, an
+// answer, or a customer's data.
+func WithLogger(l *slog.Logger) Option {
+	return func(c *Client) error {
+		if l == nil {
+			return errors.New("the logger is nil")
+		}
+		c.logger = l
 		return nil
 	}
 }

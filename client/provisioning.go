@@ -119,7 +119,7 @@ func (c *Client) ProvisionSubscription(ctx context.Context, in ProvisionSubscrip
 	}
 	res, err := c.api.ProvisionSubscription(ctx, *input)
 	err = typed(opProvision, err)
-	c.changed(in.CustomerID, err)
+	c.changed(gate.Customer{ID: in.CustomerID, Resource: in.ResourceID}, err)
 	if err != nil {
 		return nil, err
 	}

@@ -20,8 +20,9 @@ type watching struct {
 	stableAfter   time.Duration // a connection that lived this long ends the backing off
 	handshakeWait time.Duration // from dialing to the acknowledgement
 	settle        time.Duration // Stigg may refuse a subscription this long after it read it
-	refusedWait   time.Duration // between two tries with a key that was refused
-	refusedTries  int
+	messageWait   time.Duration // from a message's first byte to its last
+	refusedWait   time.Duration // after each of the first three refusals of the key in a row; then it doubles
+	refusedMost   time.Duration // up to this
 }
 
 func defaultWatching() watching {
@@ -33,8 +34,9 @@ func defaultWatching() watching {
 		stableAfter:   30 * time.Second,
 		handshakeWait: 10 * time.Second,
 		settle:        100 * time.Millisecond,
+		messageWait:   30 * time.Second,
 		refusedWait:   time.Minute,
-		refusedTries:  3,
+		refusedMost:   15 * time.Minute,
 	}
 }
 
@@ -56,10 +58,13 @@ func defaultWatching() watching {
 //
 // Where Stigg refuses an event's newer form, the older one is subscribed to.
 //
-// With a key that is refused (close codes 4401 and 4403, or the GraphQL error) Watch tries
-// three times in all, about a minute apart, for Stigg's own authentication may be at fault.
-// Then it returns an error that is [ErrUnauthenticated] or [ErrForbidden]. Nothing else
-// makes it return before ctx ends.
+// With a key that is refused (close codes 4401 and 4403, or the GraphQL error) Watch goes on
+// trying, for Stigg's own authentication may be at fault, or the key be changed: three times
+// about a minute apart, then ever more seldom, at last every 15 minutes; and at once when a
+// call of this Client finds that Stigg takes the key again. [RealtimeStats] has the refusal, and
+// [WithLogger] logs it.
+//
+// Watch returns before ctx ends only if sink is nil.
 //
 // While Watch runs, sink also hears of what is provisioned through this Client: Invalidate of
 // the customer, before the call returns, unless Stigg surely did nothing. That is so even
@@ -85,11 +90,11 @@ func (c *Client) Watch(ctx context.Context, sink gate.Sink) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		wait, again := back.after(lost, s.livedFor)
-		if !again {
-			return lost.err
+		var hurry <-chan struct{}
+		if lost.refused {
+			hurry = c.keys[overHTTP].again()
 		}
-		if !sleep(ctx, wait) {
+		if !sleep(ctx, back.after(lost, s.livedFor), hurry) {
 			return nil
 		}
 	}
@@ -103,16 +108,15 @@ type backoff struct {
 	flaps   int // connections in a row that were live, and not for long
 }
 
-// after is the wait after a connection that was live for livedFor; false means that there
-// is nothing to wait for.
-func (b *backoff) after(lost *ending, livedFor time.Duration) (time.Duration, bool) {
+// after is the wait after a connection that was live for livedFor.
+func (b *backoff) after(lost *ending, livedFor time.Duration) time.Duration {
 	w := b.c.watching
 	if livedFor > 0 {
 		b.refused = 0
 	}
 	if lost.refused {
 		b.refused++
-		return jittered(w.refusedWait, b.c.random()), b.refused < w.refusedTries
+		return jittered(w.waitRefused(b.refused), b.c.random())
 	}
 	switch {
 	case livedFor >= w.stableAfter:
@@ -122,9 +126,15 @@ func (b *backoff) after(lost *ending, livedFor time.Duration) (time.Duration, bo
 	}
 	b.failed++
 	if lost.busy {
-		return jittered(w.longestWait, b.c.random()), true
+		return jittered(w.longestWait, b.c.random())
 	}
-	return w.wait(b.failed, b.c.random()), true
+	return w.wait(b.failed, b.c.random())
+}
+
+// waitRefused is how long to wait after the n-th refusal of the key in a row, n from 1.
+func (w watching) waitRefused(n int) time.Duration {
+	const soon, doublings = 3, 10
+	return min(w.refusedMost, w.refusedWait<<min(max(0, n-soon), doublings))
 }
 
 // wait is how long to wait after the n-th failure in a row, n from 1.
@@ -147,14 +157,14 @@ func jittered(d time.Duration, random float64) time.Duration {
 	return d/2 + time.Duration(random*float64(d/2))
 }
 
-// sleep waits for d and reports whether ctx goes on.
-func sleep(ctx context.Context, d time.Duration) bool {
+// sleep waits for d, or until hurry is closed, and reports whether ctx goes on.
+func sleep(ctx context.Context, d time.Duration, hurry <-chan struct{}) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return ctx.Err() == nil
+	case <-hurry:
 	case <-ctx.Done():
-		return false
 	}
+	return ctx.Err() == nil
 }

@@ -3,8 +3,11 @@ package client
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -146,10 +149,67 @@ func TestTheEmulatorsSocketFaultsAreSurvived(t *testing.T) {
 	}
 }
 
-func TestTheEmulatorRefusesAWrongKey(t *testing.T) {
-	_, _, sink, ended := listening(t, "server-wrong-key", time.Minute)
-	if err := <-ended; !errors.Is(err, ErrUnauthenticated) && !errors.Is(err, ErrForbidden) {
-		t.Errorf("Watch returned %v", err)
+func TestTheEmulatorRefusesAWrongKeyUntilItIsRotated(t *testing.T) {
+	server, err := emulator.Start("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = server.Close() }()
+	var key atomic.Value
+	key.Store("server-wrong-key")
+	var log syncBuffer
+	c, err := New("", WithEndpoint(server.URL()), WithLogger(slog.New(slog.NewTextHandler(&log, nil))),
+		WithKeyFunc(func(context.Context) (string, error) { return key.Load().(string), nil }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.watching.refusedWait, c.watching.refusedMost = time.Hour, time.Hour // only what HTTP finds ends the wait
+	ctx, cancel := context.WithCancel(t.Context())
+	sink, ended := &heard{}, make(chan error, 1)
+	go func() { ended <- c.Watch(ctx, sink) }()
+	for !errors.Is(c.RealtimeStats().LastError, ErrUnauthenticated) && !errors.Is(c.RealtimeStats().LastError, ErrForbidden) {
+		time.Sleep(time.Millisecond)
+	}
+	for range 3 {
+		if _, err := c.Entitlements(ctx, gate.Customer{ID: demo}); !errors.Is(err, ErrUnauthenticated) {
+			t.Fatalf("the error is %v", err)
+		}
 	}
 	sink.expect(t)
+	key.Store(emulator.DefaultKey)
+	if _, err := c.Entitlements(ctx, gate.Customer{ID: demo}); err != nil {
+		t.Fatal(err)
+	}
+	sink.hears(t, 1, "live true")
+	cancel()
+	if err := <-ended; err != nil {
+		t.Errorf("Watch returned %v", err)
+	}
+	text := log.String()
+	for line, n := range map[string]int{"refuses the API key": 2, "takes the API key again": 2} { // over HTTP and on the socket
+		if got := strings.Count(text, line); got != n {
+			t.Errorf("%q is logged %d times, want %d:\n%s", line, got, n, text)
+		}
+	}
+	if strings.Contains(text, "server-wrong-key") || strings.Contains(text, emulator.DefaultKey) || !strings.Contains(text, string(ErrUnauthenticated)) {
+		t.Errorf("the log is\n%s", text)
+	}
+}
+
+// syncBuffer is a buffer for several goroutines.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
 }

@@ -199,13 +199,16 @@ func FuzzRealtime(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
 		s := newSession(c, valid{t}, 0)
-		s.acked = true
+		s.acked, s.key = true, newSecret(testKey)
 		for _, st := range s.streams {
 			st.id = s.routes.open(st.forms[0])
 		}
 		frame, ok := parseFrame([]byte(raw))
 		if ok && frame.Type == "next" {
-			frame, ok = s.event(frame)
+			var lost *ending
+			if frame, ok, lost = s.event(frame); lost != nil {
+				t.Errorf("the sink was made to panic: %v", lost.err)
+			}
 		}
 		if ok && frame.Type != "ping" {
 			if lost := s.handle(t.Context(), frame); lost != nil && strings.Contains(lost.err.Error(), testKey) {

@@ -250,7 +250,7 @@ func watchable(t *testing.T, h http.Handler, opts ...Option) *Client {
 		_ = server.Close()
 		<-served
 	})
-	opts = append([]Option{WithEndpoint("http://stigg.test"), WithHTTPClient(&http.Client{Transport: transport})}, opts...)
+	opts = append([]Option{WithEndpoint("http://localhost"), WithHTTPClient(&http.Client{Transport: transport})}, opts...)
 	c, err := New(testKey, opts...)
 	if err != nil {
 		t.Fatal(err)

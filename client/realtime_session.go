@@ -41,8 +41,10 @@ type session struct {
 	c    *Client
 	sink gate.Sink
 	conn *websocket.Conn
+	key  secret // what the connection was made with
 
 	seen    atomic.Int64 // shared: when the last sign of life came, since start
+	reading atomic.Int64 // shared: when the message that is being read began, since start; 0 if none is
 	start   time.Time
 	control chan frame   // shared: from the reader to the loop
 	ended   chan *ending // shared: the reader's last word
@@ -82,15 +84,22 @@ func (s *session) run(ctx context.Context) *ending {
 	if ctx.Err() == nil {
 		s.c.news.lost.Add(1)
 		s.c.news.last.Store(lost.err)
+		if lost.refused {
+			s.c.keyRefused(overSocket, lost.err)
+		}
 	}
 	return lost
 }
 
-// connect upgrades. The key is not sent yet.
+// connect upgrades. The key is not sent yet: it may be refused only when it was.
 func (s *session) connect(ctx context.Context) *ending {
 	s.ackBy = time.Now().Add(s.c.watching.handshakeWait)
 	ctx, cancel := context.WithDeadline(ctx, s.ackBy)
 	defer cancel()
+	var failed *Error
+	if s.key, failed = s.c.key.get(ctx, opWatch); failed != nil {
+		return &ending{err: failed}
+	}
 	conn, resp, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(s.c.endpoint, "http"), &websocket.DialOptions{ //nolint:bodyclose // Dial says that it never needs to be
 		HTTPClient:     s.c.http,
 		HTTPHeader:     http.Header{"User-Agent": {"stiggate/" + Version}},
@@ -129,7 +138,7 @@ func (s *session) serve(ctx context.Context) *ending {
 		cancel()
 		_ = s.conn.CloseNow()
 		<-done
-		s.setLive(false)
+		_ = s.setLive(false)
 	}()
 	if lost := s.write(ctx, s.hello()); lost != nil {
 		return lost
@@ -160,7 +169,7 @@ func (s *session) serve(ctx context.Context) *ending {
 // hello is the first frame, which carries the key.
 func (s *session) hello() frame {
 	h := make(http.Header, 1)
-	s.c.key.set(h)
+	s.key.set(h)
 	payload, _ := json.Marshal(map[string]any{"headers": map[string]string{
 		"X-API-KEY": h.Get("X-API-KEY"),
 		"source":    "stiggate/" + Version,
@@ -187,6 +196,8 @@ func (s *session) due(ctx context.Context, now time.Time) *ending {
 		return nil
 	case !s.pingedAt.IsZero() && !now.Before(s.pingedAt.Add(w.pongWait)):
 		return failing(ErrTimeout, "nothing was heard of the server", nil)
+	case s.endless(now):
+		return failing(ErrTimeout, "a message did not end", nil)
 	}
 	asked, lost := s.subscribe(ctx, now)
 	if lost != nil {
@@ -197,8 +208,14 @@ func (s *session) due(ctx context.Context, now time.Time) *ending {
 			return lost
 		}
 	}
-	s.setLive(s.stand(now))
-	return nil
+	return s.setLive(s.stand(now))
+}
+
+// endless reports whether a message takes longer than any should: each of its bytes is a sign
+// of life, and none of its news arrives.
+func (s *session) endless(now time.Time) bool {
+	began := s.reading.Load()
+	return began > 0 && now.Sub(s.start)-time.Duration(began) >= s.c.watching.messageWait
 }
 
 // next is when due has something to do that it had not at the time now.
@@ -209,6 +226,11 @@ func (s *session) next(now time.Time) time.Time {
 	at := s.lastSeen().Add(s.c.watching.pingEvery)
 	if !s.pingedAt.IsZero() {
 		at = s.pingedAt.Add(s.c.watching.pongWait)
+	}
+	if began := s.reading.Load(); began > 0 {
+		if t := s.start.Add(time.Duration(began) + s.c.watching.messageWait); t.Before(at) {
+			at = t
+		}
 	}
 	for _, st := range s.streams {
 		if t := st.next(); t.After(now) && t.Before(at) {
@@ -227,18 +249,30 @@ func (s *session) ping(ctx context.Context, now time.Time) *ending {
 	return s.write(ctx, frame{Type: "ping"})
 }
 
-func (s *session) setLive(live bool) {
+// setLive tells the sink whether news arrive, if that has changed.
+func (s *session) setLive(live bool) *ending {
 	switch {
 	case live && s.live.IsZero():
 		s.live = time.Now()
 		s.c.news.live.Add(1)
-		s.sink.SetLive(true)
+		s.c.keyTaken(overSocket)
 	case !live && !s.live.IsZero():
 		s.livedFor += max(1, time.Since(s.live))
 		s.live = time.Time{}
 		s.c.news.live.Add(-1)
-		s.sink.SetLive(false)
+	default:
+		return nil
 	}
+	return s.tell(func() { s.sink.SetLive(live) })
+}
+
+// tell calls the sink. If it panics, what it was told may be lost, so the connection is made
+// anew: what was heard before is then not relied on.
+func (s *session) tell(f func()) *ending {
+	if s.c.guarded("sink", f) {
+		return nil
+	}
+	return failing(ErrUnknown, "the sink panicked", nil)
 }
 
 // write sends one frame. If the connection is found closed, why is for the reader to say.
@@ -271,6 +305,8 @@ func (s *session) read(ctx context.Context) *ending {
 			return closed(err)
 		case len(raw) > maxFrame:
 			return failing(ErrBadResponse, "a message is larger than 8 MiB", nil)
+		case crowded(raw):
+			return failing(ErrBadResponse, "a message has more objects or values than any may have", nil)
 		}
 		f, ok := parseFrame(raw)
 		switch {
@@ -278,7 +314,11 @@ func (s *session) read(ctx context.Context) *ending {
 			s.c.news.ignored.Add(1)
 			continue
 		case f.Type == "next":
-			if f, ok = s.event(f); !ok {
+			var lost *ending
+			if f, ok, lost = s.event(f); lost != nil {
+				return lost
+			}
+			if !ok {
 				continue
 			}
 		}
@@ -297,6 +337,8 @@ func (s *session) message(ctx context.Context) (raw []byte, text bool, err error
 		return nil, false, err
 	}
 	s.alive()
+	s.reading.Store(int64(max(1, time.Since(s.start))))
+	defer s.reading.Store(0)
 	raw, err = io.ReadAll(io.LimitReader(lively{r, s}, maxFrame+1))
 	return raw, kind == websocket.MessageText, err
 }

@@ -2,6 +2,7 @@ package client
 
 import (
 	"errors"
+	"runtime/debug"
 	"sync"
 
 	"github.com/stiggate/gate"
@@ -41,13 +42,29 @@ func (s *sinks) each(f func(gate.Sink)) {
 	}
 }
 
-// changed tells the sinks of a mutation of a customer that ended with err, unless it was
-// surely refused: what may have been done must be felt by the next check.
-func (c *Client) changed(id string, err error) {
+// guarded calls a callback of the app's and reports whether it returned: one that panics must
+// not take the process with it.
+func (c *Client) guarded(what string, f func()) (returned bool) {
+	defer func() {
+		if !returned {
+			_ = recover()
+			c.logger.Error("client: a callback panicked", "callback", what, "stack", string(debug.Stack()))
+		}
+	}()
+	f()
+	return true
+}
+
+// changed tells the sinks of a mutation that ended with err and concerned who, unless it was
+// surely refused: what may have been done must be felt by the next check. A customer without a
+// resource stands for all of its resources.
+func (c *Client) changed(who gate.Customer, err error) {
 	var e *Error
-	if errors.As(err, &e) && e.Permanent() {
+	if errors.As(err, &e) && (e.Permanent() || e.Unsent()) {
 		return
 	}
-	c.changes.note(id, c.now())
-	c.sinks.each(func(sink gate.Sink) { sink.Invalidate(gate.Customer{ID: id}) })
+	c.changes.note(who.ID, c.now())
+	c.sinks.each(func(sink gate.Sink) {
+		c.guarded("sink", func() { sink.Invalidate(who) })
+	})
 }

@@ -187,7 +187,7 @@ func (s *session) over(f frame) *ending {
 		return nil
 	}
 	s.c.news.refused.Add(1)
-	e := s.c.refusal(f.Payload)
+	e := s.refusal(f.Payload)
 	switch {
 	case e.Is(ErrUnauthenticated):
 		return &ending{err: e, refused: true}
@@ -207,12 +207,12 @@ func (s *session) over(f frame) *ending {
 }
 
 // refusal is the error of a list of GraphQL errors; of several, that of the key counts.
-func (c *Client) refusal(list json.RawMessage) *Error {
+func (s *session) refusal(list json.RawMessage) *Error {
 	var all []graphqlError
 	_ = json.Unmarshal(list, &all)
 	e := &Error{Operation: opWatch, Code: ErrUnknown}
 	for i, g := range all {
-		one := g.read(c.key.within)
+		one := g.read(s.key.within)
 		if i == 0 || one.Is(ErrUnauthenticated) {
 			e.Code, e.Message, e.TraceID = one.Code, one.Message, one.TraceID
 		}
@@ -222,7 +222,7 @@ func (c *Client) refusal(list json.RawMessage) *Error {
 
 // event passes one event on. If it is none but the news that the key is refused, it is
 // given back as the error that it is.
-func (s *session) event(f frame) (frame, bool) {
+func (s *session) event(f frame) (refusal frame, refused bool, lost *ending) {
 	var p struct {
 		Data   map[string]json.RawMessage `json:"data"`
 		Errors json.RawMessage            `json:"errors"`
@@ -230,19 +230,23 @@ func (s *session) event(f frame) (frame, bool) {
 	form, ok := s.routes.get(f.ID)
 	if !ok || json.Unmarshal(f.Payload, &p) != nil {
 		s.c.news.ignored.Add(1)
-		return frame{}, false
+		return frame{}, false, nil
 	}
 	pass := form.pass
 	if len(p.Errors) > 0 && !bytes.Equal(p.Errors, []byte("null")) && !bytes.Equal(p.Errors, []byte("[]")) {
-		if s.c.refusal(p.Errors).Is(ErrUnauthenticated) {
-			return frame{ID: f.ID, Type: "error", Payload: p.Errors}, true
+		if s.refusal(p.Errors).Is(ErrUnauthenticated) {
+			return frame{ID: f.ID, Type: "error", Payload: p.Errors}, true, nil
 		}
 		pass = passStale // what is beside an error is not believed
 	}
-	if !pass(s.sink, p.Data[form.field]) {
-		s.c.news.ignored.Add(1)
-		return frame{}, false
+	understood := false
+	if lost = s.tell(func() { understood = pass(s.sink, p.Data[form.field]) }); lost != nil {
+		return frame{}, false, lost
 	}
-	s.c.news.events.Add(1)
-	return frame{}, false
+	if understood {
+		s.c.news.events.Add(1)
+	} else {
+		s.c.news.ignored.Add(1)
+	}
+	return frame{}, false, nil
 }

@@ -1,16 +1,23 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/stiggate/gate"
 )
 
 func TestACompletedSubscriptionIsMadeAnewOnTheSameConnection(t *testing.T) {
@@ -114,7 +121,7 @@ func TestARefusalThatComesLateTakesLiveBack(t *testing.T) {
 	})
 }
 
-func TestARefusedKeyIsTriedAFewTimesAndReturned(t *testing.T) {
+func TestARefusedKeyIsTriedEverMoreSeldom(t *testing.T) {
 	unauthenticated := `[{"message":"bad key ` + testKey + `","extensions":{"code":"UNAUTHENTICATED"}}]`
 	for name, test := range map[string]struct {
 		refuse func(*socket)
@@ -138,16 +145,25 @@ func TestARefusedKeyIsTriedAFewTimesAndReturned(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			watched(t, test.refuse, func(t *testing.T, sc *scene) {
-				err := <-sc.err
+				after(2 * time.Hour)
+				err := sc.c.RealtimeStats().LastError
 				if !errors.Is(err, test.code) {
-					t.Errorf("Watch returned %v", err)
+					t.Errorf("the last error is %v", err)
 				}
 				if text := fmt.Sprintf("%v %+v %#v", err, err, sc.c.RealtimeStats()); strings.Contains(text, testKey) {
 					t.Errorf("the key is in %s", text)
 				}
 				sc.heard.expect(t)
-				if gaps := sc.stigg.gaps(); !slices.Equal(gaps, []time.Duration{time.Minute, time.Minute}) {
-					t.Errorf("the next connections came after %v", gaps)
+				var minutes []float64
+				for _, gap := range sc.stigg.gaps() {
+					minutes = append(minutes, gap.Minutes())
+				}
+				if want := []float64{1, 1, 1, 2, 4, 8, 15, 15, 15, 15, 15, 15}; !slices.Equal(minutes, want) {
+					t.Errorf("the next connections came after %v minutes, want %v", minutes, want)
+				}
+				sc.stop()
+				if err := <-sc.err; err != nil {
+					t.Errorf("Watch returned %v", err)
 				}
 			})
 		})
@@ -286,4 +302,81 @@ func TestThePongOfAnEarlierPingDoesNotSettleASubscription(t *testing.T) {
 		after(5 * time.Second)
 		sc.heard.expect(t, "live true", "live false", "live true")
 	})
+}
+
+func TestAMessageThatNeverEndsIsNoSignOfLife(t *testing.T) {
+	watched(t, func(s *socket) {
+		s.stand()
+		if s.n > 1 {
+			s.idle()
+			return
+		}
+		w, err := s.conn.Writer(context.Background(), websocket.MessageText)
+		for err == nil {
+			time.Sleep(time.Second)
+			_, err = w.Write(bytes.Repeat([]byte(" "), 8<<10)) // more than the writer buffers
+		}
+	}, func(t *testing.T, sc *scene) {
+		after(50 * time.Second)
+		sc.heard.expect(t, "live true", "live false", "live true")
+		if err := sc.c.RealtimeStats().LastError; !errors.Is(err, ErrTimeout) {
+			t.Errorf("the last error is %v", err)
+		}
+	})
+}
+
+// fragile is a sink that panics at what it is told to.
+type fragile struct {
+	*heard
+	at string
+}
+
+func (f fragile) fail(at string) {
+	if f.at == at {
+		panic(testKey)
+	}
+}
+
+func (f fragile) StaleAll()             { f.fail("stale all"); f.heard.StaleAll() }
+func (f fragile) Stale(c gate.Customer) { f.fail("stale"); f.heard.Stale(c) }
+func (f fragile) Live(live bool)        { f.fail(fmt.Sprint("live ", live)); f.heard.Live(live) }
+
+func TestASinkThatPanicsEndsNothingButTheConnection(t *testing.T) {
+	for _, at := range []string{"stale all", "live true", "live false"} {
+		t.Run(at, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+				defer cancel()
+				g := &stigg{}
+				var log syncBuffer
+				c := watchable(t, g.handler(t, func(s *socket) {
+					s.stand()
+					time.Sleep(time.Second)
+					s.event("OnPackagePublished", `{"data":{"packagePublished":{"packageRefId":"p","migrationType":"ALL_CUSTOMERS"}}}`)
+					s.idle()
+				}), WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+				if err := c.Watch(ctx, fragile{&heard{}, at}); err != nil {
+					t.Errorf("Watch returned %v", err)
+				}
+				g.scripts.Wait()
+				if at != "live false" && g.connections() < 2 {
+					t.Errorf("%d connections", g.connections())
+				}
+				if text := log.String(); !strings.Contains(text, "callback panicked") || strings.Contains(text, testKey) {
+					t.Errorf("the log is %s", text)
+				}
+			})
+		})
+	}
+}
+
+func TestASinkThatPanicsDoesNotHinderAMutation(t *testing.T) {
+	c, _ := serve(t, says(200, `{"data":{"provisionSubscriptionV2":{"status":"SUCCESS"}}}`), WithoutRealtime())
+	defer c.sinks.add(fragile{&heard{}, "stale"})()
+	other := &heard{}
+	defer c.sinks.add(other)()
+	if _, err := c.ProvisionSubscription(t.Context(), ProvisionSubscriptionInput{CustomerID: "acme", SubscriptionParams: SubscriptionParams{PlanID: "plan-a", ResourceID: "site-1"}}); err != nil {
+		t.Error(err)
+	}
+	other.expect(t, "stale acme|site-1")
 }

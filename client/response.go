@@ -39,9 +39,14 @@ func (a answer) decode(res any, secretIn func(string) bool, now time.Time) *Erro
 	if len(a.body) > maxResponse {
 		return a.fail(badResponse(a.op, "the answer is larger than 8 MiB"), now)
 	}
+	if crowded(a.body) {
+		return a.fail(badResponse(a.op, "the answer has more objects or values than any may have"), now)
+	}
 	env := envelope{Data: res}
 	err := json.Unmarshal(a.body, &env)
 	switch {
+	case len(env.Errors) > maxErrors:
+		return a.fail(badResponse(a.op, "the answer has more than 1,000 errors"), now)
 	case len(env.Errors) > 0:
 		return a.fail(a.refused(env.Errors, secretIn), now)
 	case a.status < 200 || a.status > 299:

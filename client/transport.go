@@ -29,9 +29,6 @@ const (
 	opActiveSubscriptions = "GetActiveSubscriptions"
 )
 
-// maxResponse bounds an answer, after decompression.
-const maxResponse = 8 << 20
-
 // do sends one operation and decodes its answer into res, in place of the
 // generated client's own encoder, transport and decoder: those write small floats
 // as 0, read without a bound and quote whole answers in their errors.
@@ -102,14 +99,13 @@ func (c *Client) setHeaders(req *http.Request, op string, body []byte) {
 	h.Set("x-graphql-operation-name", op)
 	h.Set("apollographql-client-name", "stiggate")
 	h.Set("apollographql-client-version", Version)
-	c.key.set(h)
 	req.Header = h
 	req.ContentLength = int64(len(body))
 	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 }
 
 // attempt sends req once. A nil result means that res is filled.
-func (c *Client) attempt(ctx context.Context, req *http.Request, op string, res any) *Error {
+func (c *Client) attempt(ctx context.Context, req *http.Request, op string, res any) (failed *Error) {
 	pace := c.paces[op]
 	if spent := pace.begin(op, c.now()); spent != nil {
 		return spent
@@ -117,20 +113,51 @@ func (c *Client) attempt(ctx context.Context, req *http.Request, op string, res 
 	defer pace.end()
 	bounded, cancel := context.WithTimeout(ctx, c.timeoutOf(op))
 	defer cancel()
+	a, key, done, failed := c.exchange(ctx, bounded, req, op)
+	defer done()
+	if failed != nil {
+		return failed
+	}
+	pace.note(a.status, a.header, c.now())
+	failed = a.decode(res, key.within, c.now())
+	c.judged(a.status, failed)
+	return failed
+}
+
+// exchange sends req once, within bounded, and reads the answer. done must be called when that
+// was decoded.
+func (c *Client) exchange(ctx, bounded context.Context, req *http.Request, op string) (a answer, key secret, done func(), failed *Error) {
+	done = func() {}
+	defer func() {
+		if recover() != nil { // a transport, or a cookie jar, of the app's
+			failed = &Error{Operation: op, Code: ErrNetwork, detail: "the HTTP client panicked"}
+		}
+	}()
+	if key, failed = c.key.get(bounded, op); failed != nil {
+		if err := ended(bounded); err != nil {
+			failed = broken(ctx, bounded, op, 0, err)
+		}
+		return a, key, done, failed
+	}
 	r := req.Clone(bounded)
-	r.Body, _ = req.GetBody()
+	key.set(r.Header)
+	if r.ContentLength > 0 {
+		r.Body, _ = req.GetBody()
+	}
+	silent := c.conns.watch(ctx)
+	status := 0
 	resp, err := c.http.Do(r) //nolint:gosec // the endpoint is the app's own setting
-	if err != nil {
-		return broken(ctx, bounded, op, 0, err)
+	if err == nil {
+		defer resp.Body.Close()
+		status = resp.StatusCode
+		a = answer{op: op, status: status, header: resp.Header}
+		a.body, done, err = c.readBody(bounded, resp.Body)
 	}
-	defer resp.Body.Close()
-	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse+1))
 	if err != nil {
-		return broken(ctx, bounded, op, resp.StatusCode, err)
+		failed = broken(ctx, bounded, op, status, err)
+		silent(failed)
 	}
-	pace.note(resp.StatusCode, resp.Header, c.now())
-	a := answer{op: op, status: resp.StatusCode, header: resp.Header, body: raw}
-	return a.decode(res, c.key.within, c.now())
+	return a, key, done, failed
 }
 
 func (c *Client) timeoutOf(op string) time.Duration {
@@ -167,8 +194,11 @@ func harmless(err error) error {
 		op  *net.OpError
 		crt *tls.CertificateVerificationError
 		rec tls.RecordHeaderError
+		prx proxyError
 	)
 	switch {
+	case errors.As(err, &prx):
+		return prx
 	case errors.As(err, &dns):
 		return dns
 	case errors.As(err, &crt):

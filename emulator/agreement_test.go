@@ -38,7 +38,7 @@ func TestTheGateAndTheEmulatorAgree(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		source, err := client.New(emulator.DefaultKey, client.WithEndpoint("http://stigg.invalid"), client.WithHTTPClient(&http.Client{Transport: inProcess{stigg}}))
+		source, err := client.New(emulator.DefaultKey, client.WithEndpoint("https://stigg.invalid"), client.WithHTTPClient(&http.Client{Transport: inProcess{stigg}}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -62,7 +62,7 @@ func TestTheGateAndTheEmulatorAgreeOnCredits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		source, err := client.New(emulator.DefaultKey, client.WithEndpoint("http://stigg.invalid"), client.WithHTTPClient(&http.Client{Transport: inProcess{stigg}}))
+		source, err := client.New(emulator.DefaultKey, client.WithEndpoint("https://stigg.invalid"), client.WithHTTPClient(&http.Client{Transport: inProcess{stigg}}))
 		if err != nil {
 			t.Fatal(err)
 		}
