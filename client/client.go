@@ -32,7 +32,7 @@ var (
 type Client struct {
 	endpoint string
 	key      keySource
-	keys     map[string]*keyState // by way
+	keys     map[string]*condition // by way: whether Stigg refuses the key
 	http     *http.Client
 	conns    *connections  // nil with a transport of the app's that is none of net/http's
 	large    chan struct{} // one for each large answer in memory
@@ -50,6 +50,7 @@ type Client struct {
 	// edgeRests is until when the edge is not asked, in nanoseconds since 1970.
 	edgeRests *atomic.Int64
 	news      *news
+	realtime  *condition // whether no connection of Watch is live
 }
 
 // New returns a client that uses apiKey, one of Stigg's server API keys; empty with
@@ -63,7 +64,7 @@ type Client struct {
 func New(apiKey string, opts ...Option) (*Client, error) {
 	c := &Client{
 		endpoint:  DefaultEndpoint + "/graphql",
-		keys:      map[string]*keyState{overHTTP: {}, overSocket: {}},
+		keys:      map[string]*condition{overHTTP: {}, overSocket: {}},
 		http:      &http.Client{},
 		large:     make(chan struct{}, mostLarge),
 		logger:    slog.New(slog.DiscardHandler),
@@ -77,6 +78,7 @@ func New(apiKey string, opts ...Option) (*Client, error) {
 		changes:   &changes{},
 		edgeRests: &atomic.Int64{},
 		news:      &news{},
+		realtime:  &condition{},
 	}
 	for _, opt := range opts {
 		if opt == nil {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"sync"
 )
 
 // WithKeyFunc asks f for the API key before each attempt of a call and before each connection
@@ -83,39 +82,6 @@ func newSecret(key string) secret {
 		set:    func(h http.Header) { h.Set("X-API-KEY", key) },
 		within: func(s string) bool { return len(key) >= shortest && strings.Contains(s, key) },
 	}
-}
-
-// keyState is what Stigg last said of the key on one way, HTTP or the socket. Each change is
-// logged once.
-type keyState struct {
-	mu      sync.Mutex
-	refused bool
-	taken   chan struct{} // closed when Stigg takes the key after it was refused
-}
-
-// note keeps what an answer says of the key and reports whether that is a change.
-func (k *keyState) note(refused bool) bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.refused == refused {
-		return false
-	}
-	k.refused = refused
-	if !refused && k.taken != nil {
-		close(k.taken)
-		k.taken = nil
-	}
-	return true
-}
-
-// again is closed when Stigg takes the key the next time after it was refused.
-func (k *keyState) again() <-chan struct{} {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.taken == nil {
-		k.taken = make(chan struct{})
-	}
-	return k.taken
 }
 
 // The two ways on which Stigg judges the key: it may lack the permission for one of them.

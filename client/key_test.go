@@ -41,7 +41,7 @@ func TestAKeyThatCantBeHadIsATypedErrorThatTellsNothing(t *testing.T) {
 			c.key = keySource{ask: f}
 			_, err := c.Entitlements(t.Context(), acme)
 			e := errorOf(t, err)
-			if !errors.Is(err, ErrUnauthenticated) || e.Permanent() || !e.Unsent() || rec.count() != 0 {
+			if !errors.Is(err, ErrUnauthenticated) || e.Permanent() || e.kind() != gate.UpstreamUnsent || rec.count() != 0 {
 				t.Errorf("the error is %v, %d requests", err, rec.count())
 			}
 			for _, text := range renderings(err) {

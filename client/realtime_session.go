@@ -86,6 +86,8 @@ func (s *session) run(ctx context.Context) *ending {
 		s.c.news.last.Store(lost.err)
 		if lost.refused {
 			s.c.keyRefused(overSocket, lost.err)
+		} else if s.c.realtime.note(true) {
+			s.c.logger.Warn("client: realtime is interrupted; it is tried again", "error", lost.err)
 		}
 	}
 	return lost
@@ -256,6 +258,9 @@ func (s *session) setLive(live bool) *ending {
 		s.live = time.Now()
 		s.c.news.live.Add(1)
 		s.c.keyTaken(overSocket)
+		if s.c.realtime.note(false) {
+			s.c.logger.Info("client: realtime goes on")
+		}
 	case !live && !s.live.IsZero():
 		s.livedFor += max(1, time.Since(s.live))
 		s.live = time.Time{}

@@ -60,7 +60,7 @@ func (c *Client) guarded(what string, f func()) (returned bool) {
 // resource stands for all of its resources.
 func (c *Client) changed(who gate.Customer, err error) {
 	var e *Error
-	if errors.As(err, &e) && (e.Permanent() || e.Unsent()) {
+	if errors.As(err, &e) && (e.Permanent() || e.unsent) {
 		return
 	}
 	c.changes.note(who.ID, c.now())

@@ -380,3 +380,24 @@ func TestASinkThatPanicsDoesNotHinderAMutation(t *testing.T) {
 	}
 	other.expect(t, "stale acme|site-1")
 }
+
+func TestAnInterruptionIsLoggedOnceWithItsReason(t *testing.T) {
+	var log syncBuffer
+	watched(t, func(s *socket) {
+		if s.n == 1 || s.n > 6 {
+			s.stand()
+		}
+		if s.n > 6 {
+			s.idle()
+		}
+		time.Sleep(time.Second)
+		_ = s.conn.Close(4500, "bye "+testKey)
+	}, func(t *testing.T, sc *scene) {
+		after(time.Minute)
+		sc.heard.expect(t, "live true", "live false", "live true")
+		text := log.String()
+		if strings.Count(text, "\n") != 2 || !strings.Contains(text, "closed with code 4500") || !strings.Contains(text, "goes on") || strings.Contains(text, testKey) {
+			t.Errorf("the log is\n%s", text)
+		}
+	}, WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+}
