@@ -337,9 +337,9 @@ func (f fragile) fail(at string) {
 	}
 }
 
-func (f fragile) StaleAll()             { f.fail("stale all"); f.heard.StaleAll() }
-func (f fragile) Stale(c gate.Customer) { f.fail("stale"); f.heard.Stale(c) }
-func (f fragile) Live(live bool)        { f.fail(fmt.Sprint("live ", live)); f.heard.Live(live) }
+func (f fragile) InvalidateAll()             { f.fail("stale all"); f.heard.InvalidateAll() }
+func (f fragile) Invalidate(c gate.Customer) { f.fail("stale"); f.heard.Invalidate(c) }
+func (f fragile) SetLive(live bool)          { f.fail(fmt.Sprint("live ", live)); f.heard.SetLive(live) }
 
 func TestASinkThatPanicsEndsNothingButTheConnection(t *testing.T) {
 	for _, at := range []string{"stale all", "live true", "live false"} {
