@@ -136,6 +136,10 @@ func (b *breaker[K]) done(parent K, o outcome, asked time.Duration, err error, n
 		return c // of a read that began before
 	}
 	b.cause = err
+	if asked > 0 && b.failures < breakAfter { // it is well, and says when to ask again
+		b.openUntil = b.asked
+		return c
+	}
 	b.pause = min(max(leastBreak, 2*b.pause), longestBreak)
 	b.openUntil = now.Add(b.pause/2 + rand.N(b.pause/2+1))
 	if b.openUntil.Before(b.asked) && within(now, b.asked, upstream.MaxRetryAfter) {

@@ -33,9 +33,10 @@ type bucket struct {
 
 // take takes a token, and returns how long that must wait.
 func (b *bucket) take(now time.Time, perSecond, burst float64) time.Duration {
-	if passed := now.Sub(b.at).Seconds(); passed > 0 { // less if the clock was set back
-		b.owed = max(0, b.owed-passed*perSecond)
+	if now.Before(b.at) {
+		b.owed, b.at = 0, now // the clock was set back, and nobody knows how long ago that was
 	}
+	b.owed = max(0, b.owed-now.Sub(b.at).Seconds()*perSecond)
 	b.at = now
 	b.owed++
 	return time.Duration(max(0, (b.owed-burst)/perSecond) * float64(time.Second))

@@ -45,13 +45,19 @@ func (k *Cache[K, V]) entry(v V, generation uint64) *entry[V] {
 // fresh reports whether e can be served without asking the source.
 func (k *Cache[K, V]) fresh(e *entry[V], now time.Time) bool {
 	n := now.UnixNano()
-	return (n < e.freshUntil || n < e.liveUntil && k.state.live.Load()) && e.at-n <= clockSlack &&
+	return (n < e.freshUntil || n < e.liveUntil && k.state.live.Load()) && !e.ahead(n) &&
 		e.generation == k.state.generation.Load() && !e.outdated.Load() && !e.suspect.Load()
 }
 
 // servable reports whether e can be served stale. What denies can't: a change must be felt
 // soon.
-func (e *entry[V]) servable(now time.Time) bool { return !e.denies && now.UnixNano() < e.staleUntil }
+func (e *entry[V]) servable(now time.Time) bool {
+	n := now.UnixNano()
+	return !e.denies && n < e.staleUntil && !e.ahead(n)
+}
+
+// ahead reports whether e was read while the clock was ahead of what it says now.
+func (e *entry[V]) ahead(now int64) bool { return e.at-now > clockSlack }
 
 // touch notes a use. Seconds are fine enough for the order of the LRU, whose lock is so
 // taken seldom.
