@@ -36,6 +36,19 @@ const (
 	ErrPlanNotFound Code = "PlanNotFound"
 	// ErrSubscriptionNotFound: no such subscription.
 	ErrSubscriptionNotFound Code = "SubscriptionNotFound"
+	// ErrNoActiveSubscription: the customer has no subscription, or none with the feature.
+	ErrNoActiveSubscription Code = "NoActiveSubscriptionForCustomer"
+	// ErrAddonNotFound, ErrCouponNotFound, ErrCurrencyNotFound, ErrCreditGrantNotFound,
+	// ErrPromotionalEntitlementNotFound: no such thing.
+	ErrAddonNotFound                  Code = "AddonNotFound"
+	ErrCouponNotFound                 Code = "CouponNotFound"
+	ErrCurrencyNotFound               Code = "CustomCurrencyNotFound"
+	ErrCreditGrantNotFound            Code = "CreditGrantNotFound"
+	ErrPromotionalEntitlementNotFound Code = "PromotionalEntitlementNotFoundError"
+	// ErrDuplicate: there is one with that id already.
+	ErrDuplicate Code = "DuplicatedEntityNotAllowed"
+	// ErrLimitExceeded: the usage would exceed the limit.
+	ErrLimitExceeded Code = "EntitlementLimitExceededError"
 
 	// ErrCanceled: the caller's context ended. The error unwraps to the context's.
 	ErrCanceled Code = "Canceled"
@@ -91,6 +104,8 @@ func family(c Code) Code {
 		return ErrPlanNotFound
 	case "subscriptionnotfound":
 		return ErrSubscriptionNotFound
+	case "addonnotfound", "addonsnotfound":
+		return ErrAddonNotFound
 	}
 	return ""
 }
@@ -118,11 +133,12 @@ func refusal(c Code) bool {
 	}
 	switch family(c) {
 	case ErrInvalidInput, ErrArchived, ErrCustomerNotFound, ErrResourceNotFound, ErrFeatureNotFound,
-		ErrPlanNotFound, ErrSubscriptionNotFound:
+		ErrPlanNotFound, ErrSubscriptionNotFound, ErrAddonNotFound:
 		return true
 	}
 	switch canonical(c) {
-	case "addonnotfound", "addonsnotfound", "couponnotfound", "customcurrencynotfound",
+	case "couponnotfound", "creditgrantnotfound", "promotionalentitlementnotfound", "productnotfound", "pricenotfound",
+		"duplicatedentitynotallowed", "entitlementlimitexceeded", "customcurrencynotfound",
 		"nofeatureentitlement", "nofeatureentitlementinsubscription", "noactivesubscriptionforcustomer",
 		"cannotreportusageforentitlementwithmeter", "meteringnotavailableforfeaturetype", "unsupportedfeaturetype",
 		"entitlementusageoutofrange", "usagemeasurementdiffoutofrange":

@@ -156,7 +156,7 @@ func TestARequestUnderWayEndsOnItsOldConnection(t *testing.T) {
 	}
 	ended := make(chan error)
 	go func() {
-		_, err := c.ProvisionCustomer(t.Context(), client.ProvisionCustomerInput{ID: demo.ID})
+		_, err := c.ProvisionCustomer(t.Context(), client.CustomerInput{ID: demo.ID})
 		ended <- err
 	}()
 	for waiting.Load() == 0 {

@@ -14,11 +14,6 @@ import (
 // MaxConsumptions is the most that one ConsumeCreditsAsync takes.
 const MaxConsumptions = 1000
 
-const (
-	opConsumeCredits      = "ConsumeCredits"
-	opConsumeCreditsAsync = "ConsumeCreditsAsync"
-)
-
 // CreditUse takes credits out of a wallet. Usage of a feature with a credit rate
 // takes its credits by itself; this is for what no feature measures.
 type CreditUse struct {

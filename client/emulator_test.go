@@ -15,9 +15,9 @@ import (
 )
 
 // emulated is a client of an emulated Stigg, over a real connection.
-func emulated(t *testing.T) (*client.Client, *emulator.Emulator) {
+func emulated(t *testing.T, opts ...emulator.Option) (*client.Client, *emulator.Emulator) {
 	t.Helper()
-	stigg, err := emulator.New()
+	stigg, err := emulator.New(opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,16 +179,16 @@ func TestEmulatedEvents(t *testing.T) {
 func TestEmulatedSignUpAndUpgrade(t *testing.T) {
 	c, _ := emulated(t)
 	ctx := context.Background()
-	_, err := c.GetCustomerByRefID(ctx, "newcomer")
+	_, err := c.GetCustomer(ctx, "newcomer")
 	if !errors.Is(err, client.ErrCustomerNotFound) {
 		t.Fatalf("the error is %v", err)
 	}
-	made, err := c.ProvisionCustomer(ctx, client.ProvisionCustomerInput{ID: "newcomer", Name: "New", Email: "new@example.com",
+	made, err := c.ProvisionCustomer(ctx, client.CustomerInput{ID: "newcomer", Name: "New", Email: "new@example.com",
 		Metadata: map[string]any{"tier": "gold"}, Subscription: &client.SubscriptionParams{PlanID: "plan-revvenu-basic"}})
 	if err != nil || made.Customer.ID != "newcomer" || made.Subscription == nil || made.Subscription.PlanID != "plan-revvenu-basic" {
 		t.Fatalf("got %+v, %v", made, err)
 	}
-	found, err := c.GetCustomerByRefID(ctx, "newcomer")
+	found, err := c.GetCustomer(ctx, "newcomer")
 	if err != nil || found.Name != "New" || found.Email != "new@example.com" || found.CreatedAt.IsZero() {
 		t.Fatalf("got %+v, %v", found, err)
 	}
@@ -198,7 +198,7 @@ func TestEmulatedSignUpAndUpgrade(t *testing.T) {
 	if err != nil || done.Status != client.ProvisionSuccess || done.Subscription == nil || done.Subscription.Customer.ID != "newcomer" {
 		t.Fatalf("got %+v, %v", done, err)
 	}
-	active, err := c.GetActiveSubscriptions(ctx, gate.Customer{ID: "newcomer"})
+	active, err := c.ActiveSubscriptions(ctx, gate.Customer{ID: "newcomer"})
 	if err != nil || !slices.ContainsFunc(active, func(s client.Subscription) bool { return s.PlanID == "plan-revvenu-pro" }) {
 		t.Fatalf("got %+v, %v", active, err)
 	}

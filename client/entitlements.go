@@ -21,32 +21,45 @@ import (
 // Of the set, what this version can't understand is left out or at its zero:
 // members of other kinds than features and credits, members that name no feature
 // or currency, dates that are none. A missing limit is 0, as for Stigg.
-func (c *Client) Entitlements(ctx context.Context, who gate.Customer) (set gate.EntitlementSet, err error) {
-	defer func() { err = upstream(err) }()
-	if err := who.Validate(); err != nil {
-		return gate.EntitlementSet{}, invalid(opEntitlementsState, "", err)
+func (c *Client) Entitlements(ctx context.Context, who gate.Customer) (gate.EntitlementSet, error) {
+	set, err := c.entitlements(ctx, who)
+	return set, upstream(err)
+}
+
+func (c *Client) entitlements(ctx context.Context, who gate.Customer) (gate.EntitlementSet, error) {
+	if err := customer(opEntitlementsState, who); err != nil {
+		return gate.EntitlementSet{}, err
 	}
 	if c.edge != "" && !c.changes.late(who.ID, c.now()) {
 		if state, ok := c.readEdge(ctx, who); ok {
 			return setOf(state), nil
 		}
 	}
+	return c.EntitlementsState(ctx, who)
+}
+
+// EntitlementsState is Entitlements read from the API itself, also with [WithEdge]. Its error is
+// an [*Error].
+func (c *Client) EntitlementsState(ctx context.Context, who gate.Customer) (gate.EntitlementSet, error) {
+	if err := customer(opEntitlementsState, who); err != nil {
+		return gate.EntitlementSet{}, err
+	}
 	res, err := c.api.GetEntitlementsState(ctx, gql.FetchEntitlementsQuery{
 		CustomerID: who.ID,
 		ResourceID: optional(who.Resource),
 	})
 	if err != nil {
-		err := typed(opEntitlementsState, err)
+		err = typed(opEntitlementsState, err)
 		if reason := deniedBy(err); reason != "" {
 			return gate.EntitlementSet{Denied: reason}, nil
 		}
 		return gate.EntitlementSet{}, err
 	}
 	state := &res.EntitlementsState
-	if state.EntitlementsV2 == nil && state.AccessDeniedReason == nil {
-		return gate.EntitlementSet{}, badResponse(opEntitlementsState, "the answer has no entitlements")
-	}
-	if len(state.EntitlementsV2) > maxMembers {
+	switch {
+	case state.EntitlementsV2 == nil && state.AccessDeniedReason == nil:
+		return gate.EntitlementSet{}, errNone(opEntitlementsState, "entitlements")
+	case len(state.EntitlementsV2) > maxMembers:
 		return gate.EntitlementSet{}, badResponse(opEntitlementsState, "the answer has more than 10,000 entitlements")
 	}
 	return setOf(state), nil
@@ -95,37 +108,75 @@ func (c *Client) Entitlement(ctx context.Context, q EntitlementQuery) (gate.Enti
 	if err := q.check(); err != nil {
 		return gate.Entitlement{}, err
 	}
-	res, err := c.api.GetEntitlementV2(ctx, q.input())
+	member, err := c.entitlement(ctx, q.input(), featureTypename)
 	if err != nil {
-		err = typed(opEntitlement, err)
 		if reason := refusedBy(err); reason != "" {
 			return gate.Entitlement{FeatureID: q.FeatureID, Denied: reason}, nil
 		}
 		return gate.Entitlement{}, err
 	}
-	member := &res.EntitlementV2
-	if value(member.Typename) != featureTypename {
-		return gate.Entitlement{}, badResponse(opEntitlement, "the answer is of a type that was not asked for")
-	}
 	if member.Feature != nil && member.Feature.RefID != q.FeatureID {
 		return gate.Entitlement{}, badResponse(opEntitlement, "the answer is for another feature")
 	}
-	e := featureEntitlement(singleFields(member))
+	e := featureEntitlement(member)
 	e.FeatureID = q.FeatureID
 	return e, nil
 }
 
+// entitlement reads one entitlement, which must be of a type.
+func (c *Client) entitlement(ctx context.Context, in gql.GetEntitlementV2Input, typename string) (*stateMember, error) {
+	var out struct {
+		Found *stateMember `json:"entitlementV2"`
+	}
+	found, err := result(opEntitlement, call(ctx, opEntitlement, c.api.GetEntitlementV2, in, &out), &out.Found)
+	if err == nil && value(found.Typename) != typename {
+		return nil, badResponse(opEntitlement, "the answer is of a type that was not asked for")
+	}
+	return found, err
+}
+
+// CreditEntitlement reads one wallet of a customer or its resource, decided by Stigg for an
+// amount of credits, which may be 0.
+//
+// A refusal is a result: Granted is false and Denied is Stigg's reason, also where Stigg states
+// it as an error of the customer's. A currency that does not exist is an error with the code
+// CustomCurrencyNotFound.
+func (c *Client) CreditEntitlement(ctx context.Context, who gate.Customer, currency string, requested float64) (gate.Credit, error) {
+	err := customer(opEntitlement, who)
+	if err == nil {
+		err = given(opEntitlement, "currency", currency)
+	}
+	if err == nil {
+		err = amount(opEntitlement, "amount", requested)
+	}
+	if err != nil {
+		return gate.Credit{}, err
+	}
+	in := gql.GetEntitlementV2Input{CustomerID: who.ID, ResourceID: optional(who.Resource), CurrencyID: &currency}
+	if requested > 0 {
+		in.Options = &gql.EntitlementOptions{RequestedUsage: &requested}
+	}
+	member, err := c.entitlement(ctx, in, creditTypename)
+	if err != nil {
+		if reason := deniedBy(err); reason != "" {
+			return gate.Credit{CurrencyID: currency, Denied: reason}, nil
+		}
+		return gate.Credit{}, err
+	}
+	if member.Currency.CurrencyID != currency {
+		return gate.Credit{}, badResponse(opEntitlement, "the answer is for another currency")
+	}
+	return creditOf(member), nil
+}
+
 func (q EntitlementQuery) check() error {
-	if err := q.Customer.Validate(); err != nil {
-		return invalid(opEntitlement, "", err)
+	if err := customer(opEntitlement, q.Customer); err != nil {
+		return err
 	}
-	if err := checkFeatureID(q.FeatureID); err != nil {
-		return invalid(opEntitlement, "", err)
+	if err := featureID(opEntitlement, q.FeatureID); err != nil {
+		return err
 	}
-	if n := q.RequestedUsage; n != nil && (!finite(*n) || *n < 0) {
-		return invalid(opEntitlement, "the requested usage is negative or no number", nil)
-	}
-	return nil
+	return amount(opEntitlement, "requested usage", value(q.RequestedUsage))
 }
 
 func (q EntitlementQuery) input() gql.GetEntitlementV2Input {

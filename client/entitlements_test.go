@@ -205,8 +205,8 @@ func TestMalformedIdsAreNotSent(t *testing.T) {
 			_, err := c.Entitlement(ctx, EntitlementQuery{Customer: acme, FeatureID: "f", RequestedUsage: &minus})
 			return err
 		},
-		"GetCustomerByRefID":     func() error { _, err := c.GetCustomerByRefID(ctx, "vic tim"); return err },
-		"GetActiveSubscriptions": func() error { _, err := c.GetActiveSubscriptions(ctx, bad); return err },
+		"GetCustomerByRefID":     func() error { _, err := c.GetCustomer(ctx, "vic tim"); return err },
+		"GetActiveSubscriptions": func() error { _, err := c.ActiveSubscriptions(ctx, bad); return err },
 	} {
 		t.Run(name, func(t *testing.T) { refusedHere(t, call()) })
 	}

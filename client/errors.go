@@ -29,6 +29,8 @@ type Error struct {
 	// Message is Stigg's free text. It may hold a customer's data, so it is no part
 	// of Error; mind where you print it.
 	Message string `json:"-"`
+	// Validation is Stigg's isValidationError: it says that the arguments are at fault.
+	Validation bool
 	// TraceID is what Stigg's support asks for.
 	TraceID string
 	// HTTPStatus is the status of the answer, 0 if there was none.

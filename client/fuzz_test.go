@@ -28,7 +28,7 @@ func FuzzDecode(f *testing.F) {
 		a := answer{op: "Op", status: status, header: h, body: []byte(body)}
 		var state gql.GetEntitlementsStateResponse
 		var measured gql.ReportUsageBulkResponse
-		var customer gql.GetCustomerByRefIDResponse
+		var customer gql.GetCustomerByIDResponse
 		for _, res := range []any{&state, &measured, &customer} {
 			e := a.decode(res, key.within, time.Unix(1777896000, 0))
 			if e != nil {

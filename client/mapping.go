@@ -25,7 +25,7 @@ func setOf(state *gql.GetEntitlementsState_EntitlementsState) gate.EntitlementSe
 		}
 		switch value(m.Typename) {
 		case featureTypename:
-			if e := featureEntitlement(stateFields(m)); e.FeatureID != "" {
+			if e := featureEntitlement(m); e.FeatureID != "" {
 				set.Features = append(set.Features, e)
 			}
 		case creditTypename:
@@ -37,7 +37,7 @@ func setOf(state *gql.GetEntitlementsState_EntitlementsState) gate.EntitlementSe
 	return set
 }
 
-func featureEntitlement(f gql.FeatureFields) gate.Entitlement {
+func featureEntitlement(f *stateMember) gate.Entitlement {
 	e := gate.Entitlement{
 		Granted:     f.IsGranted,
 		Denied:      gate.Reason(value(f.AccessDeniedReason)),
@@ -78,45 +78,5 @@ func creditOf(m *stateMember) gate.Credit {
 		SoftLimit:   value(m.HasSoftLimit),
 		PeriodEnd:   m.UsagePeriodEnd.Value(),
 		ValidUntil:  m.ValidUntil.Value(),
-	}
-}
-
-// stateFields and singleFields bring two generated types of the same fields to one.
-
-func stateFields(m *stateMember) gql.FeatureFields {
-	return gql.FeatureFields{
-		IsGranted:          m.IsGranted,
-		AccessDeniedReason: m.AccessDeniedReason,
-		Feature:            (*gql.FeatureFields_Feature)(m.Feature),
-		UsageLimit:         m.UsageLimit,
-		HasUnlimitedUsage:  m.HasUnlimitedUsage,
-		HasSoftLimit:       m.HasSoftLimit,
-		CurrentUsage:       m.CurrentUsage,
-		EnumValues:         m.EnumValues,
-		ResetPeriod:        m.ResetPeriod,
-		UsagePeriodAnchor:  m.UsagePeriodAnchor,
-		UsagePeriodStart:   m.UsagePeriodStart,
-		UsagePeriodEnd:     m.UsagePeriodEnd,
-		ValidUntil:         m.ValidUntil,
-		CreditRate:         (*gql.FeatureFields_CreditRate)(m.CreditRate),
-	}
-}
-
-func singleFields(m *gql.GetEntitlementV2_EntitlementV2) gql.FeatureFields {
-	return gql.FeatureFields{
-		IsGranted:          m.IsGranted,
-		AccessDeniedReason: m.AccessDeniedReason,
-		Feature:            (*gql.FeatureFields_Feature)(m.Feature),
-		UsageLimit:         m.UsageLimit,
-		HasUnlimitedUsage:  m.HasUnlimitedUsage,
-		HasSoftLimit:       m.HasSoftLimit,
-		CurrentUsage:       m.CurrentUsage,
-		EnumValues:         m.EnumValues,
-		ResetPeriod:        m.ResetPeriod,
-		UsagePeriodAnchor:  m.UsagePeriodAnchor,
-		UsagePeriodStart:   m.UsagePeriodStart,
-		UsagePeriodEnd:     m.UsagePeriodEnd,
-		ValidUntil:         m.ValidUntil,
-		CreditRate:         (*gql.FeatureFields_CreditRate)(m.CreditRate),
 	}
 }

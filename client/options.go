@@ -97,7 +97,7 @@ func WithLogger(l *slog.Logger) Option {
 }
 
 // WithTimeout bounds one attempt, from connecting to the last byte of the answer;
-// 5 s by default. Provisioning calls, in which Stigg may wait for a billing
+// 5 s by default. Mutations but for usage, in which Stigg may wait for a billing
 // provider, are given 30 s if d is less. The context of a call bounds all its
 // attempts and the waits between them.
 func WithTimeout(d time.Duration) Option {

@@ -33,11 +33,11 @@ func acmeCustomer() Customer {
 	return Customer{ID: "acme", Name: "Acme", Email: "a@acme.com", BillingID: "cus_1", CreatedAt: day(1), UpdatedAt: day(2)}
 }
 
-func TestGetCustomerByRefID(t *testing.T) {
+func TestGetCustomer(t *testing.T) {
 	t.Run("found", func(t *testing.T) {
 		c, rec := serve(t, says(200, `{"data":{"getCustomerByRefId":`+customerJSON+`}}`))
-		got, err := c.GetCustomerByRefID(context.Background(), "acme")
-		if err != nil || *got != acmeCustomer() {
+		got, err := c.GetCustomer(context.Background(), "acme")
+		if err != nil || !reflect.DeepEqual(got.Customer, acmeCustomer()) {
 			t.Fatalf("got %+v, %v", got, err)
 		}
 		if sent := string(rec.last(t).body.Variables["input"]); sent != `{"customerId":"acme"}` {
@@ -55,7 +55,7 @@ func TestGetCustomerByRefID(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, _ := serve(t, says(200, test.body))
-			got, err := c.GetCustomerByRefID(context.Background(), "acme")
+			got, err := c.GetCustomer(context.Background(), "acme")
 			if got != nil || !errors.Is(err, test.want) {
 				t.Errorf("got %v, %v, want %v", got, err, test.want)
 			}
@@ -63,10 +63,10 @@ func TestGetCustomerByRefID(t *testing.T) {
 	}
 }
 
-func TestGetActiveSubscriptions(t *testing.T) {
+func TestActiveSubscriptions(t *testing.T) {
 	t.Run("one", func(t *testing.T) {
 		c, rec := serve(t, says(200, `{"data":{"getActiveSubscriptions":[`+subscriptionJSON+`]}}`))
-		got, err := c.GetActiveSubscriptions(context.Background(), gate.Customer{ID: "acme", Resource: "site-1"})
+		got, err := c.ActiveSubscriptions(context.Background(), gate.Customer{ID: "acme", Resource: "site-1"})
 		if err != nil || !reflect.DeepEqual(got, []Subscription{trial()}) {
 			t.Fatalf("got %+v, %v", got, err)
 		}
@@ -76,7 +76,7 @@ func TestGetActiveSubscriptions(t *testing.T) {
 	})
 	t.Run("none", func(t *testing.T) {
 		c, _ := serve(t, says(200, `{"data":{"getActiveSubscriptions":[]}}`))
-		got, err := c.GetActiveSubscriptions(context.Background(), acme)
+		got, err := c.ActiveSubscriptions(context.Background(), acme)
 		if err != nil || len(got) != 0 {
 			t.Errorf("got %v, %v", got, err)
 		}
@@ -84,7 +84,7 @@ func TestGetActiveSubscriptions(t *testing.T) {
 	for name, list := range map[string]string{"null": "null", "a null in the list": "[null]"} {
 		t.Run(name, func(t *testing.T) {
 			c, _ := serve(t, says(200, `{"data":{"getActiveSubscriptions":`+list+`}}`))
-			if _, err := c.GetActiveSubscriptions(context.Background(), acme); !errors.Is(err, ErrBadResponse) {
+			if _, err := c.ActiveSubscriptions(context.Background(), acme); !errors.Is(err, ErrBadResponse) {
 				t.Errorf("the error is %v", err)
 			}
 		})
@@ -109,7 +109,7 @@ func TestProvisionCustomer(t *testing.T) {
 	c, rec := serve(t, says(200, `{"data":{"provisionCustomer":{"customer":`+customerJSON+`,
 		"subscriptionDecisionStrategy":"REQUESTED_PLAN","subscription":`+subscriptionJSON+`}}}`))
 	p := params()
-	got, err := c.ProvisionCustomer(context.Background(), ProvisionCustomerInput{ID: "acme", Name: "Acme", Email: "a@acme.com",
+	got, err := c.ProvisionCustomer(context.Background(), CustomerInput{ID: "acme", Name: "Acme", Email: "a@acme.com",
 		CouponID: "coupon-1", BillingID: "cus_1", Metadata: map[string]any{"tier": "gold"}, Subscription: &p})
 	subscription := trial()
 	want := &ProvisionedCustomer{Customer: acmeCustomer(), Decision: DecidedRequestedPlan, Subscription: &subscription}
@@ -127,7 +127,7 @@ func TestProvisionCustomer(t *testing.T) {
 func TestProvisionCustomerWithoutASubscription(t *testing.T) {
 	c, rec := serve(t, says(200, `{"data":{"provisionCustomer":{"customer":{"customerId":"acme"},
 		"subscriptionDecisionStrategy":"SKIPPED_SUBSCRIPTION_CREATION","subscription":null}}}`))
-	got, err := c.ProvisionCustomer(context.Background(), ProvisionCustomerInput{ID: "acme"})
+	got, err := c.ProvisionCustomer(context.Background(), CustomerInput{ID: "acme"})
 	if err != nil || got.Subscription != nil || got.Decision != DecidedNone {
 		t.Fatalf("got %+v, %v", got, err)
 	}
@@ -164,7 +164,7 @@ func TestProvisioningNeedsAnAnswer(t *testing.T) {
 		`{"data":{"provisionCustomer":{"customer":null},"provisionSubscriptionV2":{}}}`,
 		`{"data":{"provisionCustomer":{"customer":{"customerId":"evil"}},"provisionSubscriptionV2":{"status":7}}}`} {
 		c, _ := serve(t, says(200, body))
-		if _, err := c.ProvisionCustomer(ctx, ProvisionCustomerInput{ID: "acme"}); !errors.Is(err, ErrBadResponse) {
+		if _, err := c.ProvisionCustomer(ctx, CustomerInput{ID: "acme"}); !errors.Is(err, ErrBadResponse) {
 			t.Errorf("%s: the error is %v", body, err)
 		}
 		in := ProvisionSubscriptionInput{CustomerID: "acme", SubscriptionParams: SubscriptionParams{PlanID: "p"}}
@@ -200,7 +200,7 @@ func TestMalformedProvisioningIsNotSent(t *testing.T) {
 			refusedHere(t, err)
 		})
 	}
-	for name, in := range map[string]ProvisionCustomerInput{
+	for name, in := range map[string]CustomerInput{
 		"a new customer without an id":         {},
 		"a new customer with odd metadata":     {ID: "acme", Metadata: map[string]any{"x": math.Inf(1)}},
 		"a new customer subscribed to nothing": {ID: "acme", Subscription: &SubscriptionParams{}},

@@ -81,6 +81,11 @@ func (c *Client) Watch(ctx context.Context, sink gate.Sink) error {
 	if c.edge != "" {
 		sink = &edgeSink{Sink: sink, client: c}
 	}
+	return c.follow(ctx, sink)
+}
+
+// follow keeps a connection whose news go to sink, until ctx ends.
+func (c *Client) follow(ctx context.Context, sink gate.Sink) error {
 	c.news.watches.Add(1)
 	defer c.news.watches.Add(-1)
 	back := backoff{c: c}

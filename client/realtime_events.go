@@ -164,17 +164,14 @@ func passOlderUsage(sink gate.Sink, payload json.RawMessage) bool {
 // passPackage: a plan or an add-on was published. For NEW_CUSTOMERS nothing changes for
 // those there are.
 func passPackage(sink gate.Sink, payload json.RawMessage) bool {
-	var e struct {
-		PackageRefID  string `json:"packageRefId"`
-		MigrationType string `json:"migrationType"`
+	p, ok := readPublished(payload)
+	if l, listens := sink.(*listener); ok && listens {
+		l.published(p)
 	}
-	if json.Unmarshal(payload, &e) != nil || e.PackageRefID == "" || e.MigrationType == "" {
-		return false
-	}
-	if e.MigrationType != "NEW_CUSTOMERS" {
+	if ok && p.Migration != "NEW_CUSTOMERS" {
 		sink.InvalidateAll()
 	}
-	return true
+	return ok
 }
 
 // passCredit: a wallet's sums. Where the balance is not their difference, the set has
@@ -189,11 +186,17 @@ func passCredit(sink gate.Sink, payload json.RawMessage) bool {
 		CurrentBalance *float64 `json:"currentBalance"`
 		TotalConsumed  *float64 `json:"totalConsumed"`
 		TotalGranted   *float64 `json:"totalGranted"`
+
+		Currency   CurrencyInfo `json:"currency"`
+		ValidUntil *wire.Time   `json:"validUntil"`
 	}
 	unread := json.Unmarshal(payload, &e) != nil || e.CurrentBalance == nil || e.TotalConsumed == nil || e.TotalGranted == nil
+	l, listens := sink.(*listener)
 	switch {
 	case !unread && checkFeatureID(e.CurrencyID) != nil:
 		return false
+	case !unread && listens:
+		l.credit(CreditBalance{who, e.Currency, *e.CurrentBalance, *e.TotalConsumed, *e.TotalGranted, e.ValidUntil.Value()})
 	case unread || math.Abs(*e.TotalGranted-*e.TotalConsumed-*e.CurrentBalance) > 1e-9*max(1, math.Abs(*e.TotalGranted)):
 		sink.Invalidate(who)
 	default:

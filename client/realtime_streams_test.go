@@ -203,7 +203,7 @@ func TestAMutationIsFeltAtOnce(t *testing.T) {
 	} {
 		for call, mutate := range map[string]func(*Client) error{
 			"ProvisionCustomer": func(c *Client) error {
-				_, err := c.ProvisionCustomer(t.Context(), ProvisionCustomerInput{ID: "acme"})
+				_, err := c.ProvisionCustomer(t.Context(), CustomerInput{ID: "acme"})
 				return err
 			},
 			"ProvisionSubscription": func(c *Client) error {

@@ -124,7 +124,7 @@ func (a answer) refused(list []graphqlError, secretIn func(string) bool) *Error 
 			one.Code = statusCode(a.status)
 		}
 		if i == 0 || permanent && !one.permanent {
-			speaker.Code, speaker.Message, speaker.TraceID = one.Code, one.Message, one.TraceID
+			speaker.Code, speaker.Message, speaker.TraceID, speaker.Validation = one.Code, one.Message, one.TraceID, one.Validation
 		}
 		permanent, named = permanent && one.permanent, named && ofNamed(one.Code)
 	}
@@ -162,7 +162,7 @@ func (g graphqlError) read(secretIn func(string) bool) Error {
 		e.TraceID = trace
 	}
 	e.permanent = refusal(e.Code)
-	if bytes.Equal(ext.IsValidation, []byte("true")) {
+	if e.Validation = bytes.Equal(ext.IsValidation, []byte("true")); e.Validation {
 		switch family(e.Code) {
 		case ErrUnauthenticated, ErrForbidden, ErrRateLimited, ErrUnavailable:
 		default:

@@ -49,16 +49,6 @@ func pause(ctx context.Context, d time.Duration) bool {
 	return true
 }
 
-// repeatable reports whether an operation may be sent twice: reads, and usage,
-// which this package never sends without idempotency keys.
-func repeatable(op, document string) bool {
-	switch op {
-	case opReportUsage, opReportUsageBulk, opReportEvent, opConsumeCredits, opConsumeCreditsAsync:
-		return true
-	}
-	return strings.HasPrefix(document, "query ")
-}
-
 // askedWait is how long an answer asks to wait, 0 if it does not say. The reset
 // time of the rate limit counts only for an answer that the limit refused.
 func askedWait(h http.Header, limited bool, now time.Time) time.Duration {

@@ -80,7 +80,7 @@ func TestReadsAndKeyedUsageAreRepeated(t *testing.T) {
 			return c.ReportEvent(context.Background(), []Event{{Customer: acme, Name: "e", Key: "k"}})
 		}},
 		"GetCustomerByRefID": {`{"data":{"getCustomerByRefId":{"customerId":"acme"}}}`, func(c *Client) error {
-			_, err := c.GetCustomerByRefID(context.Background(), "acme")
+			_, err := c.GetCustomer(context.Background(), "acme")
 			return err
 		}},
 	} {
@@ -117,7 +117,7 @@ func TestProvisioningIsSentOnce(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := plays(fail)
 				c := scripted(t, s, WithRetry(10, time.Minute))
-				if _, err := c.ProvisionCustomer(context.Background(), ProvisionCustomerInput{ID: "acme"}); err == nil {
+				if _, err := c.ProvisionCustomer(context.Background(), CustomerInput{ID: "acme"}); err == nil {
 					t.Error("ProvisionCustomer gave no error")
 				}
 				_, err := c.ProvisionSubscription(context.Background(), ProvisionSubscriptionInput{
@@ -253,10 +253,10 @@ func TestProvisioningIsGivenMoreTime(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := c.timeoutOf(opProvision); got != want {
+		if got := c.timeoutOf(operation{name: "ProvisionSubscription", mutation: true}); got != want {
 			t.Errorf("with %v it is %v, want %v", d, got, want)
 		}
-		if got := c.timeoutOf(opReportUsageBulk); got != d {
+		if got := c.timeoutOf(operationOf(opReportUsageBulk, "mutation ")); got != d {
 			t.Errorf("with %v usage is given %v", d, got)
 		}
 	}

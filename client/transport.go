@@ -11,41 +11,63 @@ import (
 	"net/http"
 	"os"
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/Yamashou/gqlgenc/clientv2"
 )
 
-// The operations of client/operations, by name.
+// The operations that are more than a call: a gate makes them, or they may be repeated.
 const (
 	opEntitlementsState   = "GetEntitlementsState"
 	opEntitlement         = "GetEntitlementV2"
 	opReportUsage         = "ReportUsage"
 	opReportUsageBulk     = "ReportUsageBulk"
 	opReportEvent         = "ReportEvent"
-	opCustomer            = "GetCustomerByRefId"
-	opProvisionCustomer   = "ProvisionCustomer"
-	opProvision           = "ProvisionSubscription"
-	opActiveSubscriptions = "GetActiveSubscriptions"
+	opConsumeCredits      = "ConsumeCredits"
+	opConsumeCreditsAsync = "ConsumeCreditsAsync"
 )
+
+// operation is what is known of a call beside its arguments.
+type operation struct {
+	name string
+	// mutation is false for what can be sent twice and be done once.
+	mutation bool
+}
+
+// operationOf is that of a document with a name.
+func operationOf(name, document string) operation {
+	switch name {
+	case opReportUsage, opReportUsageBulk, opReportEvent, opConsumeCredits, opConsumeCreditsAsync: // never without idempotency keys
+		return operation{name, false}
+	case "EstimateSubscription", "EstimateSubscriptionUpdate", "PreviewSubscription", "PreviewNextInvoice": // which change nothing
+		return operation{name, false}
+	}
+	return operation{name, !strings.HasPrefix(document, "query ")}
+}
 
 // do sends one operation and decodes its answer into res, in place of the
 // generated client's own encoder, transport and decoder: those write small floats
 // as 0, read without a bound and quote whole answers in their errors.
 func (c *Client) do(ctx context.Context, req *http.Request, info *clientv2.GQLRequestInfo, res any) error {
-	op := info.Request.OperationName
+	op := operationOf(info.Request.OperationName, info.Request.Query)
 	body, err := encode(info.Request)
 	if err != nil {
-		return invalid(op, "the arguments can't be encoded", nil)
+		return invalid(op.name, "the arguments can't be encoded", nil)
 	}
-	c.setHeaders(req, op, body)
+	return c.send(ctx, req, op, body, res)
+}
+
+// send sends one operation, repeats it if it may, and decodes its answer's data into res.
+func (c *Client) send(ctx context.Context, req *http.Request, op operation, body []byte, res any) error {
+	c.setHeaders(req, op.name, body)
 	attempts := c.retry
-	if !repeatable(op, info.Request.Query) {
+	if op.mutation {
 		attempts.attempts = 1
 	}
 	for n := 1; ; n++ {
 		if err := ended(ctx); err != nil {
-			return &Error{Operation: op, Code: ErrCanceled, cause: err}
+			return &Error{Operation: op.name, Code: ErrCanceled, cause: err}
 		}
 		reflect.ValueOf(res).Elem().SetZero()
 		failed := c.attempt(ctx, req, op, res)
@@ -105,15 +127,15 @@ func (c *Client) setHeaders(req *http.Request, op string, body []byte) {
 }
 
 // attempt sends req once. A nil result means that res is filled.
-func (c *Client) attempt(ctx context.Context, req *http.Request, op string, res any) (failed *Error) {
-	pace := c.paces[op]
-	if spent := pace.begin(op, c.now()); spent != nil {
+func (c *Client) attempt(ctx context.Context, req *http.Request, op operation, res any) (failed *Error) {
+	pace := c.paces[op.name]
+	if spent := pace.begin(op.name, c.now()); spent != nil {
 		return spent
 	}
 	defer pace.end()
 	bounded, cancel := context.WithTimeout(ctx, c.timeoutOf(op))
 	defer cancel()
-	a, key, done, failed := c.exchange(ctx, bounded, req, op)
+	a, key, done, failed := c.exchange(ctx, bounded, req, op.name)
 	defer done()
 	if failed != nil {
 		return failed
@@ -160,8 +182,9 @@ func (c *Client) exchange(ctx, bounded context.Context, req *http.Request, op st
 	return a, key, done, failed
 }
 
-func (c *Client) timeoutOf(op string) time.Duration {
-	if op == opProvision || op == opProvisionCustomer {
+// timeoutOf bounds an attempt: in what is done once, Stigg may wait for a billing provider.
+func (c *Client) timeoutOf(op operation) time.Duration {
+	if op.mutation {
 		return max(c.timeout, provisioningTimeout)
 	}
 	return c.timeout

@@ -7,13 +7,53 @@ import (
 )
 
 type Address struct {
-	AddressLine1 *string `json:"addressLine1,omitempty"`
-	AddressLine2 *string `json:"addressLine2,omitempty"`
-	City         *string `json:"city,omitempty"`
-	Country      *string `json:"country,omitempty"`
-	PhoneNumber  *string `json:"phoneNumber,omitempty"`
-	PostalCode   *string `json:"postalCode,omitempty"`
-	State        *string `json:"state,omitempty"`
+	AddressLine1 *string `json:"addressLine1,omitzero"`
+	AddressLine2 *string `json:"addressLine2,omitzero"`
+	City         *string `json:"city,omitzero"`
+	Country      *string `json:"country,omitzero"`
+	PhoneNumber  *string `json:"phoneNumber,omitzero"`
+	PostalCode   *string `json:"postalCode,omitzero"`
+	State        *string `json:"state,omitzero"`
+}
+
+type ApplySubscriptionInput struct {
+	AdditionalMetaData         map[string]any                      `json:"additionalMetaData,omitzero"`
+	Addons                     []*SubscriptionAddonInput           `json:"addons,omitzero"`
+	AppliedCoupon              *SubscriptionCouponInput            `json:"appliedCoupon,omitzero"`
+	AwaitPaymentConfirmation   *bool                               `json:"awaitPaymentConfirmation,omitzero"`
+	BillableFeatures           []*BillableFeatureInput             `json:"billableFeatures,omitzero"`
+	BillingCountryCode         *string                             `json:"billingCountryCode,omitzero"`
+	BillingCycleAnchor         *string                             `json:"billingCycleAnchor,omitzero"`
+	BillingID                  *string                             `json:"billingId,omitzero"`
+	BillingInformation         *SubscriptionBillingInfo            `json:"billingInformation,omitzero"`
+	BillingPeriod              *string                             `json:"billingPeriod,omitzero"`
+	Budget                     *BudgetConfigurationInput           `json:"budget,omitzero"`
+	CancellationDate           *wire.Time                          `json:"cancellationDate,omitzero"`
+	Charges                    []*ChargeInput                      `json:"charges,omitzero"`
+	CustomerID                 string                              `json:"customerId"`
+	Entitlements               []*SubscriptionEntitlementInputV2   `json:"entitlements,omitzero"`
+	EnvironmentID              *string                             `json:"environmentId,omitzero"`
+	MinimumSpend               *SubscriptionMinimumSpendValueInput `json:"minimumSpend,omitzero"`
+	PayingCustomerID           *string                             `json:"payingCustomerId,omitzero"`
+	PaymentCollectionMethod    *string                             `json:"paymentCollectionMethod,omitzero"`
+	PaymentMethodID            *string                             `json:"paymentMethodId,omitzero"`
+	PlanID                     string                              `json:"planId"`
+	PriceOverrides             []*PriceOverrideInput               `json:"priceOverrides,omitzero"`
+	PromotionCode              *string                             `json:"promotionCode,omitzero"`
+	ResourceID                 *string                             `json:"resourceId,omitzero"`
+	SalesforceID               *string                             `json:"salesforceId,omitzero"`
+	ScheduleStrategy           *string                             `json:"scheduleStrategy,omitzero"`
+	SkipTrial                  *bool                               `json:"skipTrial,omitzero"`
+	StartDate                  *wire.Time                          `json:"startDate,omitzero"`
+	SubscriptionEntitlements   []*SubscriptionEntitlementInput     `json:"subscriptionEntitlements,omitzero"`
+	TrialEndDate               *wire.Time                          `json:"trialEndDate,omitzero"`
+	TrialOverrideConfiguration *TrialOverrideConfigurationInput    `json:"trialOverrideConfiguration,omitzero"`
+	UnitQuantity               *float64                            `json:"unitQuantity,omitzero"`
+}
+
+type ArchiveCustomerInput struct {
+	CustomerID    string  `json:"customerId"`
+	EnvironmentID *string `json:"environmentId,omitzero"`
 }
 
 type BillableFeatureInput struct {
@@ -22,12 +62,17 @@ type BillableFeatureInput struct {
 }
 
 type BillingAddress struct {
-	City       *string `json:"city,omitempty"`
-	Country    *string `json:"country,omitempty"`
-	Line1      *string `json:"line1,omitempty"`
-	Line2      *string `json:"line2,omitempty"`
-	PostalCode *string `json:"postalCode,omitempty"`
-	State      *string `json:"state,omitempty"`
+	City       *string `json:"city,omitzero"`
+	Country    *string `json:"country,omitzero"`
+	Line1      *string `json:"line1,omitzero"`
+	Line2      *string `json:"line2,omitzero"`
+	PostalCode *string `json:"postalCode,omitzero"`
+	State      *string `json:"state,omitzero"`
+}
+
+type BooleanFieldComparison struct {
+	Is    *bool `json:"is,omitzero"`
+	IsNot *bool `json:"isNot,omitzero"`
 }
 
 type BudgetConfigurationInput struct {
@@ -42,304 +87,1129 @@ type ChargeInput struct {
 }
 
 type CheckoutOptions struct {
-	AllowPromoCodes       *bool   `json:"allowPromoCodes,omitempty"`
-	AllowTaxIDCollection  *bool   `json:"allowTaxIdCollection,omitempty"`
+	AllowPromoCodes       *bool   `json:"allowPromoCodes,omitzero"`
+	AllowTaxIDCollection  *bool   `json:"allowTaxIdCollection,omitzero"`
 	CancelURL             string  `json:"cancelUrl"`
-	CollectBillingAddress *bool   `json:"collectBillingAddress,omitempty"`
-	CollectPhoneNumber    *bool   `json:"collectPhoneNumber,omitempty"`
-	ReferenceID           *string `json:"referenceId,omitempty"`
+	CollectBillingAddress *bool   `json:"collectBillingAddress,omitzero"`
+	CollectPhoneNumber    *bool   `json:"collectPhoneNumber,omitzero"`
+	ReferenceID           *string `json:"referenceId,omitzero"`
 	SuccessURL            string  `json:"successUrl"`
+}
+
+type CheckoutStateInput struct {
+	BillingCountryCode *string `json:"billingCountryCode,omitzero"`
+	CustomerID         string  `json:"customerId"`
+	PlanID             string  `json:"planId"`
+	ProductID          *string `json:"productId,omitzero"`
+	ResourceID         *string `json:"resourceId,omitzero"`
 }
 
 type ConsumeCreditInput struct {
 	Amount         float64        `json:"amount"`
-	CreatedAt      *wire.Time     `json:"createdAt,omitempty"`
+	CreatedAt      *wire.Time     `json:"createdAt,omitzero"`
 	CurrencyID     string         `json:"currencyId"`
 	CustomerID     string         `json:"customerId"`
-	Dimensions     map[string]any `json:"dimensions,omitempty"`
-	EnvironmentID  *string        `json:"environmentId,omitempty"`
+	Dimensions     map[string]any `json:"dimensions,omitzero"`
+	EnvironmentID  *string        `json:"environmentId,omitzero"`
 	IdempotencyKey string         `json:"idempotencyKey"`
-	ResourceID     *string        `json:"resourceId,omitempty"`
+	ResourceID     *string        `json:"resourceId,omitzero"`
 }
 
 type ConsumeCreditsAsyncInput struct {
 	Consumptions  []*ConsumeCreditInput `json:"consumptions"`
-	EnvironmentID *string               `json:"environmentId,omitempty"`
+	EnvironmentID *string               `json:"environmentId,omitzero"`
+}
+
+type CouponFilter struct {
+	And           []*CouponFilter               `json:"and,omitzero"`
+	BillingID     *StringFieldComparison        `json:"billingId,omitzero"`
+	CreatedAt     *DateFieldComparison          `json:"createdAt,omitzero"`
+	Customers     *CouponFilterCustomerFilter   `json:"customers,omitzero"`
+	Description   *StringFieldComparison        `json:"description,omitzero"`
+	EnvironmentID *UUIDFilterComparison         `json:"environmentId,omitzero"`
+	ID            *UUIDFilterComparison         `json:"id,omitzero"`
+	Name          *StringFieldComparison        `json:"name,omitzero"`
+	Or            []*CouponFilter               `json:"or,omitzero"`
+	RefID         *StringFieldComparison        `json:"refId,omitzero"`
+	Source        *CouponSourceFilterComparison `json:"source,omitzero"`
+	Status        *CouponStatusFilterComparison `json:"status,omitzero"`
+	Type          *CouponTypeFilterComparison   `json:"type,omitzero"`
+	UpdatedAt     *DateFieldComparison          `json:"updatedAt,omitzero"`
+}
+
+type CouponFilterCustomerFilter struct {
+	And                      []*CouponFilterCustomerFilter        `json:"and,omitzero"`
+	AWSMarketplaceCustomerID *StringFieldComparison               `json:"awsMarketplaceCustomerId,omitzero"`
+	BillingID                *StringFieldComparison               `json:"billingId,omitzero"`
+	CreatedAt                *DateFieldComparison                 `json:"createdAt,omitzero"`
+	CrmHubspotCompanyID      *StringFieldComparison               `json:"crmHubspotCompanyId,omitzero"`
+	CrmHubspotCompanyURL     *StringFieldComparison               `json:"crmHubspotCompanyUrl,omitzero"`
+	CrmID                    *StringFieldComparison               `json:"crmId,omitzero"`
+	CustomerID               *StringFieldComparison               `json:"customerId,omitzero"`
+	DeletedAt                *DateFieldComparison                 `json:"deletedAt,omitzero"`
+	Email                    *StringFieldComparison               `json:"email,omitzero"`
+	EnvironmentID            *UUIDFilterComparison                `json:"environmentId,omitzero"`
+	ID                       *UUIDFilterComparison                `json:"id,omitzero"`
+	Name                     *StringFieldComparison               `json:"name,omitzero"`
+	Or                       []*CouponFilterCustomerFilter        `json:"or,omitzero"`
+	RefID                    *StringFieldComparison               `json:"refId,omitzero"`
+	SalesforceID             *StringFieldComparison               `json:"salesforceId,omitzero"`
+	SearchQuery              *CustomerSearchQueryFilterComparison `json:"searchQuery,omitzero"`
+	UpdatedAt                *DateFieldComparison                 `json:"updatedAt,omitzero"`
+}
+
+type CouponSort struct {
+	Direction string  `json:"direction"`
+	Field     string  `json:"field"`
+	Nulls     *string `json:"nulls,omitzero"`
+}
+
+type CouponSourceFilterComparison struct {
+	Eq *string  `json:"eq,omitzero"`
+	In []string `json:"in,omitzero"`
+}
+
+type CouponStatusFilterComparison struct {
+	Eq       *string  `json:"eq,omitzero"`
+	Gt       *string  `json:"gt,omitzero"`
+	Gte      *string  `json:"gte,omitzero"`
+	ILike    *string  `json:"iLike,omitzero"`
+	In       []string `json:"in,omitzero"`
+	Is       *bool    `json:"is,omitzero"`
+	IsNot    *bool    `json:"isNot,omitzero"`
+	Like     *string  `json:"like,omitzero"`
+	Lt       *string  `json:"lt,omitzero"`
+	Lte      *string  `json:"lte,omitzero"`
+	Neq      *string  `json:"neq,omitzero"`
+	NotILike *string  `json:"notILike,omitzero"`
+	NotIn    []string `json:"notIn,omitzero"`
+	NotLike  *string  `json:"notLike,omitzero"`
+}
+
+type CouponTypeFilterComparison struct {
+	Eq       *string  `json:"eq,omitzero"`
+	Gt       *string  `json:"gt,omitzero"`
+	Gte      *string  `json:"gte,omitzero"`
+	ILike    *string  `json:"iLike,omitzero"`
+	In       []string `json:"in,omitzero"`
+	Is       *bool    `json:"is,omitzero"`
+	IsNot    *bool    `json:"isNot,omitzero"`
+	Like     *string  `json:"like,omitzero"`
+	Lt       *string  `json:"lt,omitzero"`
+	Lte      *string  `json:"lte,omitzero"`
+	Neq      *string  `json:"neq,omitzero"`
+	NotILike *string  `json:"notILike,omitzero"`
+	NotIn    []string `json:"notIn,omitzero"`
+	NotLike  *string  `json:"notLike,omitzero"`
+}
+
+type CreateCouponInput struct {
+	AdditionalMetaData map[string]any   `json:"additionalMetaData,omitzero"`
+	AmountsOff         []*MoneyInputDto `json:"amountsOff,omitzero"`
+	Description        *string          `json:"description,omitzero"`
+	DiscountValue      *float64         `json:"discountValue,omitzero"`
+	DurationInMonths   *float64         `json:"durationInMonths,omitzero"`
+	EnvironmentID      *string          `json:"environmentId,omitzero"`
+	Name               string           `json:"name"`
+	PercentOff         *float64         `json:"percentOff,omitzero"`
+	RefID              string           `json:"refId"`
+	Type               *string          `json:"type,omitzero"`
+}
+
+type CreditBalanceSummaryInput struct {
+	CurrencyID    *string `json:"currencyId,omitzero"`
+	CustomerID    string  `json:"customerId"`
+	EnvironmentID *string `json:"environmentId,omitzero"`
+	ResourceID    *string `json:"resourceId,omitzero"`
+}
+
+type CreditGrantBillingInfoInput struct {
+	BillingAddress      *BillingAddress `json:"billingAddress,omitzero"`
+	InvoiceDaysUntilDue *float64        `json:"invoiceDaysUntilDue,omitzero"`
+	IsInvoicePaid       *bool           `json:"isInvoicePaid,omitzero"`
+}
+
+type CreditGrantInput struct {
+	AdditionalMetaData       map[string]any               `json:"additionalMetaData,omitzero"`
+	Amount                   float64                      `json:"amount"`
+	AwaitPaymentConfirmation *bool                        `json:"awaitPaymentConfirmation,omitzero"`
+	BillingInformation       *CreditGrantBillingInfoInput `json:"billingInformation,omitzero"`
+	Comment                  *string                      `json:"comment,omitzero"`
+	Cost                     *MoneyInputDto               `json:"cost,omitzero"`
+	CurrencyID               string                       `json:"currencyId"`
+	CustomerID               string                       `json:"customerId"`
+	DisplayName              string                       `json:"displayName"`
+	EffectiveAt              *wire.Time                   `json:"effectiveAt,omitzero"`
+	EnvironmentID            *string                      `json:"environmentId,omitzero"`
+	ExpireAt                 *wire.Time                   `json:"expireAt,omitzero"`
+	GrantType                string                       `json:"grantType"`
+	PaymentCollectionMethod  *string                      `json:"paymentCollectionMethod,omitzero"`
+	Priority                 *float64                     `json:"priority,omitzero"`
+	ResourceID               *string                      `json:"resourceId,omitzero"`
+}
+
+type CreditLedgerInput struct {
+	CurrencyID    *string       `json:"currencyId,omitzero"`
+	CustomerID    string        `json:"customerId"`
+	EnvironmentID *string       `json:"environmentId,omitzero"`
+	EventType     []string      `json:"eventType,omitzero"`
+	Paging        *CursorPaging `json:"paging,omitzero"`
+	ResourceID    *string       `json:"resourceId,omitzero"`
 }
 
 type CreditRateInput struct {
 	Amount           float64 `json:"amount"`
-	CostFormula      *string `json:"costFormula,omitempty"`
+	CostFormula      *string `json:"costFormula,omitzero"`
 	CurrencyID       string  `json:"currencyId"`
-	CustomCurrencyID *string `json:"customCurrencyId,omitempty"`
+	CustomCurrencyID *string `json:"customCurrencyId,omitzero"`
+}
+
+type CreditUsageInput struct {
+	CurrencyID    *string       `json:"currencyId,omitzero"`
+	CustomerID    string        `json:"customerId"`
+	EndDate       *wire.Time    `json:"endDate,omitzero"`
+	EnvironmentID *string       `json:"environmentId,omitzero"`
+	GroupBy       []string      `json:"groupBy,omitzero"`
+	Paging        *CursorPaging `json:"paging,omitzero"`
+	ResourceID    *string       `json:"resourceId,omitzero"`
+	StartDate     *wire.Time    `json:"startDate,omitzero"`
+	TimeRange     *string       `json:"timeRange,omitzero"`
+}
+
+type CursorPaging struct {
+	After  *string `json:"after,omitzero"`
+	Before *string `json:"before,omitzero"`
+	First  *int    `json:"first,omitzero"`
+	Last   *int    `json:"last,omitzero"`
 }
 
 type CustomerBillingInfo struct {
-	BillingAddress      *Address       `json:"billingAddress,omitempty"`
-	Currency            *string        `json:"currency,omitempty"`
-	CustomerName        *string        `json:"customerName,omitempty"`
-	IntegrationID       *string        `json:"integrationId,omitempty"`
-	InvoiceCustomFields map[string]any `json:"invoiceCustomFields,omitempty"`
-	Language            *string        `json:"language,omitempty"`
-	Metadata            map[string]any `json:"metadata,omitempty"`
-	PaymentMethodID     *string        `json:"paymentMethodId,omitempty"`
-	ShippingAddress     *Address       `json:"shippingAddress,omitempty"`
-	TaxIds              []*TaxExempt   `json:"taxIds,omitempty"`
-	Timezone            *string        `json:"timezone,omitempty"`
+	BillingAddress      *Address       `json:"billingAddress,omitzero"`
+	Currency            *string        `json:"currency,omitzero"`
+	CustomerName        *string        `json:"customerName,omitzero"`
+	IntegrationID       *string        `json:"integrationId,omitzero"`
+	InvoiceCustomFields map[string]any `json:"invoiceCustomFields,omitzero"`
+	Language            *string        `json:"language,omitzero"`
+	Metadata            map[string]any `json:"metadata,omitzero"`
+	PaymentMethodID     *string        `json:"paymentMethodId,omitzero"`
+	ShippingAddress     *Address       `json:"shippingAddress,omitzero"`
+	TaxIds              []*TaxExempt   `json:"taxIds,omitzero"`
+	Timezone            *string        `json:"timezone,omitzero"`
+}
+
+type CustomerFilter struct {
+	And                      []*CustomerFilter                           `json:"and,omitzero"`
+	AWSMarketplaceCustomerID *StringFieldComparison                      `json:"awsMarketplaceCustomerId,omitzero"`
+	BillingID                *StringFieldComparison                      `json:"billingId,omitzero"`
+	CreatedAt                *DateFieldComparison                        `json:"createdAt,omitzero"`
+	CrmHubspotCompanyID      *StringFieldComparison                      `json:"crmHubspotCompanyId,omitzero"`
+	CrmHubspotCompanyURL     *StringFieldComparison                      `json:"crmHubspotCompanyUrl,omitzero"`
+	CrmID                    *StringFieldComparison                      `json:"crmId,omitzero"`
+	CustomerID               *StringFieldComparison                      `json:"customerId,omitzero"`
+	DeletedAt                *DateFieldComparison                        `json:"deletedAt,omitzero"`
+	Email                    *StringFieldComparison                      `json:"email,omitzero"`
+	EnvironmentID            *UUIDFilterComparison                       `json:"environmentId,omitzero"`
+	ID                       *UUIDFilterComparison                       `json:"id,omitzero"`
+	Name                     *StringFieldComparison                      `json:"name,omitzero"`
+	Or                       []*CustomerFilter                           `json:"or,omitzero"`
+	PromotionalEntitlements  *CustomerFilterPromotionalEntitlementFilter `json:"promotionalEntitlements,omitzero"`
+	RefID                    *StringFieldComparison                      `json:"refId,omitzero"`
+	SalesforceID             *StringFieldComparison                      `json:"salesforceId,omitzero"`
+	SearchQuery              *CustomerSearchQueryFilterComparison        `json:"searchQuery,omitzero"`
+	Subscriptions            *CustomerFilterCustomerSubscriptionFilter   `json:"subscriptions,omitzero"`
+	UpdatedAt                *DateFieldComparison                        `json:"updatedAt,omitzero"`
+}
+
+type CustomerFilterCustomerSubscriptionFilter struct {
+	And                       []*CustomerFilterCustomerSubscriptionFilter `json:"and,omitzero"`
+	BillingCycleAnchor        *DateFieldComparison                        `json:"billingCycleAnchor,omitzero"`
+	BillingID                 *StringFieldComparison                      `json:"billingId,omitzero"`
+	CancelReason              *SubscriptionCancelReasonFilterComparison   `json:"cancelReason,omitzero"`
+	CancellationDate          *DateFieldComparison                        `json:"cancellationDate,omitzero"`
+	CreatedAt                 *DateFieldComparison                        `json:"createdAt,omitzero"`
+	CrmID                     *StringFieldComparison                      `json:"crmId,omitzero"`
+	CrmLinkURL                *StringFieldComparison                      `json:"crmLinkUrl,omitzero"`
+	CurrentBillingPeriodEnd   *DateFieldComparison                        `json:"currentBillingPeriodEnd,omitzero"`
+	CurrentBillingPeriodStart *DateFieldComparison                        `json:"currentBillingPeriodStart,omitzero"`
+	CustomerID                *UUIDFilterComparison                       `json:"customerId,omitzero"`
+	EffectiveEndDate          *DateFieldComparison                        `json:"effectiveEndDate,omitzero"`
+	EndDate                   *DateFieldComparison                        `json:"endDate,omitzero"`
+	EnvironmentID             *UUIDFilterComparison                       `json:"environmentId,omitzero"`
+	ID                        *UUIDFilterComparison                       `json:"id,omitzero"`
+	OldBillingID              *StringFieldComparison                      `json:"oldBillingId,omitzero"`
+	Or                        []*CustomerFilterCustomerSubscriptionFilter `json:"or,omitzero"`
+	PayingCustomerID          *UUIDFilterComparison                       `json:"payingCustomerId,omitzero"`
+	PaymentCollection         *PaymentCollectionFilterComparison          `json:"paymentCollection,omitzero"`
+	PricingType               *PricingTypeFilterComparison                `json:"pricingType,omitzero"`
+	RefID                     *StringFieldComparison                      `json:"refId,omitzero"`
+	ResourceID                *UUIDFilterComparison                       `json:"resourceId,omitzero"`
+	SalesforceID              *StringFieldComparison                      `json:"salesforceId,omitzero"`
+	StartDate                 *DateFieldComparison                        `json:"startDate,omitzero"`
+	Status                    *SubscriptionStatusFilterComparison         `json:"status,omitzero"`
+	SubscriptionID            *StringFieldComparison                      `json:"subscriptionId,omitzero"`
+	TrialEndDate              *DateFieldComparison                        `json:"trialEndDate,omitzero"`
+}
+
+type CustomerFilterPromotionalEntitlementFilter struct {
+	And           []*CustomerFilterPromotionalEntitlementFilter `json:"and,omitzero"`
+	CreatedAt     *DateFieldComparison                          `json:"createdAt,omitzero"`
+	EnvironmentID *UUIDFilterComparison                         `json:"environmentId,omitzero"`
+	ID            *UUIDFilterComparison                         `json:"id,omitzero"`
+	Or            []*CustomerFilterPromotionalEntitlementFilter `json:"or,omitzero"`
+	Status        *PromotionalEntitlementStatusFilterComparison `json:"status,omitzero"`
+	UpdatedAt     *DateFieldComparison                          `json:"updatedAt,omitzero"`
+}
+
+type CustomerPortalInput struct {
+	CustomerID string  `json:"customerId"`
+	ProductID  *string `json:"productId,omitzero"`
+	ResourceID *string `json:"resourceId,omitzero"`
+}
+
+type CustomerSearchQueryFilterComparison struct {
+	ILike *string `json:"iLike,omitzero"`
+}
+
+type CustomerSort struct {
+	Direction string  `json:"direction"`
+	Field     string  `json:"field"`
+	Nulls     *string `json:"nulls,omitzero"`
+}
+
+type DateFieldComparison struct {
+	Between    *DateFieldComparisonBetween `json:"between,omitzero"`
+	Eq         *wire.Time                  `json:"eq,omitzero"`
+	Gt         *wire.Time                  `json:"gt,omitzero"`
+	Gte        *wire.Time                  `json:"gte,omitzero"`
+	In         []*wire.Time                `json:"in,omitzero"`
+	Is         *bool                       `json:"is,omitzero"`
+	IsNot      *bool                       `json:"isNot,omitzero"`
+	Lt         *wire.Time                  `json:"lt,omitzero"`
+	Lte        *wire.Time                  `json:"lte,omitzero"`
+	Neq        *wire.Time                  `json:"neq,omitzero"`
+	NotBetween *DateFieldComparisonBetween `json:"notBetween,omitzero"`
+	NotIn      []*wire.Time                `json:"notIn,omitzero"`
+}
+
+type DateFieldComparisonBetween struct {
+	Lower wire.Time `json:"lower"`
+	Upper wire.Time `json:"upper"`
+}
+
+type DelegateSubscriptionToCustomerInput struct {
+	DestinationCustomerID *string `json:"destinationCustomerId,omitzero"`
+	EnvironmentID         *string `json:"environmentId,omitzero"`
+	SubscriptionID        string  `json:"subscriptionId"`
+}
+
+type DetachCustomerPaymentMethodInput struct {
+	CustomerID    string  `json:"customerId"`
+	EnvironmentID *string `json:"environmentId,omitzero"`
+}
+
+type EntitlementCheckRequested struct {
+	CustomerID             string                  `json:"customerId"`
+	EntitlementCheckResult *EntitlementCheckResult `json:"entitlementCheckResult"`
+	EnvironmentID          *string                 `json:"environmentId,omitzero"`
+	FeatureID              string                  `json:"featureId"`
+	RequestedUsage         *float64                `json:"requestedUsage,omitzero"`
+	RequestedValues        []string                `json:"requestedValues,omitzero"`
+	ResourceID             *string                 `json:"resourceId,omitzero"`
+}
+
+type EntitlementCheckResult struct {
+	AccessDeniedReason              *string                        `json:"accessDeniedReason,omitzero"`
+	CurrentUsage                    *float64                       `json:"currentUsage,omitzero"`
+	EnumValues                      []string                       `json:"enumValues,omitzero"`
+	HasAccess                       bool                           `json:"hasAccess"`
+	HasSoftLimit                    *bool                          `json:"hasSoftLimit,omitzero"`
+	HasUnlimitedUsage               *bool                          `json:"hasUnlimitedUsage,omitzero"`
+	MonthlyResetPeriodConfiguration *MonthlyResetPeriodConfigInput `json:"monthlyResetPeriodConfiguration,omitzero"`
+	NextResetDate                   *wire.Time                     `json:"nextResetDate,omitzero"`
+	RequestedUsage                  *float64                       `json:"requestedUsage,omitzero"`
+	RequestedValues                 []string                       `json:"requestedValues,omitzero"`
+	ResetPeriod                     *string                        `json:"resetPeriod,omitzero"`
+	UsageLimit                      *float64                       `json:"usageLimit,omitzero"`
+	WeeklyResetPeriodConfiguration  *WeeklyResetPeriodConfigInput  `json:"weeklyResetPeriodConfiguration,omitzero"`
+	YearlyResetPeriodConfiguration  *YearlyResetPeriodConfigInput  `json:"yearlyResetPeriodConfiguration,omitzero"`
 }
 
 type EntitlementOptions struct {
-	RequestedUsage  *float64 `json:"requestedUsage,omitempty"`
-	RequestedValues []string `json:"requestedValues,omitempty"`
-	ShouldTrack     *bool    `json:"shouldTrack,omitempty"`
+	RequestedUsage  *float64 `json:"requestedUsage,omitzero"`
+	RequestedValues []string `json:"requestedValues,omitzero"`
+	ShouldTrack     *bool    `json:"shouldTrack,omitzero"`
+}
+
+type EstimateEventCostInput struct {
+	CustomerID string         `json:"customerId"`
+	Dimensions map[string]any `json:"dimensions,omitzero"`
+	EventName  string         `json:"eventName"`
+	ResourceID *string        `json:"resourceId,omitzero"`
+}
+
+type EstimateSubscriptionInput struct {
+	Addons                     []*SubscriptionAddonInput        `json:"addons,omitzero"`
+	AppliedCoupon              *SubscriptionCouponInput         `json:"appliedCoupon,omitzero"`
+	BillableFeatures           []*BillableFeatureInput          `json:"billableFeatures,omitzero"`
+	BillingCountryCode         *string                          `json:"billingCountryCode,omitzero"`
+	BillingInformation         *SubscriptionBillingInfo         `json:"billingInformation,omitzero"`
+	BillingPeriod              *string                          `json:"billingPeriod,omitzero"`
+	Charges                    []*ChargeInput                   `json:"charges,omitzero"`
+	CustomerID                 string                           `json:"customerId"`
+	EnvironmentID              *string                          `json:"environmentId,omitzero"`
+	PayingCustomerID           *string                          `json:"payingCustomerId,omitzero"`
+	PlanID                     string                           `json:"planId"`
+	PriceUnitAmount            *float64                         `json:"priceUnitAmount,omitzero"`
+	PromotionCode              *string                          `json:"promotionCode,omitzero"`
+	ResourceID                 *string                          `json:"resourceId,omitzero"`
+	SkipTrial                  *bool                            `json:"skipTrial,omitzero"`
+	StartDate                  *wire.Time                       `json:"startDate,omitzero"`
+	TrialOverrideConfiguration *TrialOverrideConfigurationInput `json:"trialOverrideConfiguration,omitzero"`
+	UnitQuantity               *float64                         `json:"unitQuantity,omitzero"`
+}
+
+type EstimateSubscriptionUpdateInput struct {
+	Addons           []*SubscriptionAddonInput `json:"addons,omitzero"`
+	AppliedCoupon    *SubscriptionCouponInput  `json:"appliedCoupon,omitzero"`
+	BillableFeatures []*BillableFeatureInput   `json:"billableFeatures,omitzero"`
+	Charges          []*ChargeInput            `json:"charges,omitzero"`
+	EnvironmentID    *string                   `json:"environmentId,omitzero"`
+	PromotionCode    *string                   `json:"promotionCode,omitzero"`
+	SubscriptionID   string                    `json:"subscriptionId"`
+	UnitQuantity     *float64                  `json:"unitQuantity,omitzero"`
+}
+
+type EstimateUsageCostInput struct {
+	CustomerID     string         `json:"customerId"`
+	Dimensions     map[string]any `json:"dimensions,omitzero"`
+	FeatureID      string         `json:"featureId"`
+	ResourceID     *string        `json:"resourceId,omitzero"`
+	UpdateBehavior *string        `json:"updateBehavior,omitzero"`
+	Value          float64        `json:"value"`
 }
 
 type FetchEntitlementsQuery struct {
 	CustomerID    string  `json:"customerId"`
-	EnvironmentID *string `json:"environmentId,omitempty"`
-	ResourceID    *string `json:"resourceId,omitempty"`
+	EnvironmentID *string `json:"environmentId,omitzero"`
+	ResourceID    *string `json:"resourceId,omitzero"`
 }
 
 type GetActiveSubscriptionsInput struct {
 	CustomerID    string   `json:"customerId"`
-	EnvironmentID *string  `json:"environmentId,omitempty"`
-	ResourceID    *string  `json:"resourceId,omitempty"`
-	ResourceIds   []string `json:"resourceIds,omitempty"`
+	EnvironmentID *string  `json:"environmentId,omitzero"`
+	ResourceID    *string  `json:"resourceId,omitzero"`
+	ResourceIds   []string `json:"resourceIds,omitzero"`
+}
+
+type GetAutoRechargeSettingsInput struct {
+	CurrencyID    string  `json:"currencyId"`
+	CustomerID    string  `json:"customerId"`
+	EnvironmentID *string `json:"environmentId,omitzero"`
+}
+
+type GetCreditGrantsInput struct {
+	CurrencyID    *string       `json:"currencyId,omitzero"`
+	CustomerID    string        `json:"customerId"`
+	EnvironmentID *string       `json:"environmentId,omitzero"`
+	Paging        *CursorPaging `json:"paging,omitzero"`
+	ResourceID    *string       `json:"resourceId,omitzero"`
 }
 
 type GetCustomerByRefIDInput struct {
 	CustomerID    string  `json:"customerId"`
-	EnvironmentID *string `json:"environmentId,omitempty"`
+	EnvironmentID *string `json:"environmentId,omitzero"`
 }
 
 type GetEntitlementV2Input struct {
-	CurrencyID    *string             `json:"currencyId,omitempty"`
+	CurrencyID    *string             `json:"currencyId,omitzero"`
 	CustomerID    string              `json:"customerId"`
-	EnvironmentID *string             `json:"environmentId,omitempty"`
-	FeatureID     *string             `json:"featureId,omitempty"`
-	Options       *EntitlementOptions `json:"options,omitempty"`
-	ResourceID    *string             `json:"resourceId,omitempty"`
+	EnvironmentID *string             `json:"environmentId,omitzero"`
+	FeatureID     *string             `json:"featureId,omitzero"`
+	Options       *EntitlementOptions `json:"options,omitzero"`
+	ResourceID    *string             `json:"resourceId,omitzero"`
+}
+
+type GetPaywallInput struct {
+	BillingCountryCode      *string `json:"billingCountryCode,omitzero"`
+	Context                 *string `json:"context,omitzero"`
+	CustomerID              *string `json:"customerId,omitzero"`
+	EnvironmentID           *string `json:"environmentId,omitzero"`
+	FetchAllCountriesPrices *bool   `json:"fetchAllCountriesPrices,omitzero"`
+	IncludeHiddenPlans      *bool   `json:"includeHiddenPlans,omitzero"`
+	OfferID                 *string `json:"offerId,omitzero"`
+	ProductID               *string `json:"productId,omitzero"`
+	ResourceID              *string `json:"resourceId,omitzero"`
+}
+
+type GetSubscriptionInput struct {
+	EnvironmentID  *string `json:"environmentId,omitzero"`
+	SubscriptionID string  `json:"subscriptionId"`
+}
+
+type GrantPromotionalEntitlementInput struct {
+	CustomEndDate                   *wire.Time                     `json:"customEndDate,omitzero"`
+	EnumValues                      []string                       `json:"enumValues,omitzero"`
+	FeatureID                       string                         `json:"featureId"`
+	HasSoftLimit                    *bool                          `json:"hasSoftLimit,omitzero"`
+	HasUnlimitedUsage               *bool                          `json:"hasUnlimitedUsage,omitzero"`
+	IsVisible                       *bool                          `json:"isVisible,omitzero"`
+	MonthlyResetPeriodConfiguration *MonthlyResetPeriodConfigInput `json:"monthlyResetPeriodConfiguration,omitzero"`
+	Period                          string                         `json:"period"`
+	ResetPeriod                     *string                        `json:"resetPeriod,omitzero"`
+	UsageLimit                      *float64                       `json:"usageLimit,omitzero"`
+	WeeklyResetPeriodConfiguration  *WeeklyResetPeriodConfigInput  `json:"weeklyResetPeriodConfiguration,omitzero"`
+	YearlyResetPeriodConfiguration  *YearlyResetPeriodConfigInput  `json:"yearlyResetPeriodConfiguration,omitzero"`
+}
+
+type GrantPromotionalEntitlementsGroupInput struct {
+	CustomerID              string                              `json:"customerId"`
+	EnvironmentID           *string                             `json:"environmentId,omitzero"`
+	FeatureGroupID          string                              `json:"featureGroupId"`
+	PromotionalEntitlements []*GrantPromotionalEntitlementInput `json:"promotionalEntitlements"`
+}
+
+type GrantPromotionalEntitlementsInput struct {
+	CustomerID              string                              `json:"customerId"`
+	EnvironmentID           *string                             `json:"environmentId,omitzero"`
+	PromotionalEntitlements []*GrantPromotionalEntitlementInput `json:"promotionalEntitlements"`
+}
+
+type ImportCustomerBulkInput struct {
+	Customers     []*ImportCustomerInput `json:"customers"`
+	EnvironmentID *string                `json:"environmentId,omitzero"`
+	IntegrationID *string                `json:"integrationId,omitzero"`
+}
+
+type ImportCustomerInput struct {
+	AdditionalMetaData map[string]any `json:"additionalMetaData,omitzero"`
+	BillingID          *string        `json:"billingId,omitzero"`
+	CustomerID         *string        `json:"customerId,omitzero"`
+	Email              *string        `json:"email,omitzero"`
+	EnvironmentID      *string        `json:"environmentId,omitzero"`
+	Name               *string        `json:"name,omitzero"`
+	PaymentMethodID    *string        `json:"paymentMethodId,omitzero"`
+	RefID              *string        `json:"refId,omitzero"`
+	SalesforceID       *string        `json:"salesforceId,omitzero"`
+	UpdatedAt          *wire.Time     `json:"updatedAt,omitzero"`
+}
+
+type ImportSubscriptionInput struct {
+	AdditionalMetaData       map[string]any                    `json:"additionalMetaData,omitzero"`
+	Addons                   []*SubscriptionAddonInput         `json:"addons,omitzero"`
+	BillableFeatures         []*BillableFeatureInput           `json:"billableFeatures,omitzero"`
+	BillingID                *string                           `json:"billingId,omitzero"`
+	BillingPeriod            *string                           `json:"billingPeriod,omitzero"`
+	Charges                  []*ChargeInput                    `json:"charges,omitzero"`
+	CustomerID               string                            `json:"customerId"`
+	EndDate                  *wire.Time                        `json:"endDate,omitzero"`
+	Entitlements             []*SubscriptionEntitlementInputV2 `json:"entitlements,omitzero"`
+	PlanID                   string                            `json:"planId"`
+	ResourceID               *string                           `json:"resourceId,omitzero"`
+	SalesforceID             *string                           `json:"salesforceId,omitzero"`
+	StartDate                *wire.Time                        `json:"startDate,omitzero"`
+	SubscriptionEntitlements []*SubscriptionEntitlementInput   `json:"subscriptionEntitlements,omitzero"`
+	SubscriptionID           *string                           `json:"subscriptionId,omitzero"`
+	UnitQuantity             *float64                          `json:"unitQuantity,omitzero"`
+	UpdatedAt                *wire.Time                        `json:"updatedAt,omitzero"`
+}
+
+type ImportSubscriptionsBulkInput struct {
+	EnvironmentID *string                    `json:"environmentId,omitzero"`
+	IntegrationID *string                    `json:"integrationId,omitzero"`
+	Subscriptions []*ImportSubscriptionInput `json:"subscriptions"`
+}
+
+type IntFieldComparison struct {
+	Between    *IntFieldComparisonBetween `json:"between,omitzero"`
+	Eq         *int                       `json:"eq,omitzero"`
+	Gt         *int                       `json:"gt,omitzero"`
+	Gte        *int                       `json:"gte,omitzero"`
+	In         []int                      `json:"in,omitzero"`
+	Is         *bool                      `json:"is,omitzero"`
+	IsNot      *bool                      `json:"isNot,omitzero"`
+	Lt         *int                       `json:"lt,omitzero"`
+	Lte        *int                       `json:"lte,omitzero"`
+	Neq        *int                       `json:"neq,omitzero"`
+	NotBetween *IntFieldComparisonBetween `json:"notBetween,omitzero"`
+	NotIn      []int                      `json:"notIn,omitzero"`
+}
+
+type IntFieldComparisonBetween struct {
+	Lower int `json:"lower"`
+	Upper int `json:"upper"`
 }
 
 type MoneyInputDto struct {
 	Amount   float64 `json:"amount"`
-	Currency *string `json:"currency,omitempty"`
+	Currency *string `json:"currency,omitzero"`
 }
 
 type MonthlyResetPeriodConfigInput struct {
 	AccordingTo string `json:"accordingTo"`
 }
 
+type PackageStatusFilterComparison struct {
+	Eq       *string  `json:"eq,omitzero"`
+	Gt       *string  `json:"gt,omitzero"`
+	Gte      *string  `json:"gte,omitzero"`
+	ILike    *string  `json:"iLike,omitzero"`
+	In       []string `json:"in,omitzero"`
+	Is       *bool    `json:"is,omitzero"`
+	IsNot    *bool    `json:"isNot,omitzero"`
+	Like     *string  `json:"like,omitzero"`
+	Lt       *string  `json:"lt,omitzero"`
+	Lte      *string  `json:"lte,omitzero"`
+	Neq      *string  `json:"neq,omitzero"`
+	NotILike *string  `json:"notILike,omitzero"`
+	NotIn    []string `json:"notIn,omitzero"`
+	NotLike  *string  `json:"notLike,omitzero"`
+}
+
+type PaymentCollectionFilterComparison struct {
+	Eq       *string  `json:"eq,omitzero"`
+	Gt       *string  `json:"gt,omitzero"`
+	Gte      *string  `json:"gte,omitzero"`
+	ILike    *string  `json:"iLike,omitzero"`
+	In       []string `json:"in,omitzero"`
+	Is       *bool    `json:"is,omitzero"`
+	IsNot    *bool    `json:"isNot,omitzero"`
+	Like     *string  `json:"like,omitzero"`
+	Lt       *string  `json:"lt,omitzero"`
+	Lte      *string  `json:"lte,omitzero"`
+	Neq      *string  `json:"neq,omitzero"`
+	NotILike *string  `json:"notILike,omitzero"`
+	NotIn    []string `json:"notIn,omitzero"`
+	NotLike  *string  `json:"notLike,omitzero"`
+}
+
+type PaymentSessionInput struct {
+	BillingCountryCode *string `json:"billingCountryCode,omitzero"`
+	CustomerID         string  `json:"customerId"`
+	PlanID             string  `json:"planId"`
+}
+
+type PreviewNextInvoiceInput struct {
+	EnvironmentID  *string `json:"environmentId,omitzero"`
+	SubscriptionID string  `json:"subscriptionId"`
+}
+
+type PreviewSubscriptionInput struct {
+	Addons                     []*SubscriptionAddonInput        `json:"addons,omitzero"`
+	AppliedCoupon              *SubscriptionCouponInput         `json:"appliedCoupon,omitzero"`
+	BillableFeatures           []*BillableFeatureInput          `json:"billableFeatures,omitzero"`
+	BillingCountryCode         *string                          `json:"billingCountryCode,omitzero"`
+	BillingCycleAnchor         *string                          `json:"billingCycleAnchor,omitzero"`
+	BillingInformation         *SubscriptionBillingInfo         `json:"billingInformation,omitzero"`
+	BillingPeriod              *string                          `json:"billingPeriod,omitzero"`
+	Charges                    []*ChargeInput                   `json:"charges,omitzero"`
+	CustomerID                 string                           `json:"customerId"`
+	EnvironmentID              *string                          `json:"environmentId,omitzero"`
+	PayingCustomerID           *string                          `json:"payingCustomerId,omitzero"`
+	PlanID                     string                           `json:"planId"`
+	PromotionCode              *string                          `json:"promotionCode,omitzero"`
+	ResourceID                 *string                          `json:"resourceId,omitzero"`
+	ScheduleStrategy           *string                          `json:"scheduleStrategy,omitzero"`
+	StartDate                  *wire.Time                       `json:"startDate,omitzero"`
+	TrialOverrideConfiguration *TrialOverrideConfigurationInput `json:"trialOverrideConfiguration,omitzero"`
+	UnitQuantity               *float64                         `json:"unitQuantity,omitzero"`
+}
+
 type PriceOverrideInput struct {
-	AddonID            *string           `json:"addonId,omitempty"`
-	BaseCharge         *bool             `json:"baseCharge,omitempty"`
-	BlockSize          *float64          `json:"blockSize,omitempty"`
-	CreditGrantCadence *string           `json:"creditGrantCadence,omitempty"`
-	CreditRate         *CreditRateInput  `json:"creditRate,omitempty"`
-	CurrencyID         *string           `json:"currencyId,omitempty"`
-	FeatureID          *string           `json:"featureId,omitempty"`
-	Price              *MoneyInputDto    `json:"price,omitempty"`
-	Tiers              []*PriceTierInput `json:"tiers,omitempty"`
+	AddonID            *string           `json:"addonId,omitzero"`
+	BaseCharge         *bool             `json:"baseCharge,omitzero"`
+	BlockSize          *float64          `json:"blockSize,omitzero"`
+	CreditGrantCadence *string           `json:"creditGrantCadence,omitzero"`
+	CreditRate         *CreditRateInput  `json:"creditRate,omitzero"`
+	CurrencyID         *string           `json:"currencyId,omitzero"`
+	FeatureID          *string           `json:"featureId,omitzero"`
+	Price              *MoneyInputDto    `json:"price,omitzero"`
+	Tiers              []*PriceTierInput `json:"tiers,omitzero"`
 }
 
 type PriceTierInput struct {
-	FlatPrice *MoneyInputDto `json:"flatPrice,omitempty"`
-	UnitPrice *MoneyInputDto `json:"unitPrice,omitempty"`
-	UpTo      *float64       `json:"upTo,omitempty"`
+	FlatPrice *MoneyInputDto `json:"flatPrice,omitzero"`
+	UnitPrice *MoneyInputDto `json:"unitPrice,omitzero"`
+	UpTo      *float64       `json:"upTo,omitzero"`
+}
+
+type PricingTypeFilterComparison struct {
+	Eq       *string  `json:"eq,omitzero"`
+	Gt       *string  `json:"gt,omitzero"`
+	Gte      *string  `json:"gte,omitzero"`
+	ILike    *string  `json:"iLike,omitzero"`
+	In       []string `json:"in,omitzero"`
+	Is       *bool    `json:"is,omitzero"`
+	IsNot    *bool    `json:"isNot,omitzero"`
+	Like     *string  `json:"like,omitzero"`
+	Lt       *string  `json:"lt,omitzero"`
+	Lte      *string  `json:"lte,omitzero"`
+	Neq      *string  `json:"neq,omitzero"`
+	NotILike *string  `json:"notILike,omitzero"`
+	NotIn    []string `json:"notIn,omitzero"`
+	NotLike  *string  `json:"notLike,omitzero"`
+}
+
+type ProductFilter struct {
+	And                       []*ProductFilter               `json:"and,omitzero"`
+	AWSMarketplaceProductCode *StringFieldComparison         `json:"awsMarketplaceProductCode,omitzero"`
+	AWSMarketplaceProductID   *StringFieldComparison         `json:"awsMarketplaceProductId,omitzero"`
+	CreatedAt                 *DateFieldComparison           `json:"createdAt,omitzero"`
+	Description               *StringFieldComparison         `json:"description,omitzero"`
+	DisplayName               *StringFieldComparison         `json:"displayName,omitzero"`
+	EnvironmentID             *UUIDFilterComparison          `json:"environmentId,omitzero"`
+	ID                        *UUIDFilterComparison          `json:"id,omitzero"`
+	IsDefaultProduct          *BooleanFieldComparison        `json:"isDefaultProduct,omitzero"`
+	MultipleSubscriptions     *BooleanFieldComparison        `json:"multipleSubscriptions,omitzero"`
+	Or                        []*ProductFilter               `json:"or,omitzero"`
+	RefID                     *StringFieldComparison         `json:"refId,omitzero"`
+	Status                    *ProductStatusFilterComparison `json:"status,omitzero"`
+	UpdatedAt                 *DateFieldComparison           `json:"updatedAt,omitzero"`
+}
+
+type ProductSort struct {
+	Direction string  `json:"direction"`
+	Field     string  `json:"field"`
+	Nulls     *string `json:"nulls,omitzero"`
+}
+
+type ProductStatusFilterComparison struct {
+	Eq       *string  `json:"eq,omitzero"`
+	Gt       *string  `json:"gt,omitzero"`
+	Gte      *string  `json:"gte,omitzero"`
+	ILike    *string  `json:"iLike,omitzero"`
+	In       []string `json:"in,omitzero"`
+	Is       *bool    `json:"is,omitzero"`
+	IsNot    *bool    `json:"isNot,omitzero"`
+	Like     *string  `json:"like,omitzero"`
+	Lt       *string  `json:"lt,omitzero"`
+	Lte      *string  `json:"lte,omitzero"`
+	Neq      *string  `json:"neq,omitzero"`
+	NotILike *string  `json:"notILike,omitzero"`
+	NotIn    []string `json:"notIn,omitzero"`
+	NotLike  *string  `json:"notLike,omitzero"`
+}
+
+type PromotionalEntitlementStatusFilterComparison struct {
+	Eq       *string  `json:"eq,omitzero"`
+	Gt       *string  `json:"gt,omitzero"`
+	Gte      *string  `json:"gte,omitzero"`
+	ILike    *string  `json:"iLike,omitzero"`
+	In       []string `json:"in,omitzero"`
+	Is       *bool    `json:"is,omitzero"`
+	IsNot    *bool    `json:"isNot,omitzero"`
+	Like     *string  `json:"like,omitzero"`
+	Lt       *string  `json:"lt,omitzero"`
+	Lte      *string  `json:"lte,omitzero"`
+	Neq      *string  `json:"neq,omitzero"`
+	NotILike *string  `json:"notILike,omitzero"`
+	NotIn    []string `json:"notIn,omitzero"`
+	NotLike  *string  `json:"notLike,omitzero"`
 }
 
 type ProvisionCustomerInput struct {
-	AdditionalMetaData       map[string]any                      `json:"additionalMetaData,omitempty"`
-	AWSMarketplaceCustomerID *string                             `json:"awsMarketplaceCustomerId,omitempty"`
-	BillingID                *string                             `json:"billingId,omitempty"`
-	BillingInformation       *CustomerBillingInfo                `json:"billingInformation,omitempty"`
-	CouponRefID              *string                             `json:"couponRefId,omitempty"`
-	CreatedAt                *wire.Time                          `json:"createdAt,omitempty"`
-	CrmID                    *string                             `json:"crmId,omitempty"`
-	CustomerID               *string                             `json:"customerId,omitempty"`
-	Email                    *string                             `json:"email,omitempty"`
-	EnvironmentID            *string                             `json:"environmentId,omitempty"`
-	ExcludeFromExperiment    *bool                               `json:"excludeFromExperiment,omitempty"`
-	Name                     *string                             `json:"name,omitempty"`
-	RefID                    *string                             `json:"refId,omitempty"`
-	SalesforceID             *string                             `json:"salesforceId,omitempty"`
-	ShouldSyncFree           *bool                               `json:"shouldSyncFree,omitempty"`
-	SubscriptionParams       *ProvisionCustomerSubscriptionInput `json:"subscriptionParams,omitempty"`
+	AdditionalMetaData       map[string]any                      `json:"additionalMetaData,omitzero"`
+	AWSMarketplaceCustomerID *string                             `json:"awsMarketplaceCustomerId,omitzero"`
+	BillingID                *string                             `json:"billingId,omitzero"`
+	BillingInformation       *CustomerBillingInfo                `json:"billingInformation,omitzero"`
+	CouponRefID              *string                             `json:"couponRefId,omitzero"`
+	CreatedAt                *wire.Time                          `json:"createdAt,omitzero"`
+	CrmID                    *string                             `json:"crmId,omitzero"`
+	CustomerID               *string                             `json:"customerId,omitzero"`
+	Email                    *string                             `json:"email,omitzero"`
+	EnvironmentID            *string                             `json:"environmentId,omitzero"`
+	ExcludeFromExperiment    *bool                               `json:"excludeFromExperiment,omitzero"`
+	Name                     *string                             `json:"name,omitzero"`
+	RefID                    *string                             `json:"refId,omitzero"`
+	SalesforceID             *string                             `json:"salesforceId,omitzero"`
+	ShouldSyncFree           *bool                               `json:"shouldSyncFree,omitzero"`
+	SubscriptionParams       *ProvisionCustomerSubscriptionInput `json:"subscriptionParams,omitzero"`
 }
 
 type ProvisionCustomerSubscriptionInput struct {
-	AdditionalMetaData         map[string]any                      `json:"additionalMetaData,omitempty"`
-	Addons                     []*SubscriptionAddonInput           `json:"addons,omitempty"`
-	AppliedCoupon              *SubscriptionCouponInput            `json:"appliedCoupon,omitempty"`
-	AwaitPaymentConfirmation   *bool                               `json:"awaitPaymentConfirmation,omitempty"`
-	BillableFeatures           []*BillableFeatureInput             `json:"billableFeatures,omitempty"`
-	BillingCountryCode         *string                             `json:"billingCountryCode,omitempty"`
-	BillingCycleAnchor         *string                             `json:"billingCycleAnchor,omitempty"`
-	BillingID                  *string                             `json:"billingId,omitempty"`
-	BillingInformation         *SubscriptionBillingInfo            `json:"billingInformation,omitempty"`
-	BillingPeriod              *string                             `json:"billingPeriod,omitempty"`
-	Budget                     *BudgetConfigurationInput           `json:"budget,omitempty"`
-	Charges                    []*ChargeInput                      `json:"charges,omitempty"`
-	Entitlements               []*SubscriptionEntitlementInputV2   `json:"entitlements,omitempty"`
-	MinimumSpend               *SubscriptionMinimumSpendValueInput `json:"minimumSpend,omitempty"`
-	PaymentCollectionMethod    *string                             `json:"paymentCollectionMethod,omitempty"`
+	AdditionalMetaData         map[string]any                      `json:"additionalMetaData,omitzero"`
+	Addons                     []*SubscriptionAddonInput           `json:"addons,omitzero"`
+	AppliedCoupon              *SubscriptionCouponInput            `json:"appliedCoupon,omitzero"`
+	AwaitPaymentConfirmation   *bool                               `json:"awaitPaymentConfirmation,omitzero"`
+	BillableFeatures           []*BillableFeatureInput             `json:"billableFeatures,omitzero"`
+	BillingCountryCode         *string                             `json:"billingCountryCode,omitzero"`
+	BillingCycleAnchor         *string                             `json:"billingCycleAnchor,omitzero"`
+	BillingID                  *string                             `json:"billingId,omitzero"`
+	BillingInformation         *SubscriptionBillingInfo            `json:"billingInformation,omitzero"`
+	BillingPeriod              *string                             `json:"billingPeriod,omitzero"`
+	Budget                     *BudgetConfigurationInput           `json:"budget,omitzero"`
+	Charges                    []*ChargeInput                      `json:"charges,omitzero"`
+	Entitlements               []*SubscriptionEntitlementInputV2   `json:"entitlements,omitzero"`
+	MinimumSpend               *SubscriptionMinimumSpendValueInput `json:"minimumSpend,omitzero"`
+	PaymentCollectionMethod    *string                             `json:"paymentCollectionMethod,omitzero"`
 	PlanID                     string                              `json:"planId"`
-	PriceOverrides             []*PriceOverrideInput               `json:"priceOverrides,omitempty"`
-	PriceUnitAmount            *float64                            `json:"priceUnitAmount,omitempty"`
-	PromotionCode              *string                             `json:"promotionCode,omitempty"`
-	RefID                      *string                             `json:"refId,omitempty"`
-	ResourceID                 *string                             `json:"resourceId,omitempty"`
-	SalesforceID               *string                             `json:"salesforceId,omitempty"`
-	StartDate                  *wire.Time                          `json:"startDate,omitempty"`
-	SubscriptionEntitlements   []*SubscriptionEntitlementInput     `json:"subscriptionEntitlements,omitempty"`
-	SubscriptionID             *string                             `json:"subscriptionId,omitempty"`
-	TrialOverrideConfiguration *TrialOverrideConfigurationInput    `json:"trialOverrideConfiguration,omitempty"`
-	UnitQuantity               *float64                            `json:"unitQuantity,omitempty"`
+	PriceOverrides             []*PriceOverrideInput               `json:"priceOverrides,omitzero"`
+	PriceUnitAmount            *float64                            `json:"priceUnitAmount,omitzero"`
+	PromotionCode              *string                             `json:"promotionCode,omitzero"`
+	RefID                      *string                             `json:"refId,omitzero"`
+	ResourceID                 *string                             `json:"resourceId,omitzero"`
+	SalesforceID               *string                             `json:"salesforceId,omitzero"`
+	StartDate                  *wire.Time                          `json:"startDate,omitzero"`
+	SubscriptionEntitlements   []*SubscriptionEntitlementInput     `json:"subscriptionEntitlements,omitzero"`
+	SubscriptionID             *string                             `json:"subscriptionId,omitzero"`
+	TrialOverrideConfiguration *TrialOverrideConfigurationInput    `json:"trialOverrideConfiguration,omitzero"`
+	UnitQuantity               *float64                            `json:"unitQuantity,omitzero"`
 }
 
 type ProvisionSubscriptionInput struct {
-	AdditionalMetaData         map[string]any                      `json:"additionalMetaData,omitempty"`
-	Addons                     []*SubscriptionAddonInput           `json:"addons,omitempty"`
-	AppliedCoupon              *SubscriptionCouponInput            `json:"appliedCoupon,omitempty"`
-	AwaitPaymentConfirmation   *bool                               `json:"awaitPaymentConfirmation,omitempty"`
-	BillableFeatures           []*BillableFeatureInput             `json:"billableFeatures,omitempty"`
-	BillingCountryCode         *string                             `json:"billingCountryCode,omitempty"`
-	BillingCycleAnchor         *string                             `json:"billingCycleAnchor,omitempty"`
-	BillingID                  *string                             `json:"billingId,omitempty"`
-	BillingInformation         *SubscriptionBillingInfo            `json:"billingInformation,omitempty"`
-	BillingPeriod              *string                             `json:"billingPeriod,omitempty"`
-	Budget                     *BudgetConfigurationInput           `json:"budget,omitempty"`
-	CancellationDate           *wire.Time                          `json:"cancellationDate,omitempty"`
-	Charges                    []*ChargeInput                      `json:"charges,omitempty"`
-	CheckoutOptions            *CheckoutOptions                    `json:"checkoutOptions,omitempty"`
+	AdditionalMetaData         map[string]any                      `json:"additionalMetaData,omitzero"`
+	Addons                     []*SubscriptionAddonInput           `json:"addons,omitzero"`
+	AppliedCoupon              *SubscriptionCouponInput            `json:"appliedCoupon,omitzero"`
+	AwaitPaymentConfirmation   *bool                               `json:"awaitPaymentConfirmation,omitzero"`
+	BillableFeatures           []*BillableFeatureInput             `json:"billableFeatures,omitzero"`
+	BillingCountryCode         *string                             `json:"billingCountryCode,omitzero"`
+	BillingCycleAnchor         *string                             `json:"billingCycleAnchor,omitzero"`
+	BillingID                  *string                             `json:"billingId,omitzero"`
+	BillingInformation         *SubscriptionBillingInfo            `json:"billingInformation,omitzero"`
+	BillingPeriod              *string                             `json:"billingPeriod,omitzero"`
+	Budget                     *BudgetConfigurationInput           `json:"budget,omitzero"`
+	CancellationDate           *wire.Time                          `json:"cancellationDate,omitzero"`
+	Charges                    []*ChargeInput                      `json:"charges,omitzero"`
+	CheckoutOptions            *CheckoutOptions                    `json:"checkoutOptions,omitzero"`
 	CustomerID                 string                              `json:"customerId"`
-	Entitlements               []*SubscriptionEntitlementInputV2   `json:"entitlements,omitempty"`
-	MinimumSpend               *SubscriptionMinimumSpendValueInput `json:"minimumSpend,omitempty"`
-	PayingCustomerID           *string                             `json:"payingCustomerId,omitempty"`
-	PaymentCollectionMethod    *string                             `json:"paymentCollectionMethod,omitempty"`
+	Entitlements               []*SubscriptionEntitlementInputV2   `json:"entitlements,omitzero"`
+	MinimumSpend               *SubscriptionMinimumSpendValueInput `json:"minimumSpend,omitzero"`
+	PayingCustomerID           *string                             `json:"payingCustomerId,omitzero"`
+	PaymentCollectionMethod    *string                             `json:"paymentCollectionMethod,omitzero"`
 	PlanID                     string                              `json:"planId"`
-	PriceOverrides             []*PriceOverrideInput               `json:"priceOverrides,omitempty"`
-	PriceUnitAmount            *float64                            `json:"priceUnitAmount,omitempty"`
-	PromotionCode              *string                             `json:"promotionCode,omitempty"`
-	RefID                      *string                             `json:"refId,omitempty"`
-	ResourceID                 *string                             `json:"resourceId,omitempty"`
-	SalesforceID               *string                             `json:"salesforceId,omitempty"`
-	ScheduleStrategy           *string                             `json:"scheduleStrategy,omitempty"`
-	SkipTrial                  *bool                               `json:"skipTrial,omitempty"`
-	StartDate                  *wire.Time                          `json:"startDate,omitempty"`
-	SubscriptionEntitlements   []*SubscriptionEntitlementInput     `json:"subscriptionEntitlements,omitempty"`
-	SubscriptionID             *string                             `json:"subscriptionId,omitempty"`
-	TrialOverrideConfiguration *TrialOverrideConfigurationInput    `json:"trialOverrideConfiguration,omitempty"`
-	UnitQuantity               *float64                            `json:"unitQuantity,omitempty"`
+	PriceOverrides             []*PriceOverrideInput               `json:"priceOverrides,omitzero"`
+	PriceUnitAmount            *float64                            `json:"priceUnitAmount,omitzero"`
+	PromotionCode              *string                             `json:"promotionCode,omitzero"`
+	RefID                      *string                             `json:"refId,omitzero"`
+	ResourceID                 *string                             `json:"resourceId,omitzero"`
+	SalesforceID               *string                             `json:"salesforceId,omitzero"`
+	ScheduleStrategy           *string                             `json:"scheduleStrategy,omitzero"`
+	SkipTrial                  *bool                               `json:"skipTrial,omitzero"`
+	StartDate                  *wire.Time                          `json:"startDate,omitzero"`
+	SubscriptionEntitlements   []*SubscriptionEntitlementInput     `json:"subscriptionEntitlements,omitzero"`
+	SubscriptionID             *string                             `json:"subscriptionId,omitzero"`
+	TrialOverrideConfiguration *TrialOverrideConfigurationInput    `json:"trialOverrideConfiguration,omitzero"`
+	UnitQuantity               *float64                            `json:"unitQuantity,omitzero"`
 }
 
 type ReportUsageBaseInput struct {
-	CreatedAt      *wire.Time     `json:"createdAt,omitempty"`
+	CreatedAt      *wire.Time     `json:"createdAt,omitzero"`
 	CustomerID     string         `json:"customerId"`
-	Dimensions     map[string]any `json:"dimensions,omitempty"`
+	Dimensions     map[string]any `json:"dimensions,omitzero"`
 	FeatureID      string         `json:"featureId"`
-	IdempotencyKey *string        `json:"idempotencyKey,omitempty"`
-	ResourceID     *string        `json:"resourceId,omitempty"`
-	UpdateBehavior *string        `json:"updateBehavior,omitempty"`
+	IdempotencyKey *string        `json:"idempotencyKey,omitzero"`
+	ResourceID     *string        `json:"resourceId,omitzero"`
+	UpdateBehavior *string        `json:"updateBehavior,omitzero"`
 	Value          float64        `json:"value"`
 }
 
 type ReportUsageBulkInput struct {
-	EnvironmentID *string                 `json:"environmentId,omitempty"`
+	EnvironmentID *string                 `json:"environmentId,omitzero"`
 	Usages        []*ReportUsageBaseInput `json:"usages"`
 }
 
 type ReportUsageInput struct {
-	CreatedAt      *wire.Time     `json:"createdAt,omitempty"`
+	CreatedAt      *wire.Time     `json:"createdAt,omitzero"`
 	CustomerID     string         `json:"customerId"`
-	Dimensions     map[string]any `json:"dimensions,omitempty"`
-	EnvironmentID  *string        `json:"environmentId,omitempty"`
+	Dimensions     map[string]any `json:"dimensions,omitzero"`
+	EnvironmentID  *string        `json:"environmentId,omitzero"`
 	FeatureID      string         `json:"featureId"`
-	IdempotencyKey *string        `json:"idempotencyKey,omitempty"`
-	ResourceID     *string        `json:"resourceId,omitempty"`
-	UpdateBehavior *string        `json:"updateBehavior,omitempty"`
+	IdempotencyKey *string        `json:"idempotencyKey,omitzero"`
+	ResourceID     *string        `json:"resourceId,omitzero"`
+	UpdateBehavior *string        `json:"updateBehavior,omitzero"`
 	Value          float64        `json:"value"`
+}
+
+type RevokePromotionalEntitlementInput struct {
+	CustomerID    string  `json:"customerId"`
+	EnvironmentID *string `json:"environmentId,omitzero"`
+	FeatureID     string  `json:"featureId"`
+}
+
+type RevokePromotionalEntitlementsGroupInput struct {
+	CustomerID     string  `json:"customerId"`
+	EnvironmentID  *string `json:"environmentId,omitzero"`
+	FeatureGroupID string  `json:"featureGroupId"`
+}
+
+type SaveAutoRechargeSettingsInput struct {
+	CurrencyID            string   `json:"currencyId"`
+	CustomerID            string   `json:"customerId"`
+	EnvironmentID         *string  `json:"environmentId,omitzero"`
+	GrantExpirationPeriod *string  `json:"grantExpirationPeriod,omitzero"`
+	IsEnabled             bool     `json:"isEnabled"`
+	MaxSpendLimit         *float64 `json:"maxSpendLimit,omitzero"`
+	TargetBalance         *float64 `json:"targetBalance,omitzero"`
+	ThresholdType         *string  `json:"thresholdType,omitzero"`
+	ThresholdValue        *float64 `json:"thresholdValue,omitzero"`
+}
+
+type StringFieldComparison struct {
+	Eq       *string  `json:"eq,omitzero"`
+	Gt       *string  `json:"gt,omitzero"`
+	Gte      *string  `json:"gte,omitzero"`
+	ILike    *string  `json:"iLike,omitzero"`
+	In       []string `json:"in,omitzero"`
+	Is       *bool    `json:"is,omitzero"`
+	IsNot    *bool    `json:"isNot,omitzero"`
+	Like     *string  `json:"like,omitzero"`
+	Lt       *string  `json:"lt,omitzero"`
+	Lte      *string  `json:"lte,omitzero"`
+	Neq      *string  `json:"neq,omitzero"`
+	NotILike *string  `json:"notILike,omitzero"`
+	NotIn    []string `json:"notIn,omitzero"`
+	NotLike  *string  `json:"notLike,omitzero"`
 }
 
 type SubscriptionAddonInput struct {
 	AddonID  string `json:"addonId"`
-	Quantity *int   `json:"quantity,omitempty"`
+	Quantity *int   `json:"quantity,omitzero"`
 }
 
 type SubscriptionBillingInfo struct {
-	BillingAddress          *BillingAddress `json:"billingAddress,omitempty"`
-	ChargeOnBehalfOfAccount *string         `json:"chargeOnBehalfOfAccount,omitempty"`
-	CouponID                *string         `json:"couponId,omitempty"`
-	IntegrationID           *string         `json:"integrationId,omitempty"`
-	InvoiceDaysUntilDue     *float64        `json:"invoiceDaysUntilDue,omitempty"`
-	IsBackdated             *bool           `json:"isBackdated,omitempty"`
-	IsInvoicePaid           *bool           `json:"isInvoicePaid,omitempty"`
-	Metadata                map[string]any  `json:"metadata,omitempty"`
-	ProrationBehavior       *string         `json:"prorationBehavior,omitempty"`
-	TaxIds                  []*TaxExempt    `json:"taxIds,omitempty"`
-	TaxPercentage           *float64        `json:"taxPercentage,omitempty"`
-	TaxRateIds              []string        `json:"taxRateIds,omitempty"`
+	BillingAddress          *BillingAddress `json:"billingAddress,omitzero"`
+	ChargeOnBehalfOfAccount *string         `json:"chargeOnBehalfOfAccount,omitzero"`
+	CouponID                *string         `json:"couponId,omitzero"`
+	IntegrationID           *string         `json:"integrationId,omitzero"`
+	InvoiceDaysUntilDue     *float64        `json:"invoiceDaysUntilDue,omitzero"`
+	IsBackdated             *bool           `json:"isBackdated,omitzero"`
+	IsInvoicePaid           *bool           `json:"isInvoicePaid,omitzero"`
+	Metadata                map[string]any  `json:"metadata,omitzero"`
+	ProrationBehavior       *string         `json:"prorationBehavior,omitzero"`
+	TaxIds                  []*TaxExempt    `json:"taxIds,omitzero"`
+	TaxPercentage           *float64        `json:"taxPercentage,omitzero"`
+	TaxRateIds              []string        `json:"taxRateIds,omitzero"`
+}
+
+type SubscriptionCancelReasonFilterComparison struct {
+	Eq       *string  `json:"eq,omitzero"`
+	Gt       *string  `json:"gt,omitzero"`
+	Gte      *string  `json:"gte,omitzero"`
+	ILike    *string  `json:"iLike,omitzero"`
+	In       []string `json:"in,omitzero"`
+	Is       *bool    `json:"is,omitzero"`
+	IsNot    *bool    `json:"isNot,omitzero"`
+	Like     *string  `json:"like,omitzero"`
+	Lt       *string  `json:"lt,omitzero"`
+	Lte      *string  `json:"lte,omitzero"`
+	Neq      *string  `json:"neq,omitzero"`
+	NotILike *string  `json:"notILike,omitzero"`
+	NotIn    []string `json:"notIn,omitzero"`
+	NotLike  *string  `json:"notLike,omitzero"`
+}
+
+type SubscriptionCancellationInput struct {
+	AwaitSubscriptionCancellation  *bool      `json:"awaitSubscriptionCancellation,omitzero"`
+	EndDate                        *wire.Time `json:"endDate,omitzero"`
+	EnvironmentID                  *string    `json:"environmentId,omitzero"`
+	Prorate                        *bool      `json:"prorate,omitzero"`
+	SubscriptionCancellationAction *string    `json:"subscriptionCancellationAction,omitzero"`
+	SubscriptionCancellationTime   *string    `json:"subscriptionCancellationTime,omitzero"`
+	SubscriptionRefID              string     `json:"subscriptionRefId"`
 }
 
 type SubscriptionCouponConfigurationInput struct {
-	StartDate *wire.Time `json:"startDate,omitempty"`
+	StartDate *wire.Time `json:"startDate,omitzero"`
 }
 
 type SubscriptionCouponDiscountInput struct {
-	AmountsOff       []*MoneyInputDto `json:"amountsOff,omitempty"`
-	Description      *string          `json:"description,omitempty"`
-	DurationInMonths *float64         `json:"durationInMonths,omitempty"`
-	Name             *string          `json:"name,omitempty"`
-	PercentOff       *float64         `json:"percentOff,omitempty"`
+	AmountsOff       []*MoneyInputDto `json:"amountsOff,omitzero"`
+	Description      *string          `json:"description,omitzero"`
+	DurationInMonths *float64         `json:"durationInMonths,omitzero"`
+	Name             *string          `json:"name,omitzero"`
+	PercentOff       *float64         `json:"percentOff,omitzero"`
 }
 
 type SubscriptionCouponInput struct {
-	BillingCouponID *string                               `json:"billingCouponId,omitempty"`
-	Configuration   *SubscriptionCouponConfigurationInput `json:"configuration,omitempty"`
-	CouponID        *string                               `json:"couponId,omitempty"`
-	Discount        *SubscriptionCouponDiscountInput      `json:"discount,omitempty"`
-	PromotionCode   *string                               `json:"promotionCode,omitempty"`
+	BillingCouponID *string                               `json:"billingCouponId,omitzero"`
+	Configuration   *SubscriptionCouponConfigurationInput `json:"configuration,omitzero"`
+	CouponID        *string                               `json:"couponId,omitzero"`
+	Discount        *SubscriptionCouponDiscountInput      `json:"discount,omitzero"`
+	PromotionCode   *string                               `json:"promotionCode,omitzero"`
 }
 
 type SubscriptionCreditEntitlementInput struct {
 	Amount           float64 `json:"amount"`
 	Cadence          string  `json:"cadence"`
 	CustomCurrencyID string  `json:"customCurrencyId"`
-	HasSoftLimit     *bool   `json:"hasSoftLimit,omitempty"`
+	HasSoftLimit     *bool   `json:"hasSoftLimit,omitzero"`
 }
 
 type SubscriptionEntitlementInput struct {
-	Description                     *string                        `json:"description,omitempty"`
+	Description                     *string                        `json:"description,omitzero"`
 	FeatureID                       string                         `json:"featureId"`
-	HasSoftLimit                    *bool                          `json:"hasSoftLimit,omitempty"`
-	HasUnlimitedUsage               *bool                          `json:"hasUnlimitedUsage,omitempty"`
-	MonthlyResetPeriodConfiguration *MonthlyResetPeriodConfigInput `json:"monthlyResetPeriodConfiguration,omitempty"`
-	ResetPeriod                     *string                        `json:"resetPeriod,omitempty"`
-	UsageLimit                      *float64                       `json:"usageLimit,omitempty"`
-	WeeklyResetPeriodConfiguration  *WeeklyResetPeriodConfigInput  `json:"weeklyResetPeriodConfiguration,omitempty"`
-	YearlyResetPeriodConfiguration  *YearlyResetPeriodConfigInput  `json:"yearlyResetPeriodConfiguration,omitempty"`
+	HasSoftLimit                    *bool                          `json:"hasSoftLimit,omitzero"`
+	HasUnlimitedUsage               *bool                          `json:"hasUnlimitedUsage,omitzero"`
+	MonthlyResetPeriodConfiguration *MonthlyResetPeriodConfigInput `json:"monthlyResetPeriodConfiguration,omitzero"`
+	ResetPeriod                     *string                        `json:"resetPeriod,omitzero"`
+	UsageLimit                      *float64                       `json:"usageLimit,omitzero"`
+	WeeklyResetPeriodConfiguration  *WeeklyResetPeriodConfigInput  `json:"weeklyResetPeriodConfiguration,omitzero"`
+	YearlyResetPeriodConfiguration  *YearlyResetPeriodConfigInput  `json:"yearlyResetPeriodConfiguration,omitzero"`
 }
 
 type SubscriptionEntitlementInputV2 struct {
-	Credit  *SubscriptionCreditEntitlementInput  `json:"credit,omitempty"`
-	Feature *SubscriptionFeatureEntitlementInput `json:"feature,omitempty"`
+	Credit  *SubscriptionCreditEntitlementInput  `json:"credit,omitzero"`
+	Feature *SubscriptionFeatureEntitlementInput `json:"feature,omitzero"`
 }
 
 type SubscriptionFeatureEntitlementInput struct {
-	EnumValues                      []string                       `json:"enumValues,omitempty"`
-	FeatureGroupID                  *string                        `json:"featureGroupId,omitempty"`
+	EnumValues                      []string                       `json:"enumValues,omitzero"`
+	FeatureGroupID                  *string                        `json:"featureGroupId,omitzero"`
 	FeatureID                       string                         `json:"featureId"`
-	HasSoftLimit                    *bool                          `json:"hasSoftLimit,omitempty"`
-	HasUnlimitedUsage               *bool                          `json:"hasUnlimitedUsage,omitempty"`
-	MonthlyResetPeriodConfiguration *MonthlyResetPeriodConfigInput `json:"monthlyResetPeriodConfiguration,omitempty"`
-	ResetPeriod                     *string                        `json:"resetPeriod,omitempty"`
-	UsageLimit                      *float64                       `json:"usageLimit,omitempty"`
-	WeeklyResetPeriodConfiguration  *WeeklyResetPeriodConfigInput  `json:"weeklyResetPeriodConfiguration,omitempty"`
-	YearlyResetPeriodConfiguration  *YearlyResetPeriodConfigInput  `json:"yearlyResetPeriodConfiguration,omitempty"`
+	HasSoftLimit                    *bool                          `json:"hasSoftLimit,omitzero"`
+	HasUnlimitedUsage               *bool                          `json:"hasUnlimitedUsage,omitzero"`
+	MonthlyResetPeriodConfiguration *MonthlyResetPeriodConfigInput `json:"monthlyResetPeriodConfiguration,omitzero"`
+	ResetPeriod                     *string                        `json:"resetPeriod,omitzero"`
+	UsageLimit                      *float64                       `json:"usageLimit,omitzero"`
+	WeeklyResetPeriodConfiguration  *WeeklyResetPeriodConfigInput  `json:"weeklyResetPeriodConfiguration,omitzero"`
+	YearlyResetPeriodConfiguration  *YearlyResetPeriodConfigInput  `json:"yearlyResetPeriodConfiguration,omitzero"`
+}
+
+type SubscriptionInput struct {
+	AdditionalMetaData        map[string]any                      `json:"additionalMetaData,omitzero"`
+	Addons                    []*SubscriptionAddonInput           `json:"addons,omitzero"`
+	AppliedCoupon             *SubscriptionCouponInput            `json:"appliedCoupon,omitzero"`
+	AwaitPaymentConfirmation  *bool                               `json:"awaitPaymentConfirmation,omitzero"`
+	BillableFeatures          []*BillableFeatureInput             `json:"billableFeatures,omitzero"`
+	BillingCountryCode        *string                             `json:"billingCountryCode,omitzero"`
+	BillingCycleAnchor        *string                             `json:"billingCycleAnchor,omitzero"`
+	BillingID                 *string                             `json:"billingId,omitzero"`
+	BillingInformation        *SubscriptionBillingInfo            `json:"billingInformation,omitzero"`
+	BillingPeriod             *string                             `json:"billingPeriod,omitzero"`
+	Budget                    *BudgetConfigurationInput           `json:"budget,omitzero"`
+	CancellationDate          *wire.Time                          `json:"cancellationDate,omitzero"`
+	Charges                   []*ChargeInput                      `json:"charges,omitzero"`
+	CrmID                     *string                             `json:"crmId,omitzero"`
+	CustomerID                string                              `json:"customerId"`
+	EndDate                   *wire.Time                          `json:"endDate,omitzero"`
+	Entitlements              []*SubscriptionEntitlementInputV2   `json:"entitlements,omitzero"`
+	EnvironmentID             *string                             `json:"environmentId,omitzero"`
+	IsCustomPriceSubscription *bool                               `json:"isCustomPriceSubscription,omitzero"`
+	IsOverridingTrialConfig   *bool                               `json:"isOverridingTrialConfig,omitzero"`
+	IsTrial                   *bool                               `json:"isTrial,omitzero"`
+	MinimumSpend              *SubscriptionMinimumSpendValueInput `json:"minimumSpend,omitzero"`
+	PayingCustomerID          *string                             `json:"payingCustomerId,omitzero"`
+	PaymentCollectionMethod   *string                             `json:"paymentCollectionMethod,omitzero"`
+	PlanID                    string                              `json:"planId"`
+	PriceOverrides            []*PriceOverrideInput               `json:"priceOverrides,omitzero"`
+	PriceUnitAmount           *float64                            `json:"priceUnitAmount,omitzero"`
+	PromotionCode             *string                             `json:"promotionCode,omitzero"`
+	RefID                     *string                             `json:"refId,omitzero"`
+	ResourceID                *string                             `json:"resourceId,omitzero"`
+	SalesforceID              *string                             `json:"salesforceId,omitzero"`
+	ScheduleStrategy          *string                             `json:"scheduleStrategy,omitzero"`
+	StartDate                 *wire.Time                          `json:"startDate,omitzero"`
+	SubscriptionEntitlements  []*SubscriptionEntitlementInput     `json:"subscriptionEntitlements,omitzero"`
+	SubscriptionID            *string                             `json:"subscriptionId,omitzero"`
+	TrialEndBehavior          *string                             `json:"trialEndBehavior,omitzero"`
+	UnitQuantity              *float64                            `json:"unitQuantity,omitzero"`
+}
+
+type SubscriptionMigrationInput struct {
+	EnvironmentID             *string `json:"environmentId,omitzero"`
+	SubscriptionID            string  `json:"subscriptionId"`
+	SubscriptionMigrationTime *string `json:"subscriptionMigrationTime,omitzero"`
 }
 
 type SubscriptionMinimumSpendValueInput struct {
-	Minimum *MoneyInputDto `json:"minimum,omitempty"`
+	Minimum *MoneyInputDto `json:"minimum,omitzero"`
+}
+
+type SubscriptionQueryFilter struct {
+	And               []*SubscriptionQueryFilter                     `json:"and,omitzero"`
+	BillingID         *StringFieldComparison                         `json:"billingId,omitzero"`
+	CancellationDate  *DateFieldComparison                           `json:"cancellationDate,omitzero"`
+	CreatedAt         *DateFieldComparison                           `json:"createdAt,omitzero"`
+	Customer          *SubscriptionQueryFilterCustomerFilter         `json:"customer,omitzero"`
+	CustomerID        *StringFieldComparison                         `json:"customerId,omitzero"`
+	EndDate           *DateFieldComparison                           `json:"endDate,omitzero"`
+	EnvironmentID     *UUIDFilterComparison                          `json:"environmentId,omitzero"`
+	Or                []*SubscriptionQueryFilter                     `json:"or,omitzero"`
+	PaymentCollection *PaymentCollectionFilterComparison             `json:"paymentCollection,omitzero"`
+	Plan              *SubscriptionQueryFilterPlanFilter             `json:"plan,omitzero"`
+	PricingType       *PricingTypeFilterComparison                   `json:"pricingType,omitzero"`
+	ProductID         *StringFieldComparison                         `json:"productId,omitzero"`
+	Resource          *SubscriptionQueryFilterCustomerResourceFilter `json:"resource,omitzero"`
+	ResourceID        *StringFieldComparison                         `json:"resourceId,omitzero"`
+	SalesforceID      *StringFieldComparison                         `json:"salesforceId,omitzero"`
+	StartDate         *DateFieldComparison                           `json:"startDate,omitzero"`
+	Status            *SubscriptionStatusFilterComparison            `json:"status,omitzero"`
+	SubscriptionID    *StringFieldComparison                         `json:"subscriptionId,omitzero"`
+}
+
+type SubscriptionQueryFilterCustomerFilter struct {
+	And                      []*SubscriptionQueryFilterCustomerFilter `json:"and,omitzero"`
+	AWSMarketplaceCustomerID *StringFieldComparison                   `json:"awsMarketplaceCustomerId,omitzero"`
+	BillingID                *StringFieldComparison                   `json:"billingId,omitzero"`
+	CreatedAt                *DateFieldComparison                     `json:"createdAt,omitzero"`
+	CrmHubspotCompanyID      *StringFieldComparison                   `json:"crmHubspotCompanyId,omitzero"`
+	CrmHubspotCompanyURL     *StringFieldComparison                   `json:"crmHubspotCompanyUrl,omitzero"`
+	CrmID                    *StringFieldComparison                   `json:"crmId,omitzero"`
+	CustomerID               *StringFieldComparison                   `json:"customerId,omitzero"`
+	DeletedAt                *DateFieldComparison                     `json:"deletedAt,omitzero"`
+	Email                    *StringFieldComparison                   `json:"email,omitzero"`
+	EnvironmentID            *UUIDFilterComparison                    `json:"environmentId,omitzero"`
+	ID                       *UUIDFilterComparison                    `json:"id,omitzero"`
+	Name                     *StringFieldComparison                   `json:"name,omitzero"`
+	Or                       []*SubscriptionQueryFilterCustomerFilter `json:"or,omitzero"`
+	RefID                    *StringFieldComparison                   `json:"refId,omitzero"`
+	SalesforceID             *StringFieldComparison                   `json:"salesforceId,omitzero"`
+	SearchQuery              *CustomerSearchQueryFilterComparison     `json:"searchQuery,omitzero"`
+	UpdatedAt                *DateFieldComparison                     `json:"updatedAt,omitzero"`
+}
+
+type SubscriptionQueryFilterCustomerResourceFilter struct {
+	And           []*SubscriptionQueryFilterCustomerResourceFilter `json:"and,omitzero"`
+	CreatedAt     *DateFieldComparison                             `json:"createdAt,omitzero"`
+	EnvironmentID *UUIDFilterComparison                            `json:"environmentId,omitzero"`
+	Or            []*SubscriptionQueryFilterCustomerResourceFilter `json:"or,omitzero"`
+	ResourceID    *StringFieldComparison                           `json:"resourceId,omitzero"`
+}
+
+type SubscriptionQueryFilterPlanFilter struct {
+	And           []*SubscriptionQueryFilterPlanFilter `json:"and,omitzero"`
+	BillingID     *StringFieldComparison               `json:"billingId,omitzero"`
+	CreatedAt     *DateFieldComparison                 `json:"createdAt,omitzero"`
+	Description   *StringFieldComparison               `json:"description,omitzero"`
+	DisplayName   *StringFieldComparison               `json:"displayName,omitzero"`
+	EnvironmentID *UUIDFilterComparison                `json:"environmentId,omitzero"`
+	ID            *UUIDFilterComparison                `json:"id,omitzero"`
+	IsLatest      *BooleanFieldComparison              `json:"isLatest,omitzero"`
+	Or            []*SubscriptionQueryFilterPlanFilter `json:"or,omitzero"`
+	PricingType   *PricingTypeFilterComparison         `json:"pricingType,omitzero"`
+	ProductID     *StringFieldComparison               `json:"productId,omitzero"`
+	RefID         *StringFieldComparison               `json:"refId,omitzero"`
+	Status        *PackageStatusFilterComparison       `json:"status,omitzero"`
+	UpdatedAt     *DateFieldComparison                 `json:"updatedAt,omitzero"`
+	VersionNumber *IntFieldComparison                  `json:"versionNumber,omitzero"`
+}
+
+type SubscriptionQuerySort struct {
+	Direction string  `json:"direction"`
+	Field     string  `json:"field"`
+	Nulls     *string `json:"nulls,omitzero"`
+}
+
+type SubscriptionStatusFilterComparison struct {
+	Eq       *string  `json:"eq,omitzero"`
+	Gt       *string  `json:"gt,omitzero"`
+	Gte      *string  `json:"gte,omitzero"`
+	ILike    *string  `json:"iLike,omitzero"`
+	In       []string `json:"in,omitzero"`
+	Is       *bool    `json:"is,omitzero"`
+	IsNot    *bool    `json:"isNot,omitzero"`
+	Like     *string  `json:"like,omitzero"`
+	Lt       *string  `json:"lt,omitzero"`
+	Lte      *string  `json:"lte,omitzero"`
+	Neq      *string  `json:"neq,omitzero"`
+	NotILike *string  `json:"notILike,omitzero"`
+	NotIn    []string `json:"notIn,omitzero"`
+	NotLike  *string  `json:"notLike,omitzero"`
+}
+
+type SubscriptionUpdateScheduleCancellationInput struct {
+	EnvironmentID  *string `json:"environmentId,omitzero"`
+	Status         *string `json:"status,omitzero"`
+	SubscriptionID string  `json:"subscriptionId"`
 }
 
 type TaxExempt struct {
@@ -347,24 +1217,135 @@ type TaxExempt struct {
 	Value string `json:"value"`
 }
 
+type TransferSubscriptionInput struct {
+	CustomerID            string `json:"customerId"`
+	DestinationResourceID string `json:"destinationResourceId"`
+	SourceResourceID      string `json:"sourceResourceId"`
+}
+
+type TransferSubscriptionToResourceInput struct {
+	DestinationResourceID *string `json:"destinationResourceId,omitzero"`
+	EnvironmentID         *string `json:"environmentId,omitzero"`
+	SubscriptionID        string  `json:"subscriptionId"`
+}
+
 type TrialOverrideConfigurationInput struct {
 	IsTrial          bool       `json:"isTrial"`
-	TrialEndBehavior *string    `json:"trialEndBehavior,omitempty"`
-	TrialEndDate     *wire.Time `json:"trialEndDate,omitempty"`
+	TrialEndBehavior *string    `json:"trialEndBehavior,omitzero"`
+	TrialEndDate     *wire.Time `json:"trialEndDate,omitzero"`
+}
+
+type UUIDFilterComparison struct {
+	Eq       *string  `json:"eq,omitzero"`
+	Gt       *string  `json:"gt,omitzero"`
+	Gte      *string  `json:"gte,omitzero"`
+	ILike    *string  `json:"iLike,omitzero"`
+	In       []string `json:"in,omitzero"`
+	Is       *bool    `json:"is,omitzero"`
+	IsNot    *bool    `json:"isNot,omitzero"`
+	Like     *string  `json:"like,omitzero"`
+	Lt       *string  `json:"lt,omitzero"`
+	Lte      *string  `json:"lte,omitzero"`
+	Neq      *string  `json:"neq,omitzero"`
+	NotILike *string  `json:"notILike,omitzero"`
+	NotIn    []string `json:"notIn,omitzero"`
+	NotLike  *string  `json:"notLike,omitzero"`
+}
+
+type UnarchiveCustomerInput struct {
+	CustomerID    string  `json:"customerId"`
+	EnvironmentID *string `json:"environmentId,omitzero"`
+}
+
+type UnlinkPromotionalEntitlementsGroupInput struct {
+	CustomerID     string  `json:"customerId"`
+	EnvironmentID  *string `json:"environmentId,omitzero"`
+	FeatureGroupID string  `json:"featureGroupId"`
+}
+
+type UpdateCustomerInput struct {
+	AdditionalMetaData       map[string]any       `json:"additionalMetaData,omitzero"`
+	AWSMarketplaceCustomerID *string              `json:"awsMarketplaceCustomerId,omitzero"`
+	BillingID                *string              `json:"billingId,omitzero"`
+	BillingInformation       *CustomerBillingInfo `json:"billingInformation,omitzero"`
+	CouponRefID              *string              `json:"couponRefId,omitzero"`
+	CrmID                    *string              `json:"crmId,omitzero"`
+	CustomerID               *string              `json:"customerId,omitzero"`
+	Email                    *string              `json:"email,omitzero"`
+	EnvironmentID            *string              `json:"environmentId,omitzero"`
+	Name                     *string              `json:"name,omitzero"`
+	RefID                    *string              `json:"refId,omitzero"`
+	SalesforceID             *string              `json:"salesforceId,omitzero"`
+	ShouldWaitSync           *bool                `json:"shouldWaitSync,omitzero"`
+}
+
+type UpdateSubscriptionEntitlementInput struct {
+	FeatureID                       *string                        `json:"featureId,omitzero"`
+	HasSoftLimit                    *bool                          `json:"hasSoftLimit,omitzero"`
+	HasUnlimitedUsage               *bool                          `json:"hasUnlimitedUsage,omitzero"`
+	ID                              *string                        `json:"id,omitzero"`
+	MonthlyResetPeriodConfiguration *MonthlyResetPeriodConfigInput `json:"monthlyResetPeriodConfiguration,omitzero"`
+	ResetPeriod                     *string                        `json:"resetPeriod,omitzero"`
+	UsageLimit                      *float64                       `json:"usageLimit,omitzero"`
+	WeeklyResetPeriodConfiguration  *WeeklyResetPeriodConfigInput  `json:"weeklyResetPeriodConfiguration,omitzero"`
+	YearlyResetPeriodConfiguration  *YearlyResetPeriodConfigInput  `json:"yearlyResetPeriodConfiguration,omitzero"`
+}
+
+type UpdateSubscriptionInput struct {
+	AdditionalMetaData       map[string]any                        `json:"additionalMetaData,omitzero"`
+	Addons                   []*SubscriptionAddonInput             `json:"addons,omitzero"`
+	AppliedCoupon            *SubscriptionCouponInput              `json:"appliedCoupon,omitzero"`
+	AwaitPaymentConfirmation *bool                                 `json:"awaitPaymentConfirmation,omitzero"`
+	BillableFeatures         []*BillableFeatureInput               `json:"billableFeatures,omitzero"`
+	BillingCycleAnchor       *string                               `json:"billingCycleAnchor,omitzero"`
+	BillingInformation       *SubscriptionBillingInfo              `json:"billingInformation,omitzero"`
+	BillingPeriod            *string                               `json:"billingPeriod,omitzero"`
+	Budget                   *BudgetConfigurationInput             `json:"budget,omitzero"`
+	CancellationDate         *wire.Time                            `json:"cancellationDate,omitzero"`
+	Charges                  []*ChargeInput                        `json:"charges,omitzero"`
+	Entitlements             []*SubscriptionEntitlementInputV2     `json:"entitlements,omitzero"`
+	EnvironmentID            *string                               `json:"environmentId,omitzero"`
+	MinimumSpend             *SubscriptionMinimumSpendValueInput   `json:"minimumSpend,omitzero"`
+	PriceOverrides           []*PriceOverrideInput                 `json:"priceOverrides,omitzero"`
+	PromotionCode            *string                               `json:"promotionCode,omitzero"`
+	RefID                    *string                               `json:"refId,omitzero"`
+	SalesforceID             *string                               `json:"salesforceId,omitzero"`
+	ScheduleStrategy         *string                               `json:"scheduleStrategy,omitzero"`
+	SubscriptionEntitlements []*UpdateSubscriptionEntitlementInput `json:"subscriptionEntitlements,omitzero"`
+	SubscriptionID           *string                               `json:"subscriptionId,omitzero"`
+	TrialEndDate             *wire.Time                            `json:"trialEndDate,omitzero"`
+	UnitQuantity             *float64                              `json:"unitQuantity,omitzero"`
 }
 
 type UsageEventReportInput struct {
 	CustomerID     string         `json:"customerId"`
-	Dimensions     map[string]any `json:"dimensions,omitempty"`
+	Dimensions     map[string]any `json:"dimensions,omitzero"`
 	EventName      string         `json:"eventName"`
 	IdempotencyKey string         `json:"idempotencyKey"`
-	ResourceID     *string        `json:"resourceId,omitempty"`
-	Timestamp      *wire.Time     `json:"timestamp,omitempty"`
+	ResourceID     *string        `json:"resourceId,omitzero"`
+	Timestamp      *wire.Time     `json:"timestamp,omitzero"`
 }
 
 type UsageEventsReportInput struct {
-	EnvironmentID *string                  `json:"environmentId,omitempty"`
+	EnvironmentID *string                  `json:"environmentId,omitzero"`
 	UsageEvents   []*UsageEventReportInput `json:"usageEvents"`
+}
+
+type UsageHistoryV2Input struct {
+	CustomerID                   string        `json:"customerId"`
+	EndDate                      *wire.Time    `json:"endDate,omitzero"`
+	EnvironmentID                *string       `json:"environmentId,omitzero"`
+	FeatureID                    string        `json:"featureId"`
+	GroupBy                      []string      `json:"groupBy,omitzero"`
+	IncludeInactiveSubscriptions *bool         `json:"includeInactiveSubscriptions,omitzero"`
+	Paging                       *CursorPaging `json:"paging,omitzero"`
+	ResourceID                   *string       `json:"resourceId,omitzero"`
+	StartDate                    wire.Time     `json:"startDate"`
+}
+
+type VoidCreditGrantInput struct {
+	EnvironmentID *string `json:"environmentId,omitzero"`
+	ID            string  `json:"id"`
 }
 
 type WeeklyResetPeriodConfigInput struct {
