@@ -53,7 +53,13 @@ type Emulator struct {
 	alarm                  *time.Timer
 	closed                 bool
 
+	statePath string
+	stateFile sync.Mutex // held while the state file is replaced
+
 	mu       sync.Mutex
+	saving   *time.Timer
+	reading  bool // whoever holds mu changes nothing that is kept
+	stateErr error
 	offset   time.Duration
 	world    *world
 	requests map[string]int
@@ -195,16 +201,26 @@ func New(opts ...Option) (*Emulator, error) {
 			return nil, fmt.Errorf("emulator: %w", err)
 		}
 	}
-	e.world = newWorld(e.catalog)
-	e.world.delay, e.world.resolution = e.delay, e.resolution
+	e.renew()
 	if e.demo {
 		if err := e.world.seed(e.catalog.Seeds); err != nil {
 			return nil, fmt.Errorf("emulator: catalog: %w", err)
 		}
 	}
+	if e.statePath != "" {
+		if err := e.loadState(); err != nil {
+			return nil, fmt.Errorf("emulator: %w", err)
+		}
+	}
 	e.world.news.take()
 	e.mux = e.routes()
 	return e, nil
+}
+
+// renew makes a world without customers.
+func (e *Emulator) renew() {
+	e.world = newWorld(e.catalog)
+	e.world.delay, e.world.resolution = e.delay, e.resolution
 }
 
 // ServeHTTP serves the API; see [Emulator]. It panics with [http.ErrAbortHandler],
@@ -222,6 +238,7 @@ func (e *Emulator) now() time.Time {
 func (e *Emulator) present() time.Time {
 	now := e.now()
 	e.world.settle(now)
+	e.world.runSchedules(now)
 	return now
 }
 

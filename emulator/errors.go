@@ -52,6 +52,7 @@ const (
 	CodeGroupMissingFeatures     Code = "FeatureGroupMissingFeaturesError"
 	CodeInvalidStatus            Code = "InvalidSubscriptionStatus"
 	CodeTooManySubscriptions     Code = "TooManySubscriptionsPerCustomer"
+	CodeIDsDiffer                Code = "EntityIdDifferentFromRefIdError"
 	CodeUsageOutOfRange          Code = "UsageMeasurementDiffOutOfRangeError"
 )
 

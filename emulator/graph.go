@@ -19,6 +19,9 @@ import (
 //go:embed schema.graphql
 var schemaText string
 
+//go:embed schema_extension.graphql
+var extensionText string
+
 // maxTokens bounds a document, and with it what validating it may cost. The
 // largest official document has some 2,000 tokens.
 const maxTokens = 20_000
@@ -49,11 +52,23 @@ const (
 )
 
 func loadSchema() (*ast.Schema, error) {
-	s, err := gqlparser.LoadSchema(&ast.Source{Name: "schema.graphql", Input: schemaText})
+	s, err := gqlparser.LoadSchema(&ast.Source{Name: "schema.graphql", Input: schemaText},
+		&ast.Source{Name: "schema_extension.graphql", Input: extensionText})
 	if err != nil {
-		return nil, fmt.Errorf("schema.graphql: %w", err)
+		return nil, fmt.Errorf("the schema: %w", err)
 	}
+	// The parser's own, which Stigg's schema does not have.
+	delete(s.Directives, "defer")
 	return s, nil
+}
+
+// renamed gives types of inputs that older official clients know by another name.
+func renamed(name string) string {
+	switch name {
+	case "ImportCustomerBulk", "ImportSubscriptionsBulk":
+		return name + "Input"
+	}
+	return name
 }
 
 // graphRequest is the body of a GraphQL request.
@@ -141,6 +156,7 @@ func (e *Emulator) perform(p *prepared) (out reply) {
 	}()
 	e.mu.Lock()
 	defer e.unlock()
+	e.reading = p.root == e.schema.Query
 	p.x.now, e.base = e.present(), p.x.base
 	if p.edge != "" {
 		e.requests[p.edge]++
@@ -188,6 +204,11 @@ func (e *Emulator) document(query string) (*ast.QueryDocument, []graphError) {
 	doc, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: query}, maxTokens)
 	if err != nil {
 		return nil, e.located(codeParseFailed, gqlerror.List{gqlerror.WrapIfUnwrapped(err)})
+	}
+	for _, op := range doc.Operations {
+		for _, v := range op.VariableDefinitions {
+			v.Type.NamedType = renamed(v.Type.NamedType)
+		}
 	}
 	if n := selected(doc); n > maxSelected {
 		return nil, e.badRequest(codeBadRequest, "the document selects %d fields, more than %d", n, maxSelected).errors

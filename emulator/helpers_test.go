@@ -86,6 +86,9 @@ func official(t testing.TB, operation string) string {
 	if strings.HasPrefix(operation, "On") {
 		folder = "subscriptions/"
 	}
+	if _, err := os.Stat("testdata/credits/" + operation + ".graphql"); err == nil {
+		folder = "credits/"
+	}
 	doc, err := os.ReadFile("testdata/" + folder + operation + ".graphql")
 	must(t, err)
 	return string(doc)

@@ -261,7 +261,7 @@ func placeOf[T any](list string, all []T, id func(T) string, cursor string) (int
 const maxPage = 1000
 
 // page shows a part of a list.
-func page[T any](list string, all []T, id func(T) string, show func(T) obj, paging input) (any, error) {
+func page[T any](list string, all []T, id func(T) string, show func(T) obj, paging input) (obj, error) {
 	from, to := 0, len(all)
 	for _, name := range []string{"after", "before"} {
 		cursor := paging.str(name)

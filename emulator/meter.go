@@ -46,6 +46,10 @@ type eventKey struct {
 	customer, resource, name, idempotent string
 }
 
+func (ev Event) key() eventKey {
+	return eventKey{ev.Timestamp.UnixMilli(), ev.CustomerID, ev.ResourceID, ev.EventName, ev.IdempotencyKey}
+}
+
 // maxEventSize is Stigg's limit of one event, as JSON.
 const maxEventSize = 1_000_000
 
@@ -68,12 +72,12 @@ func (w *world) take(events []Event, now time.Time) error {
 		if ev.Timestamp.IsZero() {
 			ev.Timestamp = now
 		}
-		key := eventKey{ev.Timestamp.UnixMilli(), ev.CustomerID, ev.ResourceID, ev.EventName, ev.IdempotencyKey}
+		key := ev.key()
 		ev.Duplicate = w.eventKeys[key]
 		w.eventKeys[key] = true
 		w.events = append(w.events, ev)
 		if !ev.Duplicate {
-			w.later(now, func(now time.Time) { w.countEvent(ev, now) })
+			w.later(pending{Event: &ev}, now)
 		}
 	}
 	return nil

@@ -14,6 +14,7 @@ const (
 	newsUsage                        // the usage of a feature changed
 	newsCredits                      // a wallet changed
 	newsPackage                      // a package was published
+	newsFeature                      // a feature changed
 	newsHook                         // nothing that sockets hear of
 )
 
@@ -140,10 +141,15 @@ func (w *world) promotionChanged(c *customer, p *promotion, kind string) {
 	w.hook(kind, c, "", func(v view) obj { return v.hookPromotion(p) })
 }
 
+// trialWarning is how long before the end of a trial its end is told.
+const trialWarning = 7 * 24 * time.Hour
+
 // passed tells of what changed by itself when the clock went from one time to
-// another, in either direction: subscriptions and promotions that began or ended.
+// another, in either direction: subscriptions, trials and promotions that began or
+// ended. What ended is told to webhooks only if the clock went forward.
 func (w *world) passed(from, to time.Time) {
-	if to.Before(from) {
+	forward := !to.Before(from)
+	if !forward {
 		from, to = to, from
 	}
 	crossed := func(t time.Time) bool { return t.After(from) && !t.After(to) }
@@ -154,17 +160,47 @@ func (w *world) passed(from, to time.Time) {
 				w.tellEntitlements(c, resource, "PROMOTIONAL_ENTITLEMENT_EXPIRED")
 			}
 		}
+		for _, p := range c.promotions {
+			if forward && crossed(p.end) {
+				w.promotionChanged(c, p, "promotional_entitlement.expired")
+			}
+		}
 		for _, s := range c.subscriptions {
 			if crossed(s.start) || crossed(s.stops()) {
 				w.tellEntitlements(c, s.resource, "SUBSCRIPTION_EXPIRED")
 			}
+			if forward {
+				w.tellEnds(s, crossed)
+			}
 		}
+	}
+}
+
+// tellEnds tells webhooks what ended of a subscription.
+func (w *world) tellEnds(s *subscription, crossed func(time.Time) bool) {
+	trialCounts := !s.trialEnd.IsZero() && (s.end.IsZero() || s.trialEnd.Before(s.end))
+	if trialCounts && crossed(s.trialEnd.Add(-trialWarning)) && s.start.Before(s.trialEnd.Add(-trialWarning)) {
+		w.subscriptionChanged(s, "trial.ends_soon")
+	}
+	if trialCounts && crossed(s.trialEnd) {
+		kind := "trial.expired"
+		if s.trialBehavior == "CONVERT_TO_PAID" {
+			kind = "trial.converted"
+		}
+		w.subscriptionChanged(s, kind)
+	}
+	if crossed(s.stops()) {
+		w.subscriptionChanged(s, "subscription.expired")
 	}
 }
 
 // unlock tells what happened while the mutex was held, and releases it.
 func (e *Emulator) unlock() {
 	defer e.mu.Unlock()
+	if !e.reading {
+		e.saveSoon()
+	}
+	e.reading = false
 	if all := e.world.news.take(); len(all) > 0 {
 		v := view{w: e.world, now: e.now(), base: e.base}
 		e.sockets.spread(v, all)
@@ -179,7 +215,7 @@ func (e *Emulator) setAlarm() {
 	if len(e.world.pending) == 0 || e.alarm != nil || e.closed || !e.sockets.heeded() && !e.hooks.wanted() {
 		return
 	}
-	e.alarm = time.AfterFunc(e.world.pending[0].due.Sub(e.now()), func() {
+	e.alarm = time.AfterFunc(e.world.pending[0].Due.Sub(e.now()), func() {
 		e.mu.Lock()
 		defer e.unlock()
 		e.alarm = nil

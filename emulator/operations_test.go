@@ -58,7 +58,7 @@ func officialVariables() []officialCall {
 		{"DetachCustomerPaymentMethod", m{"customerId": "customer-imported"}},
 		{"UpdateCustomer", m{"customerId": "customer-new", "email": "newer@example.com"}},
 		{"ProvisionSubscription", m{"customerId": "customer-new", "planId": "plan-revvenu-essentials", "billingPeriod": "ANNUALLY", "unitQuantity": 2}},
-		{"ApplySubscription", m{"customerId": "customer-none", "planId": "plan-revvenu-basic"}},
+		{"ApplySubscription", m{"customerId": "customer-none", "planId": "plan-revvenu-essentials", "billingPeriod": "MONTHLY"}},
 		{"CreateSubscription", m{"customerId": "customer-none", "planId": "plan-revvenu-essentials", "billingPeriod": "MONTHLY"}},
 		{"ImportSubscriptionsBulk", m{"subscriptions": []m{{"customerId": "customer-imported", "planId": "plan-revvenu-basic", "subscriptionId": "subscription-imported"}}}},
 		{"TransferSubscription", m{"customerId": "customer-demo-01", "sourceResourceId": "site-1", "destinationResourceId": "site-2"}},

@@ -33,13 +33,15 @@ func (e *Emulator) operator() http.Handler {
 	mux.HandleFunc("/_emulator/limits", e.serveLimits)
 	mux.HandleFunc("/_emulator/webhooks", e.serveWebhooks)
 	mux.HandleFunc("/_emulator/checkouts", e.serveCheckouts)
+	mux.HandleFunc("/_emulator/features", only(http.MethodPost, e.serveFeatures))
 	mux.HandleFunc("/_emulator/", func(w http.ResponseWriter, _ *http.Request) {
 		show(w, http.StatusNotFound, map[string]any{
 			"error": "nothing is served at this path",
 			"paths": []string{"GET /_emulator/health", "GET /_emulator/usage", "GET /_emulator/events", "GET /_emulator/credits",
 				"GET /_emulator/requests", "POST /_emulator/clock", "GET, POST, DELETE /_emulator/faults",
 				"GET, POST, DELETE /_emulator/sockets", "POST /_emulator/packages", "GET, POST, DELETE /_emulator/limits",
-				"GET, POST, DELETE /_emulator/webhooks", "GET, POST /_emulator/checkouts"},
+				"GET, POST, DELETE /_emulator/webhooks", "GET, POST /_emulator/checkouts",
+				"POST /_emulator/features"},
 		})
 	})
 	return mux
@@ -123,4 +125,21 @@ func (e *Emulator) serveCheckouts(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	show(w, http.StatusOK, e.Checkouts())
+}
+
+// serveFeatures takes {"featureId": "feature-01-templates", "status": "SUSPENDED"}.
+func (e *Emulator) serveFeatures(w http.ResponseWriter, r *http.Request) {
+	var in struct {
+		FeatureID string `json:"featureId"`
+		Status    string `json:"status"`
+	}
+	err := readOrder(w, r, &in)
+	if err == nil {
+		err = e.SetFeatureStatus(in.FeatureID, in.Status)
+	}
+	if err != nil {
+		refuseOrder(w, err)
+		return
+	}
+	show(w, http.StatusOK, map[string]string{"featureId": in.FeatureID, "status": in.Status})
 }

@@ -199,3 +199,22 @@ func (c *catalog) newest(p *pkg) *pkg {
 	}
 	return &own
 }
+
+// SetFeatureStatus makes a feature ACTIVE, NEW or SUSPENDED, which webhooks hear of as
+// feature.updated. It changes what is shown of the feature and no entitlement. It fails
+// with an [*Error].
+func (e *Emulator) SetFeatureStatus(featureID, status string) error {
+	e.mu.Lock()
+	defer e.unlock()
+	e.present()
+	f, err := e.world.feature(featureID)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains([]string{"ACTIVE", "NEW", "SUSPENDED"}, status) {
+		return refuse(CodeBadUserInput, "%q is none of ACTIVE, NEW, SUSPENDED", status)
+	}
+	f.Status = status
+	e.world.news.add(news{kind: newsFeature, feature: f.ID, cause: "feature.updated"})
+	return nil
+}

@@ -72,4 +72,5 @@ func (e *Emulator) Close() {
 	e.stopAlarm()
 	e.sockets.close()
 	e.hooks.close()
+	_ = e.closeState() // StateError has it
 }

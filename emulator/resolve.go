@@ -71,9 +71,10 @@ func modelled() map[string]resolver {
 		"unlinkPromotionalEntitlementsGroup": view.unlinkGroup,
 		"reportEntitlementCheckRequested":    view.checkRequested,
 
-		"reportUsage":     view.reportUsage,
-		"reportUsageBulk": view.reportUsageBulk,
-		"reportEvent":     view.reportEvent,
+		"reportUsage":            view.reportUsage,
+		"createUsageMeasurement": view.createMeasurement,
+		"reportUsageBulk":        view.reportUsageBulk,
+		"reportEvent":            view.reportEvent,
 
 		"consumeCredits":       view.consumeCredits,
 		"consumeCreditsAsync":  view.consumeCreditsAsync,
@@ -94,7 +95,7 @@ func modelled() map[string]resolver {
 // needsNoTransaction: these mutations check everything before they count anything.
 func needsNoTransaction(field string) bool {
 	switch field {
-	case "reportUsage", "reportUsageBulk", "reportEvent", "consumeCredits", "consumeCreditsAsync":
+	case "reportUsage", "createUsageMeasurement", "reportUsageBulk", "reportEvent", "consumeCredits", "consumeCreditsAsync":
 		return true
 	}
 	return false

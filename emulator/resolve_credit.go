@@ -48,7 +48,7 @@ func (v view) consumeCreditsAsync(args input) (any, error) {
 		if u.CreatedAt.IsZero() {
 			u.CreatedAt = v.now
 		}
-		v.w.later(v.now, func(now time.Time) { v.w.consume(u, now) })
+		v.w.later(pending{Use: &u}, v.now)
 	}
 	return nil, nil
 }
@@ -255,7 +255,17 @@ func (v view) creditsLedger(args input) (any, error) {
 			"creditGrantId": l.grant, "creditCurrencyId": l.currency,
 		})
 	}
-	return page("creditsLedger", all, ledgerKey, itself, in.object("paging"))
+	shown, err := page("creditsLedger", all, ledgerKey, itself, in.object("paging"))
+	if err != nil {
+		return nil, err
+	}
+	// Older clients read the events of a page and not its edges.
+	events := []any{}
+	for _, edge := range shown["edges"].([]obj) {
+		events = append(events, edge["node"])
+	}
+	shown["events"] = events
+	return shown, nil
 }
 
 func itself(o obj) obj { return o }

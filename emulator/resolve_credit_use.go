@@ -39,10 +39,10 @@ func (v view) creditUsage(args input) (any, error) {
 		return nil, err
 	}
 	series := []any{}
-	for _, edge := range shown.(obj)["edges"].([]obj) {
+	for _, edge := range shown["edges"].([]obj) {
 		series = append(series, edge["node"])
 	}
-	return obj{"series": series, "currency": showCurrency(cur), "pageInfo": shown.(obj)["pageInfo"]}, nil
+	return obj{"series": series, "currency": showCurrency(cur), "pageInfo": shown["pageInfo"]}, nil
 }
 
 // onlyCurrency finds a currency; where none is named it is the one that there is.

@@ -46,7 +46,10 @@ func (v view) provisionCustomer(args input) (any, error) {
 
 // provisioned finds or makes the customer that an input names.
 func (v view) provisioned(in input) (c *customer, known bool, err error) {
-	id := v.newCustomerID(in)
+	id, err := v.newCustomerID(in)
+	if err != nil {
+		return nil, false, err
+	}
 	if err := v.w.checkNewcomer(id); err != nil {
 		return nil, false, err
 	}
@@ -58,25 +61,31 @@ func (v view) provisioned(in input) (c *customer, known bool, err error) {
 }
 
 // newCustomerID gives the id that was chosen for a customer, or makes one.
-func (v view) newCustomerID(in input) string {
-	if id := chosenCustomerID(in); id != "" {
-		return id
+func (v view) newCustomerID(in input) (string, error) {
+	id, err := oneID(in.str("customerId"), in.str("refId"))
+	if id == "" && err == nil {
+		id = "customer-" + v.w.nextID("customer")[:8]
 	}
-	return "customer-" + v.w.nextID("customer")[:8]
+	return id, err
 }
 
-// chosenCustomerID reads an id from where newer clients put it, or older ones.
-func chosenCustomerID(in input) string {
-	id, ref := in.str("customerId"), in.str("refId")
-	if id != "" {
-		return id
+// oneID reads an id from where newer clients put it, or older ones.
+func oneID(id, ref string) (string, error) {
+	switch {
+	case id != "" && ref != "" && id != ref:
+		return "", refuse(CodeIDsDiffer, "the id %q is not the refId %q", id, ref)
+	case id != "":
+		return id, nil
 	}
-	return ref
+	return ref, nil
 }
 
 func (v view) updateCustomer(args input) (any, error) {
 	in := args.object("input")
-	id := chosenCustomerID(in)
+	id, err := oneID(in.str("customerId"), in.str("refId"))
+	if err != nil {
+		return nil, err
+	}
 	if id == "" {
 		return nil, refuse(CodeBadUserInput, "updateOneCustomer needs a customerId")
 	}

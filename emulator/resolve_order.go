@@ -11,15 +11,15 @@ func (v view) orderOf(in input) (order, error) {
 		start: in.time("startDate"), end: in.time("cancellationDate"), skipTrial: in.flag("skipTrial"),
 		anchorNow: in.str("billingCycleAnchor") == "NOW", strategy: in.str("scheduleStrategy"),
 	}
-	if ref := in.str("refId"); o.id == "" {
-		o.id = ref
+	var err error
+	if o.id, err = oneID(o.id, in.str("refId")); err != nil {
+		return o, err
 	}
 	if trial := in.object("trialOverrideConfiguration"); trial != nil {
 		wanted := trial.flag("isTrial")
 		o.isTrial, o.trialEnd, o.trialBehavior = &wanted, trial.time("trialEndDate"), trial.str("trialEndBehavior")
 	}
-	terms, err := v.termsOf(in)
-	o.terms = terms
+	o.terms, err = v.termsOf(in)
 	return o, err
 }
 

@@ -180,9 +180,9 @@ func (v view) changeOf(in input) (change, error) {
 
 func (v view) updateSubscription(args input) (any, error) {
 	in := args.object("input")
-	id := in.str("subscriptionId")
-	if ref := in.str("refId"); id == "" {
-		id = ref
+	id, err := oneID(in.str("subscriptionId"), in.str("refId"))
+	if err != nil {
+		return nil, err
 	}
 	ch, err := v.changeOf(in)
 	if err != nil {
@@ -219,7 +219,11 @@ func (v view) updateLater(id, strategy string, ch change) (any, error) {
 func (v view) cancelSubscription(args input) (any, error) {
 	in := args.object("input")
 	revoke := in.str("subscriptionCancellationAction") == "REVOKE_ENTITLEMENTS"
-	s, err := v.w.cancel(in.str("subscriptionRefId"), in.str("subscriptionCancellationTime"), in.time("endDate"), revoke, v.now)
+	when, end := in.str("subscriptionCancellationTime"), in.time("endDate")
+	if when != "SPECIFIC_DATE" && !end.IsZero() {
+		return nil, refuse(CodeBadUserInput, "an endDate is for the cancellation time SPECIFIC_DATE")
+	}
+	s, err := v.w.cancel(in.str("subscriptionRefId"), when, end, revoke, v.now)
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,14 @@
 package emulator
 
-func (v view) reportUsage(args input) (any, error) {
-	acks, err := v.w.report([]Measurement{measurementOf(args.object("input"))}, v.now)
+func (v view) reportUsage(args input) (any, error) { return v.reportOne(args.object("input")) }
+
+// createMeasurement is the oldest name of reportUsage.
+func (v view) createMeasurement(args input) (any, error) {
+	return v.reportOne(args.object("usageMeasurement"))
+}
+
+func (v view) reportOne(in input) (any, error) {
+	acks, err := v.w.report([]Measurement{measurementOf(in)}, v.now)
 	if err != nil {
 		return nil, err
 	}

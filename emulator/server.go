@@ -68,6 +68,9 @@ func (s *Server) Close() error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = s.http.Close()
 	}
+	if saved := s.closeState(); saved != nil {
+		err = errors.Join(err, s.StateError())
+	}
 	if served, open := <-s.done; open {
 		close(s.done)
 		if !errors.Is(served, http.ErrServerClosed) {

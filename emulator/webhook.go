@@ -58,13 +58,16 @@ func WithWebhook(url, secret string) Option {
 // secret in the header Stigg-Webhooks-Secret. An empty URL sends nothing more. What
 // has happened before still goes where it was meant to, with the secret of that time.
 //
-// What is told, in the order of a customer's life: customer.created, .updated and
-// .deleted (archived), subscription.created, .updated and .canceled,
-// promotional_entitlement.granted, .updated and .revoked, entitlements.updated with
+// What is told, in the order of a customer's life: customer.created, .updated,
+// .payment_failed and .deleted (archived), subscription.created, .updated, .canceled and
+// .expired, trial.started, .ends_soon (7 days before), .converted and .expired,
+// promotional_entitlement.granted, .updated, .revoked and .expired, entitlements.updated with
 // the whole set of every resource whose set changed, measurement.reported for usage
 // that counted, entitlement.usage_exceeded when it went over a hard or soft limit,
 // credit.granted, .voided and .consumed, credit_balance.depleted when nothing is
-// left, and plan.updated and addon.updated for what was published. Every body has
+// left, credit.auto_recharge_configuration_changed and .auto_recharge_limit_exceeded,
+// plan.updated and addon.updated for what was published, and feature.updated
+// ([Emulator.SetFeatureStatus]). What expires is told when [Emulator.Advance] passes it. Every body has
 // customer{id} with customerId, and resource{id} or null with resourceId, beside what
 // Stigg documents; where its documentation is silent, the rest is the emulator's choice.
 //

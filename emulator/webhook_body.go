@@ -19,6 +19,9 @@ func (h *webhooks) messages(v view, n news) iter.Seq2[string, obj] {
 			yield("entitlements.updated", v.hookEntitlements(n))
 		case newsPackage:
 			yield(n.cause, v.hookPackage(n))
+		case newsFeature:
+			shown := hookFeature(v.w.catalog.featureByID[n.feature])
+			yield(n.cause, obj{"feature": shown})
 		case newsCredits:
 			more, left := v.hookCredits(n)
 			if more != nil && yield(n.cause, more) && h.ranOut(n, left) {

@@ -45,7 +45,7 @@ func (v view) hookMeasurement(a usageAck) obj {
 func hookFeature(f *feature) obj {
 	return obj{
 		"id": f.ID, "name": f.DisplayName, "displayName": f.DisplayName, "featureType": f.Type, "meterType": strings.ToUpper(f.MeterType),
-		"units": f.Unit, "unitsPlural": f.Units,
+		"units": f.Unit, "unitsPlural": f.Units, "featureStatus": f.Status,
 	}
 }
 

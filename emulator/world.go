@@ -205,26 +205,38 @@ func (w *world) stamp(now time.Time) time.Time {
 // coarse gives a time as the service's clock reads it.
 func (w *world) coarse(t time.Time) time.Time { return t.Truncate(w.resolution) }
 
-// pending is work that the service has taken and does later.
+// pending is work that the service has taken and does later: to count an event, or a
+// consumption.
 type pending struct {
-	due time.Time
-	do  func(now time.Time)
+	Due   time.Time  `json:"due"`
+	Event *Event     `json:"event,omitempty"`
+	Use   *CreditUse `json:"use,omitempty"`
 }
 
 // later does something when the delay of counting is over, at once without one.
-func (w *world) later(now time.Time, do func(now time.Time)) {
+func (w *world) later(p pending, now time.Time) {
 	if w.delay == 0 {
-		do(now)
+		w.do(p, now)
 		return
 	}
-	w.pending = append(w.pending, pending{now.Add(w.delay), do})
+	p.Due = now.Add(w.delay)
+	w.pending = append(w.pending, p)
+}
+
+func (w *world) do(p pending, now time.Time) {
+	if p.Event != nil {
+		w.countEvent(*p.Event, now)
+	}
+	if p.Use != nil && w.checkUse(*p.Use) == nil {
+		w.consume(*p.Use, now)
+	}
 }
 
 // settle does what has become due.
 func (w *world) settle(now time.Time) {
 	var rest, due []pending
 	for _, p := range w.pending {
-		if p.due.After(now) {
+		if p.Due.After(now) {
 			rest = append(rest, p)
 		} else {
 			due = append(due, p)
@@ -232,7 +244,7 @@ func (w *world) settle(now time.Time) {
 	}
 	w.pending = rest
 	for _, p := range due {
-		p.do(now)
+		w.do(p, now)
 	}
 }
 

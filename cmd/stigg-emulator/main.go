@@ -1,7 +1,7 @@
 // Command stigg-emulator serves an emulated Stigg, for a program that is
 // written in any language, or for a person with curl:
 //
-//	stigg-emulator [-addr 127.0.0.1:4100] [-catalog FILE | -credits] [-key KEY] [-counting-delay 10s]
+//	stigg-emulator [-addr 127.0.0.1:4100] [-catalog FILE | -credits] [-state FILE] [-key KEY] [-counting-delay 10s]
 //		[-webhook URL] [-webhook-secret SECRET] [-remote-webhooks]
 //		[-hosts NAME,...] [-stigg-limits] [-without-events FIELD,...]
 //
@@ -69,6 +69,7 @@ func parse(args []string, help io.Writer) (addr, key, demo string, opts []emulat
 	secret := flags.String("webhook-secret", "", "secret that webhooks are delivered with")
 	remote := flags.Bool("remote-webhooks", false, "let POST /_emulator/webhooks name other machines")
 	hosts := flags.String("hosts", "", "host names beside localhost that the operator's window is served for, for example stigg,stigg.internal")
+	state := flags.String("state", "", "file that keeps customers, subscriptions and usage across restarts")
 	limits := flags.Bool("stigg-limits", false, "limit the rate of requests as Stigg does")
 	without := flags.String("without-events", "", "fields of Subscription that an older server doesn't know, for example entitlementsUpdatedV2,usageUpdatedV2")
 	flags.StringVar(&key, "key", emulator.DefaultKey, "API key that callers must send")
@@ -92,6 +93,9 @@ func parse(args []string, help io.Writer) (addr, key, demo string, opts []emulat
 	}
 	if *hosts != "" {
 		opts = append(opts, emulator.WithHosts(strings.Split(*hosts, ",")...))
+	}
+	if *state != "" {
+		opts = append(opts, emulator.WithState(*state))
 	}
 	if *limits {
 		opts = append(opts, emulator.WithStiggLimits())

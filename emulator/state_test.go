@@ -1,0 +1,135 @@
+package emulator
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// digest is everything that a world holds.
+func digest(t testing.TB, e *Emulator) string {
+	t.Helper()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	raw, err := json.MarshalIndent(e.world.save(), "", " ")
+	must(t, err)
+	return string(raw)
+}
+
+func TestTheStateOutlivesTheEmulator(t *testing.T) {
+	for name, catalog := range map[string]Option{"Revvenu": sameAsEver, "credits": WithCreditsDemo()} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "state.json")
+			first := newTest(t, catalog, WithState(path))
+			for _, c := range append(officialVariables(), officialCreditVariables()...) {
+				ask(t, first, official(t, c.operation), c.variables())
+			}
+			for _, in := range []vars{use("k1", 7), use("k2", 500)} {
+				doc, err := os.ReadFile("testdata/credits/ConsumeCredits.graphql")
+				must(t, err)
+				ask(t, first, string(doc), vars{"input": in})
+			}
+			_ = first.Publish("plan-revvenu-essentials", "NEW_CUSTOMERS")
+			ask(t, first, official(t, "ProvisionSubscription"), vars{"input": essentialsOrder("customer-pro", 6, 2, "priceUnitAmount", 1.5,
+				"payingCustomerId", "customer-demo-01", "appliedCoupon", vars{"discount": vars{"percentOff": 5}}, "budget", vars{"limit": 3, "hasSoftLimit": true},
+				"minimumSpend", vars{"minimum": vars{"amount": 5}}, "checkoutOptions", vars{"successUrl": "http://a.test", "cancelUrl": "http://a.test"})})
+			ask(t, first, official(t, "ProvisionSubscription"), vars{"input": essentialsOrder("customer-basic", 6, 2, "priceUnitAmount", 1.5, "payingCustomerId", "customer-demo-01",
+				"appliedCoupon", vars{"discount": vars{"percentOff": 5}}, "budget", vars{"limit": 3, "hasSoftLimit": true}, "subscriptionId", "s-own")})
+			ask(t, first, official(t, "UpdateSubscription"), vars{"input": vars{"subscriptionId": "s-own", "unitQuantity": 9, "scheduleStrategy": "END_OF_BILLING_PERIOD"}})
+			first.Advance(time.Hour)
+			before := digest(t, first)
+			first.Close()
+			must(t, first.StateError())
+			second := newTest(t, catalog, WithState(path))
+			defer second.Close()
+			if after := digest(t, second); after != before {
+				t.Errorf("it differs:\n%s", firstDifference(before, after))
+			}
+			if got, want := second.Now(), testNow.Add(time.Hour); !got.Equal(want) {
+				t.Errorf("the clock says %v, want %v", got, want)
+			}
+			for _, e := range []*Emulator{first, second} {
+				for _, c := range officialVariables()[:22] {
+					ask(t, e, official(t, c.operation), c.variables())
+				}
+			}
+			if a, b := digest(t, first), digest(t, second); a != b {
+				t.Errorf("the same requests do something else after a restart:\n%s", firstDifference(a, b))
+			}
+		})
+	}
+}
+
+func sameAsEver(*Emulator) error { return nil }
+
+func firstDifference(a, b string) string {
+	x, y := strings.Split(a, "\n"), strings.Split(b, "\n")
+	for i := range min(len(x), len(y)) {
+		if x[i] != y[i] {
+			from := max(0, i-6)
+			return strings.Join(x[from:min(i+3, len(x))], "\n") + "\n---\n" + strings.Join(y[from:min(i+3, len(y))], "\n")
+		}
+	}
+	return "one is longer"
+}
+
+func TestTheStateIsWrittenSoonAfterAChange(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.json")
+	e := newTest(t, WithState(path))
+	defer e.Close()
+	must(t, e.AddCustomer("c-new"))
+	deadline := time.Now().Add(patience)
+	for {
+		raw, _ := os.ReadFile(path)
+		if bytes.Contains(raw, []byte("c-new")) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("it was never written")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if all, _ := filepath.Glob(filepath.Join(filepath.Dir(path), ".*")); len(all) > 0 {
+		t.Errorf("left behind: %v", all)
+	}
+}
+
+func TestAStateThatCantBeReadIsToldAndLeftAsItIs(t *testing.T) {
+	good := func() string {
+		path := filepath.Join(t.TempDir(), "s.json")
+		e := newTest(t, WithState(path))
+		e.Close()
+		raw, err := os.ReadFile(path)
+		must(t, err)
+		return string(raw)
+	}()
+	for _, c := range []struct{ name, content, want string }{
+		{"no JSON", "{", "line 1"},
+		{"a newer version", `{"version": 99}`, "version 99"},
+		{"of another product", strings.Replace(good, "product-revvenu", "product-other", 1), "product-other"},
+		{"with a feature that the catalog lacks", strings.Replace(good, `"featureId":"feature-03-custom-domain"`, `"featureId":"feature-gone"`, 1), "feature-gone"},
+		{"cut off", good[:len(good)/2], "unexpected end"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "state.json")
+			must(t, os.WriteFile(path, []byte(c.content), 0o600))
+			_, err := New(WithState(path))
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v, want %q", err, c.want)
+			}
+			if raw, _ := os.ReadFile(path); string(raw) != c.content {
+				t.Error("the file was changed")
+			}
+		})
+	}
+	path := filepath.Join(t.TempDir(), "none", "state.json")
+	e := newTest(t, WithState(path))
+	e.Close()
+	if err := e.StateError(); err == nil || !strings.Contains(err.Error(), "state") {
+		t.Errorf("a folder that isn't there: %v", err)
+	}
+}
