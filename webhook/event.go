@@ -47,6 +47,7 @@ func plain(name string) string {
 type payload struct {
 	Type        text    `json:"type"`
 	MessageID   text    `json:"messageId"`
+	Environment text    `json:"environmentId"`
 	Timestamp   instant `json:"timestamp"`
 	ID          text    `json:"id"`
 	Customer    thing   `json:"customer"`
@@ -111,16 +112,41 @@ func (t *text) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// number is a JSON number, or nothing.
+// number is a JSON number that is no amount below 0, or nothing. What is there and is none
+// of these is Bad.
 type number struct {
-	Value float64
-	Known bool
+	Value            float64
+	Known, Null, Bad bool
 }
 
 // UnmarshalJSON never fails.
 func (n *number) UnmarshalJSON(b []byte) error {
+	if *n = (number{}); string(b) == "null" {
+		n.Null = true
+		return nil
+	}
 	v, err := strconv.ParseFloat(string(b), 64)
-	*n = number{v, err == nil}
+	if err != nil || v < 0 {
+		n.Bad = true
+		return nil
+	}
+	*n = number{Value: v, Known: true}
+	return nil
+}
+
+// flag is a JSON boolean, or nothing, which is false. What is there and is neither is Bad.
+type flag struct{ Set, Bad bool }
+
+// UnmarshalJSON never fails.
+func (f *flag) UnmarshalJSON(b []byte) error {
+	switch string(b) {
+	case "true":
+		*f = flag{Set: true}
+	case "false", "null":
+		*f = flag{}
+	default:
+		*f = flag{Bad: true}
+	}
 	return nil
 }
 
@@ -142,18 +168,24 @@ func (t *thing) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// instant is a time as ISO 8601 or in milliseconds since 1970, or nothing.
-type instant struct{ time.Time }
+// instant is a time as ISO 8601 or in milliseconds since 1970, or nothing. What is there and
+// is neither is Bad.
+type instant struct {
+	time.Time
+	Bad bool
+}
 
 // UnmarshalJSON never fails.
 func (i *instant) UnmarshalJSON(b []byte) error {
-	i.Time = time.Time{}
+	*i = instant{}
 	var s text
 	_ = s.UnmarshalJSON(b)
 	if at, err := time.Parse(time.RFC3339, string(s)); err == nil {
 		i.Time = at.UTC()
 	} else if ms, err := strconv.ParseInt(string(b), 10, 64); err == nil && ms > 0 && ms < 1<<47 {
 		i.Time = time.UnixMilli(ms).UTC()
+	} else {
+		i.Bad = string(b) != "null" && string(b) != `""`
 	}
 	return nil
 }

@@ -66,25 +66,42 @@ func (m *messages) end(key digest, over chan struct{}, handled bool) {
 	close(over)
 }
 
-// newest knows how new the newest set is that was applied of each customer.
+// newest knows how new the newest set is that was applied of each customer, and the newest
+// count of its usage.
 type newest struct {
-	mu   sync.Mutex
-	sets *lru.LRU[gate.Customer, time.Time]
+	mu    sync.Mutex
+	known *lru.LRU[gate.Customer, times]
 }
+
+type times struct{ set, usage time.Time }
 
 func newNewest(n int) *newest {
-	sets, _ := lru.NewLRU[gate.Customer, time.Time](n, nil) // fails for a size below 1 only
-	return &newest{sets: sets}
+	known, _ := lru.NewLRU[gate.Customer, times](n, nil) // fails for a size below 1 only
+	return &newest{known: known}
 }
 
-// apply calls f unless a newer set of that customer was applied, one after the other.
-func (n *newest) apply(c gate.Customer, at time.Time, f func()) bool {
+// apply calls f unless a newer set of that customer was applied, one after the other. f is
+// told whether usage was counted that the set may not have.
+func (n *newest) apply(c gate.Customer, at time.Time, f func(newerUsage bool)) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if known, ok := n.sets.Get(c); ok && at.Before(known) {
+	known, _ := n.known.Get(c)
+	if at.Before(known.set) {
 		return false
 	}
-	n.sets.Add(c, at)
-	f()
+	known.set = at
+	n.known.Add(c, known)
+	f(!known.usage.IsZero() && !at.After(known.usage))
 	return true
+}
+
+// usage notes that usage of a customer was counted.
+func (n *newest) usage(c gate.Customer, at time.Time) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	known, _ := n.known.Get(c)
+	if at.After(known.usage) {
+		known.usage = at
+		n.known.Add(c, known)
+	}
 }

@@ -13,9 +13,10 @@ import (
 // so it only says that something changed.
 const freshFor = 5 * time.Second
 
-// Types whose events are about one customer, and about all of them, by their beginning.
+// Types whose events are about one customer, and about all of them, by their beginning. One
+// that names a resource is about that resource alone, unless it is about the customer itself.
 var (
-	ofOne = []string{"customer", "subscription", "trial", "promotionalentitlement", "credit", "automaticrecharge", "entitlement", "entityentitlement"}
+	ofOne = []string{"subscription", "trial", "promotionalentitlement", "credit", "automaticrecharge", "entitlement", "entityentitlement"}
 	ofAll = []string{"plan", "addon", "feature", "package"}
 )
 
@@ -38,8 +39,10 @@ func (h *Handler) tell(e Event, p *payload) {
 		return
 	case kind == "measurementreported" && someone:
 		h.tellUsage(e, p)
-	case beginsWith(kind, ofOne) && someone:
+	case strings.HasPrefix(kind, "customer") && someone:
 		h.sink.Invalidate(gate.Customer{ID: e.Customer.ID})
+	case beginsWith(kind, ofOne) && someone:
+		h.sink.Invalidate(e.Customer)
 	case beginsWith(kind, ofAll):
 		h.sink.InvalidateAll()
 	default:
@@ -52,12 +55,16 @@ func (h *Handler) tell(e Event, p *payload) {
 func (h *Handler) tellSet(e Event, p *payload) {
 	set, whole := setOf(p.Entitlements)
 	age := h.now().Sub(p.UpdatedAt.Time)
-	apply := func() { h.sink.Invalidate(e.Customer) }
-	if whole && !h.alwaysRead && age <= freshFor && age >= -freshFor {
-		apply = func() { h.sink.Replace(e.Customer, set) }
+	whole = whole && !h.alwaysRead && age <= freshFor && age >= -freshFor
+	apply := func(newerUsage bool) {
+		if whole && !newerUsage {
+			h.sink.Replace(e.Customer, set)
+		} else {
+			h.sink.Invalidate(e.Customer)
+		}
 	}
 	if p.UpdatedAt.IsZero() || age < -freshFor { // nothing would be newer than a time to come
-		apply()
+		apply(false)
 	} else if !h.newest.apply(e.Customer, p.UpdatedAt.Time, apply) {
 		h.counts.older.Add(1)
 		return
@@ -66,8 +73,13 @@ func (h *Handler) tellSet(e Event, p *payload) {
 }
 
 func (h *Handler) tellUsage(e Event, p *payload) {
+	now, at := h.now(), e.Time
+	if at.IsZero() || at.After(now.Add(freshFor)) {
+		at = now
+	}
+	h.newest.usage(e.Customer, at)
 	feature := string(p.Feature.ID)
-	if !p.CurrentUsage.Known || !isFeature(feature) {
+	if !p.CurrentUsage.Known || p.PeriodStart.Bad || p.PeriodEnd.Bad || p.Timestamp.Bad || !isFeature(feature) {
 		h.sink.Invalidate(e.Customer)
 		return
 	}
@@ -90,8 +102,8 @@ func isFeature(id string) bool {
 type entitlement struct {
 	Feature       thing           `json:"feature"`
 	UsageLimit    number          `json:"usageLimit"`
-	Unlimited     bool            `json:"hasUnlimitedUsage"`
-	SoftLimit     bool            `json:"hasSoftLimit"`
+	Unlimited     flag            `json:"hasUnlimitedUsage"`
+	SoftLimit     flag            `json:"hasSoftLimit"`
 	CurrentUsage  number          `json:"currentUsage"`
 	PeriodAnchor  instant         `json:"usagePeriodAnchor"`
 	PeriodStart   instant         `json:"usagePeriodStart"`
@@ -101,29 +113,48 @@ type entitlement struct {
 	CreditBalance json.RawMessage `json:"creditBalance"`
 }
 
-// setOf is false for what can't stand for the customer's set: an empty one says not why
-// it is, and a member that is paid in credits says not how much it costs.
+// readable reports whether nothing of a member is guessed that may grant more than Stigg
+// does: what can't be read, or is missing and needed.
+func (m *entitlement) readable(kind gate.FeatureKind) bool {
+	switch {
+	case kind == gate.KindUnknown || !isFeature(string(m.Feature.ID)):
+		return false
+	case m.UsageLimit.Bad || m.CurrentUsage.Bad || m.Unlimited.Bad || m.SoftLimit.Bad || m.PeriodAnchor.Bad || m.PeriodStart.Bad || m.PeriodEnd.Bad:
+		return false
+	case kind == gate.Metered && !m.CurrentUsage.Known:
+		return false
+	case kind == gate.Metered || kind == gate.Configuration:
+		return m.UsageLimit.Known || m.UsageLimit.Null || m.Unlimited.Set // null is Stigg's 0
+	}
+	return true
+}
+
+// setOf is false for what can't stand for the customer's set, which must be read then: an
+// empty one says not why it is, a member that is paid in credits says not how much it costs,
+// and one that can't be read must not grant more than it does.
 func setOf(list json.RawMessage) (gate.EntitlementSet, bool) {
 	var members []entitlement
 	if json.Unmarshal(list, &members) != nil || len(members) == 0 {
 		return gate.EntitlementSet{}, false
 	}
 	set := gate.EntitlementSet{Features: make([]gate.Entitlement, 0, len(members))}
+	seen := make(map[text]bool, len(members))
 	for i := range members {
 		m := &members[i]
 		kind := gate.ParseFeatureKind(string(m.Feature.FeatureType), string(m.Feature.MeterType))
 		paid := len(m.CreditBalance) > 0 && string(m.CreditBalance) != "null"
-		if kind == gate.KindUnknown || paid || !isFeature(string(m.Feature.ID)) {
+		if paid || seen[m.Feature.ID] || !m.readable(kind) {
 			return gate.EntitlementSet{}, false
 		}
+		seen[m.Feature.ID] = true
 		set.Features = append(set.Features, gate.Entitlement{
 			FeatureID:   string(m.Feature.ID),
 			DisplayName: string(m.Feature.Name),
 			Kind:        kind,
-			Granted:     kind != gate.Metered || m.Unlimited || m.SoftLimit || m.CurrentUsage.Value <= m.UsageLimit.Value,
+			Granted:     kind != gate.Metered || m.Unlimited.Set || m.SoftLimit.Set || m.CurrentUsage.Value <= m.UsageLimit.Value,
 			Limit:       m.UsageLimit.Value,
-			Unlimited:   m.Unlimited,
-			SoftLimit:   m.SoftLimit,
+			Unlimited:   m.Unlimited.Set,
+			SoftLimit:   m.SoftLimit.Set,
 			Usage:       m.CurrentUsage.Value,
 			Values:      m.EnumValues,
 			Reset:       gate.ResetPeriod(strings.ToUpper(string(m.ResetPeriod))),

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"context"
 	"encoding/json"
 	"reflect"
 	"strings"
@@ -28,6 +29,7 @@ func TestEventsAreTakenIntoTheGate(t *testing.T) {
 		want string // "" means ignored
 	}{
 		"a set":                         {setJSON("2026-05-04T11:59:58Z", seats, insight), "replace acme|site-1 feature-seats=3/10,feature-insight=0/0"},
+		"a limit of null, which is 0":   {setJSON("2026-05-04T11:59:58Z", strings.Replace(seats, `"usageLimit":10`, `"usageLimit":null`, 1)), "replace acme|site-1 feature-seats=3/0"},
 		"a set of the customer":         {`{"type":"entitlementsUpdated","customer":{"id":"acme"},"resource":null,"entitlementsUpdatedAt":"2026-05-04T12:00:00Z","entitlements":[` + seats + `]}`, "replace acme| feature-seats=3/10"},
 		"a set that was under way long": {setJSON("2026-05-04T11:59:50Z", seats), "stale acme|site-1"},
 		"a set from the future":         {setJSON("2026-05-04T12:00:10Z", seats), "stale acme|site-1"},
@@ -46,18 +48,23 @@ func TestEventsAreTakenIntoTheGate(t *testing.T) {
 		"a measurement of a large one":  {`{"type":"measurement.reported",` + who + `,"feature":{"id":"feature-seats"},"currentUsage":1e999}`, "stale acme|site-1"},
 		"a measurement of no feature":   {`{"type":"measurement.reported",` + who + `,"currentUsage":4}`, "stale acme|site-1"},
 		"a customer":                    {`{"type":"customer.created","id":"acme","email":"a@example.com"}`, "stale acme|"},
+		"a customer with a resource":    {`{"type":"customer.updated",` + who + `}`, "stale acme|"},
+		"a subscription of all":         {`{"type":"subscription.created","id":"sub-1","customer":{"id":"acme"}}`, "stale acme|"},
+		"a measurement below 0":         {`{"type":"measurement.reported",` + who + `,"feature":{"id":"feature-seats"},"currentUsage":-4}`, "stale acme|site-1"},
+		"a measurement of a text":       {`{"type":"measurement.reported",` + who + `,"feature":{"id":"feature-seats"},"currentUsage":"4"}`, "stale acme|site-1"},
+		"a measurement of no period":    {`{"type":"measurement.reported",` + who + `,"feature":{"id":"feature-seats"},"currentUsage":4,"usagePeriodEnd":"soon"}`, "stale acme|site-1"},
 		"a customer within":             {`{"type":"customer.deleted","customer":{"id":"acme"}}`, "stale acme|"},
-		"a subscription":                {`{"type":"subscription.created","id":"sub-1",` + who + `}`, "stale acme|"},
+		"a subscription":                {`{"type":"subscription.created","id":"sub-1",` + who + `}`, "stale acme|site-1"},
 		"a subscription of nobody":      {`{"type":"subscription.expired","id":"sub-1"}`, ""},
-		"a trial":                       {`{"type":"trial.expired",` + who + `}`, "stale acme|"},
-		"a trial of another spelling":   {`{"type":"subscription.trial_expired",` + who + `}`, "stale acme|"},
-		"a promotion":                   {`{"type":"promotional_entitlement.granted",` + who + `}`, "stale acme|"},
-		"a promotion otherwise spelled": {`{"type":"promotionalEntitlement.expired",` + who + `}`, "stale acme|"},
-		"a promotion all upper":         {`{"type":"PROMOTIONAL_ENTITLEMENT_REVOKED",` + who + `}`, "stale acme|"},
+		"a trial":                       {`{"type":"trial.expired",` + who + `}`, "stale acme|site-1"},
+		"a trial of another spelling":   {`{"type":"subscription.trial_expired",` + who + `}`, "stale acme|site-1"},
+		"a promotion":                   {`{"type":"promotional_entitlement.granted",` + who + `}`, "stale acme|site-1"},
+		"a promotion otherwise spelled": {`{"type":"promotionalEntitlement.expired",` + who + `}`, "stale acme|site-1"},
+		"a promotion all upper":         {`{"type":"PROMOTIONAL_ENTITLEMENT_REVOKED",` + who + `}`, "stale acme|site-1"},
 		"credits":                       {`{"type":"credit.balance.low","customerId":"acme"}`, "stale acme|"},
-		"credits otherwise spelled":     {`{"type":"credit_balance.depleted","customer_id":"acme","resource_id":"site-1"}`, "stale acme|"},
-		"credits in plural":             {`{"type":"credits.granted",` + who + `}`, "stale acme|"},
-		"a usage that is exceeded":      {`{"type":"entitlement.usage_exceeded",` + who + `}`, "stale acme|"},
+		"credits otherwise spelled":     {`{"type":"credit_balance.depleted","customer_id":"acme","resource_id":"site-1"}`, "stale acme|site-1"},
+		"credits in plural":             {`{"type":"credits.granted",` + who + `}`, "stale acme|site-1"},
+		"a usage that is exceeded":      {`{"type":"entitlement.usage_exceeded",` + who + `}`, "stale acme|site-1"},
 		"a plan":                        {`{"type":"plan.updated","id":"plan-1"}`, "stale all"},
 		"an add-on":                     {`{"type":"addon.created"}`, "stale all"},
 		"an add-on otherwise spelled":   {`{"type":"add_on.deleted"}`, "stale all"},
@@ -213,4 +220,78 @@ func FuzzWebhook(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestWhatCannotBeReadGrantsNothingMore: a set with a member that can't be read, or lacks what
+// a decision needs, is read from Stigg instead.
+func TestWhatCannotBeReadGrantsNothingMore(t *testing.T) {
+	size := strings.NewReplacer(`"FLUCTUATING"`, `"None"`).Replace(seats)
+	for name, member := range map[string]string{
+		"a limit below 0":               strings.Replace(seats, `"usageLimit":10`, `"usageLimit":-1`, 1),
+		"a limit that is a text":        strings.Replace(seats, `"usageLimit":10`, `"usageLimit":"10"`, 1),
+		"a limit that is an object":     strings.Replace(seats, `"usageLimit":10`, `"usageLimit":{"value":10}`, 1),
+		"a limit without an end":        strings.Replace(seats, `"usageLimit":10`, `"usageLimit":1e999`, 1),
+		"no limit":                      strings.Replace(seats, `"usageLimit":10,`, ``, 1),
+		"a usage below 0":               strings.Replace(seats, `"currentUsage":3`, `"currentUsage":-3`, 1),
+		"a usage that is a text":        strings.Replace(seats, `"currentUsage":3`, `"currentUsage":"NaN"`, 1),
+		"a usage without an end":        strings.Replace(seats, `"currentUsage":3`, `"currentUsage":-1e999`, 1),
+		"a usage that is true":          strings.Replace(seats, `"currentUsage":3`, `"currentUsage":true`, 1),
+		"no usage":                      strings.Replace(seats, `"currentUsage":3,`, ``, 1),
+		"a usage that is null":          strings.Replace(seats, `"currentUsage":3`, `"currentUsage":null`, 1),
+		"a flag that is a text":         strings.Replace(seats, `"hasUnlimitedUsage":false`, `"hasUnlimitedUsage":"false"`, 1),
+		"a flag that is a number":       strings.Replace(seats, `"hasSoftLimit":false`, `"hasSoftLimit":0`, 1),
+		"a flag that is a list":         strings.Replace(seats, `"hasSoftLimit":false`, `"hasSoftLimit":[true]`, 1),
+		"an anchor that is none":        strings.Replace(seats, `"usagePeriodAnchor":null`, `"usagePeriodAnchor":"monthly"`, 1),
+		"an end of the period, neither": strings.Replace(seats, `"usagePeriodAnchor":null`, `"usagePeriodEnd":-7`, 1),
+		"a value below 0":               strings.Replace(size, `"usageLimit":10`, `"usageLimit":-10`, 1),
+		"no value":                      strings.Replace(size, `"usageLimit":10,`, ``, 1),
+		"the same feature twice":        seats + "," + strings.Replace(seats, `"usageLimit":10`, `"usageLimit":1000`, 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := serve(t)
+			e.deliver(t, 204, setJSON("2026-05-04T12:00:00Z", insight, member))
+			e.expect(t, "stale acme|site-1")
+		})
+	}
+}
+
+func TestASetIsHeldAgainstAMeasurement(t *testing.T) {
+	measured := func(at string) string {
+		return `{"type":"measurement.reported","timestamp":"` + at + `","customer":{"id":"acme"},"resource":{"id":"site-1"},"feature":{"id":"feature-seats"},"currentUsage":9}`
+	}
+	const patched = "patch acme|site-1 feature-seats 9 at "
+	for name, tt := range map[string]struct {
+		bodies []string
+		want   []string
+	}{
+		"the set is older":  {[]string{measured("2026-05-04T11:59:59Z"), setJSON("2026-05-04T11:59:58Z", seats)}, []string{patched + "2026-05-04T11:59:59Z", "stale acme|site-1"}},
+		"the set is as old": {[]string{measured("2026-05-04T11:59:58Z"), setJSON("2026-05-04T11:59:58Z", seats)}, []string{patched + "2026-05-04T11:59:58Z", "stale acme|site-1"}},
+		"the set is newer":  {[]string{measured("2026-05-04T11:59:57Z"), setJSON("2026-05-04T11:59:58Z", seats)}, []string{patched + "2026-05-04T11:59:57Z", "replace acme|site-1 feature-seats=3/10"}},
+		"the measurement has no time": {[]string{measured(""), setJSON("2026-05-04T11:59:58Z", seats)},
+			[]string{patched + "0001-01-01T00:00:00Z", "stale acme|site-1"}},
+		"the measurement is of a time to come": {[]string{measured("2099-05-04T11:59:57Z"), setJSON("2026-05-04T12:00:01Z", seats)},
+			[]string{patched + "2099-05-04T11:59:57Z", "replace acme|site-1 feature-seats=3/10"}},
+		"the measurement is of another resource": {[]string{strings.Replace(measured("2026-05-04T11:59:59Z"), "site-1", "site-2", 1), setJSON("2026-05-04T11:59:58Z", seats)},
+			[]string{"patch acme|site-2 feature-seats 9 at 2026-05-04T11:59:59Z", "replace acme|site-1 feature-seats=3/10"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := serve(t)
+			e.deliver(t, 204, tt.bodies...)
+			e.expect(t, tt.want...)
+		})
+	}
+}
+
+func TestAnotherEnvironmentSaysNothing(t *testing.T) {
+	heard := 0
+	e := serve(t, Environment("production"), OnEvent(func(context.Context, Event) error { heard++; return nil }))
+	for _, environment := range []string{`"environmentId":"staging",`, ``, `"environmentId":null,`, `"environmentId":7,`, `"environmentId":"Production",`} {
+		e.deliver(t, 204, `{`+environment+`"type":"customer.updated","id":"acme"}`)
+	}
+	e.expect(t)
+	e.deliver(t, 204, `{"environmentId":"production","type":"customer.updated","id":"acme"}`)
+	e.expect(t, "stale acme|")
+	if stats := e.Stats(); stats != (Stats{Received: 6, Applied: 1, Elsewhere: 5}) || heard != 1 {
+		t.Errorf("the stats are %+v; heard of %d", stats, heard)
+	}
 }

@@ -45,6 +45,7 @@ type Handler struct {
 	readTimeout time.Duration
 	remember    int
 	alwaysRead  bool
+	environment string // "": any
 	now         func() time.Time
 
 	messages *messages
@@ -144,6 +145,20 @@ func AlwaysRead() Option {
 	}
 }
 
+// Environment takes only deliveries of the Stigg environment with this id, the environmentId
+// of a delivery; others are answered 204, counted in Stats.Elsewhere and go no further. Use it
+// if two environments may deliver with the same secret, for otherwise staging speaks for
+// production.
+func Environment(id string) Option {
+	return func(h *Handler) error {
+		if id == "" {
+			return errors.New("webhook: the environment's id is empty")
+		}
+		h.environment = id
+		return nil
+	}
+}
+
 // ServeHTTP takes one delivery.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// Whatever is left of a body the server reads to the end of this time, too.
@@ -210,6 +225,10 @@ func (h *Handler) deliver(ctx context.Context, body []byte) int {
 		return http.StatusBadRequest
 	}
 	h.counts.received.Add(1)
+	if h.environment != "" && string(p.Environment) != h.environment {
+		h.counts.elsewhere.Add(1)
+		return http.StatusNoContent
+	}
 	done, again := h.messages.begin(ctx, e.MessageID)
 	if done == nil {
 		if !again {

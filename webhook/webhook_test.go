@@ -365,6 +365,7 @@ func TestArgumentsAreChecked(t *testing.T) {
 		"no function":      func() (*Handler, error) { return New(&heard{}, one, OnEvent(nil)) },
 		"no body":          func() (*Handler, error) { return New(&heard{}, one, MaxBody(0)) },
 		"no time":          func() (*Handler, error) { return New(&heard{}, one, ReadTimeout(0)) },
+		"no environment":   func() (*Handler, error) { return New(&heard{}, one, Environment("")) },
 		"nothing to store": func() (*Handler, error) { return New(&heard{}, one, Remember(0)) },
 	} {
 		if _, err := make(); err == nil || strings.Contains(err.Error(), testSecret) {
