@@ -5,8 +5,10 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
+	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/stiggate/gate/internal/ledger"
@@ -20,11 +22,14 @@ type cache struct {
 	source Source
 	ledger *ledger.Ledger
 	now    func() time.Time
-	key    key
+	logger *slog.Logger
+	// unreadable: numbers that can't be read are logged already.
+	unreadable atomic.Bool
+	key        key
 }
 
 func newCache(source Source, l *ledger.Ledger, c config) (k *cache, err error) {
-	k = &cache{source: source, ledger: l, now: c.now}
+	k = &cache{source: source, ledger: l, now: c.now, logger: c.logger}
 	to := swr.Config[Customer, *snapshot]{
 		Begin:  func(c Customer) swr.Read[*snapshot] { return &load{l.Open(ledger.Owner(c)), c, k} },
 		Parent: func(c Customer) Customer { return Customer{ID: c.ID} },
@@ -63,6 +68,10 @@ func (l *load) Do(ctx context.Context) (*snapshot, error) {
 	l.cache.key.note(err, l.cache.now())
 	if err != nil {
 		return nil, ofUpstream(err)
+	}
+	set, unreadable := set.checked()
+	if unreadable != "" && !l.cache.unreadable.Swap(true) {
+		l.cache.logger.Error("gate: Stigg's answer has numbers that can't be read; they grant nothing, and requests for them get 503", "feature", unreadable)
 	}
 	return l.cache.snapshot(l.Book, set, func(m *ledger.Meter, n ledger.Count, now time.Time) { m.Account.Read(began, n, now, m.Cycle) }), nil
 }

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -150,6 +151,35 @@ type Credit struct {
 	PeriodEnd    time.Time
 	ValidUntil   time.Time
 }
+
+// checked is a set as it may be decided by, whoever made it: numbers that can't be read grant
+// nothing, and reasons of the gate's own can't come from outside. unreadable names a feature
+// or currency that is not granted for that reason; requests for it are not decided (503).
+func (s EntitlementSet) checked() (_ EntitlementSet, unreadable string) {
+	s.Features, s.Credits = slices.Clone(s.Features), slices.Clone(s.Credits)
+	s.Denied = s.Denied.ofOutside()
+	for i := range s.Features {
+		e := &s.Features[i]
+		e.Denied = e.Denied.ofOutside()
+		limited := !e.Unlimited && (e.Kind == Metered || e.Kind == Configuration)
+		if limited && !isAmount(e.Limit) || e.Kind == Metered && !isAmount(e.Usage) || e.CreditRate != nil && !e.CreditRate.Formula && !isAmount(e.CreditRate.Amount) {
+			unreadable = e.FeatureID
+			s.Features[i] = Entitlement{FeatureID: e.FeatureID, DisplayName: e.DisplayName, Denied: ReasonUnavailable, ValidUntil: e.ValidUntil}
+		}
+	}
+	for i := range s.Credits {
+		c := &s.Credits[i]
+		c.Denied = c.Denied.ofOutside()
+		if !isAmount(c.Limit) || !isAmount(c.Usage) {
+			unreadable = c.CurrencyID
+			s.Credits[i] = Credit{CurrencyID: c.CurrencyID, DisplayName: c.DisplayName, Denied: ReasonUnavailable, ValidUntil: c.ValidUntil}
+		}
+	}
+	return s, unreadable
+}
+
+// isAmount reports whether n can be an amount of Stigg's: a number, finite, not below 0.
+func isAmount(n float64) bool { return n >= 0 && !math.IsInf(n, 1) }
 
 // ResetPeriod is the length of a usage period.
 type ResetPeriod string

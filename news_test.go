@@ -2,6 +2,7 @@ package gate
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -114,7 +115,9 @@ func TestPatch(t *testing.T) {
 		{"it says nothing new", func() Patch { return Patch{FeatureID: "f", Usage: 3} }, 3, 0},
 		{"of a feature that is not in the set", func() Patch { return Patch{FeatureID: "g", Usage: 1, At: at(60)} }, 3, 1},
 		{"of nothing", func() Patch { return Patch{Usage: 1, HasLimit: true} }, 3, 1},
-		{"of a count that is none", func() Patch { return Patch{FeatureID: "f", Usage: -1} }, 3, 0},
+		{"of a count below 0", func() Patch { return Patch{FeatureID: "f", Usage: -1} }, 3, 1},
+		{"of a count that is none", func() Patch { return Patch{FeatureID: "f", Usage: math.NaN()} }, 3, 1},
+		{"of a count without an end", func() Patch { return Patch{FeatureID: "f", Usage: math.Inf(1)} }, 3, 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -110,6 +110,14 @@ const statusClientGone = 499
 // ofStigg reports whether Stigg is the one who says so, or would be.
 func (r Reason) ofStigg() bool { return len(r) < 5 || r[:5] != "gate:" }
 
+// ofOutside is a reason that came from a Source or a push: none of the gate's own.
+func (r Reason) ofOutside() Reason {
+	if r.ofStigg() {
+		return r
+	}
+	return ReasonUnknown
+}
+
 // known returns r, or ReasonUnknown for a reason of Stigg's that this version does
 // not know.
 func (r Reason) known() Reason {

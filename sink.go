@@ -2,7 +2,11 @@ package gate
 
 import (
 	"context"
+	"fmt"
+	"math/rand/v2"
 	"reflect"
+	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/stiggate/gate/internal/ledger"
@@ -11,9 +15,10 @@ import (
 // Watcher brings news of what customers have, as they happen. A Source that is also a
 // Watcher is used as such; package client is one.
 //
-// Watch tells sink until ctx ends, and mends its connection by itself. It returns early
-// only if nothing can be mended, for instance with a key that is refused; the gate logs
-// that and goes on without news.
+// Watch tells sink until ctx ends, and mends its connection by itself. It returns an error
+// only if nothing can be mended for now, for instance with a key that is refused; the gate
+// logs that, goes on without news, and calls Watch again: after a minute, then more seldom,
+// and at least once an hour. It returns nil early if there is nothing to watch.
 type Watcher interface {
 	Watch(ctx context.Context, sink Sink) error
 }
@@ -66,6 +71,11 @@ func (g sink) Replace(c Customer, set EntitlementSet) {
 	if c.Validate() != nil {
 		return
 	}
+	set, unreadable := set.checked()
+	if unreadable != "" {
+		g.cache.Suspect(c) // it is read instead
+		return
+	}
 	g.cache.Replace(c, func(old *snapshot, age time.Duration) (s *snapshot, sure bool) {
 		sure = set.Credits != nil
 		if !sure {
@@ -82,13 +92,10 @@ func (g sink) Replace(c Customer, set EntitlementSet) {
 }
 
 // Patch is Sink's: Stigg's count of one feature or wallet. One that may be older than what
-// is known only raises; then the set is read again.
+// is known only raises; then the set is read again, and so it is for one that is no amount.
 func (g sink) Patch(c Customer, p Patch) {
-	if checkAmount(p.Usage) != nil {
-		return
-	}
 	s, ok := g.cache.Peek(c)
-	if !ok {
+	if !ok || !isAmount(p.Usage) {
 		g.cache.Outdate(c)
 		return
 	}
@@ -118,16 +125,63 @@ func (g sink) SetLive(live bool) { g.cache.SetLive(live) }
 // is said.
 const silence = 10 * time.Second
 
+// A Watcher that has given up is asked again after leastWatchPause, then seldom.
+const (
+	leastWatchPause = time.Minute
+	mostWatchPause  = time.Hour
+)
+
+// watched notes whether news arrived.
+type watched struct {
+	Sink
+	live atomic.Bool
+}
+
+func (w *watched) SetLive(live bool) {
+	if live {
+		w.live.Store(true)
+	}
+	w.Sink.SetLive(live)
+}
+
 // follow takes news until ctx ends.
 func (g *Gate) follow(ctx context.Context, w Watcher) {
 	late := time.AfterFunc(silence, g.cache.Silent)
 	defer late.Stop()
-	err := w.Watch(ctx, g.Sink())
-	g.cache.SetLive(false)
-	if err != nil && ctx.Err() == nil {
+	logged := false
+	for pause := leastWatchPause; ; pause = min(2*pause, mostWatchPause) {
+		to := &watched{Sink: g.Sink()}
+		err := watch(ctx, w, to)
+		g.cache.SetLive(false)
+		if err == nil || ctx.Err() != nil {
+			return
+		}
 		g.cache.Lost()
-		g.logger.Error("gate: changes in Stigg are not told any more; they are felt when what is cached expires", "error", err)
+		if to.live.Load() {
+			logged, pause = false, leastWatchPause
+		}
+		if !logged {
+			g.logger.Error("gate: changes in Stigg are not told any more; they are felt when what is cached expires; it is tried again, at least once an hour", "error", err)
+			logged = true
+		}
+		timer := time.NewTimer(pause/2 + rand.N(pause/2))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
 	}
+}
+
+// watch is the Watcher's. Its panic is an error.
+func watch(ctx context.Context, w Watcher, to Sink) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the watcher panicked with a %T:\n%s", p, debug.Stack())
+		}
+	}()
+	return w.Watch(ctx, to)
 }
 
 // grantsAs reports whether two sets say the same but for what is used, and what follows

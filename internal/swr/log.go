@@ -20,7 +20,7 @@ const (
 // it is over. It names no key and nothing that a key's owner chose.
 type log struct {
 	*slog.Logger
-	failing, refused, broken, slow, budget episode
+	failing, unauthorized, refused, broken, slow, budget episode
 }
 
 // episode is one trouble from its beginning to its end.
@@ -76,6 +76,13 @@ func (l *log) read(now time.Time, err error) {
 	case err == nil:
 		if tell, lasted, times := l.failing.ends(now); tell {
 			l.Info("gate: entitlements are read again", "after", lasted, "failed", times)
+		}
+		if tell, lasted, times := l.unauthorized.ends(now); tell {
+			l.Info("gate: Stigg takes the API key", "after", lasted, "refused", times)
+		}
+	case upstream.Unauthorized(err):
+		if tell, since, times := l.unauthorized.happens(now); tell {
+			l.Error("gate: Stigg refuses the API key; no customer can be read, and only what is cached is served; give the process the server key of its environment", "error", err, "since", since, "refused", times)
 		}
 	case upstream.Refused(err):
 		if tell, _, times := l.refused.happens(now); tell {

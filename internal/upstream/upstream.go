@@ -24,6 +24,7 @@ const (
 	KindRefusedAll
 	KindGarbled
 	KindUnsent
+	KindUnauthorized
 )
 
 // Error is a failure of a known kind. An error that is none, or of a kind
@@ -52,6 +53,9 @@ func Garbled(err error) bool { return is(err, KindGarbled) }
 
 // Unsent reports whether the request surely never left.
 func Unsent(err error) bool { return is(err, KindUnsent) }
+
+// Unauthorized reports whether the API key is at fault, and not Stigg or the network.
+func Unauthorized(err error) bool { return is(err, KindUnauthorized) }
 
 func is(err error, kind Kind) bool {
 	var e *Error
