@@ -65,8 +65,8 @@ func TestDecisionTable(t *testing.T) {
 		{"a kind nobody knows yet, granted by Stigg", features(Entitlement{FeatureID: "f", Granted: true}), has, ""},
 		{"a kind nobody knows yet, not granted", features(Entitlement{FeatureID: "f"}), has, ReasonUnknown},
 		{"an amount of a kind nobody knows yet", features(Entitlement{FeatureID: "f", Granted: true}), uses(1), ReasonFeatureMismatch},
-		{"a limit that is no number", features(metered("f", 0, math.NaN())), uses(1), ReasonLimitExceeded},
-		{"usage that is no number", features(metered("f", math.NaN(), 5)), uses(1), ReasonLimitExceeded},
+		{"a limit that is no number", features(metered("f", 0, math.NaN())), uses(1), ReasonUnavailable},
+		{"usage that is no number", features(metered("f", math.NaN(), 5)), uses(1), ReasonUnavailable},
 		{"an amount below what its limit can tell", features(metered("f", 1e308, 1e308)), uses(1 << 53), ""},
 	}
 	for _, tt := range tests {
