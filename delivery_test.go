@@ -203,12 +203,16 @@ func TestCloseWaitsForNoPauseThatNobodyAskedFor(t *testing.T) {
 	})
 }
 
+// reporterFunc is a Reporter, called by several goroutines at once if it never returns.
+type reporterFunc func(context.Context, []Usage) ([]Ack, error)
+
+func (f reporterFunc) Report(ctx context.Context, batch []Usage) ([]Ack, error) { return f(ctx, batch) }
+
 func TestEachCloseKeepsToItsOwnContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stuck := make(chan struct{})
 		s := &stub{set: features(metered("f", 0, 5))}
-		s.report = func([]Usage) ([]Ack, error) { <-stuck; return nil, nil } // ignores its context
-		g := gateOf(t, s)
+		g := gateOf(t, s, WithReporter(reporterFunc(func(context.Context, []Usage) ([]Ack, error) { <-stuck; return nil, nil }))) // ignores its context
 		use(t, g, "c", 1)
 		synctest.Wait()
 		first := make(chan error)

@@ -82,9 +82,9 @@ func TestARefusalInDoubtWaits(t *testing.T) {
 // lazyShelf takes its time to note what is done.
 type lazyShelf struct{ shelf }
 
-func (s *lazyShelf) Done(keys ...string) error {
+func (s *lazyShelf) Done(u ...Usage) error {
 	time.Sleep(200 * time.Millisecond)
-	return s.shelf.Done(keys...)
+	return s.shelf.Done(u...)
 }
 
 func TestDoubtDoesNotWaitForTheOutbox(t *testing.T) {

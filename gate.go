@@ -31,10 +31,11 @@ type Gate struct {
 	challenge string
 	outage    outage
 	offline   bool
+	kept      bool // there is an outbox
 
 	ledger *ledger.Ledger
 	cache  *cache
-	queue  *delivery.Queue[Usage] // nil without a Reporter
+	queue  *delivery.Queue[queued] // nil without a Reporter
 
 	watch   sync.WaitGroup     // the Watcher's goroutine
 	stop    context.CancelFunc // ends the delivery and the Watcher
@@ -89,7 +90,7 @@ func New(source Source, who Resolver, options ...Option) (*Gate, error) {
 func start(source Source, who Resolver, c config) (*Gate, error) {
 	g := &Gate{
 		who: who, observer: c.observer, logger: c.logger, now: c.now,
-		statuses: c.statuses, upgrade: c.upgrade, base: c.problemBase, page: c.page, quota: c.quota, challenge: c.challenge, outage: c.outage, offline: c.offline,
+		statuses: c.statuses, upgrade: c.upgrade, base: c.problemBase, page: c.page, quota: c.quota, challenge: c.challenge, outage: c.outage, offline: c.offline, kept: c.outbox != nil,
 		ledger: ledger.New(), stopped: make(chan struct{}), done: make(chan struct{}),
 	}
 	var err error
@@ -105,8 +106,8 @@ func start(source Source, who Resolver, c config) (*Gate, error) {
 		close(g.stopped)
 		return g, nil
 	}
-	g.queue = newQueue(c.reporter, c)
-	g.replay()
+	g.queue = g.newQueue(c.reporter, c)
+	g.queue.Replay()
 	go func() {
 		defer close(g.stopped)
 		g.queue.Run(ctx)
@@ -163,7 +164,7 @@ func (g *Gate) close(ctx context.Context) {
 	if g.queue == nil {
 		return
 	}
-	kept := g.queue.Store != nil
+	kept := g.kept
 	if s := g.queue.Stats(); s.Queued+s.Reserved > 0 {
 		g.result = &UndeliveredError{Queued: s.Queued, Open: s.Reserved, Kept: kept}
 		g.logger.Error("gate: closed with usage undelivered", "queued", s.Queued, "open", s.Reserved, "kept", kept)

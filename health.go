@@ -143,8 +143,10 @@ func (g *Gate) Health() (h Health) {
 	unkept := g.queue.Ready() != nil // first: it notes what Health tells
 	q := g.queue.Health()
 	add(q.Failing, "usage can't be reported to Stigg and waits")
-	add(g.queue.Stats().Places <= 0, "too much usage waits to be reported; requests that would report are refused")
+	add(g.queue.Stats().Full, "too much usage waits to be reported; requests that would report are refused")
 	add(q.Refusing, "Stigg refuses usage for good, and it is set aside")
+	add(q.Hanging, "calls of the reporter don't return though their time is up, and usage waits")
+	add(q.Untold, "the application's function for refused usage does not return")
 	add(unkept, "the outbox does not keep usage; requests that would report are refused")
 	add(q.Unkept && !unkept, "the outbox does not keep usage, and a crash loses it")
 	return h

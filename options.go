@@ -29,6 +29,7 @@ type config struct {
 	coldTimeout     time.Duration // 0: not said
 
 	queue          int
+	queueBytes     int
 	onRefused      func(Usage, error)
 	outbox         Outbox
 	outboxFailOpen bool
@@ -57,6 +58,7 @@ const (
 	defaultDecisionTimeout = 250 * time.Millisecond
 	defaultColdTimeout     = 2 * time.Second
 	defaultQueueSize       = 100_000
+	defaultQueueBytes      = 64 << 20
 )
 
 func defaults() config {
@@ -69,6 +71,7 @@ func defaults() config {
 		cacheSize:       defaultCacheSize,
 		decisionTimeout: defaultDecisionTimeout,
 		queue:           defaultQueueSize,
+		queueBytes:      defaultQueueBytes,
 		problemBase:     DefaultProblemBase,
 		page:            ownPage(),
 	}
@@ -174,10 +177,18 @@ func (c *config) coldWait() time.Duration {
 
 // WithQueueSize bounds how many usages wait in memory: settled ones and those that
 // running requests may still report. When it is full, requests that would report
-// are denied with 503, so that none goes unrecorded. A usage takes some 300 bytes. What
-// an outbox has at start is taken over whatever this bound. Default: 100,000.
+// are denied with 503, so that none goes unrecorded. A usage takes some 200 bytes and its
+// dimensions. With an outbox it bounds no more than memory: what does not find a place waits
+// in the outbox alone, as much as that takes. Default: 100,000.
 func WithQueueSize(n int) Option {
 	return positive("queue size", n, func(c *config) { c.queue = n })
+}
+
+// WithQueueBytes bounds the memory that waiting usages take, as WithQueueSize bounds their
+// number: 256 bytes and the names and dimensions of each. The dimensions of one usage may be
+// 1 MB, so a number alone bounds little. Default: 64 MiB.
+func WithQueueBytes(n int) Option {
+	return positive("queue's size in bytes", n, func(c *config) { c.queueBytes = n })
 }
 
 // WithOutbox keeps usage beyond the life of the process: what is settled is in the
@@ -188,8 +199,9 @@ func WithQueueSize(n int) Option {
 // The response waits for the outbox as long as nothing of it was flushed: net/http keeps
 // up to 2 kB. A handler that writes more settles its Ticket first.
 //
-// If more waits at start than WithQueueSize allows, requests that would report get 503 until
-// less does.
+// How much may wait is bounded by the outbox, not by memory: up to half of WithQueueSize, and
+// at most 10,000 of a kind, are in memory, and what came later is read from the outbox as those
+// are delivered.
 func WithOutbox(o Outbox) Option {
 	return func(c *config) error {
 		if o == nil {
@@ -221,8 +233,9 @@ func positive[N int | time.Duration](what string, n N, set func(*config)) Option
 }
 
 // WithRefused has f told of usage that Stigg refused for good (an unknown feature, an
-// archived customer), with Stigg's reason. It is called from the goroutine that
-// delivers, which waits for it.
+// archived customer), with Stigg's reason. It is called from one goroutine, one usage after the
+// other, apart from the delivery, which does not wait for it. What it was not yet told takes its
+// place in the queue; Close waits until it was told all.
 func WithRefused(f func(Usage, error)) Option {
 	return func(c *config) error {
 		if f == nil {

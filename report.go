@@ -2,11 +2,7 @@ package gate
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"maps"
-	"strconv"
-	"time"
 
 	"github.com/stiggate/gate/internal/delivery"
 	"github.com/stiggate/gate/internal/ledger"
@@ -41,7 +37,7 @@ func (g *Gate) Report(ctx context.Context, u Usage) error {
 		return err
 	}
 	if u.Key == "" {
-		u.Key = q.Keys.Next()
+		u.Key = q.Keys.Key(q.Keys.Next())
 	}
 	if u.CreatedAt.IsZero() {
 		u.CreatedAt = g.now()
@@ -49,78 +45,10 @@ func (g *Gate) Report(ctx context.Context, u Usage) error {
 	if err := q.Reserve(1); err != nil {
 		return ofQueue(err)
 	}
-	i := u.item(g.record(&u, g.known(u.Customer)))
-	err = q.Keep(context.WithoutCancel(ctx), []delivery.Item[Usage]{i})
-	q.Put(i)
+	items := []delivery.Item[queued]{{Usage: queued{whole: &u}, Entry: g.record(&u, g.known(u.Customer))}}
+	err = q.Keep(context.WithoutCancel(ctx), items)
+	q.Put(items...)
 	return ofQueue(err)
-}
-
-// newQueue is what takes usage to r.
-func newQueue(r Reporter, c config) *delivery.Queue[Usage] {
-	to := delivery.Config[Usage]{
-		Report: func(ctx context.Context, batch []Usage) ([]ledger.Ack, error) {
-			acks, err := r.Report(ctx, batch)
-			told := make([]ledger.Ack, len(acks))
-			for i := range acks {
-				told[i] = acks[i].ledger()
-			}
-			return told, ofUpstream(err)
-		},
-		Places: c.queue, Unkept: c.outboxFailOpen, OnRefused: c.onRefused, Now: c.now, Logger: c.logger,
-	}
-	if p, ok := r.(Pacer); ok {
-		to.Pace = func(l delivery.Lane) time.Duration {
-			return p.Pace([...]UsageKind{delivery.Measurements: UsageChange, delivery.Events: UsageEvent, delivery.Credits: UsageCredits}[l])
-		}
-	}
-	if c.outbox != nil {
-		to.Store = c.outbox
-	}
-	return delivery.New(to)
-}
-
-// item is u on its way, with its entry in the ledger.
-func (u *Usage) item(e ledger.Entry) delivery.Item[Usage] {
-	i := delivery.Item[Usage]{Usage: *u, Entry: e, Key: u.Key, Total: u.Kind == UsageTotal, Size: u.bytes(), CreatedAt: u.CreatedAt}
-	i.Series.Customer, i.Series.Resource = u.Customer.ID, u.Customer.Resource
-	switch u.Kind {
-	case UsageEvent:
-		i.Lane, i.Series.Feature, i.Series.Event = delivery.Events, u.FeatureID, u.Event
-	case UsageCredits:
-		i.Lane, i.Series.Currency = delivery.Credits, u.Currency
-	default:
-		i.Series.Feature = u.FeatureID
-	}
-	return i
-}
-
-// settle settles a hold of the ticket and returns the usage that it reports.
-func (t *Ticket) settle(h *hold) delivery.Item[Usage] {
-	var now time.Time
-	if h.use < 0 { // else nobody asks
-		now = t.gate.now()
-	}
-	u := Usage{
-		Customer: Customer(t.book.Owner()), Kind: UsageChange, FeatureID: h.right.FeatureID, Value: h.use, Excess: max(0, h.use-h.Amount()),
-		Key: t.gate.queue.Keys.Next(), CreatedAt: h.At(),
-	}
-	t.book.Pin() // never forgotten here: the ticket still pins it
-	e := h.Settle(h.use, now)
-	switch {
-	case h.right.currency != "":
-		u.Kind, u.FeatureID, u.Currency = UsageCredits, "", h.right.currency
-	case h.event != nil:
-		u.Kind, u.Event, u.Dimensions = UsageEvent, h.event.Name, h.dimensions
-		e.AsEvent()
-		if h.event.AmountIn != "" {
-			u.Dimensions = maps.Clone(h.dimensions)
-			if u.Dimensions == nil {
-				u.Dimensions = make(map[string]any, 1)
-			}
-			u.Dimensions[h.event.AmountIn] = json.RawMessage(strconv.AppendFloat(nil, h.use, 'g', -1, 64))
-		}
-	}
-	return u.item(e)
 }
 
 // known is what is cached of a customer, however old; nil if nothing is.
@@ -152,16 +80,6 @@ func (g *Gate) record(u *Usage, snap *snapshot) (e ledger.Entry) {
 		e.AsEvent()
 	}
 	return e
-}
-
-// replay takes over what an outbox has from an earlier run.
-func (g *Gate) replay() {
-	g.queue.Replay(func(u Usage) (i delivery.Item[Usage], err error) {
-		if u.Key == "" {
-			return i, errors.New("a usage without a key")
-		}
-		return u.item(g.record(&u, nil)), nil
-	})
 }
 
 // ledger is the answer in the ledger's words.

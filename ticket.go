@@ -216,7 +216,7 @@ func (t *Ticket) end(o Outcome, report bool) error {
 	t.mu.Unlock()
 
 	q := t.gate.queue
-	var first [1]delivery.Item[Usage]
+	var first [1]delivery.Item[queued]
 	items := first[:0]
 	defer t.book.Unpin()
 	defer func() { // even if the observer panics, and after it: Close waits for what is queued
@@ -232,7 +232,7 @@ func (t *Ticket) end(o Outcome, report bool) error {
 		}
 		items = append(items, t.settle(h))
 		if t.ctx != nil {
-			reported = append(reported, items[len(items)-1].Usage)
+			reported = append(reported, items[len(items)-1].Usage.usage(q.Keys))
 		}
 	}
 	err := q.Keep(context.Background(), items)

@@ -180,9 +180,13 @@ func encodeDimensions(dimensions map[string]any, size int) (map[string]any, erro
 	return encoded, nil
 }
 
+// sizeOfUsage is about what a usage takes on the wire, and in memory, beside its dimensions and
+// the texts that are its own.
+const sizeOfUsage = 256
+
 // bytes is about what u takes on the wire, if its dimensions are encoded.
 func (u *Usage) bytes() int {
-	n := 256 + len(u.Event) + len(u.Currency) + len(u.Key)
+	n := sizeOfUsage + len(u.Event) + len(u.Currency) + len(u.Key)
 	for name, value := range u.Dimensions {
 		raw, _ := value.(json.RawMessage)
 		n += len(name) + len(raw)

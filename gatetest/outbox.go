@@ -31,11 +31,13 @@ func RunOutbox(t *testing.T, open func(dir string) (gate.Outbox, error)) {
 		{"a new outbox is healthy and holds nothing", testNew},
 		{"usage comes back as it was appended, in the order of Append", testRoundTrip},
 		{"a batch is kept in its order", testBatch},
-		{"what is done is not pending, and unknown keys are ignored", testDone},
+		{"what is done is not pending, and unknown usage is ignored", testDone},
 		{"what is set aside is not pending", testSetAside},
+		{"usage with one key is told apart by customer, feature, event and currency", testOneKey},
 		{"what is done before a restart is not pending after it", testRestarts},
 		{"appends from many goroutines are all kept, each goroutine's in its order", testConcurrent},
 		{"Pending may be left early", testLeaveEarly},
+		{"Pending goes on behind a position, while usage is appended and done", testGoOn},
 		{"Append with a context that has ended returns its error", testEnded},
 		{"after Close every method fails, and Close may be called again", testClosed},
 	} {
@@ -76,16 +78,16 @@ func (b *box) append(t *testing.T, u ...gate.Usage) {
 	}
 }
 
-// pending restarts, as the gate asks once and at the start only.
+// pending is what is, after a restart.
 func (b *box) pending(t *testing.T) []gate.Usage {
 	t.Helper()
 	b.restart(t)
 	var all []gate.Usage
-	for u, err := range b.Pending() {
+	for k, err := range b.Pending(0) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, u)
+		all = append(all, k.Usage)
 	}
 	return all
 }
@@ -184,26 +186,100 @@ func testDone(t *testing.T, b *box) {
 	u, keys := changes("k", 5)
 	b.append(t, u[0], u[1])
 	b.append(t, u[2:]...)
-	for _, done := range [][]string{{keys[1], "unknown"}, {}, {keys[1]}, {keys[3], keys[3]}} {
+	for _, done := range [][]gate.Usage{{u[1], change("unknown")}, {}, {u[1]}, {u[3], u[3]}} {
 		if err := b.Done(done...); err != nil {
 			t.Fatal(err)
 		}
 	}
 	b.wantKeys(t, keys[0], keys[2], keys[4])
-	if err := b.Done(keys...); err != nil {
+	if err := b.Done(u...); err != nil {
 		t.Fatal(err)
 	}
 	b.wantKeys(t)
 }
 
+func testOneKey(t *testing.T, b *box) {
+	u := make([]gate.Usage, 6)
+	for i := range u {
+		u[i] = change("k")
+		u[i].Value = float64(i)
+	}
+	u[1].Customer.ID = "customer-2"
+	u[2].Customer.Resource = "site-1"
+	u[3].FeatureID = "feature-2"
+	u[4] = gate.Usage{Customer: u[0].Customer, Kind: gate.UsageEvent, Event: "e", Key: "k", Value: 4, CreatedAt: u[0].CreatedAt}
+	u[5] = gate.Usage{Customer: u[0].Customer, Kind: gate.UsageCredits, Currency: "c", Key: "k", Value: 5, CreatedAt: u[0].CreatedAt}
+	b.append(t, u...)
+	want := func(values ...float64) {
+		t.Helper()
+		var got []float64
+		for _, u := range b.pending(t) {
+			got = append(got, u.Value)
+		}
+		if !slices.Equal(got, values) {
+			t.Errorf("pending: the ones with value %v, want %v", got, values)
+		}
+	}
+	want(0, 1, 2, 3, 4, 5)
+	if err := errors.Join(b.SetAside(u[3], "refused"), b.Done(u[0], u[4])); err != nil {
+		t.Fatal(err)
+	}
+	want(1, 2, 5)
+	if err := errors.Join(b.Done(u[5]), b.SetAside(u[1], "refused"), b.Done(u[3])); err != nil {
+		t.Fatal(err)
+	}
+	want(2)
+}
+
+func testGoOn(t *testing.T, b *box) {
+	u, keys := changes("k", 1000)
+	b.append(t, u[:500]...)
+	var got []string
+	after := gate.Position(0)
+	read := func(n int) {
+		t.Helper()
+		for k, err := range b.Pending(after) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if k.At <= after {
+				t.Fatalf("position %d follows %d", k.At, after)
+			}
+			after = k.At
+			if got = append(got, k.Key); len(got) == n {
+				break
+			}
+		}
+		if len(got) != n {
+			t.Fatalf("%d were found, want %d", len(got), n)
+		}
+	}
+	read(200)
+	if err := b.Done(u[:100]...); err != nil { // the others stay where they are
+		t.Fatal(err)
+	}
+	b.append(t, u[500:]...)
+	read(700)
+	if err := b.Done(u[100:700]...); err != nil {
+		t.Fatal(err)
+	}
+	read(1000)
+	if !slices.Equal(got, keys) {
+		t.Error("they came in another order than that of Append")
+	}
+	for k, err := range b.Pending(after) {
+		t.Errorf("behind the last there is %q, %v", k.Key, err)
+	}
+}
+
 func testSetAside(t *testing.T, b *box) {
 	u, keys := changes("k", 3)
 	b.append(t, u...)
-	if err := b.SetAside(keys[1], "the feature is unknown"); err != nil {
+	if err := b.SetAside(u[1], "the feature is unknown"); err != nil {
 		t.Fatal(err)
 	}
 	b.wantKeys(t, keys[0], keys[2])
-	if err := b.Done(keys[0]); err != nil {
+	if err := b.Done(u[0]); err != nil {
 		t.Fatal(err)
 	}
 	b.wantKeys(t, keys[2])
@@ -214,7 +290,7 @@ func testRestarts(t *testing.T, b *box) {
 	for run := range 5 {
 		u, keys := changes(fmt.Sprintf("run %d, ", run), 3)
 		b.append(t, u...)
-		if err := b.Done(keys[1]); err != nil {
+		if err := b.Done(u[1]); err != nil {
 			t.Fatal(err)
 		}
 		want = append(want, keys[0], keys[2])
@@ -227,7 +303,7 @@ func testConcurrent(t *testing.T, b *box) {
 	var wg sync.WaitGroup
 	for w := range writers {
 		wg.Go(func() {
-			u, keys := changes(fmt.Sprintf("%d,", w), each)
+			u, _ := changes(fmt.Sprintf("%d,", w), each)
 			for i := range u {
 				if err := b.Append(t.Context(), u[i]); err != nil {
 					t.Error(err)
@@ -236,7 +312,7 @@ func testConcurrent(t *testing.T, b *box) {
 					t.Error(err)
 				}
 				if i%2 == 1 {
-					if err := b.Done(keys[i]); err != nil {
+					if err := b.Done(u[i]); err != nil {
 						t.Error(err)
 					}
 				}
@@ -265,7 +341,7 @@ func testLeaveEarly(t *testing.T, b *box) {
 	u, keys := changes("k", 10)
 	b.append(t, u...)
 	b.restart(t)
-	for u, err := range b.Pending() {
+	for u, err := range b.Pending(0) {
 		if err != nil || u.Key != keys[0] {
 			t.Errorf("got %q, %v, want %q", u.Key, err, keys[0])
 		}
@@ -297,14 +373,14 @@ func testClosed(t *testing.T, b *box) {
 		t.Errorf("the second Close: %v", err)
 	}
 	for name, err := range map[string]error{
-		"Append": b.Append(t.Context(), change("late")), "Done": b.Done("kept"), "SetAside": b.SetAside("kept", "late"), "Healthy": b.Healthy(),
+		"Append": b.Append(t.Context(), change("late")), "Done": b.Done(change("kept")), "SetAside": b.SetAside(change("kept"), "late"), "Healthy": b.Healthy(),
 	} {
 		if err == nil {
 			t.Errorf("%s after Close returned nil", name)
 		}
 	}
 	failed := false
-	for _, err := range b.Pending() {
+	for _, err := range b.Pending(0) {
 		failed = failed || err != nil
 	}
 	if !failed {

@@ -15,8 +15,14 @@ import (
 // memory is the simplest outbox that keeps the contract, as long as the process lives.
 type memory struct {
 	mu     sync.Mutex
-	kept   []gate.Usage
+	kept   []gate.Kept
+	last   gate.Position
 	closed bool
+}
+
+// same reports whether two usages are one for Stigg.
+func same(a, b *gate.Usage) bool {
+	return a.Key == b.Key && a.Customer == b.Customer && a.FeatureID == b.FeatureID && a.Event == b.Event && a.Currency == b.Currency
 }
 
 var errMemoryClosed = errors.New("closed")
@@ -27,7 +33,10 @@ func (m *memory) Append(ctx context.Context, u ...gate.Usage) error {
 	if err := errors.Join(ctx.Err(), m.state()); err != nil {
 		return err
 	}
-	m.kept = append(m.kept, u...)
+	for _, one := range u {
+		m.last++
+		m.kept = append(m.kept, gate.Kept{Usage: one, At: m.last})
+	}
 	return nil
 }
 
@@ -38,29 +47,31 @@ func (m *memory) state() error {
 	return nil
 }
 
-func (m *memory) Done(keys ...string) error {
+func (m *memory) Done(u ...gate.Usage) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
 		return errMemoryClosed
 	}
-	m.kept = slices.DeleteFunc(m.kept, func(u gate.Usage) bool { return slices.Contains(keys, u.Key) })
+	m.kept = slices.DeleteFunc(slices.Clone(m.kept), func(k gate.Kept) bool {
+		return slices.ContainsFunc(u, func(u gate.Usage) bool { return same(&u, &k.Usage) })
+	})
 	return nil
 }
 
-func (m *memory) SetAside(key, _ string) error { return m.Done(key) }
+func (m *memory) SetAside(u gate.Usage, _ string) error { return m.Done(u) }
 
-func (m *memory) Pending() iter.Seq2[gate.Usage, error] {
+func (m *memory) Pending(after gate.Position) iter.Seq2[gate.Kept, error] {
 	m.mu.Lock()
 	kept, err := slices.Clone(m.kept), m.state()
 	m.mu.Unlock()
-	return func(yield func(gate.Usage, error) bool) {
+	return func(yield func(gate.Kept, error) bool) {
 		if err != nil {
-			yield(gate.Usage{}, err)
+			yield(gate.Kept{}, err)
 			return
 		}
-		for _, u := range kept {
-			if !yield(u, nil) {
+		for _, k := range kept {
+			if k.At > after && !yield(k, nil) {
 				return
 			}
 		}
@@ -85,7 +96,7 @@ func TestOutboxInMemory(t *testing.T) {
 	gatetest.RunOutbox(t, func(dir string) (gate.Outbox, error) {
 		m := &memory{}
 		if old := boxes[dir]; old != nil {
-			m.kept = old.kept
+			m.kept, m.last = old.kept, old.last
 		}
 		boxes[dir] = m
 		return m, nil

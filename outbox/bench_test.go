@@ -84,7 +84,7 @@ func benchmarkAppend(b *testing.B, o *Outbox, writers int) {
 		batch := make([]string, 0, 100)
 		for key := range acked {
 			if batch = append(batch, key); len(batch) == cap(batch) {
-				if err := o.Done(batch...); err != nil {
+				if err := o.Done(named(batch...)...); err != nil {
 					b.Error(err)
 				}
 				batch = batch[:0]
@@ -164,7 +164,7 @@ func BenchmarkReplay(b *testing.B) {
 		heap = max(heap, heapBytes()-before)
 		start = time.Now()
 		n := 0
-		for _, err := range o.Pending() {
+		for _, err := range o.Pending(0) {
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -11,7 +11,7 @@ import (
 // work is what one commit does, or several.
 type work struct {
 	packs []pack
-	ends  []end // in order: after Done, SetAside of the same key does nothing
+	ends  []end // in order: after Done, SetAside of the same usage does nothing
 	// id is that of the commit, which is kept in the file: it tells whether a commit that
 	// failed was written all the same.
 	id uint64
@@ -23,7 +23,7 @@ func (w *work) empty() bool { return len(w.packs)+len(w.ends) == 0 }
 
 // end is when usage stops to be pending: done, or refused.
 type end struct {
-	key     string
+	id      string // its identity
 	refusal *refusal
 }
 
@@ -33,7 +33,7 @@ type refusal struct {
 }
 
 // transaction is one write. The packs come before the ends, so that usage can be
-// appended and done in one; a key is not used again after Done.
+// appended and done in one; what is Done is not appended again.
 type transaction struct {
 	*store
 	usage, done, aside *bolt.Bucket
@@ -57,7 +57,7 @@ func (s *store) write(w *work) error {
 				}
 			}
 			for _, e := range w.ends {
-				record, err := t.finish(e.key)
+				record, err := t.finish(e.id)
 				if err == nil && record != nil && e.refusal != nil {
 					err = t.refuse(record, e.refusal)
 				}
@@ -108,12 +108,12 @@ func (t *transaction) put(p *pack) error {
 	return nil
 }
 
-// locate returns where usage with this key is that is not done.
-func (t *transaction) locate(key string) []place {
-	candidates := t.find(maphash.String(t.seed, key))
+// locate returns where usage with this identity is that is not done.
+func (t *transaction) locate(id string) []place {
+	candidates := t.find(maphash.String(t.seed, id))
 	found := candidates[:0]
 	for _, p := range candidates {
-		if k, _, _ := peek(t.record(p)); string(k) == key {
+		if its, _, _ := peek(t.record(p)); string(its) == id {
 			found = append(found, p)
 		}
 	}
@@ -134,10 +134,10 @@ func (t *transaction) record(p place) []byte {
 }
 
 // finish marks usage as done and returns its last record, or nil.
-func (t *transaction) finish(key string) (record []byte, err error) {
-	for _, p := range t.locate(key) {
+func (t *transaction) finish(id string) (record []byte, err error) {
+	for _, p := range t.locate(id) {
 		record = t.record(p)
-		if !t.forget(maphash.String(t.seed, key), p) {
+		if !t.forget(maphash.String(t.seed, id), p) {
 			t.touched[p.group()] = struct{}{}
 			continue
 		}
@@ -193,8 +193,8 @@ func (s *store) load() error {
 			for i, record := range g.records {
 				if b.has(i) {
 					left--
-				} else if key, _, ok := peek(record); ok {
-					s.addRecord(maphash.Bytes(s.seed, key), placeOf(g.seq, i))
+				} else if id, _, ok := peek(record); ok {
+					s.addRecord(maphash.Bytes(s.seed, id), placeOf(g.seq, i))
 				} else {
 					s.unreadable++
 				}

@@ -82,7 +82,7 @@ func appendUntilKilled(dir string) error {
 				}
 				if i%3 == 0 {
 					say("done", key)
-					_ = o.Done(key)
+					_ = o.Done(named(key)...)
 				}
 			}
 		}()
@@ -148,7 +148,7 @@ func appendAndKill(t *testing.T, dir string, kept, done map[string]bool) {
 func checkLeft(t *testing.T, o *Outbox, kept, done map[string]bool) {
 	t.Helper()
 	found, latest := make(map[string]bool), make(map[string]int)
-	for u, err := range o.Pending() {
+	for u, err := range o.Pending(0) {
 		if err != nil {
 			t.Fatal(err)
 		}

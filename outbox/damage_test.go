@@ -117,7 +117,7 @@ func TestBitRot(t *testing.T) {
 			continue
 		}
 		n := 0
-		for u, err := range o.Pending() {
+		for u, err := range o.Pending(0) {
 			if err != nil {
 				failed++
 				continue
@@ -207,7 +207,7 @@ func TestWhatCannotBeReadIsSaidAndKeptAndTheRestFollows(t *testing.T) {
 	}
 	log.want(t, "ERROR", "ERROR")
 	o = open(t, dir)
-	if err := o.Done("a0", "a1", "a2", "b0", "b1", "c0", "c1", "d0"); err != nil {
+	if err := o.Done(named("a0", "a1", "a2", "b0", "b1", "c0", "c1", "d0")...); err != nil {
 		t.Fatal(err)
 	}
 	if keys, errs := keysOf(o); len(keys) != 0 || len(errs) != 3 {

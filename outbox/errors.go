@@ -3,6 +3,7 @@ package outbox
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // ErrClosed is returned by every method after Close.
@@ -67,6 +68,17 @@ func (e *RecordError) Error() string {
 		return fmt.Sprintf("outbox: group %d of the file %s", e.Group, e.Problem)
 	}
 	return fmt.Sprintf("outbox: record %d in group %d of the file %s", e.Record, e.Group, e.Problem)
+}
+
+// AmbiguousKeyError says that several usages that were set aside have a key, and that it was not
+// said which of them is meant.
+type AmbiguousKeyError struct {
+	Key string
+	IDs []string // of all of them
+}
+
+func (e *AmbiguousKeyError) Error() string {
+	return fmt.Sprintf("outbox: %d measurements that were set aside have the key %q: name them by their ids, %s", len(e.IDs), e.Key, strings.Join(e.IDs, ", "))
 }
 
 // FullError says that MaxBytes is reached.

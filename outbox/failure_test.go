@@ -94,7 +94,7 @@ func TestADiskThatFailsIsSaidOnceAndWhatItMissedIsWrittenLater(t *testing.T) {
 				disk := breakable(o, late)
 				keep(t, o, "key-0", "key-1")
 				disk.broken.Store(true)
-				if err := o.Done("key-0"); err != nil {
+				if err := o.Done(named("key-0")...); err != nil {
 					t.Fatal(err)
 				}
 				wantDiskError(t, "Append", o.Append(t.Context(), fresh("key-2")), errBroken)
@@ -105,7 +105,7 @@ func TestADiskThatFailsIsSaidOnceAndWhatItMissedIsWrittenLater(t *testing.T) {
 					wantDiskError(t, "Healthy after a minute", o.Healthy(), errBroken)
 					log.want(t, "ERROR")
 				}
-				if err := errors.Join(o.Done("key-3"), o.SetAside("key-1", "refused")); err != nil {
+				if err := errors.Join(o.Done(named("key-3")...), o.SetAside(fresh("key-1"), "refused")); err != nil {
 					t.Fatal(err)
 				}
 				disk.broken.Store(false)
@@ -224,7 +224,7 @@ func TestDoneIsWrittenWithinASecondWithoutAnAppend(t *testing.T) {
 			return write(w)
 		}
 		keep(t, o, "a")
-		if err := o.Done("a"); err != nil {
+		if err := o.Done(named("a")...); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(lazily + time.Millisecond)
@@ -245,7 +245,7 @@ func TestFull(t *testing.T) {
 	for o.Healthy() == nil && err == nil {
 		key := fmt.Sprintf("key-%d", len(keys))
 		u := fresh(key)
-		u.Event = strings.Repeat("x", 1000)
+		u.Dimensions = padding(1000)
 		err = o.Append(t.Context(), u)
 		keys = append(keys, key)
 	}
@@ -256,7 +256,7 @@ func TestFull(t *testing.T) {
 	for err == nil {
 		key := fmt.Sprintf("key-%d", len(keys))
 		u := fresh(key)
-		u.Event = strings.Repeat("x", 1000)
+		u.Dimensions = padding(1000)
 		if err = o.Append(t.Context(), u); err == nil {
 			keys = append(keys, key)
 		}
@@ -272,7 +272,7 @@ func TestFull(t *testing.T) {
 		t.Errorf("Healthy after a restart: %v", o.Healthy())
 	}
 	left := keys[len(keys)/2:]
-	if err := o.Done(keys[:len(keys)/2]...); err != nil {
+	if err := o.Done(named(keys[:len(keys)/2]...)...); err != nil {
 		t.Fatal(err)
 	}
 	wantPending(t, o, left...) // which waits for the commit
@@ -294,7 +294,7 @@ func TestTheFileDoesNotGrowWithoutBound(t *testing.T) {
 			keys[i] += fmt.Sprintf(" of %d", round)
 		}
 		keep(t, o, keys...)
-		if err := o.Done(keys...); err != nil {
+		if err := o.Done(named(keys...)...); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -80,7 +80,7 @@ func TestRetrySaysThatAFirstPageIsDamaged(t *testing.T) {
 	dir := t.TempDir()
 	o := open(t, dir)
 	keep(t, o, "a", "b")
-	if err := errors.Join(o.SetAside("a", "refused"), o.sync()); err != nil {
+	if err := errors.Join(o.SetAside(fresh("a"), "refused"), o.sync()); err != nil {
 		t.Fatal(err)
 	}
 	keep(t, o, "c")

@@ -11,7 +11,6 @@ import (
 	"math/rand/v2"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -98,7 +97,7 @@ func fillAndEmpty(dir string, size int) error {
 		case "out of order":
 			rand.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
 		}
-		if err := o.Done(keys...); err != nil {
+		if err := o.Done(named(keys...)...); err != nil {
 			return err
 		}
 		for deadline := time.Now().Add(30 * time.Second); o.Healthy() != nil; time.Sleep(time.Millisecond) {
@@ -112,7 +111,7 @@ func fillAndEmpty(dir string, size int) error {
 		if left, errs := keysOf(o); len(errs) > 0 || len(left) != 1 || left[0] != "after "+how {
 			return fmt.Errorf("%s: %d are left: %v", how, len(left), errs)
 		}
-		if err := errors.Join(o.Done("after "+how), o.Close()); err != nil {
+		if err := errors.Join(o.Done(fresh("after "+how)), o.Close()); err != nil {
 			return err
 		}
 	}
@@ -125,7 +124,7 @@ func fillUp(o *Outbox, name string, size int) (keys []string, err error) {
 		batch := make([]gate.Usage, 8)
 		for i := range batch {
 			batch[i] = fresh(fmt.Sprintf("%s-%d", name, len(keys)))
-			batch[i].Event = strings.Repeat("x", size)
+			batch[i].Dimensions = padding(size)
 			keys = append(keys, batch[i].Key)
 		}
 		err = o.Append(context.Background(), batch...)
@@ -161,7 +160,7 @@ func fillDisk(dir string) error {
 	ctx := context.Background()
 	for i := 0; err == nil; i++ {
 		u := fresh(fmt.Sprintf("kept-%d", i))
-		u.Event = string(bytes.Repeat([]byte("x"), 10_000))
+		u.Dimensions = padding(10_000)
 		err = o.Append(ctx, u)
 	}
 	disk := new(DiskError)

@@ -41,7 +41,7 @@ type pack struct {
 
 type head struct {
 	size, sum uint32
-	hash      uint64 // of the key, for the index
+	hash      uint64 // of the identity, for the index
 }
 
 func (p *pack) full() bool { return len(p.heads) == maxRecords || len(p.data) >= groupBytes }

@@ -2,16 +2,16 @@ package outbox
 
 import "hash/maphash"
 
-// index knows, in memory, where the usage is that is not done. It holds no keys but
+// index knows, in memory, where the usage is that is not done. It holds no names but
 // hashes of them, about 20 bytes for each measurement, so that a day's outage does not
-// need the memory twice; whoever looks a place up compares the key in the file.
+// need the memory twice; whoever looks a place up compares the identity in the file.
 //
 // It belongs to the writer. It describes the file as the transaction under way will
 // leave it: after one that failed it is worth nothing and is read anew.
 type index struct {
 	seed   maphash.Seed
-	places map[uint64]place   // by hash of the key
-	twins  map[uint64][]place // further places of the same hash: keys appended twice
+	places map[uint64]place   // by hash of the identity
+	twins  map[uint64][]place // further places of the same hash: what was appended twice
 	extra  int                // places in twins
 	groups map[uint64]kept
 	done   map[uint64]bitmap // of the groups of which some are done, not all
@@ -56,7 +56,7 @@ func (x *index) addRecord(hash uint64, p place) {
 	x.places[hash] = p
 }
 
-// find returns the places that a key may be at.
+// find returns the places that a usage may be at.
 func (x *index) find(hash uint64) []place {
 	p, ok := x.places[hash]
 	if !ok {

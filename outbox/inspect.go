@@ -3,6 +3,7 @@ package outbox
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -46,6 +47,8 @@ type Count struct {
 
 // Refused is usage that was set aside.
 type Refused struct {
+	// ID is its name among those that are set aside: # and a number.
+	ID        string        `json:"id"`
 	Key       string        `json:"key"`
 	Customer  gate.Customer `json:"customer,omitzero"`
 	Kind      string        `json:"kind"`
@@ -150,7 +153,7 @@ func (r *Report) add(u gate.Usage, bytes int, counts map[Count]Count) {
 	counts[Count{Kind: c.Kind, Name: c.Name}] = c
 }
 
-func (r *Report) refused(_, value []byte) error {
+func (r *Report) refused(number, value []byte) error {
 	at, reason, record, err := parseRefused(value)
 	var u gate.Usage
 	if err == nil {
@@ -161,10 +164,13 @@ func (r *Report) refused(_, value []byte) error {
 		return nil
 	}
 	r.SetAside = append(r.SetAside, Refused{
-		Key: u.Key, Customer: u.Customer, Kind: u.Kind.String(), Name: nameOf(&u), Value: u.Value,
+		ID: refusedID(number), Key: u.Key, Customer: u.Customer, Kind: u.Kind.String(), Name: nameOf(&u), Value: u.Value,
 		CreatedAt: u.CreatedAt, Reason: reason, At: at,
 	})
 	return nil
 }
+
+// refusedID is the ID of what is set aside under a number.
+func refusedID(number []byte) string { return fmt.Sprintf("#%d", sequence(number)) }
 
 func nameOf(u *gate.Usage) string { return cmp.Or(u.FeatureID, u.Event, u.Currency) }

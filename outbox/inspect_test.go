@@ -27,7 +27,7 @@ func TestInspect(t *testing.T) {
 	if err := o.Append(t.Context(), all...); err != nil {
 		t.Fatal(err)
 	}
-	if err := o.SetAside("f", "no such feature"); err != nil {
+	if err := o.SetAside(all[5], "no such feature"); err != nil {
 		t.Fatal(err)
 	}
 	live, err := o.Inspect()
@@ -49,7 +49,7 @@ func TestInspect(t *testing.T) {
 			{Kind: "credits", Name: "coins", Count: 1}, {Kind: "event", Name: "sent", Count: 1},
 		},
 		SetAside: []Refused{{
-			Key: "f", Customer: who, Kind: "change", Name: "feature-1", Value: 7, CreatedAt: now.Add(-2 * time.Hour),
+			ID: "#1", Key: "f", Customer: who, Kind: "change", Name: "feature-1", Value: 7, CreatedAt: now.Add(-2 * time.Hour),
 			Reason: "no such feature", At: now,
 		}},
 	}
@@ -85,16 +85,16 @@ func TestRetryAndDrop(t *testing.T) {
 	o := open(t, dir)
 	keep(t, o, "a", "b", "c", "d")
 	for _, key := range []string{"a", "b", "c"} {
-		if err := o.SetAside(key, "refused"); err != nil {
+		if err := o.SetAside(fresh(key), "refused"); err != nil {
 			t.Fatal(err)
 		}
 	}
 	var before gate.Usage
-	for u, err := range o.Pending() {
+	for u, err := range o.Pending(0) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		before = u
+		before = u.Usage
 	}
 	closeBox(t, o)
 	if n, err := Retry(dir, "b", "d", "unknown"); n != 1 || err != nil {
@@ -105,8 +105,8 @@ func TestRetryAndDrop(t *testing.T) {
 	}
 	o = open(t, dir)
 	wantPending(t, o, "d", "b")
-	for u, err := range o.Pending() {
-		if err != nil || u.Key == "d" && !reflect.DeepEqual(u, before) {
+	for u, err := range o.Pending(0) {
+		if err != nil || u.Key == "d" && !reflect.DeepEqual(u.Usage, before) {
 			t.Errorf("got %+v, want %+v", u, before)
 		}
 	}

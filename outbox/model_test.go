@@ -89,7 +89,7 @@ func (m *machine) done(t *rapid.T) {
 	for _, key := range keys {
 		m.forget(key)
 	}
-	if err := m.o.Done(keys...); err != nil {
+	if err := m.o.Done(named(keys...)...); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -99,7 +99,7 @@ func (m *machine) setAside(t *rapid.T) {
 	if m.forget(key) {
 		m.aside = append(m.aside, key)
 	}
-	if err := m.o.SetAside(key, "because of "+key); err != nil {
+	if err := m.o.SetAside(fresh(key), "because of "+key); err != nil {
 		t.Fatal(err)
 	}
 }

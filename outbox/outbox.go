@@ -141,8 +141,8 @@ func (o *Outbox) begin() (failing bool) {
 
 // Append keeps usage, all of it or nothing. It returns when an fsync has made it
 // durable; with NoWait at once. If ctx ends before, the usage may be kept all the
-// same. Every measurement needs a Key. One that is appended twice is pending twice,
-// until Done.
+// same. Every measurement needs a Key. One that is appended twice (the same key of the same
+// customer and feature, event or currency) is pending twice, until Done.
 //
 // The error is a *FullError, a *DiskError, ErrClosed or that of ctx.
 func (o *Outbox) Append(ctx context.Context, u ...gate.Usage) error {
@@ -159,7 +159,8 @@ func (o *Outbox) Append(ctx context.Context, u ...gate.Usage) error {
 			return err
 		}
 		record := p.data[before:]
-		p.heads = append(p.heads, head{size: uint32(len(record)), sum: checksum(record), hash: maphash.String(o.seed, u[i].Key)})
+		identity, _, _ := peek(record)
+		p.heads = append(p.heads, head{size: uint32(len(record)), sum: checksum(record), hash: maphash.Bytes(o.seed, identity)})
 	}
 	r, err := o.enqueue(&p)
 	o.announce()
@@ -247,15 +248,19 @@ func (o *Outbox) hurry() {
 
 // Done forgets usage. It does not wait for the disk; what a crash brings back is only
 // sent again. The error is ErrClosed or nil.
-func (o *Outbox) Done(keys ...string) error {
+func (o *Outbox) Done(u ...gate.Usage) error {
+	ids := make([]string, len(u))
+	for i := range u {
+		ids[i] = string(appendIdentity(nil, &u[i]))
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed {
 		return ErrClosed
 	}
 	if len(o.queue.ends) < maxForgotten {
-		for _, key := range keys {
-			o.queue.ends = append(o.queue.ends, end{key: key})
+		for _, id := range ids {
+			o.queue.ends = append(o.queue.ends, end{id: id})
 		}
 	}
 	o.whenever()
@@ -263,16 +268,17 @@ func (o *Outbox) Done(keys ...string) error {
 }
 
 // SetAside keeps usage out of what is pending, with the reason, until Retry or Drop. It
-// does not wait for the disk; what a crash brings back is refused again. It ignores a
-// key that it does not know. The error is ErrClosed or nil.
-func (o *Outbox) SetAside(key, reason string) error {
+// does not wait for the disk; what a crash brings back is refused again. It ignores
+// usage that it does not know. The error is ErrClosed or nil.
+func (o *Outbox) SetAside(u gate.Usage, reason string) error {
+	id := string(appendIdentity(nil, &u))
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed {
 		return ErrClosed
 	}
 	if len(o.queue.ends) < maxForgotten {
-		o.queue.ends = append(o.queue.ends, end{key: key, refusal: &refusal{reason: reason, at: o.now()}})
+		o.queue.ends = append(o.queue.ends, end{id: id, refusal: &refusal{reason: reason, at: o.now()}})
 	}
 	o.whenever()
 	return nil

@@ -2,12 +2,14 @@ package outbox
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"hash/maphash"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,11 +44,7 @@ func fresh(key string) gate.Usage {
 
 func keep(t *testing.T, o *Outbox, keys ...string) {
 	t.Helper()
-	u := make([]gate.Usage, len(keys))
-	for i, key := range keys {
-		u[i] = fresh(key)
-	}
-	if err := o.Append(t.Context(), u...); err != nil {
+	if err := o.Append(t.Context(), named(keys...)...); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -58,9 +56,28 @@ func closeBox(t *testing.T, o *Outbox) {
 	}
 }
 
+// padding makes a usage about so many bytes larger.
+func padding(n int) map[string]any {
+	return map[string]any{"": json.RawMessage(strconv.Quote(strings.Repeat("x", n)))}
+}
+
+// named is usage with these keys, as fresh makes it, for Done.
+func named(keys ...string) []gate.Usage {
+	u := make([]gate.Usage, len(keys))
+	for i, key := range keys {
+		u[i] = fresh(key)
+	}
+	return u
+}
+
+func identityOf(key string) string {
+	u := sample(key)
+	return string(appendIdentity(nil, &u))
+}
+
 // keysOf returns what is pending and the errors that came between.
 func keysOf(o *Outbox) (keys []string, errs []error) {
-	for u, err := range o.Pending() {
+	for u, err := range o.Pending(0) {
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -172,7 +189,7 @@ func TestUsageThatWasAppendedTwiceIsDoneAtOnce(t *testing.T) {
 	keep(t, o, "a", "b", "a")
 	keep(t, o, "a", "c")
 	wantPending(t, o, "a", "b", "a", "a", "c")
-	if err := o.Done("a"); err != nil {
+	if err := o.Done(named("a")...); err != nil {
 		t.Fatal(err)
 	}
 	wantPending(t, o, "b", "c")

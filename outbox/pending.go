@@ -107,32 +107,36 @@ type found struct {
 	data []byte
 }
 
-// Pending yields what is kept and neither done nor set aside, in the order of Append,
-// reading the file as it goes: about half a megabyte is in memory at a time. What is
+// Pending yields what is kept behind a position and neither done nor set aside, in the order of
+// Append, reading the file as it goes: about half a megabyte is in memory at a time. What is
 // appended while it runs is not yielded. For what can't be read it yields a *RecordError; that
-// stays in the file, and the rest follows. It yields a *PageError first if the newest
+// stays in the file, and the rest follows. From 0 on it yields a *PageError first if the newest
 // commit could not be read by Open.
-func (o *Outbox) Pending() iter.Seq2[gate.Usage, error] {
-	return func(yield func(gate.Usage, error) bool) {
+func (o *Outbox) Pending(after gate.Position) iter.Seq2[gate.Kept, error] {
+	return func(yield func(gate.Kept, error) bool) {
 		if err := o.sync(); err != nil {
-			if !yield(gate.Usage{}, err) || errors.Is(err, ErrClosed) {
+			if !yield(gate.Kept{}, err) || errors.Is(err, ErrClosed) {
 				return
 			}
 		}
-		if o.missing != nil && !yield(gate.Usage{}, o.missing) {
+		if o.missing != nil && after == 0 && !yield(gate.Kept{}, o.missing) {
 			return
 		}
 		last, err := o.store.last()
 		if err != nil {
-			yield(gate.Usage{}, &DiskError{Dir: o.store.dir, Err: err})
+			yield(gate.Kept{}, &DiskError{Dir: o.store.dir, Err: err})
 			return
 		}
-		for g, err := range o.store.stored(1, last) {
+		for g, err := range o.store.stored(max(place(after).group(), 1), last) {
 			if err != nil {
-				yield(gate.Usage{}, &DiskError{Dir: o.store.dir, Err: err})
+				yield(gate.Kept{}, &DiskError{Dir: o.store.dir, Err: err})
 				return
 			}
 			for record, err := range g.records {
+				at := gate.Position(placeOf(g.seq, record.at))
+				if at <= after {
+					continue
+				}
 				var u gate.Usage
 				if err == nil {
 					u, err = decodeRecord(record.data)
@@ -140,7 +144,7 @@ func (o *Outbox) Pending() iter.Seq2[gate.Usage, error] {
 				if errors.Is(err, errGarbled) {
 					err = &RecordError{Group: g.seq, Record: record.at, Problem: garbled}
 				}
-				if !yield(u, err) {
+				if !yield(gate.Kept{Usage: u, At: at}, err) {
 					return
 				}
 			}
@@ -172,8 +176,8 @@ func (o *Outbox) expire() error {
 			if err != nil {
 				continue // it stays
 			}
-			if key, at, ok := peek(record.data); ok && at.Before(oldest) {
-				w.ends = append(w.ends, end{key: string(key), refusal: expiry})
+			if id, at, ok := peek(record.data); ok && at.Before(oldest) {
+				w.ends = append(w.ends, end{id: string(id), refusal: expiry})
 			}
 		}
 		if len(w.ends) >= 1000 {

@@ -40,12 +40,7 @@ func appendRecord(b []byte, u *gate.Usage) ([]byte, error) {
 	b = appendTime(b, u.CreatedAt)
 	b = binary.LittleEndian.AppendUint64(b, math.Float64bits(u.Value))
 	b = binary.LittleEndian.AppendUint64(b, math.Float64bits(u.Excess))
-	b = appendText(b, u.Key)
-	b = appendText(b, u.Customer.ID)
-	b = appendText(b, u.Customer.Resource)
-	b = appendText(b, u.FeatureID)
-	b = appendText(b, u.Event)
-	b = appendText(b, u.Currency)
+	b = appendIdentity(b, u)
 	b = binary.AppendUvarint(b, uint64(len(u.Dimensions)))
 	if len(u.Dimensions) == 0 {
 		return b, nil
@@ -62,6 +57,17 @@ func appendRecord(b []byte, u *gate.Usage) ([]byte, error) {
 		b = appendText(b, raw)
 	}
 	return b, nil
+}
+
+// appendIdentity appends what a usage is known by: its key together with whose it is and of what,
+// since an app may give one key to usage of several features. In a record it is one piece.
+func appendIdentity(b []byte, u *gate.Usage) []byte {
+	b = appendText(b, u.Key)
+	b = appendText(b, u.Customer.ID)
+	b = appendText(b, u.Customer.Resource)
+	b = appendText(b, u.FeatureID)
+	b = appendText(b, u.Event)
+	return appendText(b, u.Currency)
 }
 
 func appendText[T string | json.RawMessage](b []byte, s T) []byte {
@@ -120,14 +126,23 @@ func decodeRecord(b []byte) (gate.Usage, error) {
 	return u, nil
 }
 
-// peek reads the key and the time of a record; ok is false if it has none.
-func peek(b []byte) (key []byte, at time.Time, ok bool) {
+// peek reads the identity and the time of a record; ok is false if it has no key.
+func peek(b []byte) (identity []byte, at time.Time, ok bool) {
 	if len(b) < atKey {
 		return nil, at, false
 	}
 	r := reader[[]byte]{rest: b[atKey:]}
-	key = r.text()
-	return key, timeOf(b[atTime:]), !r.bad && len(key) > 0
+	key := r.text()
+	for range 5 {
+		r.text()
+	}
+	return b[atKey : len(b)-len(r.rest)], timeOf(b[atTime:]), !r.bad && len(key) > 0
+}
+
+// keyOf is the key in an identity.
+func keyOf(identity []byte) string {
+	r := reader[[]byte]{rest: identity}
+	return string(r.text())
 }
 
 // reader takes lengths and texts off the front of rest; bad says that one was cut off,

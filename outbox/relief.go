@@ -66,7 +66,7 @@ func (o *Outbox) relieve(w *work) error {
 }
 
 // byGroup sorts ends by the groups that they are in, which it returns. Of a hash that two
-// keys share it takes any, since the order is all that matters.
+// usages share it takes any, since the order is all that matters.
 func (s *store) byGroup(ends []end) []uint64 {
 	type placed struct {
 		end
@@ -75,7 +75,7 @@ func (s *store) byGroup(ends []end) []uint64 {
 	all := make([]placed, len(ends))
 	for i, e := range ends {
 		all[i].end = e
-		if places := s.find(maphash.String(s.seed, e.key)); len(places) > 0 {
+		if places := s.find(maphash.String(s.seed, e.id)); len(places) > 0 {
 			all[i].group = places[0].group()
 		}
 	}
@@ -96,12 +96,12 @@ func (w *work) sort() int {
 	for _, e := range w.ends {
 		switch {
 		case e.refusal != nil:
-			refused[e.key] = true
+			refused[e.id] = true
 			rest = append(rest, e)
-		case refused[e.key]:
+		case refused[e.id]:
 			rest = append(rest, e)
 		default:
-			done[e.key] = true
+			done[e.id] = true
 			first = append(first, e)
 		}
 	}
@@ -112,7 +112,7 @@ func (w *work) sort() int {
 	var left work
 	for i := range w.packs {
 		for j, record := range w.packs[i].each {
-			if key, _, _ := peek(record); !done[string(key)] {
+			if id, _, _ := peek(record); !done[string(id)] {
 				left.add(w.packs[i].heads[j], record)
 			}
 		}

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -31,7 +30,7 @@ func TestTheFileStaysWithinMaxBytes(t *testing.T) {
 					rand.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
 				}
 				n := len(keys)/2 + rand.IntN(len(keys)/2)
-				if err := errors.Join(o.Done(keys[:n]...), o.sync()); err != nil {
+				if err := errors.Join(o.Done(named(keys[:n]...)...), o.sync()); err != nil {
 					t.Fatal(err)
 				}
 				keys = keys[n:]
@@ -58,7 +57,7 @@ func untilFull(t *testing.T, o *Outbox, round int) (keys []string) {
 		var batch []gate.Usage
 		for range 1 + rand.IntN(20) {
 			u := fresh(fmt.Sprintf("key-%d-%d", round, i))
-			u.Event = strings.Repeat("x", rand.IntN(600))
+			u.Dimensions = padding(rand.IntN(600))
 			batch = append(batch, u)
 			i++
 		}
@@ -78,9 +77,9 @@ func untilFull(t *testing.T, o *Outbox, round int) (keys []string) {
 func TestWhatIsDoneIsWrittenFirstOnAFullDisk(t *testing.T) {
 	ended := func(key, reason string) end {
 		if reason == "" {
-			return end{key: key}
+			return end{id: identityOf(key)}
 		}
-		return end{key: key, refusal: &refusal{reason: reason, at: time.Unix(1, 0)}}
+		return end{id: identityOf(key), refusal: &refusal{reason: reason, at: time.Unix(1, 0)}}
 	}
 	var w work
 	for _, key := range []string{"unwritten", "unwritten and refused", "unwritten and done"} {
@@ -98,12 +97,12 @@ func TestWhatIsDoneIsWrittenFirstOnAFullDisk(t *testing.T) {
 	n := w.sort()
 	var ends, kept []string
 	for _, e := range w.ends {
-		ends = append(ends, e.key)
+		ends = append(ends, keyOf([]byte(e.id)))
 	}
 	for i := range w.packs {
 		for _, record := range w.packs[i].each {
-			key, _, _ := peek(record)
-			kept = append(kept, string(key))
+			id, _, _ := peek(record)
+			kept = append(kept, keyOf(id))
 		}
 	}
 	want := []string{"done", "unwritten and done", "refused", "unwritten and refused", "refused", "unwritten and refused"}

@@ -1,8 +1,8 @@
 // Command gate-outbox shows what an outbox holds, and puts right what was set aside:
 //
 //	gate-outbox [-json] [-customers] DIR
-//	gate-outbox -retry KEY|all DIR
-//	gate-outbox -drop KEY|all DIR
+//	gate-outbox -retry ID|KEY|all DIR
+//	gate-outbox -drop ID|KEY|all DIR
 //
 // The process that uses the outbox must have ended. Customers' ids are shown with
 // -customers only. It exits with 1 if the outbox can't be read or is damaged, and with
@@ -56,8 +56,8 @@ func parse(args []string, help io.Writer) (command, error) {
 	flags.SetOutput(io.Discard)
 	flags.BoolVar(&c.json, "json", false, "print JSON")
 	flags.BoolVar(&c.customers, "customers", false, "show the ids of customers")
-	flags.StringVar(&c.retry, "retry", "", "make the usage with this `KEY`, or all, pending again that was set aside")
-	flags.StringVar(&c.drop, "drop", "", "delete the usage with this `KEY`, or all, that was set aside")
+	flags.StringVar(&c.retry, "retry", "", "make the usage with this `ID` or key, or all, pending again that was set aside")
+	flags.StringVar(&c.drop, "drop", "", "delete the usage with this `ID` or key, or all, that was set aside")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			fmt.Fprintln(help, "usage: gate-outbox [flags] DIR")
@@ -138,10 +138,10 @@ func (c command) table(w io.Writer, r outbox.Report) error {
 		fmt.Fprintf(t, "%s\t%q\t%d\t%d\n", n.Kind, n.Name, n.Count, n.Bytes)
 	}
 	if len(r.SetAside) > 0 {
-		fmt.Fprintln(t, "\nSET ASIDE\tKIND\tNAME\tVALUE\tCREATED\tKEY\tREASON")
+		fmt.Fprintln(t, "\nSET ASIDE\tID\tKIND\tNAME\tVALUE\tCREATED\tKEY\tREASON")
 	}
 	for _, s := range r.SetAside {
-		fmt.Fprintf(t, "%s\t%s\t%q\t%v\t%s\t%q\t%q", s.At.Format(time.RFC3339), s.Kind, s.Name, s.Value, s.CreatedAt.Format(time.RFC3339), s.Key, s.Reason)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%q\t%v\t%s\t%q\t%q", s.At.Format(time.RFC3339), s.ID, s.Kind, s.Name, s.Value, s.CreatedAt.Format(time.RFC3339), s.Key, s.Reason)
 		if c.customers {
 			fmt.Fprintf(t, "\tcustomer %q resource %q", s.Customer.ID, s.Customer.Resource)
 		}

@@ -20,14 +20,15 @@ func filled(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{"waits", "refused"} {
-		if err := o.Append(t.Context(), gate.Usage{
-			Customer: gate.Customer{ID: "customer-4711", Resource: "site-9"}, FeatureID: "feature-1", Value: 2, Key: key, CreatedAt: time.Now(),
-		}); err != nil {
-			t.Fatal(err)
-		}
+	refused := gate.Usage{
+		Customer: gate.Customer{ID: "customer-4711", Resource: "site-9"}, FeatureID: "feature-1", Value: 2, Key: "refused", CreatedAt: time.Now(),
 	}
-	if err := o.SetAside("refused", "customer-4711 is archived"); err != nil {
+	waits := refused
+	waits.Key = "waits"
+	if err := o.Append(t.Context(), waits, refused); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.SetAside(refused, "customer-4711 is archived"); err != nil {
 		t.Fatal(err)
 	}
 	if err := o.Close(); err != nil {
@@ -53,6 +54,7 @@ func TestCommand(t *testing.T) {
 		{"JSON", []string{"-json", filled(t)}, 0, []string{`"pending": 1`, `"key": "refused"`}, []string{"customer-4711", "site-9"}},
 		{"JSON with customers", []string{"-json", "-customers", filled(t)}, 0, []string{"customer-4711", "site-9"}, nil},
 		{"retry one", []string{"-retry", "refused", filled(t)}, 0, []string{"1 measurements are pending again"}, nil},
+		{"retry one by its id", []string{"-retry", "#1", filled(t)}, 0, []string{"1 measurements are pending again"}, nil},
 		{"retry one that is not there", []string{"-retry", "other", filled(t)}, 0, []string{"0 measurements"}, nil},
 		{"drop all", []string{"-drop", "all", filled(t)}, 0, []string{"1 measurements were deleted"}, nil},
 		{"help", []string{"-help"}, 0, []string{"usage: gate-outbox", "-customers"}, nil},

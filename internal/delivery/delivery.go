@@ -1,13 +1,13 @@
 // Package delivery takes usage to Stigg: from a bounded queue, in batches, in order, again
 // and again until it is acknowledged or refused for good.
 //
-// It knows nothing of what a usage is: an Item carries it, with what the order, the size of
-// a batch and the ledger need. Where an Item goes:
+// It knows nothing of what a usage is: an Item carries it, and Config says of it what the
+// order, the size of a batch and the ledger need. Where an Item goes:
 //
-//	Reserve, Put        lane.send            Entry.Acknowledge
+//	Reserve, Put        sender.send          Entry.Acknowledge
 //	-----------> queue --------> on its way -----------------> gone
 //	               ^                |   |
-//	               | failed         |   | refused for good: Entry.Refuse, OnRefused
+//	               | failed         |   | refused for good: Entry.Refuse, Refused
 //	               +----------------+   | and what follows of its series is quarantined
 //	               |                    | (quarantine.go)
 //	               | answered with      v
@@ -17,17 +17,25 @@
 // What holds: every admitted request that may report has its place before it runs, so
 // putting never fails; an Item leaves only acknowledged or refused for good; it keeps its
 // key and time in every attempt; nothing overtakes a total of its series, and a total
-// overtakes nothing of it. Each kind of batch has its lane, with one goroutine, so
-// that trouble with events delays no measurement.
+// overtakes nothing of it. Each kind of batch has its own lane (a queue, and the sender that
+// empties it), so that trouble with events delays no measurement.
 //
-// Locks: one for the queue and all lanes. Under it an Entry may be told (which takes its
-// account's lock), and nothing else is called that is not of this package.
+// With a Store, more may wait than there are places: what the Store keeps need not be in
+// memory (backlog.go).
+//
+// What is called of others (the reporter, the store, the app's function for refused usage) may
+// panic, which is an error like any other, or never return: then it is left behind, which
+// Health tells, and delivery goes on.
+//
+// Locks: Queue.mu is for the queues of all lanes and what belongs to them. Under it an Entry may
+// be told (which takes the lock of its account), and the functions of Config that read a usage
+// are called (Header, Series, Key). Reporter, Store, Refused and the logger are called without
+// it. journal.mu, refusals.mu are leaves.
 package delivery
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -53,81 +61,88 @@ type Series struct {
 	Feature, Event, Currency string
 }
 
-// Item is one usage on its way.
-type Item[U any] struct {
-	Usage     U
-	Entry     ledger.Entry
-	Key       string
+// Header is what the queue must know of a usage.
+type Header struct {
 	Lane      Lane
-	Series    Series
 	Total     bool
-	Size      int // about the bytes that it takes on the wire
+	Size      int // about the bytes that it takes on the wire, and in memory
+	Value     float64
 	CreatedAt time.Time
+}
+
+// Item is one usage on its way. It is small, since there may be hundreds of thousands.
+type Item[U any] struct {
+	Usage U
+	Entry ledger.Entry
 
 	number uint64 // in the order of settlement
+	turns  uint32 // how often it was parked
 	tried  bool   // an attempt failed of which nobody knows what Stigg did
-	turns  int    // how often it was parked
+	stays  bool   // in the Store alone, from where another one is read
+	behind bool   // behind what waits there
 }
 
-// kind is what an operator calls it.
-func (i *Item[U]) kind() string {
-	switch {
-	case i.Lane == Events:
-		return "event"
-	case i.Lane == Credits:
-		return "credits"
-	case i.Total:
-		return "total"
-	}
-	return "change"
-}
-
-// Config is what a Queue needs. Store, Pace and OnRefused may be nil.
+// Config is what a Queue needs. Store, Pace and Refused may be nil.
 type Config[U any] struct {
 	// Report makes one attempt; answers are in the batch's order.
 	Report func(ctx context.Context, batch []U) ([]ledger.Ack, error)
+	// Header, Series and Key read a usage; the key is that of Keys with the number, if that is
+	// not 0.
+	Header func(*U) Header
+	Series func(*U) Series
+	Key    func(*U) (number uint64, key string)
 	// Pace is how long to wait between two batches of a lane.
-	Pace      func(Lane) time.Duration
-	Places    int
-	Store     Store[U]
-	Unkept    bool // go on while the Store keeps nothing
-	OnRefused func(U, error)
-	Now       func() time.Time
-	Logger    *slog.Logger
+	Pace func(Lane) time.Duration
+	// Places and Bytes bound what waits in memory.
+	Places, Bytes int
+	Store         Store[U]
+	Unkept        bool // go on while the Store keeps nothing
+	// Enter makes the entry of a usage that the Store has from an earlier run, or says why it
+	// can't.
+	Enter func(*U) (ledger.Entry, error)
+	// Refused is told of each usage that was refused, from one goroutine.
+	Refused func(U, error)
+	Now     func() time.Time
+	Logger  *slog.Logger
 }
 
 // Queue is the usage of one gate on its way to Stigg.
 type Queue[U any] struct {
-	Config[U]
-	Keys  Keys
-	store *keeper[U] // nil without a Store
+	Keys    Keys
+	config  Config[U]
+	journal *journal[U] // nil without a Store
+	lanes   [3]*sender[U]
+	window  int // most in memory of a lane while more waits in the Store
 
 	mu       sync.Mutex
-	lanes    [3]lane[U]
-	places   int // free places; below 0 after a start with more than there are
+	places   int // free places; below 0 while more is in memory than there are
+	bytes    int // what waits in memory takes
 	reserved int // places of running requests
 	closed   bool
 	shutting chan struct{} // closed with closed
 	idle     chan struct{} // closed when closed and nothing is left
 	over     bool          // idle is closed
 	last     uint64        // number of the last Item
-	refusals refusals
+	notices  notices[U]
 
+	refusals                       refusals
 	acknowledged, refused, retries atomic.Uint64
 }
 
+// mostInWindow bounds what of a lane is in memory while more waits in the Store.
+const mostInWindow = 10_000
+
 // New returns a queue. Run delivers from it.
 func New[U any](c Config[U]) *Queue[U] {
-	q := &Queue[U]{Config: c, Keys: newKeys(), places: c.Places, shutting: make(chan struct{}), idle: make(chan struct{})}
+	q := &Queue[U]{
+		Keys: newKeys(), config: c, window: min(max(c.Places/2, 1), mostInWindow), places: c.Places,
+		shutting: make(chan struct{}), idle: make(chan struct{}),
+	}
 	for i := range q.lanes {
-		l := &q.lanes[i]
-		l.Queue, l.kind, l.size, l.wake = q, Lane(i), batchSize, make(chan struct{}, 1)
-		if l.kind == Events {
-			l.size = eventBatch
-		}
+		q.lanes[i] = newSender(q, Lane(i))
 	}
 	if c.Store != nil {
-		q.store = &keeper[U]{store: c.Store, logger: c.Logger, goOn: c.Unkept}
+		q.journal = newJournal(&q.config)
 	}
 	return q
 }
@@ -135,8 +150,11 @@ func New[U any](c Config[U]) *Queue[U] {
 // Run delivers until ctx ends.
 func (q *Queue[U]) Run(ctx context.Context) {
 	var wait sync.WaitGroup
-	for i := range q.lanes {
-		wait.Go(func() { q.lanes[i].run(ctx) })
+	for _, s := range q.lanes {
+		wait.Go(func() { s.run(ctx) })
+		if q.journal != nil {
+			wait.Go(func() { s.readBack(ctx) })
+		}
 	}
 	wait.Wait()
 }
@@ -153,7 +171,7 @@ func (q *Queue[U]) Reserve(n int) error {
 	if err := q.occupy(n); err != nil {
 		return err
 	}
-	err := q.store.ready()
+	err := q.journal.ready()
 	if err != nil {
 		q.Cancel(n)
 	}
@@ -166,7 +184,7 @@ func (q *Queue[U]) occupy(n int) error {
 	switch {
 	case q.closed:
 		return ErrClosed
-	case q.places < n:
+	case q.places < n || q.bytes >= q.config.Bytes:
 		return ErrFull
 	}
 	q.places -= n
@@ -176,6 +194,9 @@ func (q *Queue[U]) occupy(n int) error {
 
 // Cancel gives reserved places back.
 func (q *Queue[U]) Cancel(n int) {
+	if n == 0 {
+		return
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.places += n
@@ -185,9 +206,19 @@ func (q *Queue[U]) Cancel(n int) {
 
 // Keep waits until the Store, if there is one, keeps the items. The error is a *StoreError;
 // Put them all the same.
-func (q *Queue[U]) Keep(ctx context.Context, items []Item[U]) error { return q.store.keep(ctx, items) }
+func (q *Queue[U]) Keep(ctx context.Context, items []Item[U]) error {
+	if q.journal == nil || len(items) == 0 {
+		return nil
+	}
+	q.spill(items)
+	err := q.journal.keep(ctx, items)
+	if err != nil {
+		q.recall(items)
+	}
+	return err
+}
 
-// Put puts items into places reserved for them. Each Entry's book must be pinned.
+// Put puts items into places reserved for them. The book of each Entry must be pinned.
 func (q *Queue[U]) Put(items ...Item[U]) {
 	if len(items) == 0 {
 		return
@@ -196,29 +227,24 @@ func (q *Queue[U]) Put(items ...Item[U]) {
 	defer q.mu.Unlock()
 	q.reserved -= len(items)
 	for i := range items {
-		q.last++
-		items[i].number = q.last
-		l := &q.lanes[items[i].Lane]
-		l.queue = append(l.queue, items[i])
-		l.nudge()
+		q.put(&items[i])
 	}
+	q.rest() // what stays in the Store may have come and gone
 }
 
-// rest closes idle once nothing more can come. Call it under the lock.
-func (q *Queue[U]) rest() {
-	if q.closed && q.reserved == 0 && q.queued() == 0 && !q.over {
-		q.over = true
-		close(q.idle)
+// put is Put of one. Call it under the lock.
+func (q *Queue[U]) put(i *Item[U]) {
+	h := q.config.Header(&i.Usage)
+	s := q.lanes[h.Lane]
+	defer s.nudge()
+	if i.stays {
+		q.places++
+		return
 	}
-}
-
-// queued is what waits or is under way. Call it under the lock.
-func (q *Queue[U]) queued() int {
-	n := 0
-	for i := range q.lanes {
-		n += q.lanes[i].len()
-	}
-	return n
+	q.last++
+	i.number = q.last
+	q.bytes += h.Size
+	s.queue.put(*i)
 }
 
 // Shut ends Reserve; what runs may still Put. What it returns is closed when nothing is left.
@@ -229,80 +255,32 @@ func (q *Queue[U]) Shut() (idle <-chan struct{}) {
 		q.closed = true
 		close(q.shutting)
 	}
-	for i := range q.lanes {
-		q.lanes[i].nudge()
+	for _, s := range q.lanes {
+		s.nudge()
 	}
 	q.rest()
 	return q.idle
 }
 
-// Stats is what a Queue counts.
-type Stats struct {
-	Queued   int       // put, not yet acknowledged
-	Reserved int       // places of running requests
-	Oldest   time.Time // CreatedAt of the oldest queued; zero without one
-	Places   int       // that are free; below 1 nothing can be reserved
-
-	Acknowledged, Refused, Retries, Unkept uint64
+// rest closes idle once nothing more can come. Call it under the lock.
+func (q *Queue[U]) rest() {
+	if q.closed && q.reserved == 0 && q.queued() == 0 && q.notices.len() == 0 && !q.over {
+		q.over = true
+		close(q.idle)
+	}
 }
 
-// Stats returns the counts at this moment.
-func (q *Queue[U]) Stats() Stats {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	s := Stats{Queued: q.queued(), Reserved: q.reserved, Places: q.places, Acknowledged: q.acknowledged.Load(), Refused: q.refused.Load(), Retries: q.retries.Load()}
-	for i := range q.lanes {
-		if at := q.lanes[i].oldest(); !at.IsZero() {
-			s.Oldest = earlier(s.Oldest, at)
-		}
+// queued is what waits or is under way. Call it under the lock.
+func (q *Queue[U]) queued() int {
+	n := 0
+	for _, s := range q.lanes {
+		n += s.queue.len() + s.backlog.count
 	}
-	if q.store != nil {
-		s.Unkept = q.store.unkept.Load()
-	}
-	return s
+	return n
 }
 
-// Audit tells, for tests and for whoever looks for a leak, what is left; nothing when all is
-// quiet.
-func (q *Queue[U]) Audit() (left []string) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for i := range q.lanes {
-		l := &q.lanes[i]
-		if n := l.len(); n != 0 || len(l.quarantines.waiting) != 0 || len(l.parked.count) != 0 {
-			left = append(left, fmt.Sprintf("%d in lane %d, %d quarantines wait, %d series are parked", n, i, len(l.quarantines.waiting), len(l.parked.count)))
-		}
-	}
-	if q.places != q.Places || q.reserved != 0 {
-		left = append(left, fmt.Sprintf("%d of %d places are free, %d reserved", q.places, q.Places, q.reserved))
-	}
-	return left
-}
-
-// Health is what a Queue goes without.
-type Health struct {
-	Failing  bool // a lane's last attempt failed
-	Refusing bool // Stigg refused usage within the last minute and has not taken such usage since
-	Unkept   bool // the Store keeps nothing
-}
-
-// Ready is nil, or the *StoreError because of which Reserve fails.
-func (q *Queue[U]) Ready() error { return q.store.ready() }
-
-// Health tells what is wrong at this moment.
-func (q *Queue[U]) Health() (h Health) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for i := range q.lanes {
-		l := &q.lanes[i]
-		h.Failing = h.Failing || l.failing.Load()
-		if at := l.quarantines.refusedAt; !at.IsZero() && q.clock().Sub(at) < time.Minute {
-			h.Refusing = true
-		}
-	}
-	h.Unkept = q.store != nil && q.store.failing.Load()
-	return h
-}
+// Close ends the Store. Nothing may be called after it.
+func (q *Queue[U]) Close() error { return q.journal.close() }
 
 // clock is for waits, which are on the real clock.
 func (*Queue[U]) clock() time.Time { return time.Now() } //nolint:forbidigo // see the comment

@@ -9,43 +9,59 @@ import (
 // What becomes of items that have left: they are acknowledged, or refused for good.
 
 // acknowledge ends the stay of a batch that Stigg has counted.
-func (l *lane[U]) acknowledge(batch []Item[U], acks []ledger.Ack) {
-	now := l.Now()
+func (s *sender[U]) acknowledge(batch []Item[U], acks []ledger.Ack) {
+	now := s.all.config.Now()
 	for i := range batch {
 		batch[i].Entry.Acknowledge(acks[i], now)
 	}
-	l.acknowledged.Add(uint64(len(batch)))
+	s.all.acknowledged.Add(uint64(len(batch)))
 	for i := range batch {
 		batch[i].Entry.Notify()
 	}
-	l.store.done(batch)
-	l.left(batch)
+	s.all.journal.done(batch)
+	s.left(batch, nil)
 }
 
-// refuse ends the stay of one that Stigg does not take.
-func (l *lane[U]) refuse(i Item[U], err error) {
-	var now time.Time
-	if i.tried {
-		now = l.Now()
+// refuse ends the stay of what Stigg does not take.
+func (s *sender[U]) refuse(batch []Item[U], err error) {
+	for n := range batch {
+		i := &batch[n]
+		var now time.Time
+		if i.tried {
+			now = s.all.config.Now()
+		}
+		i.Entry.Refuse(i.tried, now)
+		i.Entry.Notify()
+		s.all.journal.setAside(i.Usage, err)
 	}
-	i.Entry.Refuse(i.tried, now)
-	l.refused.Add(1)
-	l.store.setAside(i.Key, err)
-	i.Entry.Notify()
-	if l.OnRefused != nil {
-		l.OnRefused(i.Usage, err)
-	}
-	l.left([]Item[U]{i})
+	s.all.refused.Add(uint64(len(batch)))
+	s.left(batch, err)
 }
 
-// left frees the places and closes the entries.
-func (l *lane[U]) left(batch []Item[U]) {
+// left closes the entries and frees the places; those of refused usage once the app is told.
+func (s *sender[U]) left(batch []Item[U], refused error) {
 	for i := range batch {
 		batch[i].Entry.Close()
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.flying -= len(batch)
-	l.places += len(batch)
-	l.rest()
+	q := s.all
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	s.queue.flying -= len(batch)
+	if refused != nil && q.config.Refused != nil {
+		for i := range batch {
+			q.notices.add(notice[U]{batch[i].Usage, refused}, q)
+		}
+		return
+	}
+	for i := range batch {
+		q.free(&batch[i].Usage)
+	}
+	q.readMore()
+	q.rest()
+}
+
+// free frees the place of a usage. Call it under the lock.
+func (q *Queue[U]) free(u *U) {
+	q.places++
+	q.bytes -= q.config.Header(u).Size
 }

@@ -9,7 +9,7 @@ import (
 const parkedPause = 10 * time.Second
 
 // parked is what Stigg answers with what nobody understands, and what must not overtake it.
-// They are tried again one at a time. All of it is under the queue's lock.
+// They are tried again one at a time.
 type parked[U any] struct {
 	items []Item[U]
 	count map[Series]counts
@@ -18,32 +18,36 @@ type parked[U any] struct {
 
 type counts struct{ all, totals int }
 
-// before reports whether i has to wait for one of the parked.
-func (p *parked[U]) before(i *Item[U]) bool {
-	c := p.count[i.Series]
-	return c.totals > 0 || i.Total && c.all > 0
-}
-
-// add counts i, or with -1 takes it off.
-func (p *parked[U]) add(i *Item[U], n int) {
+// add counts one more of a series, or with -1 one less.
+func (p *parked[U]) add(s Series, total bool, n int) {
 	if p.count == nil {
 		p.count = make(map[Series]counts)
 	}
-	c := p.count[i.Series]
+	c := p.count[s]
 	c.all += n
-	if i.Total {
+	if total {
 		c.totals += n
 	}
-	if p.count[i.Series] = c; c.all == 0 {
-		delete(p.count, i.Series)
+	if p.count[s] = c; c.all == 0 {
+		delete(p.count, s)
 	}
 }
 
-// take takes one out: of those that wait for no other the one that was tried least.
-func (p *parked[U]) take() []Item[U] {
+// waitsForParked reports whether i has to wait for one of the parked.
+func (l *queue[U]) waitsForParked(i *Item[U]) bool {
+	if len(l.parked.count) == 0 {
+		return false
+	}
+	c := l.parked.count[l.series(i)]
+	return c.totals > 0 || c.all > 0 && l.total(i)
+}
+
+// takeOneParked takes one out: of those that wait for no other the one that was tried least.
+func (l *queue[U]) takeOneParked() []Item[U] {
+	p := &l.parked
 	best, seen := -1, make(map[Series]bool)
 	for i := range p.items {
-		s := p.items[i].Series
+		s := l.series(&p.items[i])
 		if p.count[s].totals > 0 && seen[s] {
 			continue
 		}
@@ -52,79 +56,83 @@ func (p *parked[U]) take() []Item[U] {
 			best = i
 		}
 	}
-	batch := cut(&p.items, best, 1)
-	p.add(&batch[0], -1)
-	return batch
+	one := p.items[best]
+	if p.items = slices.Delete(p.items, best, best+1); len(p.items) == 0 {
+		p.items = nil
+	}
+	p.add(l.series(&one), l.total(&one), -1)
+	return []Item[U]{one}
 }
 
-// insert puts one in, in the order of settlement with those of its series: some of what came
-// later may be here already.
-func (p *parked[U]) insert(i Item[U]) {
+// insertParked puts one in, in the order of settlement with those of its series: some of what
+// came later may be here already.
+func (l *queue[U]) insertParked(i Item[U]) {
+	p, s := &l.parked, l.series(&i)
 	at := len(p.items)
-	for j := at - 1; j >= 0 && p.count[i.Series].all > 0; j-- {
-		if o := &p.items[j]; o.Series != i.Series {
+	for j := at - 1; j >= 0 && p.count[s].all > 0; j-- {
+		if o := &p.items[j]; l.series(o) != s {
 			continue
 		} else if o.number < i.number {
 			break
 		}
 		at = j
 	}
-	p.add(&i, 1)
+	p.add(s, l.total(&i), 1)
 	p.items = slices.Insert(p.items, at, i)
 }
 
-// empty takes all out.
-func (p *parked[U]) empty() []Item[U] {
-	all := p.items
-	p.items, p.count = nil, nil
+// park parks one that is on its way.
+func (l *queue[U]) park(i Item[U]) {
+	l.flying--
+	i.Entry.Returns()
+	l.insertParked(i)
+}
+
+// emptyParked takes all out.
+func (l *queue[U]) emptyParked() []Item[U] {
+	all := l.parked.items
+	l.parked.items, l.parked.count = nil, nil
 	return all
 }
 
-// park parks one that is on its way. Call it under the lock.
-func (l *lane[U]) park(i Item[U]) {
-	l.flying--
-	i.Entry.Returns()
-	l.parked.insert(i)
-}
-
 // parkFailed parks one that Stigg answers with what nobody understands.
-func (l *lane[U]) parkFailed(i Item[U]) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.parked.items) == 0 {
-		l.restParked()
+func (s *sender[U]) parkFailed(i Item[U]) {
+	s.all.mu.Lock()
+	defer s.all.mu.Unlock()
+	if len(s.queue.parked.items) == 0 {
+		s.restParked()
 	}
 	i.turns++
-	l.park(i)
+	s.queue.park(i)
 }
 
 // restParked lets the parked rest. Call it under the lock.
-func (l *lane[U]) restParked() {
+func (s *sender[U]) restParked() {
 	pause := parkedPause
-	if l.closed {
+	if s.all.closed {
 		pause = closingPause
 	}
-	l.parked.due = l.clock().Add(pause)
+	s.queue.parked.due = s.all.clock().Add(pause)
 }
 
 // turned ends the turn of one that was parked. If it was delivered, it was Stigg's trouble
 // and not the usage's: all of them go back into the queue, before it and what is in
 // quarantines, since what waits there came later.
-func (l *lane[U]) turned(delivered bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.restParked() // from now on, however long the turn took
+func (s *sender[U]) turned(delivered bool) {
+	s.all.mu.Lock()
+	defer s.all.mu.Unlock()
+	s.restParked() // from now on, however long the turn took
 	if delivered {
-		l.rejoin(append(l.parked.empty(), l.quarantines.empty()...))
+		s.queue.rejoin(append(s.queue.emptyParked(), s.queue.quarantines.empty()...))
 	}
 }
 
 // nextParked is when one of the parked is due; zero without any.
-func (l *lane[U]) nextParked() time.Time {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.parked.items) == 0 {
+func (s *sender[U]) nextParked() time.Time {
+	s.all.mu.Lock()
+	defer s.all.mu.Unlock()
+	if len(s.queue.parked.items) == 0 {
 		return time.Time{}
 	}
-	return l.parked.due
+	return s.queue.parked.due
 }

@@ -30,7 +30,7 @@ const (
 // What holds: what is in it came before what is in the lane's queue of its series.
 type quarantine[U any] struct {
 	series    Series
-	queue     []Item[U]
+	queue     fifo[Item[U]]
 	size      int  // most in the next batch; less than the lane's while one at fault is looked for
 	suspect   int  // at the head: one of so many is at fault; 0 if nothing is known
 	taken     int  // by Stigg since the last refusal
@@ -39,7 +39,7 @@ type quarantine[U any] struct {
 	refusedAt time.Time
 }
 
-// quarantines are those of a lane, under the queue's lock.
+// quarantines are those of a lane.
 type quarantines[U any] struct {
 	all       map[Series]*quarantine[U]
 	waiting   []*quarantine[U] // those with something in them, the next first
@@ -47,13 +47,14 @@ type quarantines[U any] struct {
 	refusedAt time.Time        // the last time; zero once a quarantine was cleared
 }
 
-// of returns the quarantine of a series, or nil.
-func (s *quarantines[U]) of(series Series, now time.Time) *quarantine[U] {
+// quarantineOf returns the quarantine of i's series, or nil.
+func (l *queue[U]) quarantineOf(i *Item[U], now time.Time) *quarantine[U] {
+	s := &l.quarantines
 	if len(s.all) == 0 {
 		return nil
 	}
-	n := s.all[series]
-	if n != nil && len(n.queue) == 0 && n.over(now) {
+	n := s.all[l.series(i)]
+	if n != nil && n.queue.len() == 0 && n.over(now) {
 		delete(s.all, n.series)
 		return nil
 	}
@@ -70,7 +71,7 @@ func (s *quarantines[U]) open(series Series, size int, now time.Time) (n *quaran
 	}
 	if len(s.all) >= maxQuarantines {
 		for k, n := range s.all {
-			if len(n.queue) == 0 && n.over(now) {
+			if n.queue.len() == 0 && n.over(now) {
 				delete(s.all, k)
 			}
 		}
@@ -86,21 +87,21 @@ func (s *quarantines[U]) open(series Series, size int, now time.Time) (n *quaran
 	return n, true
 }
 
-// add puts items behind what is in a quarantine.
-func (s *quarantines[U]) add(n *quarantine[U], i ...Item[U]) {
-	if len(n.queue) == 0 {
+// add puts an item behind what is in a quarantine.
+func (s *quarantines[U]) add(n *quarantine[U], i Item[U]) {
+	if n.queue.len() == 0 {
 		s.waiting = append(s.waiting, n)
 	}
-	n.queue = append(n.queue, i...)
-	s.queued += len(i)
+	n.queue.push(i)
+	s.queued++
 }
 
 // putBack puts items before what is in a quarantine.
 func (s *quarantines[U]) putBack(n *quarantine[U], batch []Item[U]) {
-	if len(n.queue) == 0 {
+	if n.queue.len() == 0 {
 		s.waiting = append(s.waiting, n)
 	}
-	n.queue = slices.Concat(batch, n.queue)
+	n.queue.pushFront(batch)
 	s.queued += len(batch)
 }
 
@@ -108,8 +109,8 @@ func (s *quarantines[U]) putBack(n *quarantine[U], batch []Item[U]) {
 func (s *quarantines[U]) take(count int) []Item[U] {
 	n := s.waiting[0]
 	s.waiting = slices.Delete(s.waiting, 0, 1)
-	batch := cut(&n.queue, 0, count)
-	if s.queued -= count; len(n.queue) > 0 {
+	batch := n.queue.take(count)
+	if s.queued -= count; n.queue.len() > 0 {
 		s.waiting = append(s.waiting, n)
 	}
 	return batch
@@ -117,20 +118,20 @@ func (s *quarantines[U]) take(count int) []Item[U] {
 
 // clear ends a quarantine and returns what is in it.
 func (s *quarantines[U]) clear(n *quarantine[U]) []Item[U] {
-	if len(n.queue) > 0 {
+	rest := n.queue.take(n.queue.len())
+	if len(rest) > 0 {
 		s.waiting = slices.DeleteFunc(s.waiting, func(o *quarantine[U]) bool { return o == n })
-		s.queued -= len(n.queue)
+		s.queued -= len(rest)
 	}
 	delete(s.all, n.series)
 	s.refusedAt = time.Time{}
-	return n.queue
+	return rest
 }
 
 // empty takes everything out of all quarantines, which stay.
 func (s *quarantines[U]) empty() (all []Item[U]) {
 	for _, n := range s.waiting {
-		all = append(all, n.queue...)
-		n.queue = nil
+		all = append(all, n.queue.take(n.queue.len())...)
 	}
 	s.waiting, s.queued = nil, 0
 	return all
@@ -139,141 +140,159 @@ func (s *quarantines[U]) empty() (all []Item[U]) {
 // full reports whether there is no use in waiting for more.
 func (s *quarantines[U]) full(size int) bool {
 	n := s.waiting[0]
-	return len(n.queue) >= n.size || s.queued >= size
+	return n.queue.len() >= n.size || s.queued >= size
 }
 
 // quarantinesTurn reports whether a quarantine's batch is next: in turns with those of the
 // queue, and while that lets its batch fill. Call it under the lock.
-func (l *lane[U]) quarantinesTurn(now time.Time, asked time.Duration) bool {
-	p := &l.pacing
+func (s *sender[U]) quarantinesTurn(now time.Time, asked time.Duration) bool {
+	l, p := &s.queue, &s.pacing
 	switch {
 	case len(l.quarantines.waiting) == 0:
 		return false
-	case len(l.queue) == 0 || now.Before(l.due(p.lastCommon, len(l.queue) >= l.size, asked)):
+	case l.ready.len() == 0 || now.Before(s.due(p.lastCommon, l.common() >= l.size, asked)):
 		return true
 	}
-	return p.lastCommon.After(p.lastQuarantine) && !now.Before(l.due(p.lastQuarantine, l.quarantines.full(l.size), asked))
+	return p.lastCommon.After(p.lastQuarantine) && !now.Before(s.due(p.lastQuarantine, l.quarantines.full(l.size), asked))
 }
 
 // withholdOf cuts a quarantine's batch off where it has to wait for one of the parked. The
 // rest goes behind them only once nothing of the quarantine is before it, which may yet
 // return there.
-func (l *lane[U]) withholdOf(n *quarantine[U], batch []Item[U]) []Item[U] {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	at := slices.IndexFunc(batch, func(i Item[U]) bool { return l.parked.before(&i) })
-	switch {
-	case at < 0:
-		return batch
-	case at > 0:
-		l.flying -= len(batch) - at
-		l.quarantines.putBack(n, batch[at:])
-		return batch[:at]
+func (s *sender[U]) withholdOf(n *quarantine[U], batch []Item[U]) []Item[U] {
+	s.all.mu.Lock()
+	defer s.all.mu.Unlock()
+	l := &s.queue
+	for at := range batch {
+		if !l.waitsForParked(&batch[at]) {
+			continue
+		}
+		if at > 0 {
+			l.flying -= len(batch) - at
+			l.quarantines.putBack(n, batch[at:])
+			return batch[:at]
+		}
+		for _, i := range batch {
+			l.park(i)
+		}
+		return nil
 	}
-	for _, i := range batch {
-		l.park(i)
-	}
-	return nil
+	return batch
 }
 
 // visit tries once to deliver a quarantine's batch. One that is at fault is looked for by
 // halves, one at each turn, so that the search delays nobody else.
-func (l *lane[U]) visit(ctx context.Context, n *quarantine[U], batch []Item[U]) {
+func (s *sender[U]) visit(ctx context.Context, n *quarantine[U], batch []Item[U]) {
 	if len(batch) == 0 {
 		return
 	}
-	acks, err := l.attempt(ctx, batch, n.tries+1)
+	acks, err := s.attempt(ctx, batch, n.tries+1)
 	switch {
 	case err == nil:
-		l.acknowledge(batch, acks)
-		l.recover(n, len(batch))
+		s.acknowledge(batch, acks)
+		s.recovered(n, len(batch))
 		return
-	case upstream.Refused(err) && ofOneSeries(batch, err):
-		l.refuseAll(batch, err)
+	case upstream.Refused(err) && s.ofOneSeries(batch, err):
+		s.refuseAll(batch, err)
 		return
 	case upstream.Refused(err):
 		for i := range batch {
 			batch[i].Entry.Returns()
 		}
-		l.failed(n, batch, true)
+		s.failed(n, batch, true)
 		return
 	}
-	l.retries.Add(1)
+	s.all.retries.Add(1)
 	n.tries++
 	split := upstream.Garbled(err) && n.tries >= splitAfter || n.tries >= splitAnyAfter
 	pauses := n.tries - 1
 	if split && len(batch) == 1 {
 		pauses = 0 // it is parked; what comes next has a pause of its own
 	}
-	l.backOff(ctx, pauses, err)
+	s.backOff(ctx, pauses, err)
 	if split && len(batch) == 1 {
-		l.parkFailed(batch[0])
+		s.parkFailed(batch[0])
 		return
 	}
-	l.failed(n, batch, split)
+	s.failed(n, batch, split)
 }
 
 // failed puts a batch that failed back into its quarantine; half as much leaves next if split.
-func (l *lane[U]) failed(n *quarantine[U], batch []Item[U], split bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+func (s *sender[U]) failed(n *quarantine[U], batch []Item[U], split bool) {
+	s.all.mu.Lock()
+	defer s.all.mu.Unlock()
 	if split {
 		n.suspect, n.size = len(batch), max(1, len(batch)/2)
 	}
-	l.flying -= len(batch)
-	l.quarantines.putBack(n, batch)
+	s.queue.flying -= len(batch)
+	s.queue.quarantines.putBack(n, batch)
 }
 
-// recover notes that Stigg took so many of a quarantine. If it had refused all of the series,
+// recovered notes that Stigg took so many of a quarantine. If it had refused all of the series,
 // that is over, and the quarantine is closed: what is left in it is common again. Otherwise the
 // next one at fault may follow, and the quarantine stays until none did for long.
-func (l *lane[U]) recover(n *quarantine[U], took int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+func (s *sender[U]) recovered(n *quarantine[U], took int) {
+	s.all.mu.Lock()
+	defer s.all.mu.Unlock()
 	n.taken += took
 	if n.suspect -= took; n.suspect > 0 {
 		n.size = max(1, n.suspect/2)
 		return
 	}
-	if n.suspect = 0; n.size < l.size {
-		n.size = min(2*n.size, l.size)
+	if n.suspect = 0; n.size < s.queue.size {
+		n.size = min(2*n.size, s.queue.size)
 		return
 	}
 	n.tries = 0
-	if !n.ofAll && !n.over(l.clock()) {
+	if !n.ofAll && !n.over(s.all.clock()) {
 		return
 	}
-	if rest := l.quarantines.clear(n); len(rest) > 0 {
-		l.rejoin(rest)
+	if rest := s.queue.quarantines.clear(n); len(rest) > 0 {
+		s.queue.rejoin(rest)
 	}
 }
 
 // ofOneSeries reports whether a refusal is of each usage of a batch.
-func ofOneSeries[U any](batch []Item[U], err error) bool {
+func (s *sender[U]) ofOneSeries(batch []Item[U], err error) bool {
 	if len(batch) == 1 {
 		return true
 	}
 	if !upstream.RefusedAll(err) {
 		return false
 	}
-	first := batch[0].Series
-	return !slices.ContainsFunc(batch, func(i Item[U]) bool { return i.Series != first })
+	first := s.queue.series(&batch[0])
+	return !slices.ContainsFunc(batch, func(i Item[U]) bool { return s.queue.series(&i) != first })
 }
 
 // refuseAll sets a batch of one series aside, and quarantines what follows.
-func (l *lane[U]) refuseAll(batch []Item[U], err error) {
-	now := l.clock()
-	l.mu.Lock()
-	n, begins := l.quarantines.open(batch[0].Series, l.size, now)
-	if n != nil {
-		n.refused(now, upstream.RefusedAll(err), l.size)
+func (s *sender[U]) refuseAll(batch []Item[U], err error) {
+	series, begins := s.queue.series(&batch[0]), false
+	now := s.all.clock()
+	func() {
+		s.all.mu.Lock()
+		defer s.all.mu.Unlock()
+		var n *quarantine[U]
+		if n, begins = s.queue.quarantines.open(series, s.queue.size, now); n != nil {
+			n.refused(now, upstream.RefusedAll(err), s.queue.size)
+		}
+		s.queue.quarantines.refusedAt = now
+		s.queue.unroute()
+	}()
+	s.all.refusals.tell(s.all.config.Logger, s.queue.kind(&batch[0]), series.Feature, len(batch), begins, now, err)
+	s.refuse(batch, err)
+}
+
+// kind is what an operator calls it.
+func (l *queue[U]) kind(i *Item[U]) string {
+	switch {
+	case l.lane == Events:
+		return "event"
+	case l.lane == Credits:
+		return "credits"
+	case l.total(i):
+		return "total"
 	}
-	l.quarantines.refusedAt, l.routed = now, 0
-	l.mu.Unlock()
-	l.refusals.tell(l.Logger, batch[0].kind(), batch[0].Series.Feature, len(batch), begins, now, err)
-	for _, i := range batch {
-		l.refuse(i, err)
-	}
+	return "change"
 }
 
 // refused notes a refusal. As many were taken since the one before, as many may be up to the

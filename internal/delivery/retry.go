@@ -19,13 +19,13 @@ const (
 // backOff pauses after a failed attempt: as long as Stigg asked for, or longer at each
 // try, with jitter so that processes don't come back together. A Shut does not wait
 // for a long pause that nobody asked for. It is false when ctx has ended.
-func (l *lane[U]) backOff(ctx context.Context, try int, err error) bool {
+func (s *sender[U]) backOff(ctx context.Context, try int, err error) bool {
 	wait := min(firstPause<<min(try, 16), longestPause)
 	if upstream.Garbled(err) {
 		wait = firstPause // there may be many, each tried once
 	}
 	wait = wait/2 + rand.N(wait/2+1)
-	shutting := l.shutting
+	shutting := s.all.shutting
 	if asked := upstream.RetryAfter(err); asked > wait {
 		wait, shutting = asked, nil
 	}

@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/stiggate/gate/internal/ledger"
@@ -15,8 +16,6 @@ const (
 	// allows for a whole environment: 600 calls a minute.
 	linger = 200 * time.Millisecond
 	pace   = 100 * time.Millisecond
-	// reportTimeout bounds one attempt.
-	reportTimeout = 30 * time.Second
 	// splitAfter is how often a batch is tried whose answer can't be understood, before
 	// it is split to find the one at fault.
 	splitAfter = 3
@@ -27,6 +26,18 @@ const (
 	waitedFor = 3
 )
 
+// sender empties the queue of one lane: a goroutine, and the only one that takes out of it.
+type sender[U any] struct {
+	all     *Queue[U]
+	queue   queue[U]      // under the lock of all
+	backlog backlog       // as well
+	wake    chan struct{} // holds one token when there is something to do
+	more    chan struct{} // holds one when there is something to read back
+	failing atomic.Bool   // the last attempt failed
+	calls   calls
+	pacing  pacing // the goroutine's own
+}
+
 // pacing is when a lane's batches left.
 type pacing struct {
 	last           time.Time // when the last batch was through
@@ -35,24 +46,49 @@ type pacing struct {
 	hurried        bool // the parked know of the Shut
 }
 
+func newSender[U any](q *Queue[U], lane Lane) *sender[U] {
+	s := &sender[U]{all: q, wake: make(chan struct{}, 1), more: make(chan struct{}, 1), calls: newCalls(), backlog: newBacklog()}
+	s.queue = queue[U]{config: &q.config, lane: lane, size: batchSize, stored: &s.backlog.count}
+	s.queue.waiting.keep, s.queue.ready.keep = true, true
+	if lane == Events {
+		s.queue.size = eventBatch
+	}
+	return s
+}
+
+// nudge wakes the sender, and whoever reads back.
+func (s *sender[U]) nudge() {
+	signal(s.wake)
+	if s.backlog.count > 0 {
+		signal(s.more)
+	}
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
 // run delivers until ctx ends.
-func (l *lane[U]) run(ctx context.Context) {
-	for l.await(ctx) {
-		for l.pause(ctx) {
-			batch, from, parked := l.take()
+func (s *sender[U]) run(ctx context.Context) {
+	for s.await(ctx) {
+		for s.pause(ctx) {
+			batch, from, parked := s.take()
 			if len(batch) == 0 {
 				break
 			}
 			switch {
 			case parked: // once at each turn, so that the queue has its own
-				l.turned(l.send(ctx, batch, splitAnyAfter))
+				s.turned(s.send(ctx, batch, splitAnyAfter))
 			case from != nil:
-				l.visit(ctx, from, l.withholdOf(from, batch))
+				s.visit(ctx, from, s.withholdOf(from, batch))
 			default:
-				l.send(ctx, l.withhold(batch), 0)
+				s.send(ctx, s.withhold(batch), 0)
 			}
-			p := &l.pacing
-			p.last = l.clock()
+			p := &s.pacing
+			p.last = s.all.clock()
 			if from != nil {
 				p.lastQuarantine = p.last
 			} else {
@@ -62,10 +98,54 @@ func (l *lane[U]) run(ctx context.Context) {
 	}
 }
 
+// take takes the next batch out: one of the parked if it is due, or else what is
+// queued or of a quarantine. The parked come first, since there may be no end to the rest.
+func (s *sender[U]) take() (batch []Item[U], from *quarantine[U], parked bool) {
+	asked := s.asked()
+	s.all.mu.Lock()
+	defer s.all.mu.Unlock()
+	l, now := &s.queue, s.all.clock()
+	if s.all.closed && !s.pacing.hurried {
+		s.pacing.hurried, l.parked.due = true, now
+	}
+	defer s.all.readMore()
+	switch {
+	case len(l.parked.items) > 0 && !now.Before(l.parked.due):
+		return l.takeParked(), nil, true
+	case s.quarantinesTurn(now, asked):
+		from, batch = l.takeQuarantined()
+		return batch, from, false
+	}
+	return l.takeCommon(), nil, false
+}
+
+// route has what waits looked at, as much as a batch needs, without holding the lock for long.
+func (s *sender[U]) route() {
+	for done := false; !done; {
+		func() {
+			s.all.mu.Lock()
+			defer s.all.mu.Unlock()
+			done = s.queue.route(s.all.clock())
+		}()
+	}
+}
+
+func (s *sender[U]) withhold(batch []Item[U]) []Item[U] {
+	s.all.mu.Lock()
+	defer s.all.mu.Unlock()
+	return s.queue.withhold(batch, s.all.clock())
+}
+
+func (s *sender[U]) putBack(batch []Item[U]) {
+	s.all.mu.Lock()
+	defer s.all.mu.Unlock()
+	s.queue.putBack(batch)
+}
+
 // await waits until there is something to do; false when ctx has ended.
-func (l *lane[U]) await(ctx context.Context) bool {
+func (s *sender[U]) await(ctx context.Context) bool {
 	var due <-chan time.Time
-	if at := l.nextParked(); !at.IsZero() {
+	if at := s.nextParked(); !at.IsZero() {
 		timer := time.NewTimer(time.Until(at))
 		defer timer.Stop()
 		due = timer.C
@@ -73,23 +153,23 @@ func (l *lane[U]) await(ctx context.Context) bool {
 	select {
 	case <-ctx.Done():
 		return false
-	case <-l.wake:
+	case <-s.wake:
 	case <-due:
 	}
 	return true
 }
 
 // pause waits until the next batch may leave; false when ctx has ended.
-func (l *lane[U]) pause(ctx context.Context) bool {
+func (s *sender[U]) pause(ctx context.Context) bool {
 	for {
-		wait := l.wait()
+		wait := s.wait()
 		if wait <= 0 {
 			return ctx.Err() == nil
 		}
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
-		case <-l.wake: // more came, or Shut: look again
+		case <-s.wake: // more came, or Shut: look again
 		case <-ctx.Done():
 		}
 		timer.Stop()
@@ -100,31 +180,32 @@ func (l *lane[U]) pause(ctx context.Context) bool {
 }
 
 // wait is the time until the next batch may leave; 0 also if there is none.
-func (l *lane[U]) wait() time.Duration {
-	asked := l.asked()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.route()
+func (s *sender[U]) wait() time.Duration {
+	asked := s.asked()
+	s.route()
+	s.all.mu.Lock()
+	defer s.all.mu.Unlock()
+	l := &s.queue
 	var due time.Time
-	if len(l.queue) > 0 {
-		due = l.due(l.pacing.lastCommon, len(l.queue) >= l.size, asked)
+	if l.ready.len() > 0 {
+		due = s.due(s.pacing.lastCommon, l.common() >= l.size, asked)
 	}
 	if len(l.quarantines.waiting) > 0 {
-		due = earlier(due, l.due(l.pacing.lastQuarantine, l.quarantines.full(l.size), asked))
+		due = earlier(due, s.due(s.pacing.lastQuarantine, l.quarantines.full(l.size), asked))
 	}
 	if due.IsZero() {
 		return 0
 	}
-	return due.Sub(l.clock())
+	return due.Sub(s.all.clock())
 }
 
 // due is when a batch may leave if the last one of its like left at last; full says that
 // there is no use in letting it fill. Call it under the lock.
-func (l *lane[U]) due(last time.Time, full bool, asked time.Duration) time.Time {
-	if l.closed {
-		return l.pacing.last.Add(asked)
+func (s *sender[U]) due(last time.Time, full bool, asked time.Duration) time.Time {
+	if s.all.closed {
+		return s.pacing.last.Add(asked)
 	}
-	due := l.pacing.last.Add(max(pace, asked))
+	due := s.pacing.last.Add(max(pace, asked))
 	if fills := last.Add(max(linger, asked)); !full && fills.After(due) {
 		return fills
 	}
@@ -132,56 +213,57 @@ func (l *lane[U]) due(last time.Time, full bool, asked time.Duration) time.Time 
 }
 
 // asked is the time between two batches that the reporter asks for.
-func (l *lane[U]) asked() time.Duration {
-	if l.Pace == nil {
+func (s *sender[U]) asked() (pace time.Duration) {
+	if s.all.config.Pace == nil {
 		return 0
 	}
-	return min(l.Pace(l.kind), upstream.MaxPace)
+	_ = safely("the reporter's Pace", func() error { pace = s.all.config.Pace(s.queue.lane); return nil })
+	return min(pace, upstream.MaxPace)
 }
 
 // send delivers a batch: it tries until Stigg answers or ctx ends. A batch that Stigg
 // refuses for good, or answers again and again with what nobody understands, is split
 // until the one at fault stands alone, so that it costs and delays no other. It
 // reports whether all was delivered.
-func (l *lane[U]) send(ctx context.Context, batch []Item[U], try int) bool {
+func (s *sender[U]) send(ctx context.Context, batch []Item[U], try int) bool {
 	if len(batch) == 0 {
 		return false
 	}
 	for ; ; try++ {
-		acks, err := l.attempt(ctx, batch, try+1)
+		acks, err := s.attempt(ctx, batch, try+1)
 		hopeless := try+1 >= splitAnyAfter
 		split := upstream.Refused(err) || upstream.Garbled(err) && try+1 >= splitAfter || hopeless && err != nil
 		switch {
 		case err == nil:
-			l.acknowledge(batch, acks)
+			s.acknowledge(batch, acks)
 			return true
-		case upstream.Refused(err) && ofOneSeries(batch, err):
-			l.refuseAll(batch, err)
+		case upstream.Refused(err) && s.ofOneSeries(batch, err):
+			s.refuseAll(batch, err)
 			return false
 		case split && len(batch) > 1:
 			from := splitAfter
 			if hopeless && !upstream.Refused(err) && !upstream.Garbled(err) {
 				from = splitAnyAfter
-				if l.retries.Add(1); !l.backOff(ctx, try, err) {
-					l.putBack(batch)
+				if s.all.retries.Add(1); !s.backOff(ctx, try, err) {
+					s.putBack(batch)
 					return false
 				}
 			}
-			first := l.part(ctx, batch[:len(batch)/2], from)
-			return l.part(ctx, batch[len(batch)/2:], from) && first
+			first := s.part(ctx, batch[:len(batch)/2], from)
+			return s.part(ctx, batch[len(batch)/2:], from) && first
 		}
-		l.retries.Add(1)
+		s.all.retries.Add(1)
 		pauses := try
 		if split {
 			pauses = 0 // it is parked; what comes next has a pause of its own
 		}
-		goOn := l.backOff(ctx, pauses, err)
+		goOn := s.backOff(ctx, pauses, err)
 		switch {
 		case split:
-			l.parkFailed(batch[0])
+			s.parkFailed(batch[0])
 			return false
 		case !goOn:
-			l.putBack(batch)
+			s.putBack(batch)
 			return false
 		}
 	}
@@ -189,10 +271,10 @@ func (l *lane[U]) send(ctx context.Context, batch []Item[U], try int) bool {
 
 // part sends a part of a batch that was split, at the pace of batches: Stigg counts it as
 // one.
-func (l *lane[U]) part(ctx context.Context, batch []Item[U], try int) bool {
-	wait := l.asked()
+func (s *sender[U]) part(ctx context.Context, batch []Item[U], try int) bool {
+	wait := s.asked()
 	select {
-	case <-l.shutting:
+	case <-s.all.shutting:
 	default:
 		wait = max(wait, pace)
 	}
@@ -202,23 +284,21 @@ func (l *lane[U]) part(ctx context.Context, batch []Item[U], try int) bool {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-	return l.send(ctx, l.withhold(batch), try)
+	return s.send(ctx, s.withhold(batch), try)
 }
 
 // attempt tries once to deliver a batch, for the nth time.
-func (l *lane[U]) attempt(ctx context.Context, batch []Item[U], n int) ([]ledger.Ack, error) {
+func (s *sender[U]) attempt(ctx context.Context, batch []Item[U], n int) ([]ledger.Ack, error) {
 	usages := make([]U, len(batch))
 	for i := range batch {
 		usages[i] = batch[i].Usage
 		batch[i].Entry.Leaves()
 	}
-	ctx, cancel := context.WithTimeout(ctx, reportTimeout)
-	defer cancel()
-	acks, err := l.Report(ctx, usages)
+	acks, err := s.calls.call(ctx, func(ctx context.Context) ([]ledger.Ack, error) { return s.all.config.Report(ctx, usages) })
 	if err == nil && len(acks) != len(usages) {
 		err = fmt.Errorf("gate: the reporter answered %d of %d measurements", len(acks), len(usages))
 	}
-	l.note(err)
+	s.note(err)
 	for i := range batch {
 		batch[i].failed(err, n)
 	}
@@ -238,13 +318,13 @@ func (i *Item[U]) failed(err error, tries int) {
 }
 
 // note logs when reporting begins to fail and when it works again.
-func (l *lane[U]) note(err error) {
+func (s *sender[U]) note(err error) {
 	switch {
-	case err != nil && !upstream.Refused(err) && !l.failing.Load():
-		l.Logger.Warn("gate: usage can't be reported; it is kept and tried again", "error", err)
-		l.failing.Store(true)
-	case err == nil && l.failing.Load():
-		l.Logger.Info("gate: usage is reported again")
-		l.failing.Store(false)
+	case err != nil && !upstream.Refused(err) && !s.failing.Load():
+		s.all.config.Logger.Warn("gate: usage can't be reported; it is kept and tried again", "error", err)
+		s.failing.Store(true)
+	case err == nil && s.failing.Load():
+		s.all.config.Logger.Info("gate: usage is reported again")
+		s.failing.Store(false)
 	}
 }

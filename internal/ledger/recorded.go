@@ -92,12 +92,17 @@ func (a *Account) recordTotal(total float64, made, now time.Time, c Cycle) (slot
 
 // enter begins a stay. Call it under the lock.
 func (a *Account) enter(amount float64, made time.Time) *recorded {
-	r := &recorded{account: a, amount: amount, made: made, at: len(a.recorded)}
-	r.period = a.of(made)
-	r.period.wait(amount)
+	r := a.enterIn(a.of(made), amount, made)
 	if r.period == a.current {
 		a.countAfterTotals(amount)
 	}
+	return r
+}
+
+// enterIn begins a stay in a period. Call it under the lock.
+func (a *Account) enterIn(p *period, amount float64, made time.Time) *recorded {
+	r := &recorded{account: a, period: p, amount: amount, made: made, at: len(a.recorded)}
+	p.wait(amount)
 	a.recorded = append(a.recorded, r)
 	return r
 }

@@ -1,0 +1,334 @@
+package delivery
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/stiggate/gate/internal/ledger"
+)
+
+// With a Store, what waits behind a full window is not in memory: the Store has it, and it is
+// read from there, in order, when the window has room. What is known of it meanwhile is how many
+// those are, and their entries in the ledger, merged by series and minute, so that limits hold.
+
+// backlog is what of a lane waits in the Store alone. It is under the lock of Queue.
+//
+// What holds: each usage is counted once, in count, and in one of sums. It is in the Store, or on
+// its way there (Queue.Keep). All that is found behind read and is counted is read back once.
+type backlog struct {
+	count int
+	read  uint64 // the position up to which the Store was read
+	end   uint64 // up to it, usage is of an earlier run, and behind read all of it is counted
+	// own and named are what of this run is counted.
+	own    numbers
+	named  named
+	sums   map[sumKey][]sum
+	oldest time.Time // about; zero without any
+}
+
+// sumKey is what usages have in common whose entries are merged.
+type sumKey struct {
+	Series
+	total, back bool // a total; less than none
+	minute      int64
+}
+
+// sum is an entry that stands for n usages.
+type sum struct {
+	entry ledger.Entry
+	n     int
+}
+
+func newBacklog() backlog {
+	return backlog{own: make(numbers), named: newNamed(), sums: make(map[sumKey][]sum)}
+}
+
+func keyOf(s Series, h *Header) sumKey {
+	return sumKey{s, h.Total, h.Value < 0, h.CreatedAt.Unix() / 60}
+}
+
+// add counts a usage and takes its entry over.
+func (b *backlog) add(s Series, h *Header, e ledger.Entry) {
+	if b.count++; b.count == 1 {
+		b.oldest = h.CreatedAt
+	}
+	key := keyOf(s, h)
+	sums := b.sums[key]
+	if last := len(sums) - 1; last >= 0 && sums[last].entry.Merge(&e) {
+		sums[last].n++
+		return
+	}
+	b.sums[key] = append(sums, sum{e, 1})
+}
+
+// remove is the opposite of add. It is false if no such usage was counted.
+func (b *backlog) remove(s Series, h *Header) (e ledger.Entry, ok bool) {
+	key := keyOf(s, h)
+	sums := b.sums[key]
+	if len(sums) == 0 {
+		return e, false
+	}
+	if b.count--; b.count == 0 {
+		b.oldest = time.Time{}
+	}
+	if sums[0].n > 1 {
+		sums[0].n--
+		return sums[0].entry.Split(h.Value), true
+	}
+	e = sums[0].entry
+	if len(sums) == 1 {
+		delete(b.sums, key)
+	} else {
+		b.sums[key] = sums[1:]
+	}
+	return e, true
+}
+
+// mark notes that a usage of this run is counted.
+func (b *backlog) mark(s Series, number uint64, key string) {
+	if number != 0 {
+		b.own.add(number)
+		return
+	}
+	b.named.add(s, key, 1)
+}
+
+// unmark reports whether it was.
+func (b *backlog) unmark(s Series, number uint64, key string) bool {
+	if number != 0 {
+		return b.own.remove(number)
+	}
+	if b.named.add(s, key, -1) >= 0 {
+		return true
+	}
+	return false
+}
+
+func (b *backlog) audit(lane Lane) (left []string) {
+	if b.count != 0 || len(b.sums) != 0 || len(b.own) != 0 || len(b.named.count) != 0 {
+		left = append(left, fmt.Sprintf("%d of lane %d wait in the store, in %d sums; %d words and %d names are marked", b.count, lane, len(b.sums), len(b.own), len(b.named.count)))
+	}
+	return left
+}
+
+// room reports whether more of a lane should be in memory. Call it under the lock.
+func (s *sender[U]) room() bool {
+	q, l := s.all, &s.queue
+	return l.len() == 0 || l.common()+l.flying < q.window && q.places > q.config.Places/4 && q.bytes < q.config.Bytes/2
+}
+
+// readMore has more read back where there is much room. Call it under the lock, whenever some has
+// come.
+func (q *Queue[U]) readMore() {
+	for _, s := range q.lanes {
+		if s.backlog.count > 0 && s.room() && s.queue.common() <= q.window/2 {
+			signal(s.more)
+		}
+	}
+}
+
+// spill decides which items, that are about to be kept, need not be in memory.
+func (q *Queue[U]) spill(items []Item[U]) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for n := range items {
+		i := &items[n]
+		h := q.config.Header(&i.Usage)
+		s := q.lanes[h.Lane]
+		switch {
+		case s.queue.behind.len() > 0:
+			i.behind = true
+		case s.backlog.count > 0 || !s.room():
+			series := q.config.Series(&i.Usage)
+			number, key := q.config.Key(&i.Usage)
+			s.backlog.mark(series, number, key)
+			s.backlog.add(series, &h, i.Entry)
+			i.stays = true
+		}
+	}
+}
+
+// recall takes items back into memory that the Store does not keep, unless they were read from
+// there all the same.
+func (q *Queue[U]) recall(items []Item[U]) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for n := range items {
+		i := &items[n]
+		i.behind = true
+		if !i.stays {
+			continue
+		}
+		h := q.config.Header(&i.Usage)
+		s, series := q.lanes[h.Lane], q.config.Series(&i.Usage)
+		number, key := q.config.Key(&i.Usage)
+		if !s.backlog.unmark(series, number, key) {
+			continue
+		}
+		if e, ok := s.backlog.remove(series, &h); ok {
+			i.Entry, i.stays = e, false
+		}
+		s.caughtUp()
+	}
+}
+
+// caughtUp puts what is behind the backlog into the queue once there is none. Call it under the
+// lock.
+func (s *sender[U]) caughtUp() {
+	if s.backlog.count == 0 {
+		s.queue.waiting.join(&s.queue.behind)
+	}
+}
+
+// readAgain is the time between two looks for usage that is not in the Store yet, or can't be
+// read.
+const readAgain = 50 * time.Millisecond
+
+// readBack reads what waits in the Store as often as there is room, until ctx ends.
+func (s *sender[U]) readBack(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.more:
+		}
+		for pause := readAgain; s.refill() && ctx.Err() == nil; pause = min(2*pause, longestPause) {
+			timer := time.NewTimer(pause)
+			select {
+			case <-timer.C:
+			case <-ctx.Done():
+			}
+			timer.Stop()
+		}
+	}
+}
+
+// refill reads until there is no more room, or nothing more. It is true if there must be more,
+// which was not found.
+func (s *sender[U]) refill() (missing bool) {
+	after, wanted := s.wanted()
+	if !wanted {
+		return false
+	}
+	err := s.all.journal.ask(func() (failed error) {
+		for k, err := range s.all.config.Store.Pending(after) {
+			if err != nil {
+				failed = err
+			} else if !s.takeBack(&k) {
+				break
+			}
+		}
+		return failed
+	})
+	_, missing = s.wanted()
+	if missing && err != nil {
+		s.all.journal.note(err)
+	}
+	return missing
+}
+
+// wanted says from where to read, and whether to.
+func (s *sender[U]) wanted() (after uint64, wanted bool) {
+	s.all.mu.Lock()
+	defer s.all.mu.Unlock()
+	return s.backlog.read, s.backlog.count > 0 && s.room()
+}
+
+// takeBack puts what was read into the queue, if it waits there. It is false when no more is
+// wanted.
+func (s *sender[U]) takeBack(k *Kept[U]) bool {
+	q := s.all
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	b := &s.backlog
+	h := q.config.Header(&k.Usage)
+	if h.Lane == s.queue.lane && s.counted(k) {
+		if e, ok := b.remove(q.config.Series(&k.Usage), &h); ok {
+			q.last++
+			q.places--
+			q.bytes += h.Size
+			s.queue.waiting.push(Item[U]{Usage: k.Usage, Entry: e, number: q.last})
+			signal(s.wake)
+		}
+		if b.count > 0 {
+			b.oldest = h.CreatedAt
+		}
+		s.caughtUp()
+	}
+	b.read = k.At
+	return b.count > 0 && s.room()
+}
+
+// counted reports whether what was read is counted here; it is not any more.
+func (s *sender[U]) counted(k *Kept[U]) bool {
+	number, key := s.all.config.Key(&k.Usage)
+	if k.At <= s.backlog.end {
+		return key != "" // what has none was not taken over
+	}
+	return s.backlog.unmark(s.all.config.Series(&k.Usage), number, key)
+}
+
+// Replay takes over what the Store has from an earlier run, before the first request.
+func (q *Queue[U]) Replay() {
+	if q.journal == nil {
+		return
+	}
+	taken, unread, end := 0, 0, uint64(0)
+	unreadable := func(err error) {
+		unread++
+		q.config.Logger.Error("gate: the outbox has usage that can't be read; it stays there", "error", err)
+	}
+	err := q.journal.ask(func() error {
+		for k, err := range q.config.Store.Pending(0) {
+			var e ledger.Entry
+			if err == nil {
+				end = k.At
+				e, err = q.config.Enter(&k.Usage)
+			}
+			if err != nil {
+				unreadable(err)
+				continue
+			}
+			q.journal.count(&k.Usage, 1)
+			q.replay(&k, e)
+			taken++
+		}
+		return nil
+	})
+	if err != nil {
+		unreadable(err)
+	}
+	q.replayed(end)
+	if taken+unread > 0 {
+		q.config.Logger.Info("gate: usage of an earlier run is delivered now", "usages", taken, "unreadable", unread)
+	}
+}
+
+// replay takes one over, into memory or not.
+func (q *Queue[U]) replay(k *Kept[U], e ledger.Entry) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	h := q.config.Header(&k.Usage)
+	s := q.lanes[h.Lane]
+	if s.backlog.count > 0 || !s.room() {
+		s.backlog.add(q.config.Series(&k.Usage), &h, e)
+		return
+	}
+	s.backlog.read = k.At
+	q.places--
+	q.put(&Item[U]{Usage: k.Usage, Entry: e})
+}
+
+// replayed notes where this run begins.
+func (q *Queue[U]) replayed(end uint64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, s := range q.lanes {
+		s.backlog.end = end
+		if s.backlog.count == 0 {
+			s.backlog.read = end
+		}
+		s.nudge()
+	}
+}

@@ -1,0 +1,86 @@
+package delivery
+
+import (
+	"fmt"
+	"time"
+)
+
+// Stats is what a Queue counts.
+type Stats struct {
+	Queued   int       // put, not yet acknowledged, in memory or not
+	Bytes    int       // what of it is in memory takes
+	Reserved int       // places of running requests
+	Oldest   time.Time // CreatedAt of the oldest queued; zero without one
+	Full     bool      // nothing can be reserved
+
+	Acknowledged, Refused, Retries, Unkept uint64
+}
+
+// Stats returns the counts at this moment.
+func (q *Queue[U]) Stats() Stats {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	s := Stats{
+		Queued: q.queued(), Bytes: q.bytes, Reserved: q.reserved, Full: q.places <= 0 || q.bytes >= q.config.Bytes,
+		Acknowledged: q.acknowledged.Load(), Refused: q.refused.Load(), Retries: q.retries.Load(),
+	}
+	for _, l := range q.lanes {
+		for _, at := range [...]time.Time{l.queue.oldest(), l.backlog.oldest} {
+			if !at.IsZero() {
+				s.Oldest = earlier(s.Oldest, at)
+			}
+		}
+	}
+	if q.journal != nil {
+		s.Unkept = q.journal.unkept.Load()
+	}
+	return s
+}
+
+// Audit tells, for tests and for whoever looks for a leak, what is left; nothing when all is
+// quiet.
+func (q *Queue[U]) Audit() (left []string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, s := range q.lanes {
+		l := &s.queue
+		if n := l.len(); n != 0 || len(l.quarantines.waiting) != 0 || len(l.parked.count) != 0 {
+			left = append(left, fmt.Sprintf("%d in lane %d, %d quarantines wait, %d series are parked", n, l.lane, len(l.quarantines.waiting), len(l.parked.count)))
+		}
+		left = append(left, s.backlog.audit(l.lane)...)
+	}
+	if q.places != q.config.Places || q.reserved != 0 || q.bytes != 0 {
+		left = append(left, fmt.Sprintf("%d of %d places are free, %d reserved, %d bytes taken", q.places, q.config.Places, q.reserved, q.bytes))
+	}
+	return left
+}
+
+// Health is what a Queue goes without.
+type Health struct {
+	Failing  bool // a lane's last attempt failed
+	Refusing bool // Stigg refused usage within the last minute and has not taken such usage since
+	Unkept   bool // the Store keeps nothing
+	// Hanging says that calls of the reporter have not returned though their time was up;
+	// Untold that the app's function for refused usage has not for hangsAfter.
+	Hanging, Untold bool
+}
+
+// Ready is nil, or the *StoreError because of which Reserve fails.
+func (q *Queue[U]) Ready() error { return q.journal.ready() }
+
+// Health tells what is wrong at this moment.
+func (q *Queue[U]) Health() (h Health) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now := q.clock()
+	for _, s := range q.lanes {
+		h.Failing = h.Failing || s.failing.Load()
+		h.Hanging = h.Hanging || s.calls.hanging.Load() > 0
+		if at := s.queue.quarantines.refusedAt; !at.IsZero() && now.Sub(at) < time.Minute {
+			h.Refusing = true
+		}
+	}
+	h.Unkept = q.journal != nil && q.journal.failing.Load()
+	h.Untold = q.notices.hang(now)
+	return h
+}

@@ -1,0 +1,156 @@
+package delivery
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Store keeps usage beyond the life of the process; see gate.Outbox. Done and SetAside name usage
+// by its series and key.
+type Store[U any] interface {
+	Append(ctx context.Context, u []U) error
+	Done(u []U) error
+	SetAside(u U, reason string) error
+	Pending(after uint64) iter.Seq2[Kept[U], error]
+	Healthy() error
+	Close() error
+}
+
+// Kept is a usage in a Store, with its position there.
+type Kept[U any] struct {
+	Usage U
+	At    uint64
+}
+
+// StoreError says that the Store does not keep usage. InMemory says that it is delivered all the
+// same.
+type StoreError struct {
+	InMemory bool
+	Err      error
+}
+
+func (e *StoreError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what the Store said.
+func (e *StoreError) Unwrap() error { return e.Err }
+
+// journal is the queue's side of its Store. It says once that the Store fails, and
+// once that it works again. A nil journal keeps nothing.
+type journal[U any] struct {
+	config *Config[U]
+	store  Store[U]
+	logger *slog.Logger
+
+	mu      sync.Mutex
+	appKeys named // the usages that wait by a key that the app gave
+
+	failing atomic.Bool
+	unkept  atomic.Uint64 // usages that only memory has
+}
+
+// keepTimeout bounds how long a response waits for the Store.
+const keepTimeout = 5 * time.Second
+
+func newJournal[U any](c *Config[U]) *journal[U] {
+	return &journal[U]{config: c, store: c.Store, logger: c.Logger, appKeys: newNamed()}
+}
+
+// ask asks the Store, which may panic.
+func (*journal[U]) ask(do func() error) error { return safely("the outbox", do) }
+
+// ready is nil if usage may be let in.
+func (j *journal[U]) ready() error {
+	if j == nil {
+		return nil
+	}
+	err := j.ask(j.store.Healthy)
+	j.note(err)
+	if err == nil || j.config.Unkept {
+		return nil
+	}
+	return &StoreError{Err: err}
+}
+
+// keep appends settled usage and waits until it is kept.
+func (j *journal[U]) keep(ctx context.Context, items []Item[U]) error {
+	ctx, cancel := context.WithTimeout(ctx, keepTimeout)
+	defer cancel()
+	usages := make([]U, len(items))
+	for i := range items {
+		usages[i] = items[i].Usage
+		j.count(&usages[i], 1)
+	}
+	err := j.ask(func() error { return j.store.Append(ctx, usages) })
+	j.note(err)
+	if err == nil {
+		return nil
+	}
+	j.unkept.Add(uint64(len(items)))
+	return &StoreError{InMemory: true, Err: err}
+}
+
+// count counts the usages that wait by series and key, if the key is the app's: it may give one
+// twice, and the Store is told once, with the last of them. It returns how many are left.
+func (j *journal[U]) count(u *U, n int32) int32 {
+	number, key := j.config.Key(u)
+	if number != 0 || generated(key) {
+		return 0
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.appKeys.add(j.config.Series(u), key, n)
+}
+
+// done says that a batch is acknowledged.
+func (j *journal[U]) done(batch []Item[U]) {
+	if j == nil {
+		return
+	}
+	usages := make([]U, 0, len(batch))
+	for i := range batch {
+		if j.count(&batch[i].Usage, -1) <= 0 {
+			usages = append(usages, batch[i].Usage)
+		}
+	}
+	if err := j.ask(func() error { return j.store.Done(usages) }); err != nil {
+		j.note(err)
+	}
+}
+
+// setAside says that one is refused for good.
+func (j *journal[U]) setAside(u U, reason error) {
+	if j == nil || j.count(&u, -1) > 0 {
+		return // the app gave the same usage again: Stigg's answer to the last of them counts
+	}
+	if err := j.ask(func() error { return j.store.SetAside(u, reason.Error()) }); err != nil {
+		j.note(err)
+	}
+}
+
+func (j *journal[U]) note(err error) {
+	switch {
+	case err != nil && j.failing.CompareAndSwap(false, true):
+		then := "requests that would report it are denied with 503"
+		if j.config.Unkept {
+			then = "it is in memory only, and a crash loses it"
+		}
+		j.logger.Error("gate: the outbox does not keep usage; "+then, "error", err)
+	case err == nil && j.failing.Load() && j.failing.CompareAndSwap(true, false):
+		j.logger.Info("gate: the outbox keeps usage again")
+	}
+}
+
+func (j *journal[U]) close() error {
+	if j == nil {
+		return nil
+	}
+	if err := j.ask(j.store.Close); err != nil {
+		return fmt.Errorf("gate: close the outbox: %w", err)
+	}
+	return nil
+}
