@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stiggate/gate/internal/swr"
+	"github.com/stiggate/gate/internal/upstream"
 )
 
 const (
@@ -144,7 +145,7 @@ func (g *Gate) look(ctx context.Context, c Customer, p *Policy, d *Decision, ins
 	f.origin = OriginOffline
 	if !g.offline {
 		f.Found, err = g.cache.Get(ctx, c, now, insist, waits)
-		if err = ofCache(err); err == nil || ctx.Err() != nil || errors.Is(err, ErrClosed) || errors.Is(err, swr.ErrBudget) {
+		if err = ofCache(err); err == nil || ctx.Err() != nil || errors.Is(err, ErrClosed) || ofCustomer(err) {
 			if f.origin = OriginFresh; f.State != swr.Fresh {
 				f.origin = OriginStale
 			}
@@ -154,6 +155,12 @@ func (g *Gate) look(ctx context.Context, c Customer, p *Policy, d *Decision, ins
 	}
 	f.Value, f.guess = g.fallback(c, p), true
 	return f, nil
+}
+
+// ofCustomer reports whether nothing is known of a customer for a reason that is the customer's
+// own, and no outage: Stigg refuses its ids, or too many of its resources are asked for.
+func ofCustomer(err error) bool {
+	return errors.Is(err, swr.ErrBudget) || upstream.Refused(err)
 }
 
 // judge decides by what was found, and holds. known is false if the customer's book is

@@ -42,3 +42,29 @@ func (reporter) Report(context.Context, []gate.Usage) ([]gate.Ack, error) {
 	answer := &http.Response{Status: "429 Too Many Requests", StatusCode: 429, Header: http.Header{"Retry-After": {"20"}}}
 	return nil, serverError(answer)
 }
+
+// far is a Stigg an ocean away.
+type far struct{}
+
+func (far) Entitlements(context.Context, gate.Customer) (gate.EntitlementSet, error) {
+	time.Sleep(300 * time.Millisecond)
+	return gate.EntitlementSet{Features: []gate.Entitlement{{FeatureID: "feature-analytics", Kind: gate.Boolean, Granted: true}}}, nil
+}
+
+// After a deploy the customers who are expected first are read before their requests come;
+// any other may wait up to 2 s for the first read.
+func ExampleGate_Warm() {
+	g, err := gate.New(far{}, gate.FromTrustedHeader("X-Customer-ID", ""), gate.WithColdTimeout(2*time.Second))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = g.Close(context.Background()) }()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := g.Warm(ctx, gate.Customer{ID: "acme"}, gate.Customer{ID: "globex"}); err != nil {
+		fmt.Println(err) // the app starts all the same
+	}
+	fmt.Println(g.Check(ctx, gate.Customer{ID: "acme"}, gate.Feature("feature-analytics")).Allowed, g.Stats().Customers)
+	// Output: true 2
+}

@@ -19,6 +19,13 @@ type Stats struct {
 	Loads, LoadsFailed uint64
 	// Waited counts the decisions that had to wait, for a load or an acknowledgement.
 	Waited uint64
+	// TooSlow counts the requests that gave up waiting for the first read of a customer
+	// (WithColdTimeout). OverBudget counts those that were refused since their customer had
+	// too many resources read that have no entitlements.
+	TooSlow, OverBudget uint64
+	// Loading is the number of reads under way, Waiting the number of those that wait until
+	// fewer are.
+	Loading, Waiting int
 	// Refreshing is the number of stale customers that wait to be read again.
 	Refreshing int
 	// Customers is the number of customers (and resources) cached.
@@ -88,6 +95,7 @@ func (g *Gate) Stats() Stats {
 	s := Stats{
 		Fresh: t.of(0), Stale: t.of(1), Fallback: t.of(2), Offline: t.of(3), Early: t.of(4), Shadowed: t.shadowed.Load(),
 		Loads: k.Reads, LoadsFailed: k.Failed, Waited: k.Waited, Refreshing: k.Refreshing,
+		TooSlow: k.TooSlow, OverBudget: k.OverBudget, Loading: k.UnderWay, Waiting: k.Waiting,
 		Customers: k.Keys, Books: g.ledger.Len(), BrokenUntil: k.BrokenUntil, Live: k.Live,
 	}
 	if g.queue != nil {

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -120,6 +121,22 @@ func TestABudgetThatIsSpentOpensNothing(t *testing.T) {
 		if n := f.count(); n > 150 {
 			t.Errorf("Stigg is asked %d times", n)
 		}
+	}, WithOutage(OutageAllow))
+}
+
+func TestARefusalOfStiggsOpensNothing(t *testing.T) {
+	weather(t, func(f *forecast) {
+		f.says(EntitlementSet{}, errRefused)
+		for range 3 { // the second and third from memory
+			if d := f.check("c"); d.Allowed || d.Status != 503 || !errors.Is(d.Err, errRefused) {
+				t.Errorf("got %+v", d)
+			}
+		}
+		if n := f.count(); n != 1 {
+			t.Errorf("Stigg is asked %d times", n)
+		}
+		f.says(EntitlementSet{}, errStubDown)
+		f.want(f.check("d"), true, OriginFallback, "")
 	}, WithOutage(OutageAllow))
 }
 
