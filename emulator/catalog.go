@@ -30,6 +30,8 @@ type catalog struct {
 
 	Coupons       []*coupon       `json:"coupons"`
 	FeatureGroups []*featureGroup `json:"featureGroups"`
+	// DemoCustomer is read and not used: it is a comment of the published catalog.
+	DemoCustomer json.RawMessage `json:"demoCustomer,omitempty"`
 	// Widgets is how Stigg's widgets look.
 	Widgets *widgets `json:"widgets"`
 

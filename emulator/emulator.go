@@ -38,6 +38,7 @@ type Emulator struct {
 	fields     map[string]resolver
 	mux        http.Handler
 	traces     atomic.Int64
+	activity   activities
 	origins    []string
 	hosts      []string
 	// remoteHooks lets the operator's window set webhooks on other machines.
@@ -220,7 +221,7 @@ func New(opts ...Option) (*Emulator, error) {
 // renew makes a world without customers.
 func (e *Emulator) renew() {
 	e.world = newWorld(e.catalog)
-	e.world.delay, e.world.resolution = e.delay, e.resolution
+	e.world.delay, e.world.resolution, e.world.activity = e.delay, e.resolution, &e.activity
 }
 
 // ServeHTTP serves the API; see [Emulator]. It panics with [http.ErrAbortHandler],

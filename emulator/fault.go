@@ -50,6 +50,9 @@ type Fault struct {
 	// Code is the extensions.code of that error, such as RateLimitExceeded; with
 	// no Status the answer has HTTP status 200. Empty is one that fits the Status.
 	Code Code
+	// IsValidationError sets extensions.isValidationError of that error; else it is what
+	// Stigg says of the Code, false of codes that the emulator doesn't know.
+	IsValidationError bool
 	// Garbage answers a body that is no JSON.
 	Garbage bool
 	// Truncate ends the connection in the middle of the body.
@@ -221,6 +224,8 @@ func (f Fault) checkParts() error {
 		return errors.New("garbage and truncate exclude each other")
 	case f.Code != "" && (f.Garbage || f.Truncate):
 		return errors.New("code: a body that can't be read has no code")
+	case f.IsValidationError && f.Code == "" && f.Status == 0:
+		return errors.New("isValidationError: only an error with a code or a status has it")
 	case f.Drop == "" && !answered && !f.Garbage && !f.Truncate && f.Latency == 0:
 		return errors.New("it does nothing: give it a latency, status, drop, code, garbage, truncate, retryAfter or headers")
 	}

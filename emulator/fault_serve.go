@@ -19,19 +19,30 @@ func (e *Emulator) serve(w http.ResponseWriter, r *http.Request, req graphReques
 	if p.x != nil {
 		p.x.base = baseOf(r)
 	}
+	watched, done := e.watch(w, p, edge)
+	var answered *reply
+	faulty := false
+	defer func() { done(answered, faulty) }()
+	w = watched
 	work := func() reply {
+		out := reply{}
 		if refusal != nil {
-			return *refusal
+			out = *refusal
+		} else {
+			out = e.perform(p)
 		}
-		return e.perform(p)
+		answered = &out
+		return out
 	}
 	if refusal == nil {
 		if over := e.pass(w.Header(), p); over != nil {
+			answered = over
 			e.write(w, *over)
 			return
 		}
 	}
 	f := e.faults.take(p)
+	faulty = f != nil
 	if f == nil {
 		e.write(w, work())
 		return
@@ -124,6 +135,9 @@ func (e *Emulator) broken(f *faultState, p *prepared) reply {
 		code = codeOf(f.status())
 	}
 	out := e.failed(f.status(), code, "a fault that the emulator was told to have")
+	if f.IsValidationError {
+		out.errors[0].Extensions["isValidationError"] = true
+	}
 	if len(p.fields) > 0 {
 		out.errors[0].Path = []string{p.fields[0].Alias}
 	}

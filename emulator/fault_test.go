@@ -378,3 +378,25 @@ func sent(t testing.TB, srv *Server, body string) answer {
 	must(t, json.Unmarshal([]byte(got.body), &a))
 	return a
 }
+
+func TestWhetherAFaultIsOfTheInputIsForTheFaultToSay(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		fault Fault
+		want  bool
+	}{
+		{"a code that nobody knows", Fault{Code: "SomethingNew"}, false},
+		{"a code of what isn't there", Fault{Code: CodeCustomerNotFound}, false},
+		{"a code of bad input", Fault{Code: CodeBadUserInput}, true},
+		{"a code that nobody knows, said to be", Fault{Code: "SomethingNew", IsValidationError: true}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e := newTest(t)
+			must(t, e.Fault(c.fault))
+			a := ask(t, e, `{ sdkConfiguration { sentryDsn } }`, nil)
+			if got := a.Errors[0].Extensions.IsValidationError; got != c.want {
+				t.Errorf("%v", got)
+			}
+		})
+	}
+}

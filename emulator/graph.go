@@ -76,6 +76,9 @@ type graphRequest struct {
 	Query         string         `json:"query"`
 	OperationName string         `json:"operationName"`
 	Variables     map[string]any `json:"variables"`
+	Extensions    struct {
+		PersistedQuery map[string]any `json:"persistedQuery"`
+	} `json:"extensions"`
 }
 
 // graphError is one element of the errors of an answer.
@@ -118,6 +121,10 @@ func (e *Emulator) prepare(req graphRequest) (p *prepared, refusal *reply) {
 			p, refusal = refused(e.crashed(crash))
 		}
 	}()
+	if req.Query == "" && req.Extensions.PersistedQuery != nil {
+		// What makes Apollo's clients send the query, as Apollo Server has it.
+		return refused(e.failed(http.StatusOK, "PERSISTED_QUERY_NOT_SUPPORTED", "PersistedQueryNotSupported"))
+	}
 	doc, errs := e.document(req.Query)
 	if errs != nil {
 		return refused(reply{status: http.StatusBadRequest, errors: errs})

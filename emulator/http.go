@@ -22,9 +22,7 @@ func (e *Emulator) routes() http.Handler {
 	mux.Handle("/_emulator/", e.ownPagesOnly(e.operator()))
 	mux.Handle("/checkout/{id}", e.ownFormsOnly(http.HandlerFunc(e.serveCheckout)))
 	mux.Handle("/checkout/invoice/{id}", e.ownFormsOnly(http.HandlerFunc(e.serveInvoice)))
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		e.write(w, e.failed(http.StatusNotFound, codeBadRequest, "nothing is served at this path"))
-	})
+	mux.HandleFunc("/", e.serveConsole)
 	return mux
 }
 

@@ -203,6 +203,7 @@ func (e *Emulator) unlock() {
 	e.reading = false
 	if all := e.world.news.take(); len(all) > 0 {
 		v := view{w: e.world, now: e.now(), base: e.base}
+		e.activity.news(all, v.now)
 		e.sockets.spread(v, all)
 		e.hooks.spread(v, all)
 	}

@@ -33,6 +33,12 @@ func (e *Emulator) operator() http.Handler {
 	mux.HandleFunc("/_emulator/limits", e.serveLimits)
 	mux.HandleFunc("/_emulator/webhooks", e.serveWebhooks)
 	mux.HandleFunc("/_emulator/checkouts", e.serveCheckouts)
+	mux.HandleFunc("/_emulator/customers", e.serveCustomers)
+	mux.HandleFunc("/_emulator/subscriptions", only(http.MethodPost, e.serveSubscriptions))
+	mux.HandleFunc("/_emulator/grants", only(http.MethodPost, e.serveGrants))
+	mux.HandleFunc("/_emulator/catalog", only(http.MethodGet, e.serveCatalog))
+	mux.HandleFunc("/_emulator/catalog/schema", only(http.MethodGet, serveCatalogSchema))
+	mux.HandleFunc("/_emulator/activity", only(http.MethodGet, e.serveActivity))
 	mux.HandleFunc("/_emulator/features", only(http.MethodPost, e.serveFeatures))
 	mux.HandleFunc("/_emulator/", func(w http.ResponseWriter, _ *http.Request) {
 		show(w, http.StatusNotFound, map[string]any{
@@ -41,7 +47,8 @@ func (e *Emulator) operator() http.Handler {
 				"GET /_emulator/requests", "POST /_emulator/clock", "GET, POST, DELETE /_emulator/faults",
 				"GET, POST, DELETE /_emulator/sockets", "POST /_emulator/packages", "GET, POST, DELETE /_emulator/limits",
 				"GET, POST, DELETE /_emulator/webhooks", "GET, POST /_emulator/checkouts",
-				"POST /_emulator/features"},
+				"POST /_emulator/features", "GET, POST /_emulator/customers", "POST /_emulator/subscriptions", "POST /_emulator/grants",
+				"GET /_emulator/catalog", "GET /_emulator/catalog/schema", "GET /_emulator/activity"},
 		})
 	})
 	return mux

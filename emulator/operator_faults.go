@@ -27,6 +27,8 @@ type faultJSON struct {
 	Truncate       bool              `json:"truncate,omitempty"`
 	RetryAfter     int64             `json:"retryAfter,omitempty"`
 	Headers        map[string]string `json:"headers,omitempty"`
+
+	IsValidationError bool `json:"isValidationError,omitempty"`
 }
 
 // serveFaults lists the faults (GET), adds one (POST), or takes all away (DELETE).
@@ -70,6 +72,7 @@ func readFault(body io.Reader) (Fault, error) {
 	f := Fault{
 		Operation: in.Operation, CustomerID: in.CustomerID, FeatureID: in.FeatureID, IdempotencyKey: in.IdempotencyKey,
 		After: in.After, Drop: in.Drop, Code: in.Code, Garbage: in.Garbage, Truncate: in.Truncate, Headers: in.Headers,
+		IsValidationError: in.IsValidationError,
 	}
 	if in.Count != nil {
 		if f.Count = *in.Count; f.Count == 0 {
@@ -104,7 +107,7 @@ func (f ActiveFault) MarshalJSON() ([]byte, error) {
 	}{faultJSON{
 		Operation: f.Operation, CustomerID: f.CustomerID, FeatureID: f.FeatureID, IdempotencyKey: f.IdempotencyKey,
 		After: f.After, Drop: f.Drop, Code: f.Code, Garbage: f.Garbage, Truncate: f.Truncate,
-		RetryAfter: seconds(f.RetryAfter), Headers: f.Headers,
+		RetryAfter: seconds(f.RetryAfter), Headers: f.Headers, IsValidationError: f.IsValidationError,
 	}, f.Fired}
 	if f.Count > 0 {
 		out.Count = &f.Count

@@ -118,6 +118,7 @@ func (v view) creditEntitlement(q input) (any, error) {
 	for _, wa := range v.w.wallets(customerID, resourceID, v.now) {
 		if wa.currency == cur {
 			decided := wa.decide(asked)
+			v.denied(customerID, resourceID, cur.ID, decided.reason)
 			shown := v.wallet(wa)
 			shown["isGranted"], shown["accessDeniedReason"] = decided.granted, text(decided.reason)
 			return shown, nil
@@ -205,7 +206,7 @@ func (v view) creditBalances(args input) (any, error) {
 		}
 		balances = append(balances, shown)
 	}
-	return obj{"customerId": c.id, "resourceId": text(in.str("resourceId")), "balances": slices.Concat([]obj{}, balances)}, nil
+	return obj{"customerId": c.id, "resourceId": text(in.str("resourceId")), "balances": append([]obj{}, balances...)}, nil
 }
 
 func (v view) creditGrants(args input) (any, error) {

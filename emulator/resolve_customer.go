@@ -292,7 +292,7 @@ func (v view) trialedPlans(c *customer) []obj {
 			})
 		}
 	}
-	return slices.Concat([]obj{}, out)
+	return append([]obj{}, out...)
 }
 
 func (v view) statistics(active []*subscription) obj {

@@ -1,7 +1,5 @@
 package emulator
 
-import "slices"
-
 func (v view) entitlementsState(args input) (any, error) {
 	q := args.object("query")
 	set, reason := v.w.state(q.str("customerId"), q.str("resourceId"), v.now)
@@ -29,6 +27,7 @@ func (v view) entitlement(args input) (any, error) {
 		return nil, err
 	}
 	decided, e := v.w.check(q.str("customerId"), q.str("resourceId"), q.str("featureId"), r, v.now)
+	v.denied(q.str("customerId"), q.str("resourceId"), q.str("featureId"), decided.reason)
 	shown := v.missing(q.str("featureId"))
 	if e != nil {
 		shown = v.granted(e)
@@ -54,6 +53,7 @@ func (v view) entitlementV2(args input) (any, error) {
 		return nil, err
 	}
 	decided, e := v.w.check(q.str("customerId"), q.str("resourceId"), q.str("featureId"), r, v.now)
+	v.denied(q.str("customerId"), q.str("resourceId"), q.str("featureId"), decided.reason)
 	shown := v.missing(q.str("featureId"))
 	if e != nil {
 		shown = v.grantedV2(e)
@@ -104,7 +104,7 @@ func (v view) common(e *entitlement) obj {
 	}
 	switch e.feature.Type {
 	case "ENUM":
-		shown["enumValues"] = slices.Concat([]string{}, e.values)
+		shown["enumValues"] = append([]string{}, e.values...)
 	case "NUMBER":
 		shown["usageLimit"] = e.limit
 	}

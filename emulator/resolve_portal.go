@@ -158,5 +158,12 @@ func (v view) checkRequested(args input) (any, error) {
 	if resource := in.str("resourceId"); !c.knows(resource) {
 		return nil, refuse(CodeResourceNotFound, "customer %q has no resource %q", c.id, resource)
 	}
+	if check := in.object("entitlementCheckResult"); !check.flag("hasAccess") {
+		reason := check.str("accessDeniedReason")
+		if reason == "" {
+			reason = reasonUnknown
+		}
+		v.denied(c.id, in.str("resourceId"), in.str("featureId"), reason)
+	}
 	return true, nil
 }

@@ -30,6 +30,7 @@ type world struct {
 	// scheduled are the ids of subscriptions that have a schedule.
 	scheduled []string
 	tx        *transaction
+	activity  *activities
 	serial    int
 	news      newsroom
 }

@@ -1,7 +1,7 @@
 // Command stigg-emulator serves an emulated Stigg, for a program that is
 // written in any language, or for a person with curl:
 //
-//	stigg-emulator [-addr 127.0.0.1:4100] [-catalog FILE | -credits] [-state FILE] [-key KEY] [-counting-delay 10s]
+//	stigg-emulator [-addr 127.0.0.1:4100] [-catalog FILE | -credits] [-state FILE] [-v] [-key KEY] [-counting-delay 10s]
 //		[-webhook URL] [-webhook-secret SECRET] [-remote-webhooks]
 //		[-hosts NAME,...] [-stigg-limits] [-without-events FIELD,...]
 //
@@ -33,7 +33,7 @@ func main() {
 
 // run serves until ctx ends and gives the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	addr, key, demo, opts, err := parse(args, stdout)
+	addr, key, demo, opts, err := parse(args, stdout, stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
@@ -57,7 +57,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // parse reads the flags; the text of -help goes to help. demo is a customer that the
 // built-in catalogs have.
-func parse(args []string, help io.Writer) (addr, key, demo string, opts []emulator.Option, err error) {
+func parse(args []string, help, stderr io.Writer) (addr, key, demo string, opts []emulator.Option, err error) {
 	demo = "customer-demo-01"
 	flags := flag.NewFlagSet("stigg-emulator", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
@@ -70,6 +70,7 @@ func parse(args []string, help io.Writer) (addr, key, demo string, opts []emulat
 	remote := flags.Bool("remote-webhooks", false, "let POST /_emulator/webhooks name other machines")
 	hosts := flags.String("hosts", "", "host names beside localhost that the operator's window is served for, for example stigg,stigg.internal")
 	state := flags.String("state", "", "file that keeps customers, subscriptions and usage across restarts")
+	verbose := flags.Bool("v", false, "log each request to the standard error")
 	limits := flags.Bool("stigg-limits", false, "limit the rate of requests as Stigg does")
 	without := flags.String("without-events", "", "fields of Subscription that an older server doesn't know, for example entitlementsUpdatedV2,usageUpdatedV2")
 	flags.StringVar(&key, "key", emulator.DefaultKey, "API key that callers must send")
@@ -93,6 +94,9 @@ func parse(args []string, help io.Writer) (addr, key, demo string, opts []emulat
 	}
 	if *hosts != "" {
 		opts = append(opts, emulator.WithHosts(strings.Split(*hosts, ",")...))
+	}
+	if *verbose {
+		opts = append(opts, emulator.WithRequestLog(stderr))
 	}
 	if *state != "" {
 		opts = append(opts, emulator.WithState(*state))
@@ -127,8 +131,9 @@ func greet(w io.Writer, url, key, demo string) {
   GraphQL   %[1]s/graphql  (a websocket of graphql-transport-ws for real time)
   edge      %[1]s/v1/c/{customerId}/entitlements-state.json
   SDKs      baseUri and baseEdgeUri %[1]s
-  operator  %[1]s/_emulator/usage  (also events, credits, requests, faults, sockets, packages,
-            limits, webhooks, clock, health)
+  console   %[1]s/
+  operator  %[1]s/_emulator/usage  (also customers, catalog, events, credits, requests, faults,
+            sockets, packages, limits, webhooks, checkouts, clock, health)
 
 Try:
   curl -s %[1]s/v1/c/%[3]s/entitlements-state.json -H 'X-API-KEY: %[2]s'
