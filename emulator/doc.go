@@ -8,14 +8,16 @@
 //	// GraphQL and real time at srv.URL()+"/graphql", edge reads below
 //	// srv.URL()+"/v1/", key emulator.DefaultKey in the header X-API-KEY.
 //
-// It holds a catalog (by default "Revvenu", the demo product of Stigg's own
-// documentation) with customers, subscriptions, add-ons, promotional grants,
-// usage by period and wallets of credits. It decides entitlements by Stigg's rules with code of
+// It answers every operation of the schema: it holds a catalog (by default "Revvenu", the
+// demo product of Stigg's own documentation) with customers, subscriptions, add-ons,
+// coupons, promotional grants, usage by period and wallets of credits, and what all of
+// that costs. At / it has a console for a browser. It decides entitlements by Stigg's rules with code of
 // its own, so that a client's decisions can be checked against it.
 //
 // # What a test can do with it
 //
-// The clock can be moved ([Emulator.Advance]); customers, subscriptions and
+// The clock can be moved ([Emulator.Advance]) and made coarse ([WithClockResolution]);
+// customers, subscriptions and
 // grants can be changed in Go ([Emulator.AddCustomer], [Emulator.Subscribe],
 // [Emulator.Grant]) or over GraphQL; every usage measurement that arrived can
 // be read back in order ([Emulator.Usage]), as can every event
@@ -37,15 +39,39 @@
 // # Official clients
 //
 // Stigg's SDKs for Node and for JavaScript get the address of the server as baseUri and
-// as baseEdgeUri: with a local baseUri alone they look for the edge at port 3060. Pages
-// of any origin may ask, though not below /_emulator/. The schema is that of the
-// newest clients. What an older one asks for beyond it, as those for Node before
-// version 3 do with coupons, is refused with GRAPHQL_VALIDATION_FAILED and the name
-// of the field.
+// as baseEdgeUri: with a local baseUri alone they look for the edge at port 3060. The
+// schema is that of the newest clients, and what older ones ask for beyond it
+// (schema_extension.graphql). Lists that are empty are [] and not null.
 //
-// A paywall has the plans of the catalog, the same in every country, and no
-// configuration of widgets. Customers are imported without any billing to import them
-// from.
+// Pages in a browser may ask the API if they are of this machine, or whatever their origin
+// if the key is not the default one, or with [WithOrigins]. Nothing but the emulator's own
+// console may ask below /_emulator/ from a browser.
+//
+// # Inputs
+//
+// What an input asks for is done, shown in answers, or refused with UnsupportedParameter;
+// the few values that rightly change nothing, such as awaitPaymentConfirmation, are
+// taken (effectless in input.go lists them). A mutation that is refused changes nothing.
+//
+// # Prices and payments
+//
+// Amounts are exact decimals, rounded to the currency's smallest unit where they are
+// billed. What changes in the middle of a period costs or is credited for the part of it
+// that is left; the cycle goes on, unless billingCycleAnchor is NOW.
+//
+// An order is provisioned at once, and its invoice is paid. It is answered with a
+// checkout instead if it has checkoutOptions, costs something now, and the customer has
+// no payment method: then it is provisioned when somebody pays on the page at checkoutUrl
+// (or [Emulator.CompleteCheckout] does). The payment method pm_card_chargeDeclined fails,
+// pm_card_authenticationRequired asks for an action on the invoice's page, and every
+// other pays; what couldn't be paid is PAYMENT_PENDING and gives no access.
+//
+// # Versions of plans
+//
+// [Emulator.Publish] publishes the next version of a plan or an add-on: the draft that
+// the catalog has of it (Revvenu's Essentials has one) or other values of features. With
+// NEW_CUSTOMERS those who have the package keep their version until
+// migrateSubscriptionToLatest.
 //
 // # Real time
 //
@@ -103,10 +129,13 @@
 //
 // # What it does not do
 //
-// Root fields of the schema that it does not model answer a GraphQL error with
-// the code UnsupportedParameter, never a silent null. There is no billing:
-// paid plans are provisioned at once, coupons, estimates, invoices and checkouts do
-// not exist, and a grant of credits of the type PAID is in force without a payment.
-// It keeps every measurement, event and idempotency key in memory for as long
-// as it lives: it is a test double, not a server to leave running for months.
+// No money moves, and nobody is told by email. Not modelled, and refused where an input
+// asks for it: prices in tiers or blocks, charges of credits beyond a plan's, package
+// groups, experiments, and a balance that a credit of a downgrade would be kept in. A
+// grant of credits of the type PAID is in force without a payment. Customers are imported
+// without any billing to import them from.
+//
+// It keeps every measurement, event and idempotency key in memory for as long as it lives:
+// it is a test double, not a server to leave running for months. [WithState] keeps them
+// in a file.
 package emulator

@@ -101,8 +101,8 @@ func WithClock(now func() time.Time) Option {
 }
 
 // WithCatalog replaces the default catalog, and its customers, by one read from
-// r, in the format of the package's revvenu.json. Errors name the field at
-// fault, for example "plans[1].entitlements[0].featureId".
+// r, in the format of the package's revvenu.json, which [CatalogSchema] describes. Errors
+// name the field at fault, for example "plans[1].entitlements[0].featureId".
 func WithCatalog(r io.Reader) Option {
 	return func(e *Emulator) (err error) {
 		e.catalog, err = readCatalog(r)
