@@ -60,6 +60,19 @@ func (e *Emulator) AddCustomer(id string) error {
 	return err
 }
 
+// Customers gives the ids of all customers that are not archived, in order.
+func (e *Emulator) Customers() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var ids []string
+	for _, id := range sortedKeys(e.world.customers) {
+		if !e.world.customers[id].archived() {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
 // Subscribe provisions a subscription as provisionSubscription does and gives
 // its id: an active one of the same resource ends. It fails with an [*Error].
 func (e *Emulator) Subscribe(customerID, planID string, s Subscription) (id string, err error) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"strings"
 	"time"
 )
@@ -214,7 +215,11 @@ func readCatalog(r io.Reader) (*catalog, error) {
 	if err := json.Unmarshal(raw, &tree); err != nil {
 		return nil, fmt.Errorf("catalog: %w", positioned(raw, err))
 	}
-	plain, err := json.Marshal(withoutComments(tree))
+	tree = withoutComments(tree)
+	if err := checkShape(tree, reflect.TypeFor[catalog](), ""); err != nil {
+		return nil, fmt.Errorf("catalog: %w", err)
+	}
+	plain, err := json.Marshal(tree)
 	if err != nil {
 		return nil, fmt.Errorf("catalog: %w", err)
 	}

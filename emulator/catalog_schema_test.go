@@ -4,30 +4,14 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http/httptest"
+	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 )
-
-// fieldsOf gives the JSON fields of a struct, with their types.
-func fieldsOf(t reflect.Type) map[string]reflect.Type {
-	out := map[string]reflect.Type{}
-	for i := range t.NumField() {
-		f := t.Field(i)
-		name := strings.Split(f.Tag.Get("json"), ",")[0]
-		switch {
-		case f.Anonymous:
-			for name, typ := range fieldsOf(f.Type) {
-				out[name] = typ
-			}
-		case name != "" && name != "-":
-			out[name] = f.Type
-		}
-	}
-	return out
-}
 
 func TestTheCatalogsSchemaKnowsWhatTheReaderDoes(t *testing.T) {
 	var schema map[string]any
@@ -60,7 +44,7 @@ func TestTheCatalogsSchemaKnowsWhatTheReaderDoes(t *testing.T) {
 		}
 		seen[typ] = true
 		known, _ := def["properties"].(map[string]any)
-		fields := fieldsOf(typ)
+		fields := jsonFields(typ)
 		for name, inner := range fields {
 			if known[name] == nil {
 				t.Errorf("%s.%s is read and not in the schema", at, name)
@@ -92,6 +76,23 @@ func TestTheCatalogThatIsShownCanBeServed(t *testing.T) {
 		}
 		if got := again.catalog.Plans[1].Version; got != 2 {
 			t.Errorf("%s: version %d", name, got)
+		}
+	}
+}
+
+func TestTheCatalogOfTheDocumentationCanBeServed(t *testing.T) {
+	doc, err := os.ReadFile("../docs/emulator.md")
+	must(t, err)
+	m := regexp.MustCompile("(?s)```json\n(.*?)```").FindSubmatch(doc)
+	if m == nil {
+		t.Fatal("it has no catalog")
+	}
+	if _, err := New(WithCatalog(bytes.NewReader(m[1]))); err != nil {
+		t.Error(err)
+	}
+	for flag := range strings.SplitSeq("-addr -key -catalog -credits -state -v -counting-delay -webhook -remote-webhooks -hosts -stigg-limits -without-events", " ") {
+		if !bytes.Contains(doc, []byte("`"+flag)) {
+			t.Errorf("it does not name %s", flag)
 		}
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -45,6 +46,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		fmt.Fprintln(stderr, "stigg-emulator:", strings.TrimPrefix(err.Error(), "emulator: "))
 		return 1
+	}
+	if ids := srv.Customers(); !slices.Contains(ids, demo) {
+		demo = "CUSTOMER-ID"
+		if len(ids) > 0 {
+			demo = ids[0]
+		}
 	}
 	greet(stdout, srv.URL(), key, demo)
 	<-ctx.Done()
