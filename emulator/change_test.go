@@ -199,7 +199,7 @@ func TestAGroupOfPromotionsIsGrantedUnlinkedAndRevoked(t *testing.T) {
 	}
 }
 
-func TestWhatTimeBringsIsToldToWebhooks(t *testing.T) {
+func TestWhatTimeBringsAndWhatIsMadeIsToldToWebhooks(t *testing.T) {
 	in := newInbox(t, 200)
 	e := newTest(t, WithWebhook(in.URL, "s"))
 	defer e.Close()
@@ -207,13 +207,14 @@ func TestWhatTimeBringsIsToldToWebhooks(t *testing.T) {
 		vars{"isTrial": true, "trialEndDate": isoTime(testNow.AddDate(0, 0, 14)), "trialEndBehavior": "CANCEL_SUBSCRIPTION"}))
 	run(t, e, "GrantPromotionalEntitlements", vars{"customerId": "customer-basic", "promotionalEntitlements": []vars{{"featureId": campaigns, "period": "ONE_WEEK", "usageLimit": 5}}})
 	must(t, e.SetFeatureStatus(campaigns, "SUSPENDED"))
+	run(t, e, "CreateCoupon", vars{"refId": "coupon-new", "name": "New", "percentOff": 10})
 	e.Advance(8 * 24 * time.Hour)
 	e.Advance(8 * 24 * time.Hour)
 	kinds := map[string]int{}
 	for _, d := range e.Deliveries() {
 		kinds[d.Type]++
 	}
-	for _, want := range []string{"trial.started", "trial.ends_soon", "trial.expired", "subscription.expired", "promotional_entitlement.expired", "feature.updated"} {
+	for _, want := range []string{"trial.started", "trial.ends_soon", "trial.expired", "subscription.expired", "promotional_entitlement.expired", "feature.updated", "coupon.created"} {
 		if kinds[want] != 1 {
 			t.Errorf("%s was told %d times: %v", want, kinds[want], kinds)
 		}

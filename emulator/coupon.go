@@ -160,5 +160,8 @@ func (w *world) createCoupon(c *coupon, now time.Time) error {
 	}
 	c.createdAt = now
 	w.coupons = append(w.coupons, c)
+	w.news.add(news{kind: newsHook, cause: "coupon.created", more: func(view) obj {
+		return obj{"coupon": obj{"id": c.ID, "name": c.Name, "type": c.Type, "discountValue": shownDecimal(exactly(c.Value)), "status": c.Status}}
+	}})
 	return nil
 }

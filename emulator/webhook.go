@@ -66,7 +66,7 @@ func WithWebhook(url, secret string) Option {
 // that counted, entitlement.usage_exceeded when it went over a hard or soft limit,
 // credit.granted, .voided and .consumed, credit_balance.depleted when nothing is
 // left, credit.auto_recharge_configuration_changed and .auto_recharge_limit_exceeded,
-// plan.updated and addon.updated for what was published, and feature.updated
+// plan.updated and addon.updated for what was published, coupon.created, and feature.updated
 // ([Emulator.SetFeatureStatus]). What expires is told when [Emulator.Advance] passes it. Every body has
 // customer{id} with customerId, and resource{id} or null with resourceId, beside what
 // Stigg documents; where its documentation is silent, the rest is the emulator's choice.
