@@ -66,7 +66,7 @@ func (e *Event) into(u *Usage, h *hold) {
 }
 
 // usage is the Usage of it.
-func (q *queued) usage(keys delivery.Keys) Usage {
+func (q queued) usage(keys delivery.Keys) Usage {
 	if q.whole != nil {
 		return *q.whole
 	}
@@ -81,7 +81,7 @@ func (q *queued) usage(keys delivery.Keys) Usage {
 }
 
 // header is what the queue must know of it.
-func (q *queued) header() delivery.Header {
+func (q queued) header() delivery.Header {
 	u := q.whole
 	if u == nil {
 		h := delivery.Header{Size: sizeOfUsage, Value: q.value, CreatedAt: time.Unix(0, q.at)}
@@ -101,7 +101,7 @@ func (q *queued) header() delivery.Header {
 }
 
 // series is what Stigg refuses usage by.
-func (q *queued) series() delivery.Series {
+func (q queued) series() delivery.Series {
 	u := q.whole
 	if u == nil {
 		o := q.book.Owner()
@@ -133,14 +133,14 @@ func (g *Gate) newQueue(r Reporter, c config) *delivery.Queue[queued] {
 			}
 			return told, ofUpstream(err)
 		},
-		Header: (*queued).header, Series: (*queued).series,
-		Key: func(q *queued) (uint64, string) {
+		Header: queued.header, Series: queued.series,
+		Key: func(q queued) (uint64, string) {
 			if q.whole == nil {
 				return q.number, ""
 			}
 			return keys.Number(q.whole.Key), q.whole.Key
 		},
-		Enter: func(q *queued) (e ledger.Entry, err error) {
+		Enter: func(q queued) (e ledger.Entry, err error) {
 			if q.whole.Key == "" {
 				return e, errors.New("a usage without a key")
 			}

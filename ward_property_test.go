@@ -98,7 +98,7 @@ func (h *harbor) judge(all []shipment) string {
 		for i := range j {
 			a, b := &all[i], &all[j]
 			first, both := h.arrived[a.Key]
-			if !arrived || !both || (&queued{whole: &a.Usage}).series() != (&queued{whole: &b.Usage}).series() || a.Kind != UsageTotal && b.Kind != UsageTotal {
+			if !arrived || !both || (queued{whole: &a.Usage}).series() != (queued{whole: &b.Usage}).series() || a.Kind != UsageTotal && b.Kind != UsageTotal {
 				continue
 			}
 			if first > h.arrived[b.Key] {

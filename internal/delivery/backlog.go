@@ -134,14 +134,14 @@ func (q *Queue[U]) spill(items []Item[U]) {
 	defer q.mu.Unlock()
 	for n := range items {
 		i := &items[n]
-		h := q.config.Header(&i.Usage)
+		h := q.config.Header(i.Usage)
 		s := q.lanes[h.Lane]
 		switch {
 		case s.queue.behind.len() > 0:
 			i.behind = true
 		case s.backlog.count > 0 || !s.room():
-			series := q.config.Series(&i.Usage)
-			number, key := q.config.Key(&i.Usage)
+			series := q.config.Series(i.Usage)
+			number, key := q.config.Key(i.Usage)
 			s.backlog.mark(series, number, key)
 			s.backlog.add(series, &h, i.Entry)
 			i.stays = true
@@ -160,9 +160,9 @@ func (q *Queue[U]) recall(items []Item[U]) {
 		if !i.stays {
 			continue
 		}
-		h := q.config.Header(&i.Usage)
-		s, series := q.lanes[h.Lane], q.config.Series(&i.Usage)
-		number, key := q.config.Key(&i.Usage)
+		h := q.config.Header(i.Usage)
+		s, series := q.lanes[h.Lane], q.config.Series(i.Usage)
+		number, key := q.config.Key(i.Usage)
 		if !s.backlog.unmark(series, number, key) {
 			continue
 		}
@@ -242,9 +242,9 @@ func (s *sender[U]) takeBack(k *Kept[U]) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	b := &s.backlog
-	h := q.config.Header(&k.Usage)
+	h := q.config.Header(k.Usage)
 	if h.Lane == s.queue.lane && s.counted(k) {
-		if e, ok := b.remove(q.config.Series(&k.Usage), &h); ok {
+		if e, ok := b.remove(q.config.Series(k.Usage), &h); ok {
 			q.last++
 			q.places--
 			q.bytes += h.Size
@@ -262,11 +262,11 @@ func (s *sender[U]) takeBack(k *Kept[U]) bool {
 
 // counted reports whether what was read is counted here; it is not any more.
 func (s *sender[U]) counted(k *Kept[U]) bool {
-	number, key := s.all.config.Key(&k.Usage)
+	number, key := s.all.config.Key(k.Usage)
 	if k.At <= s.backlog.end {
 		return key != "" // what has none was not taken over
 	}
-	return s.backlog.unmark(s.all.config.Series(&k.Usage), number, key)
+	return s.backlog.unmark(s.all.config.Series(k.Usage), number, key)
 }
 
 // Replay takes over what the Store has from an earlier run, before the first request.
@@ -284,13 +284,13 @@ func (q *Queue[U]) Replay() {
 			var e ledger.Entry
 			if err == nil {
 				end = k.At
-				e, err = q.config.Enter(&k.Usage)
+				e, err = q.config.Enter(k.Usage)
 			}
 			if err != nil {
 				unreadable(err)
 				continue
 			}
-			q.journal.count(&k.Usage, 1)
+			q.journal.count(k.Usage, 1)
 			q.replay(&k, e)
 			taken++
 		}
@@ -309,10 +309,10 @@ func (q *Queue[U]) Replay() {
 func (q *Queue[U]) replay(k *Kept[U], e ledger.Entry) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	h := q.config.Header(&k.Usage)
+	h := q.config.Header(k.Usage)
 	s := q.lanes[h.Lane]
 	if s.backlog.count > 0 || !s.room() {
-		s.backlog.add(q.config.Series(&k.Usage), &h, e)
+		s.backlog.add(q.config.Series(k.Usage), &h, e)
 		return
 	}
 	s.backlog.read = k.At

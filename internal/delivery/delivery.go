@@ -88,9 +88,9 @@ type Config[U any] struct {
 	Report func(ctx context.Context, batch []U) ([]ledger.Ack, error)
 	// Header, Series and Key read a usage; the key is that of Keys with the number, if that is
 	// not 0.
-	Header func(*U) Header
-	Series func(*U) Series
-	Key    func(*U) (number uint64, key string)
+	Header func(U) Header
+	Series func(U) Series
+	Key    func(U) (number uint64, key string)
 	// Pace is how long to wait between two batches of a lane.
 	Pace func(Lane) time.Duration
 	// Places and Bytes bound what waits in memory.
@@ -99,7 +99,7 @@ type Config[U any] struct {
 	Unkept        bool // go on while the Store keeps nothing
 	// Enter makes the entry of a usage that the Store has from an earlier run, or says why it
 	// can't.
-	Enter func(*U) (ledger.Entry, error)
+	Enter func(U) (ledger.Entry, error)
 	// Refused is told of each usage that was refused, from one goroutine.
 	Refused func(U, error)
 	Now     func() time.Time
@@ -234,7 +234,7 @@ func (q *Queue[U]) Put(items ...Item[U]) {
 
 // put is Put of one. Call it under the lock.
 func (q *Queue[U]) put(i *Item[U]) {
-	h := q.config.Header(&i.Usage)
+	h := q.config.Header(i.Usage)
 	s := q.lanes[h.Lane]
 	defer s.nudge()
 	if i.stays {

@@ -54,14 +54,14 @@ func (s *sender[U]) left(batch []Item[U], refused error) {
 		return
 	}
 	for i := range batch {
-		q.free(&batch[i].Usage)
+		q.free(batch[i].Usage)
 	}
 	q.readMore()
 	q.rest()
 }
 
 // free frees the place of a usage. Call it under the lock.
-func (q *Queue[U]) free(u *U) {
+func (q *Queue[U]) free(u U) {
 	q.places++
 	q.bytes -= q.config.Header(u).Size
 }

@@ -83,7 +83,7 @@ func (j *journal[U]) keep(ctx context.Context, items []Item[U]) error {
 	usages := make([]U, len(items))
 	for i := range items {
 		usages[i] = items[i].Usage
-		j.count(&usages[i], 1)
+		j.count(usages[i], 1)
 	}
 	err := j.ask(func() error { return j.store.Append(ctx, usages) })
 	j.note(err)
@@ -96,7 +96,7 @@ func (j *journal[U]) keep(ctx context.Context, items []Item[U]) error {
 
 // count counts the usages that wait by series and key, if the key is the app's: it may give one
 // twice, and the Store is told once, with the last of them. It returns how many are left.
-func (j *journal[U]) count(u *U, n int32) int32 {
+func (j *journal[U]) count(u U, n int32) int32 {
 	number, key := j.config.Key(u)
 	if number != 0 || generated(key) {
 		return 0
@@ -113,7 +113,7 @@ func (j *journal[U]) done(batch []Item[U]) {
 	}
 	usages := make([]U, 0, len(batch))
 	for i := range batch {
-		if j.count(&batch[i].Usage, -1) <= 0 {
+		if j.count(batch[i].Usage, -1) <= 0 {
 			usages = append(usages, batch[i].Usage)
 		}
 	}
@@ -124,7 +124,7 @@ func (j *journal[U]) done(batch []Item[U]) {
 
 // setAside says that one is refused for good.
 func (j *journal[U]) setAside(u U, reason error) {
-	if j == nil || j.count(&u, -1) > 0 {
+	if j == nil || j.count(u, -1) > 0 {
 		return // the app gave the same usage again: Stigg's answer to the last of them counts
 	}
 	if err := j.ask(func() error { return j.store.SetAside(u, reason.Error()) }); err != nil {

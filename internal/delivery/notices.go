@@ -56,7 +56,7 @@ func (q *Queue[U]) tell() {
 			q.config.Logger.Error("gate: an application's function panicked", "error", err)
 		}
 		q.notices.since.Store(0)
-		q.told(&one.usage)
+		q.told(one.usage)
 	}
 }
 
@@ -71,7 +71,7 @@ func (q *Queue[U]) nextNotice() (one notice[U], more bool) {
 	return q.notices.waiting.takeFirst(), true
 }
 
-func (q *Queue[U]) told(u *U) {
+func (q *Queue[U]) told(u U) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.free(u)

@@ -38,10 +38,10 @@ type queue[U any] struct {
 	stored      *int      // the backlog's count
 }
 
-func (l *queue[U]) series(i *Item[U]) Series { return l.config.Series(&i.Usage) }
-func (l *queue[U]) total(i *Item[U]) bool    { return l.config.Header(&i.Usage).Total }
+func (l *queue[U]) series(i *Item[U]) Series { return l.config.Series(i.Usage) }
+func (l *queue[U]) total(i *Item[U]) bool    { return l.config.Header(i.Usage).Total }
 func (l *queue[U]) created(i *Item[U]) time.Time {
-	return l.config.Header(&i.Usage).CreatedAt
+	return l.config.Header(i.Usage).CreatedAt
 }
 
 // len is how many are in memory: they wait or are under way.
@@ -84,7 +84,7 @@ func (l *queue[U]) put(i Item[U]) {
 func (l *queue[U]) fitting(f *fifo[Item[U]], size int) (n int) {
 	bytes := 0
 	for i := range f.each {
-		if bytes += l.config.Header(&i.Usage).Size; n == size || n > 0 && bytes > batchBytes {
+		if bytes += l.config.Header(i.Usage).Size; n == size || n > 0 && bytes > batchBytes {
 			break
 		}
 		n++
