@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"runtime"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -410,4 +412,98 @@ func TestReadYourWrites(t *testing.T) {
 			t.Errorf("after it: %v used, %d loads, want 4 and 1", d.Usage, s.count())
 		}
 	})
+}
+
+// stuckShelf is an outbox whose Close never returns.
+type stuckShelf struct{ shelf }
+
+func (*stuckShelf) Close() error { select {} }
+
+func TestCloseReturnsThoughTheOutboxHangs(t *testing.T) {
+	g := gateOf(t, &stub{set: features(metered("f", 0, 5))}, WithOutbox(&stuckShelf{}))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := g.Close(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// stuckObserver does not return before the channel is closed.
+type stuckObserver chan struct{}
+
+func (stuckObserver) Decided(context.Context, Decision) {}
+
+func (o stuckObserver) Settled(context.Context, Decision, Outcome, []Usage) { <-o }
+
+func TestUsageIsDeliveredThoughTheObserverHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, forever := &stub{set: features(metered("f", 0, 5))}, make(chan struct{})
+		g := gateOf(t, s, WithObserver(stuckObserver(forever)))
+		ticket, _ := g.Admit(t.Context(), Customer{ID: "c"}, Feature("f").Uses(1))
+		go func() { _ = ticket.Settle() }()
+		time.Sleep(time.Minute)
+		if n := g.Stats().Acknowledged; n != 1 {
+			t.Errorf("%d were delivered", n)
+		}
+		close(forever)
+	})
+}
+
+func TestAQueueThatIsFullByBytesDenies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		up := make(chan struct{})
+		s := &stub{set: features(metered("f", 0, 50))}
+		g := gateOf(t, s, WithReporter(held{s, up}), WithQueueBytes(10_000))
+		large := Usage{Customer: Customer{ID: "c"}, Kind: UsageEvent, Event: "e", Dimensions: map[string]any{"x": strings.Repeat("x", 20_000)}}
+		if err := g.Report(t.Context(), large); err != nil {
+			t.Fatal(err)
+		}
+		if err := g.Report(t.Context(), large); !errors.Is(err, ErrQueueFull) {
+			t.Errorf("Report: %v", err)
+		}
+		if _, d := g.Admit(t.Context(), Customer{ID: "c"}, Feature("f").Uses(1)); d.Allowed || d.Status != 503 {
+			t.Errorf("%+v", d)
+		}
+		close(up)
+		if err := g.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestAQueuedUsageIsSmall measures the heap that the usages of tickets take while they wait.
+func TestAQueuedUsageIsSmall(t *testing.T) {
+	const n = 50_000
+	s := &stub{set: features(metered("f", 0, 1e9))}
+	g := gateOf(t, s, WithReporter(reporterFunc(func(ctx context.Context, _ []Usage) ([]Ack, error) { <-ctx.Done(); return nil, ctx.Err() })))
+	c, p := Customer{ID: "c"}, Feature("f").Uses(1)
+	g.Check(t.Context(), c, p)
+	heap := func() float64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return float64(m.HeapAlloc)
+	}
+	before := heap()
+	settle := func() {
+		ticket, d := g.Admit(t.Context(), c, p)
+		if !d.Allowed {
+			t.Fatal(d)
+		}
+		if err := ticket.Settle(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range n {
+		settle()
+	}
+	if each := (heap() - before) / n; each > 200 {
+		t.Errorf("a queued usage takes %.0f bytes", each)
+	}
+	if allocs := testing.AllocsPerRun(1000, settle); allocs > 1 {
+		t.Errorf("%v allocations to admit and settle, want the ticket's alone", allocs)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_ = g.Close(ctx)
 }

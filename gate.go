@@ -119,7 +119,8 @@ func start(source Source, who Resolver, c config) (*Gate, error) {
 // requests that would report are denied with 503. It waits for running requests to
 // settle and for their usage to be acknowledged, until ctx ends; so shut the HTTP
 // server down first. What could not be delivered is counted in an *UndeliveredError
-// and lost with the process, unless there is an outbox, which Close closes.
+// and lost with the process, unless there is an outbox, which Close closes. Close returns when ctx
+// ends, whatever hangs; an outbox has a tenth of a second more.
 //
 // Close is safe on a gate that was never used. The first call decides how long is
 // waited; another waits for it as long as its own ctx allows, and gives the same
@@ -169,8 +170,31 @@ func (g *Gate) close(ctx context.Context) {
 		g.result = &UndeliveredError{Queued: s.Queued, Open: s.Reserved, Kept: kept}
 		g.logger.Error("gate: closed with usage undelivered", "queued", s.Queued, "open", s.Reserved, "kept", kept)
 	}
-	if err := g.queue.Close(); err != nil {
+	if err := g.closeQueue(ctx); err != nil {
 		g.result = errors.Join(g.result, err)
+	}
+}
+
+// closeGrace is how much longer than its context a Close waits for the outbox, which has only
+// begun to close when the context has ended.
+const closeGrace = 100 * time.Millisecond
+
+// closeQueue closes the outbox, and does not wait for a disk that hangs.
+func (g *Gate) closeQueue(ctx context.Context) error {
+	closed := make(chan error, 1)
+	go func() { closed <- g.queue.Close() }()
+	select {
+	case err := <-closed:
+		return err
+	case <-ctx.Done():
+	}
+	grace := time.NewTimer(closeGrace)
+	defer grace.Stop()
+	select {
+	case err := <-closed:
+		return err
+	case <-grace.C:
+		return fmt.Errorf("gate: close the outbox: %w", ctx.Err())
 	}
 }
 

@@ -219,10 +219,6 @@ func (t *Ticket) end(o Outcome, report bool) error {
 	var first [1]delivery.Item[queued]
 	items := first[:0]
 	defer t.book.Unpin()
-	defer func() { // even if the observer panics, and after it: Close waits for what is queued
-		q.Put(items...)
-		q.Cancel(t.slots - len(items))
-	}()
 	var reported []Usage
 	for i := range holds {
 		h := &holds[i]
@@ -236,6 +232,9 @@ func (t *Ticket) end(o Outcome, report bool) error {
 		}
 	}
 	err := q.Keep(context.Background(), items)
+	// Before the observer, which may panic or never return.
+	q.Put(items...)
+	q.Cancel(t.slots - len(items))
 	if t.ctx != nil {
 		o.Duration = t.gate.now().Sub(t.admitted)
 		t.gate.observer.Settled(t.ctx, t.decision, o, reported)

@@ -115,7 +115,8 @@ func (b *backlog) audit(lane Lane) (left []string) {
 // room reports whether more of a lane should be in memory. Call it under the lock.
 func (s *sender[U]) room() bool {
 	q, l := s.all, &s.queue
-	return l.len() == 0 || l.common()+l.flying < q.window && q.places > q.config.Places/4 && q.bytes < q.config.Bytes/2
+	before := l.common() + l.flying // what is behind waits for the Store, and may have all places
+	return before == 0 || before < q.window && q.places > q.config.Places/4 && q.bytes < q.config.Bytes/2
 }
 
 // readMore has more read back where there is much room. Call it under the lock, whenever some has
