@@ -168,7 +168,7 @@ func TestEachForgottenRouteIsLoggedOnce(t *testing.T) {
 		if named {
 			t.Error("a table that is empty names a route")
 		}
-		guard.Serve(Call{Request: request("GET", route, ""), Route: route}, func(Decision) {}, func(*http.Request) { t.Error("let through") }, nil)
+		guard.Serve(Call{Request: request("GET", route, ""), Route: route}, func(Decision) {}, func(http.ResponseWriter, *http.Request) bool { t.Error("let through"); return true }, nil)
 	}
 	if n := strings.Count(log.String(), "route=/a") + strings.Count(log.String(), "route=/b"); n != 2 {
 		t.Errorf("%d lines, want one for each route:\n%s", n, &log)

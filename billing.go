@@ -11,8 +11,9 @@ import (
 // by its outcome, and how much and in what form.
 
 // ReportIf decides from what became of the request whether its usage is reported or
-// released. Without it, success is a status below 400 and no panic. f is not asked
-// after a panic, which always releases.
+// released. Without it, success is an answer with a status below 400. f is not asked where
+// nothing of an answer can have reached the client (Outcome.Status is 0): that always
+// releases.
 func (p Policy) ReportIf(f func(Outcome) bool) Policy {
 	if p.reportIf != nil {
 		p.fail(errors.New("a policy takes one of ReportIf and ReportOn, once"))
@@ -61,6 +62,14 @@ func (p Policy) OnClientGone(b Billing) Policy {
 		p.fail(fmt.Errorf("there is no Billing of kind %d", b))
 	}
 	p.onClientGone = b
+	return p
+}
+
+// FreeHead lets HEAD requests use nothing: they are decided as any other, but nothing is
+// held or reported. Without it they are billed as GET is, for many routers run the same
+// handler for both. A HEAD that a method override has made of something else is not free.
+func (p Policy) FreeHead() Policy {
+	p.freeHead = true
 	return p
 }
 

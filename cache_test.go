@@ -271,7 +271,7 @@ func TestALeaderThatLeavesTakesNobodyAlong(t *testing.T) {
 		go func() { follower <- g.Check(t.Context(), Customer{ID: "c"}, Feature("f")) }()
 		synctest.Wait()
 		leave()
-		if d := <-leader; d.Reason != ReasonClientGone || d.Status != 499 {
+		if d := <-leader; d.Reason != ReasonClientGone || d.Status != 503 {
 			t.Errorf("the leader got %q, %d", d.Reason, d.Status)
 		}
 		close(s.release)

@@ -67,7 +67,7 @@ func (g *Gate) finish(p *Policy, d *Decision) {
 	switch d.Reason {
 	case ReasonPending:
 		d.RetryAfter = retryPending
-	case ReasonUnavailable:
+	case ReasonUnavailable, ReasonClientGone:
 		d.RetryAfter = retryUnavailable
 	case ReasonBadRequest:
 		var e *RequestError
@@ -108,9 +108,10 @@ func (g *Gate) logMistake(d *Decision) {
 	}
 }
 
-// undecided is a failed lookup: the caller left, or we don't know.
+// undecided is a failed lookup: the caller left, or we don't know. net/http gives no
+// cause for a client that left; where there is one, it is the app's that ended the context.
 func (d *Decision) undecided(ctx context.Context, err error) *Ticket {
-	if errors.Is(ctx.Err(), context.Canceled) {
+	if errors.Is(ctx.Err(), context.Canceled) && errors.Is(context.Cause(ctx), context.Canceled) {
 		return d.deny(ReasonClientGone, err)
 	}
 	return d.deny(ReasonUnavailable, err)

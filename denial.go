@@ -49,17 +49,11 @@ type problemUpgrade struct {
 // either way. The instance is a new urn:uuid at each call; all else is the same bytes
 // for the same decision. HEAD gets the same header and no body.
 //
-// A 402 with an upgrade link has it in the field Link, too, as rel="payment". A caller
-// who left gets the status 499 without a body, which nobody but the app's own log sees.
+// A 402 with an upgrade link has it in the field Link, too, as rel="payment". Fields that
+// others have set and that are not named here stay as they are: a compression in front
+// may have announced itself (golang/go#66343).
 func (g *Gate) WriteDenial(w http.ResponseWriter, r *http.Request, d Decision) {
-	if d.Reason == ReasonClientGone {
-		w.WriteHeader(d.Status)
-		return
-	}
 	p, h := g.problem(d), w.Header()
-	for _, stale := range []string{"Content-Encoding", "Etag", "Last-Modified"} {
-		h.Del(stale)
-	}
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	header.Vary(h, "Accept")
@@ -78,7 +72,9 @@ func (g *Gate) WriteDenial(w http.ResponseWriter, r *http.Request, d Decision) {
 		http.Error(w, d.Code, d.Status)
 		return
 	}
-	h.Set("Content-Length", strconv.Itoa(len(body)))
+	if h.Get("Content-Encoding") == "" { // else a compression in front has announced itself
+		h.Set("Content-Length", strconv.Itoa(len(body)))
+	}
 	w.WriteHeader(d.Status)
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(body) // a client that left can't be told
@@ -173,7 +169,7 @@ func (d *Decision) detail() string {
 		return "This route is not set up correctly. That is not the caller's fault."
 	case ReasonUnresolved:
 		return "The request does not say, in a valid way, which customer it is made for."
-	case ReasonUnavailable:
+	case ReasonUnavailable, ReasonClientGone:
 		return "What the plan covers can't be looked up at the moment. Nothing was charged; try again later."
 	case ReasonBadRequest:
 		return d.requestDetail()

@@ -22,7 +22,7 @@
 // learns of the others' with every report and every read. Usage periods end by this
 // machine's clock until Stigg says otherwise, so keep it set.
 //
-// Usage is reported if the handler succeeds (a status below 400, no panic), once: it
+// Usage is reported if the client is answered with a status below 400, once: it
 // keeps one idempotency key from birth to acknowledgement. It waits in memory, so a
 // process that is killed loses what it had not delivered, unless it has an outbox
 // (WithOutbox); Close delivers all.

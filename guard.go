@@ -1,27 +1,27 @@
 package gate
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/stiggate/gate/recorder"
+)
 
 // Call is one request as an adapter sees it.
 type Call struct {
 	Request *http.Request
+	// Writer is where the answer goes.
+	Writer http.ResponseWriter
 	// Route is the route's pattern, as the router names it; it may be empty.
 	Route string
-	// Method is the method that the route is registered for: GET where a router answers
-	// HEAD by it. Empty means all methods, or that the adapter can't tell.
-	Method string
-	// Header is the answer's, for the quota headers (WithQuotaHeaders). It may be nil.
-	Header http.Header
 }
 
 // Guard is a policy bound to a gate: what an adapter puts in front of handlers. It is
 // the one place where a request is admitted, run and settled; adapters only
 // translate.
 type Guard struct {
-	gate    *Gate
-	policy  Policy
-	reports bool
-	closed  bool // denies all: the route is not in the table
+	gate   *Gate
+	policy Policy
+	closed bool // denies all: the route is not in the table
 }
 
 // Guard binds a policy. The error is a *PolicyError.
@@ -32,7 +32,7 @@ func (g *Gate) Guard(p Policy) (*Guard, error) {
 	if p.reports() && g.queue == nil {
 		return nil, &PolicyError{Feature: p.named(), Err: ErrNoReporter}
 	}
-	return &Guard{gate: g, policy: p, reports: p.reports() && !p.shadow}, nil
+	return &Guard{gate: g, policy: p}, nil
 }
 
 // MustGuard is Guard that panics, for the adapters' Require: a policy is wrong at
@@ -45,36 +45,50 @@ func (g *Gate) MustGuard(p Policy) *Guard {
 	return guard
 }
 
-// Reports tells whether serving a request may report usage. An adapter need not
-// watch the response if it can't.
-func (gd *Guard) Reports() bool { return gd.reports }
-
-// Serve takes one request through the gate: it calls deny with a decision that does
-// not allow, or next, and after next, if the policy reports, outcome, exactly once;
-// usage is then reported or released. next gets the request to hand on; in a route
-// that reports its context carries the Ticket. Panics pass through untouched: outcome
-// is not called then, and the usage is released.
+// Serve takes one request through the gate: it calls deny with a decision that does not
+// allow, or next, each exactly once.
 //
-// A CORS preflight is let through to a route that is registered for OPTIONS: it never
-// carries credentials. On a route of all methods it is guarded like any request, for
-// there anybody could reach the handler by looking like one. In the same way HEAD uses
-// nothing where it is answered by a GET route, and what any request uses elsewhere.
-func (gd *Guard) Serve(c Call, deny func(Decision), next func(*http.Request), outcome func() Outcome) {
-	if gd.policy.kind == kindPublic || !gd.closed && c.preflight() {
-		next(c.Request)
+// next gets the writer and the request to hand on. In a route that reports, the request's
+// context carries the Ticket, and the writer watches the answer (package recorder); in
+// others they are the call's own. next reports whether the handler is done: false if it
+// may still be at work, behind a timeout that has answered in its place. The gate then
+// touches nothing that such a handler may still use; an adapter must not, either.
+//
+// When next has returned, and the policy reports, outcome is asked, if it is not nil: it is
+// given what the writer has seen and returns it with what the router knows beside, such
+// as a returned error. A Status of 0 says that nothing was written. What was answered
+// then decides, as Outcome.Succeeded says, and usage is reported or released, exactly once.
+//
+// Panics, http.ErrAbortHandler and runtime.Goexit pass through untouched. What had been
+// sent by then counts, and outcome is not asked.
+//
+// There is one rule for every method. A CORS preflight that gets here is a request like any
+// other, so what answers preflights stands in front. HEAD is asked for, held and billed
+// as GET is, unless the policy says FreeHead.
+func (gd *Guard) Serve(c Call, deny func(Decision), next func(http.ResponseWriter, *http.Request) bool, outcome func(Outcome) Outcome) {
+	if gd.policy.kind == kindPublic {
+		next(c.Writer, c.Request)
 		return
 	}
 	t, d := gd.enter(c)
-	if d.Allowed {
-		gd.gate.SetQuotaHeaders(c.Header, d)
-	}
 	switch {
 	case !d.Allowed && !d.Shadow:
 		deny(d)
-	case t == nil:
-		next(c.Request)
+	case t != nil:
+		t.run(c, next, outcome)
+	case d.Allowed && gd.gate.quota != QuotaHeadersNone && d.Metered:
+		gd.gate.runTold(c, d, next)
 	default:
-		t.run(c.Request, next, outcome)
+		next(c.Writer, c.Request)
+	}
+}
+
+// runTold calls a handler that reports nothing and whose answer tells what is left.
+func (g *Gate) runTold(c Call, d Decision, next func(http.ResponseWriter, *http.Request) bool) {
+	w, rec := recorder.New(c.Writer)
+	rec.BeforeHeader(func(h http.Header) { g.SetQuotaHeaders(h, d) })
+	if next(w, c.Request) {
+		rec.Finish()
 	}
 }
 
@@ -87,7 +101,7 @@ func (gd *Guard) enter(c Call) (*Ticket, Decision) {
 	} else {
 		customer, err := g.who(c.Request)
 		if err == nil {
-			return g.admit(ctx, customer, &gd.policy, c, c.Request.Method != http.MethodHead || c.Method == "")
+			return g.admit(ctx, customer, &gd.policy, c, !gd.policy.freeHead || !isHead(c.Request))
 		}
 		d.deny(ReasonUnresolved, err)
 	}
@@ -99,10 +113,17 @@ func (gd *Guard) enter(c Call) (*Ticket, Decision) {
 	return nil, d
 }
 
-// preflight reports whether the call is a CORS preflight to a route that answers it; a
-// plain OPTIONS is none.
-func (c Call) preflight() bool {
-	r := c.Request
-	return r.Method == http.MethodOptions && c.Method == http.MethodOptions &&
-		r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != ""
+// isHead reports whether the answer to r is sent without its body. A method override in
+// front makes a HEAD of a request whose client gets the body all the same: net/http goes by
+// the request that it made, of which r may be a copy.
+func isHead(r *http.Request) bool {
+	if r.Method != http.MethodHead {
+		return false
+	}
+	for _, field := range [...]string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override"} {
+		if len(r.Header[field]) > 0 {
+			return false
+		}
+	}
+	return true
 }

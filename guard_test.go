@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"testing/synctest"
 )
@@ -40,7 +41,11 @@ func TestWhatIsReported(t *testing.T) {
 		{"a panic", uses, "POST", func(http.ResponseWriter, *http.Request) { panic("boom") }, 0},
 		{"a panic after a body", uses, "POST", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok")); panic("boom") }, 0},
 		{"an abort", uses, "POST", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 0},
-		{"HEAD uses nothing where it is answered by GET", uses, "HEAD", answer(200), 0},
+		{"HEAD uses what GET does", uses, "HEAD", answer(200), 2},
+		{"a free HEAD", uses.FreeHead(), "HEAD", answer(200), 0},
+		{"a free HEAD is of HEAD alone", uses.FreeHead(), "GET", answer(200), 2},
+		{"OPTIONS uses what any request does", uses, "OPTIONS", answer(204), 2},
+		{"HEAD by the bytes", Feature("f").Uses(0).MeasuredBy(ResponseBytes(1)), "HEAD", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok")) }, 0},
 		{"a policy's own rule: only 202", uses.ReportIf(func(o Outcome) bool { return o.Status == 202 }), "POST", answer(200), 0},
 		{"a policy's own rule: even a failure", uses.ReportIf(func(o Outcome) bool { return o.Status == 500 }), "POST", answer(500), 2},
 		{"a policy's own rule is not asked after a panic", uses.ReportIf(func(Outcome) bool { return true }), "POST", func(http.ResponseWriter, *http.Request) { panic("boom") }, 0},
@@ -107,51 +112,31 @@ func TestAPanickingRuleReleases(t *testing.T) {
 	}
 }
 
-func TestAPreflightIsLetThroughOnlyWhereItIsAnswered(t *testing.T) {
-	tests := []struct {
-		name, method, registered string
-		headers                  []string
-		ran                      bool
-	}{
-		{"a preflight", "OPTIONS", "OPTIONS", []string{"Origin", "Access-Control-Request-Method"}, true},
-		{"a plain OPTIONS", "OPTIONS", "OPTIONS", nil, false},
-		{"an OPTIONS with an origin", "OPTIONS", "OPTIONS", []string{"Origin"}, false},
-		{"what looks like one, on a route of all methods", "OPTIONS", "", []string{"Origin", "Access-Control-Request-Method"}, false},
-		{"what looks like one, on another route", "OPTIONS", "POST", []string{"Origin", "Access-Control-Request-Method"}, false},
-		{"another method with its headers", "POST", "OPTIONS", []string{"Origin", "Access-Control-Request-Method"}, false},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			g := gateOf(t, &stub{})
-			r := request(tt.method, "/", "")
-			for _, name := range tt.headers {
-				r.Header.Set(name, "x")
+// TestWhoseContextEndsIsToldToComeAgain: most have left and read nothing, but who has closed
+// only his own side, or whose server stops, is still there.
+func TestWhoseContextEndsIsToldToComeAgain(t *testing.T) {
+	for cause, reason := range map[error]Reason{nil: ReasonClientGone, errors.New("the server stops"): ReasonUnavailable} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &stub{release: make(chan struct{})}
+			g := gateOf(t, s)
+			var o seen
+			g.observer = &o
+			ctx, leave := context.WithCancelCause(t.Context())
+			done := make(chan *httptest.ResponseRecorder)
+			go func() {
+				done <- serve(t, g, Feature("f"), request("GET", "/", "c").WithContext(ctx), func(http.ResponseWriter, *http.Request) { t.Error("the handler ran") })
+			}()
+			synctest.Wait()
+			leave(cause)
+			if w := <-done; w.Code != 503 || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), "entitlements_unavailable") {
+				t.Errorf("%v: got %d, %q", cause, w.Code, w.Body)
 			}
-			ran := false
-			g.MustGuard(Feature("f")).Serve(Call{Request: r, Method: tt.registered}, func(Decision) {}, func(*http.Request) { ran = true }, nil)
-			if ran != tt.ran {
-				t.Errorf("the handler ran: %v, want %v", ran, tt.ran)
+			if d := o.decided[0]; d.Reason != reason {
+				t.Errorf("%v: the reason is %q, want %q", cause, d.Reason, reason)
 			}
+			close(s.release)
 		})
 	}
-}
-
-func TestACallerWhoLeftGets499(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := &stub{release: make(chan struct{})}
-		g := gateOf(t, s)
-		ctx, leave := context.WithCancel(t.Context())
-		done := make(chan *httptest.ResponseRecorder)
-		go func() {
-			done <- serve(t, g, Feature("f"), request("GET", "/", "c").WithContext(ctx), func(http.ResponseWriter, *http.Request) { t.Error("the handler ran") })
-		}()
-		synctest.Wait()
-		leave()
-		if w := <-done; w.Code != 499 || w.Body.Len() != 0 {
-			t.Errorf("got %d, %q", w.Code, w.Body)
-		}
-		close(s.release)
-	})
 }
 
 func TestTheHandlersRequestKeepsItsContext(t *testing.T) {

@@ -34,6 +34,7 @@ type Policy struct {
 	event        *Event
 	outage       outage
 	shadow       bool
+	freeHead     bool
 	err          error
 }
 
@@ -230,8 +231,8 @@ func combined(kind policyKind, name string, parts []Policy) Policy {
 			p.fail(errors.New(name + " can't hold a Public policy"))
 		case part.kind == kindNone:
 			p.fail(errors.New(name + " holds an empty policy"))
-		case part.reportIf != nil || part.statuses != nil || part.onClientGone != BillUsed || part.shadow || part.outage.says != 0 || part.outage.fallback != nil:
-			p.fail(errors.New("Status, ReportIf, ReportOn, OnClientGone, OnOutage, Fallback and Shadow belong to the outermost policy, not inside " + name))
+		case part.reportIf != nil || part.statuses != nil || part.onClientGone != BillUsed || part.shadow || part.freeHead || part.outage.says != 0 || part.outage.fallback != nil:
+			p.fail(errors.New("Status, ReportIf, ReportOn, OnClientGone, FreeHead, OnOutage, Fallback and Shadow belong to the outermost policy, not inside " + name))
 		}
 	}
 	return p
@@ -280,8 +281,8 @@ func (p Policy) Validate() error {
 	switch {
 	case p.err != nil:
 		return &PolicyError{Feature: p.named(), Err: p.err}
-	case (p.reportIf != nil || p.onClientGone != BillUsed) && !p.reports():
-		return &PolicyError{Feature: p.named(), Err: errors.New("ReportIf, ReportOn and OnClientGone are of no use to a policy that reports nothing: it has neither Uses nor Frees")}
+	case (p.reportIf != nil || p.onClientGone != BillUsed || p.freeHead) && !p.reports():
+		return &PolicyError{Feature: p.named(), Err: errors.New("ReportIf, ReportOn, OnClientGone and FreeHead are of no use to a policy that reports nothing: it has neither Uses nor Frees")}
 	case p.kind == kindNone:
 		return &PolicyError{Err: errors.New("the policy is empty; begin it with Feature, Credits, All, Any or Public")}
 	}

@@ -80,7 +80,7 @@ func (d *Decision) draft(h http.Header, limit, left string, now time.Time) {
 // allows, or refuses because of the limit. It sets nothing unless the feature is
 // metered, has a limit and a period that ends, and nothing if h is nil.
 //
-// Call it once, before the handler runs; WriteDenial calls it itself. Of a combined
+// Guard.Serve calls it just before the header is written, and WriteDenial calls it itself. Of a combined
 // policy it tells the feature that decided. What is left is less what all running
 // requests of this process hold, this one's own amount included; it is never
 // negative, and of fractions only what is whole is told.

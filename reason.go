@@ -40,7 +40,9 @@ const (
 	ReasonBadRequest Reason = "gate:RequestNotUnderstood"
 	// ReasonNotInTable: the route is registered but no policy names it (DenyRest).
 	ReasonNotInTable Reason = "gate:RouteNotInTable"
-	// ReasonClientGone: the caller left before a decision was made.
+	// ReasonClientGone: the request's context ended before a decision was made. The client
+	// has left, most likely; one that has closed only its own side, or whose server stops,
+	// is still there, and is answered as for ReasonUnavailable.
 	ReasonClientGone Reason = "gate:ClientGone"
 )
 
@@ -88,7 +90,7 @@ func (r Reason) answer() answer {
 		return answer{http.StatusForbidden, "feature_type_mismatch", "Feature not configured", false, true}
 	case ReasonUnresolved:
 		return answer{http.StatusUnauthorized, "customer_unresolved", "No customer", false, false}
-	case ReasonUnavailable:
+	case ReasonUnavailable, ReasonClientGone:
 		return answer{http.StatusServiceUnavailable, "entitlements_unavailable", "Entitlements unavailable", false, false}
 	case ReasonPending:
 		return answer{http.StatusTooManyRequests, "concurrent_usage_pending", "Concurrent usage pending", false, false}
@@ -96,16 +98,10 @@ func (r Reason) answer() answer {
 		return answer{http.StatusBadRequest, "request_not_understood", "Request not understood", false, false}
 	case ReasonNotInTable:
 		return answer{http.StatusForbidden, "route_not_open", "Route not open", false, true}
-	case ReasonClientGone:
-		return answer{statusClientGone, "client_closed_request", "Client closed request", false, false}
 	default:
 		return answer{http.StatusForbidden, "access_denied", "Access denied", false, false}
 	}
 }
-
-// statusClientGone is nginx's 499. Nobody reads it but the app's own log; it is
-// there so that no middleware sees a request without an answer as a 200.
-const statusClientGone = 499
 
 // ofStigg reports whether Stigg is the one who says so, or would be.
 func (r Reason) ofStigg() bool { return len(r) < 5 || r[:5] != "gate:" }

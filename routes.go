@@ -3,6 +3,7 @@ package gate
 import (
 	"errors"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 )
@@ -29,6 +30,7 @@ const (
 type RouteGuards struct {
 	guards map[routeKey]*Guard
 	rest   *Guard
+	paths  []pathPattern // of all keys
 }
 
 type routeKey struct{ method, pattern string }
@@ -57,6 +59,7 @@ func (g *Gate) RouteGuards(t Table, rest Rest) (*RouteGuards, error) {
 			problems = append(problems, &PolicyError{Route: route, Feature: wrong.Feature, Err: wrong.Err})
 		}
 		gs.guards[key] = guard
+		gs.paths = append(gs.paths, newPathPattern(key, guard))
 	}
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
@@ -84,6 +87,42 @@ func (gs *RouteGuards) Find(method, pattern string) (guard *Guard, named bool) {
 		return guard, true
 	}
 	return gs.rest, false
+}
+
+// Match returns the guard of a request that the router has matched to a registered
+// route, as Find does. But what a key guards is not to be had on an open route by spelling
+// its path in another way: routers compare what is escaped ("/premium%2Freport.txt"), and a
+// file server or a proxy behind an open route reads what is unescaped and cleaned. A
+// request whose path would then land on a guarded key gets that key's guard.
+func (gs *RouteGuards) Match(r *http.Request, method, pattern string) *Guard {
+	guard, _ := gs.Find(method, pattern)
+	if guard.policy.kind == kindPublic {
+		if guarded := gs.Missed(r); guarded != nil {
+			return guarded
+		}
+	}
+	return guard
+}
+
+// Missed is Match for a request that the router matches to no route, and which is the
+// router's to answer, by a handler of the app's for that perhaps. It is nil unless the
+// request's path, unescaped and cleaned, would land on a guarded key.
+func (gs *RouteGuards) Missed(r *http.Request) *Guard {
+	cleaned, other := cleanPath(r.URL)
+	if !other {
+		return nil
+	}
+	var best *pathPattern
+	segments := strings.Split(cleaned[1:], "/")
+	for i := range gs.paths {
+		if p := &gs.paths[i]; p.matches(r.Method, segments) && (best == nil || p.before(best)) {
+			best = p
+		}
+	}
+	if best == nil || best.guard.policy.kind == kindPublic {
+		return nil
+	}
+	return best.guard
 }
 
 // Verify says which keys of the table name no registered route; the adapters' Verify

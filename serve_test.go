@@ -63,14 +63,14 @@ func jobs(g *Gate) http.Handler {
 		panic(err)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		out, seen := Record(w)
-		guard.Serve(Call{Request: r, Method: r.Method}, func(d Decision) { g.WriteDenial(w, r, d) }, func(r *http.Request) {
+		guard.Serve(Call{Request: r, Writer: w}, func(d Decision) { g.WriteDenial(w, r, d) }, func(w http.ResponseWriter, r *http.Request) bool {
+			status := http.StatusCreated
 			if _, err := io.Copy(io.Discard, r.Body); err != nil {
-				out.WriteHeader(http.StatusBadRequest)
-				return
+				status = http.StatusBadRequest
 			}
-			out.WriteHeader(http.StatusCreated)
-		}, seen.Outcome)
+			w.WriteHeader(status)
+			return true
+		}, nil)
 	})
 }
 

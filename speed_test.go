@@ -41,10 +41,10 @@ func TestAllocsOfAnUnmeteredRequest(t *testing.T) {
 	guard := g.MustGuard(Feature("f"))
 	w, r := httptest.NewRecorder(), request("GET", "/", "c")
 	once := func() {
-		guard.Serve(Call{Request: r},
+		guard.Serve(Call{Request: r, Writer: w},
 			func(d Decision) { g.WriteDenial(w, r, d) },
-			func(r *http.Request) { _ = r },
-			func() Outcome { return Outcome{} })
+			func(http.ResponseWriter, *http.Request) bool { return true },
+			func(o Outcome) Outcome { return o })
 	}
 	once()
 	if n := testing.AllocsPerRun(100, once); n != 0 {
@@ -123,10 +123,11 @@ func TestAllocsOfSettling(t *testing.T) {
 	g := gateOf(t, s, WithReporter(held{s, make(chan struct{})}))
 	once := func(status int) func() {
 		guard := g.MustGuard(Feature("f").Uses(1))
-		r := request("POST", "/", "c")
+		w, r := httptest.NewRecorder(), request("POST", "/", "c")
 		return func() {
-			guard.Serve(Call{Request: r, Method: "POST"}, func(d Decision) { t.Fatal(d.Reason) }, func(*http.Request) {},
-				func() Outcome { return Outcome{Status: status} })
+			guard.Serve(Call{Request: r, Writer: w}, func(d Decision) { t.Fatal(d.Reason) },
+				func(http.ResponseWriter, *http.Request) bool { return true },
+				func(Outcome) Outcome { return Outcome{Status: status} })
 		}
 	}
 	released, settled := testing.AllocsPerRun(1000, once(500)), testing.AllocsPerRun(1000, once(200))
@@ -150,13 +151,13 @@ func BenchmarkMiddleware(b *testing.B) {
 				b.Fatal(err)
 			}
 			guard := g.MustGuard(of.policy)
-			r := request("POST", "/", "c")
+			w, r := httptest.NewRecorder(), request("POST", "/", "c")
 			b.ReportAllocs()
 			for b.Loop() {
-				guard.Serve(Call{Request: r, Method: "POST"},
+				guard.Serve(Call{Request: r, Writer: w},
 					func(d Decision) { b.Fatal(d.Reason) },
-					func(*http.Request) {},
-					func() Outcome { return Outcome{Status: of.status} })
+					func(http.ResponseWriter, *http.Request) bool { return true },
+					func(Outcome) Outcome { return Outcome{Status: of.status} })
 			}
 			ended, cancel := context.WithCancel(b.Context())
 			cancel()

@@ -112,11 +112,10 @@ func serve(t *testing.T, g *Gate, p Policy, r *http.Request, handler http.Handle
 		t.Fatal(err)
 	}
 	w := httptest.NewRecorder()
-	out, seen := Record(w)
-	guard.Serve(Call{Request: r, Method: http.MethodGet},
+	guard.Serve(Call{Request: r, Writer: w},
 		func(d Decision) { g.WriteDenial(w, r, d) },
-		func(r *http.Request) { handler(out, r) },
-		seen.Outcome)
+		func(w http.ResponseWriter, r *http.Request) bool { handler(w, r); return true },
+		nil)
 	return w
 }
 

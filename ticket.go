@@ -1,7 +1,6 @@
 package gate
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -28,6 +27,7 @@ type Ticket struct {
 	book         *ledger.Book
 	admitted     time.Time
 	ctx          context.Context // for the observer; nil without one
+	within       ticketContext   // the handler's
 	slots        int             // places kept in the delivery queue
 	onClientGone Billing
 
@@ -62,6 +62,20 @@ var ErrNoTicket = errors.New("gate: nothing to report here")
 var ErrAmbiguousUse = errors.New("gate: the policy uses several features; Use can't tell which is meant")
 
 type ticketKey struct{}
+
+// ticketContext is the context of a request that its ticket goes with.
+type ticketContext struct {
+	context.Context
+	ticket *Ticket
+}
+
+// Value is context.Context's.
+func (c *ticketContext) Value(key any) any {
+	if _, asked := key.(ticketKey); asked {
+		return c.ticket
+	}
+	return c.Context.Value(key)
+}
 
 // TicketFrom returns the ticket of the request that ctx belongs to, or nil if no
 // policy that reports let it in.
@@ -172,7 +186,7 @@ func (t *Ticket) Release() {
 func (t *Ticket) conclude(o Outcome) {
 	report := false
 	defer func() { _ = t.end(o, report) }() // even if reportIf panics; the keeper has logged
-	if o.Panicked || o.ClientGone && t.onClientGone == BillNothing {
+	if o.Status == 0 || o.ClientGone && t.onClientGone == BillNothing {
 		return
 	}
 	if t.reportIf == nil {
@@ -270,25 +284,6 @@ func (t *Ticket) undo(n int) {
 		t.holds[i].Release()
 	}
 	t.holds = t.holds[:n]
-}
-
-// run calls the handler and settles, exactly once, whatever way it ends. There is no
-// recover: a panic, http.ErrAbortHandler and runtime.Goexit keep their stack.
-func (t *Ticket) run(r *http.Request, next func(*http.Request), outcome func() Outcome) {
-	returned := false
-	defer func() {
-		o := Outcome{Panicked: true}
-		defer func() { t.conclude(o) }() // even if outcome panics
-		if returned {
-			o = outcome()
-		}
-		o.ClientGone = errors.Is(r.Context().Err(), context.Canceled)
-	}()
-	handed := r.WithContext(context.WithValue(r.Context(), ticketKey{}, t))
-	// net/http removes the temporary files of the request that it made, not of copies.
-	defer func() { r.MultipartForm = cmp.Or(r.MultipartForm, handed.MultipartForm) }()
-	next(handed)
-	returned = true
 }
 
 // bill sets what each hold reports, now that it is known what became of the request. It

@@ -18,16 +18,16 @@ func TestUploadsLeaveNoTemporaryFiles(t *testing.T) {
 	guard := g.MustGuard(Feature("f").Uses(1))
 	spilled := false
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		guard.Serve(Call{Request: r, Method: r.Method},
+		guard.Serve(Call{Request: r, Writer: w},
 			func(d Decision) { g.WriteDenial(w, r, d) },
-			func(r *http.Request) {
+			func(_ http.ResponseWriter, r *http.Request) bool {
 				if err := r.ParseMultipartForm(1); err != nil {
 					t.Error(err)
 				}
 				files, err := os.ReadDir(dir)
 				spilled = err == nil && len(files) > 0
-			},
-			func() Outcome { return Outcome{Status: 200} })
+				return true
+			}, nil)
 	}))
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)

@@ -2,16 +2,19 @@
 //
 //	r.With(chistigg.Require(g, gate.Feature("feature-02-campaigns").Uses(1))).Post("/campaigns", createCampaign)
 //
-// The order is recovery, authentication, gate, handler. Two gates on one request charge twice.
-// gatetest.Run holds the adapter to all this: go test -race ./chistigg.
+// The order is recovery, CORS, whatever rewrites paths or methods, authentication, gate,
+// handler. Two gates on one request charge twice. gatetest.Run holds the adapter to all
+// this: go test -race ./chistigg.
 package chistigg
 
 import (
 	"cmp"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/go-chi/chi/v5"
+
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/nethttp"
 )
@@ -22,7 +25,7 @@ func Require(g *gate.Gate, p gate.Policy) func(http.Handler) http.Handler {
 	guard := g.MustGuard(p)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			nethttp.Serve(g, guard, called(r), w, next)
+			nethttp.Serve(g, guard, gate.Call{Request: r, Writer: w, Route: named(r)}, next)
 		})
 	}
 }
@@ -30,56 +33,117 @@ func Require(g *gate.Gate, p gate.Policy) func(http.Handler) http.Handler {
 // Routes returns a middleware for the root router's Use, before routes are registered, that
 // guards by a table of route patterns ("GET /v1/cities/{city}", through groups and mounts). It
 // panics if a policy or a key is wrong; see Verify. What matches no route gets chi's 404 or 405
-// at once: put StripSlashes, GetHead, CORS and the like before it. In a mount the rest is denied.
+// at once: put StripSlashes, GetHead, CORS and the like before it. In a mount the rest is
+// denied, and so is a path that was rewritten on its way there.
 func Routes(g *gate.Gate, t gate.Table, rest gate.Rest) func(http.Handler) http.Handler {
 	root, mounted := g.MustRouteGuards(t, rest), g.MustRouteGuards(t, gate.DenyRest)
+	var known listing
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			call, guards := called(r), mounted
-			c, verb, path := at(r)
-			if len(c.RoutePatterns) == 0 {
-				if guards = root; call.Route == "" {
-					miss(w, r, c.Routes.(*chi.Mux), path)
-					return
+			c := chi.RouteContext(r.Context())
+			guards, verb, path, matched := root, method(c, r), whole(r), ""
+			switch {
+			case c == nil || c.Routes == nil: // not in a router of chi's
+				guards = mounted
+			case len(c.RoutePatterns) > 0: // in a mount chi tells but the rest of the path
+				if guards = mounted; strings.HasSuffix(path, c.RoutePath) {
+					matched = find(c.Routes, verb, path)
 				}
+			default:
+				path = cmp.Or(c.RoutePath, path)
+				matched = find(c.Routes, verb, path)
 			}
-			guard, named := guards.Find(verb, call.Route)
-			for i := 0; i < 3 && !named; i++ { // chi's tree has a mount's own path, its list has not
-				guard, named = guards.Find(verb, call.Route+[]string{"/", "/*", "*"}[i])
+			guard := guards.Missed(r)
+			if matched != "" || guards == mounted {
+				if _, ok := guards.Find(verb, matched); !ok && matched != "" {
+					matched = known.name(c.Routes, verb, matched)
+				}
+				guard = guards.Match(r, verb, matched)
 			}
-			nethttp.Serve(g, guard, call, w, next)
+			if guard == nil {
+				miss(w, r, c.Routes.(*chi.Mux), path)
+				return
+			}
+			nethttp.Serve(g, guard, gate.Call{Request: r, Writer: w, Route: matched}, next)
 		})
 	}
 }
 
-// at is chi's context, and what its root router matches: in a mount chi has but a part of the path.
-func at(r *http.Request) (c *chi.Context, verb, path string) {
-	c = cmp.Or(chi.RouteContext(r.Context()), &chi.Context{}) // an empty one outside chi
-	if path = c.RoutePath; len(c.RoutePatterns) > 0 || path == "" {
-		path = cmp.Or(r.URL.RawPath, r.URL.Path, "/")
-	}
-	return c, cmp.Or(c.RouteMethod, r.Method), path
+// listing is the routes of a router, as chi's Walk lists them.
+type listing struct {
+	once   sync.Once
+	routes map[string]bool // "METHOD pattern"
 }
 
-// called is the request with its whole pattern, of which chi knows a part at most in mounts
-// (go-chi/chi#692, #872), and its route's method, "" if that is not surely one.
-func called(r *http.Request) gate.Call {
-	c, verb, path := at(r)
+// name is what Walk calls a route that Find has found. They differ in a mount's own path,
+// which Find knows without what is mounted there.
+func (l *listing) name(routes chi.Routes, verb, pattern string) string {
+	l.once.Do(func() {
+		l.routes = make(map[string]bool)
+		for _, route := range list(routes) {
+			l.routes[route] = true
+		}
+	})
+	for _, more := range []string{"", "/", "/*", "*"} {
+		if l.routes[verb+" "+pattern+more] {
+			return pattern + more
+		}
+	}
+	return pattern
+}
+
+func list(routes chi.Routes) (listed []string) {
+	_ = chi.Walk(routes, func(m, pattern string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+		listed = append(listed, m+" "+pattern)
+		return nil
+	})
+	return listed
+}
+
+// named is the pattern of the request's route, for those who read of it. chi knows the whole
+// of it behind the last router only (go-chi/chi#692, #872).
+func named(r *http.Request) string {
+	c := chi.RouteContext(r.Context())
+	if c == nil {
+		return ""
+	}
 	route := strings.Join(c.RoutePatterns, "")
 	if c.Routes != nil && (len(c.RoutePatterns) != 1 || strings.HasSuffix(route, "*")) {
-		route = c.Routes.Find(chi.NewRouteContext(), verb, path)
+		path := whole(r)
+		if len(c.RoutePatterns) == 0 {
+			path = cmp.Or(c.RoutePath, path)
+		}
+		route = find(c.Routes, method(c, r), path)
 	}
-	if (r.Method == "HEAD" || r.Method == "OPTIONS") && (route == "" || c.Routes.Match(chi.NewRouteContext(), "TRACE", path)) {
-		verb = ""
+	return route
+}
+
+// whole is the path that chi's root router goes by, unless something has rewritten it.
+func whole(r *http.Request) string { return cmp.Or(r.URL.RawPath, r.URL.Path, "/") }
+
+// method is the one that chi's root router goes by.
+func method(c *chi.Context, r *http.Request) string {
+	if c != nil && c.RouteMethod != "" {
+		return c.RouteMethod
 	}
-	return gate.Call{Request: r, Route: route, Method: verb}
+	return r.Method
+}
+
+var contexts = sync.Pool{New: func() any { return chi.NewRouteContext() }}
+
+// find is the pattern that a router has for a path, "" without one.
+func find(routes chi.Routes, verb, path string) string {
+	c := contexts.Get().(*chi.Context)
+	defer contexts.Put(c)
+	c.Reset()
+	return routes.Find(c, verb, path)
 }
 
 // miss is chi's own answer to what matches no route.
 func miss(w http.ResponseWriter, r *http.Request, mux *chi.Mux, path string) {
 	answer := mux.NotFoundHandler()
 	for _, m := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "TRACE", "OPTIONS"} {
-		if mux.Match(chi.NewRouteContext(), m, path) {
+		if find(mux, m, path) != "" {
 			w.Header().Add("Allow", m)
 			answer = mux.MethodNotAllowedHandler()
 		}
@@ -89,11 +153,4 @@ func miss(w http.ResponseWriter, r *http.Request, mux *chi.Mux, path string) {
 
 // Verify reports which keys of the table name no route, once all are registered: nil, or an
 // error that names them all. A route of all methods must be named without a method.
-func Verify(routes chi.Routes, t gate.Table) error {
-	var listed []string
-	_ = chi.Walk(routes, func(m, pattern string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
-		listed = append(listed, m+" "+pattern)
-		return nil
-	})
-	return t.VerifyListed(listed)
-}
+func Verify(routes chi.Routes, t gate.Table) error { return t.VerifyListed(list(routes)) }

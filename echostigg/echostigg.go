@@ -3,18 +3,20 @@
 //	e.POST("/campaigns", createCampaign, echostigg.Require(g, gate.Feature("feature-02-campaigns").Uses(1)))
 //
 // The order is recovery, CORS, authentication, gate, handler: recovery behind the gate hides
-// panics. Methods and paths are rewritten in e.Pre. Two gates on one request charge twice.
-// gatetest.Run holds the adapter to all this: go test -race ./echostigg.
+// panics. Methods and paths are rewritten in e.Pre. A time limit is echo's ContextTimeout; its
+// Timeout, which echo advises against, leaves handlers running with a context that others
+// use. Two gates on one request charge twice. gatetest.Run holds the adapter to all
+// this: go test -race ./echostigg.
 package echostigg
 
 import (
-	"context"
 	"errors"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
+
 	"github.com/stiggate/gate"
-	"github.com/stiggate/gate/echostigg/internal/routes"
+	"github.com/stiggate/gate/recorder"
 )
 
 // Option is DenyAsError or WithStatus.
@@ -33,29 +35,19 @@ func (d *Denied) Error() string { return "gate: denied: " + d.Code }
 func DenyAsError() Option { return func(o *options) { o.asError = true } }
 
 // WithStatus tells which status the HTTPErrorHandler gives a returned error: it counts, unless
-// the client left in mid-answer. By default it is the code of an *echo.HTTPError, or 500.
+// the handler has answered already. By default it is the code of an *echo.HTTPError, or 500.
 func WithStatus(status func(error) int) Option { return func(o *options) { o.status = status } }
 
 // Require returns a middleware for a route or a group that lets a request through if the
 // policy does. It panics with a *gate.PolicyError if the policy is wrong, a program's mistake.
 func Require(g *gate.Gate, p gate.Policy, with ...Option) echo.MiddlewareFunc {
-	guard := g.MustGuard(p)
-	return guarded(g, with, func(echo.Context) *gate.Guard { return guard })
+	guard, o := g.MustGuard(p), apply(with)
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error { return serve(g, guard, &o, next, c) }
+	}
 }
 
-// Routes returns a middleware for e.Use that guards by a table of route patterns, groups'
-// prefixes included ("GET /v1/items/:item"). It panics if a policy or a key is wrong; see
-// Verify. What matches no route is echo's, or RouteNotFound's; where there is no path it gets
-// 404 at once: put middleware.Static in front. In e.Pre, all routes are denied.
-func Routes(g *gate.Gate, t gate.Table, rest gate.Rest, with ...Option) echo.MiddlewareFunc {
-	return guarded(g, with, routes.Find(g, t, rest))
-}
-
-// Verify reports which keys of the table name no route, once all are registered: nil, or an
-// error that names them all. A route of all methods must be named without a method.
-func Verify(e *echo.Echo, t gate.Table) error { return routes.Verify(e, t) }
-
-func guarded(g *gate.Gate, with []Option, find func(echo.Context) *gate.Guard) echo.MiddlewareFunc {
+func apply(with []Option) options {
 	o := options{status: func(err error) int {
 		he := echo.ErrInternalServerError
 		_ = errors.As(err, &he)
@@ -64,36 +56,64 @@ func guarded(g *gate.Gate, with []Option, find func(echo.Context) *gate.Guard) e
 	for _, option := range with {
 		option(&o)
 	}
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) (err error) {
-			guard, r, res, seen := find(c), c.Request(), c.Response(), (*gate.Recorder)(nil)
-			if guard == nil {
-				return echo.NotFoundHandler(c)
+	return o
+}
+
+func serve(g *gate.Gate, guard *gate.Guard, o *options, handler echo.HandlerFunc, c echo.Context) error {
+	var err error
+	res, r := c.Response(), c.Request()
+	guard.Serve(gate.Call{Request: r, Writer: res.Writer, Route: c.Path()},
+		func(d gate.Decision) {
+			if o.asError {
+				err = echo.NewHTTPError(d.Status, d.Code).SetInternal(&Denied{d})
+			} else {
+				g.WriteDenial(res, r, d)
 			}
-			guard.Serve(gate.Call{Request: r, Route: c.Path(), Method: routes.Method(c), Header: res.Header()},
-				func(d gate.Decision) {
-					if !o.asError {
-						g.WriteDenial(res, r, d)
-						return
-					}
-					err = echo.NewHTTPError(d.Status, d.Code).SetInternal(&Denied{d})
-				},
-				func(handed *http.Request) {
-					if handed != r {
-						defer func(w http.ResponseWriter) { res.Writer = w; c.SetRequest(r) }(res.Writer)
-						res.Writer, seen = gate.Record(res.Writer)
-						c.SetRequest(handed)
-					}
-					err = next(c)
-				},
-				func() gate.Outcome {
-					out, left := seen.Outcome(), res.Committed && errors.Is(r.Context().Err(), context.Canceled)
-					if out.Err = err; err != nil && !out.Hijacked && !left {
-						out.Status = o.status(err)
-					}
-					return out
-				})
-			return err
+		},
+		func(w http.ResponseWriter, handed *http.Request) bool {
+			rec := recorder.Of(w)
+			if rec == nil {
+				err = handler(c)
+				return true
+			}
+			var done bool
+			done, err = watched(c, w, handed, handler)
+			return done
+		},
+		func(out gate.Outcome) gate.Outcome {
+			if out.Err = err; err != nil && out.Status == 0 {
+				out.Status = o.status(err)
+			}
+			return out
+		})
+	return err
+}
+
+// watched runs the handler with the gate's writer and request. It then gives those in front
+// what is theirs, as far as it is still the gate's, and reports whether the handler is done.
+func watched(c echo.Context, w http.ResponseWriter, handed *http.Request, handler echo.HandlerFunc) (done bool, err error) {
+	res, r := c.Response(), c.Request()
+	front := res.Writer
+	res.Writer = w
+	c.SetRequest(handed)
+	defer func() {
+		if done = !abandoned(recorder.Of(w).Status()); !done {
+			return
 		}
-	}
+		if res.Writer == w {
+			res.Writer = front
+		}
+		if c.Request() == handed {
+			c.SetRequest(r)
+		}
+	}()
+	return true, handler(c)
+}
+
+// abandoned reports whether a timeout may have answered with this status, in place of a
+// handler that is still at work and goes on to use echo's context. Not even to look at the
+// context is safe then, so it keeps the gate's writer and request: they do no harm, and
+// echo resets it for the next request.
+func abandoned(status int) bool {
+	return status == http.StatusServiceUnavailable || status == http.StatusGatewayTimeout || status == http.StatusRequestTimeout
 }

@@ -78,8 +78,8 @@ func TestTables(t *testing.T) {
 		{"a forgotten route", nil, "GET", "/forgotten", 403, 200, 0},
 		{"a forgotten route of a group", nil, "GET", "/v1/forgotten", 403, 200, 0},
 		{"no such route", nil, "GET", "/nowhere", 404, 404, 0},
-		{"no such route in a group", nil, "GET", "/v1/nowhere", 404, 404, 0},
-		{"the group itself", nil, "GET", "/v1", 404, 404, 0},
+		{"no such route in a group", nil, "GET", "/v1/nowhere", 403, 404, 0},
+		{"the group itself", nil, "GET", "/v1", 403, 404, 0},
 		{"no such method", nil, "DELETE", "/off", 405, 405, 0},
 		{"no such method of a route that the table names for all", nil, "DELETE", "/both", 405, 405, 0},
 		{"HEAD of a GET route", nil, "HEAD", "/off", 405, 405, 0},
@@ -89,14 +89,14 @@ func TestTables(t *testing.T) {
 		{"a trailing slash too little", nil, "GET", "/dir", 404, 404, 0},
 		{"a trailing slash removed before", slashes, "GET", "/off/", 402, 402, 0},
 		{"a trailing slash redirected before", redirect, "POST", "/many/", 301, 301, 0},
-		{"an escaped letter", nil, "GET", "/%6fff", 404, 404, 0},
+		{"an escaped letter", nil, "GET", "/%6fff", 402, 402, 0},
 		{"an escaped slash", nil, "GET", "/items/a%2Fb", 200, 200, 1},
-		{"a double slash", nil, "GET", "//off", 404, 404, 0},
-		{"a RouteNotFound that answers 200", fallback, "GET", "/nowhere", 200, 200, 0},
+		{"a double slash", nil, "GET", "//off", 402, 402, 0},
+		{"a RouteNotFound that answers 200", fallback, "GET", "/nowhere", 403, 200, 0},
 		{"a RouteNotFound, and a forgotten route", fallback, "GET", "/forgotten", 403, 200, 0},
 		{"a RouteNotFound, and a guarded route", fallback, "GET", "/off", 402, 402, 0},
 		{"a host's route", nil, "GET", "http://api.example.com/hosted", 402, 402, 0},
-		{"no such route of a host", nil, "GET", "http://api.example.com/nowhere", 404, 404, 0},
+		{"no such route of a host", nil, "GET", "http://api.example.com/nowhere", 403, 404, 0},
 	}
 	for _, tt := range tests {
 		for rest, want := range map[gate.Rest]int{gate.DenyRest: tt.denied, gate.PublicRest: tt.public} {
@@ -152,8 +152,9 @@ func TestNothingOpensARoute(t *testing.T) {
 	}
 }
 
-// TestLooks: neither a preflight nor HEAD is worth more than the route it reaches.
-func TestLooks(t *testing.T) {
+// TestOneRuleForEveryMethod: neither a preflight nor HEAD is worth more than the route it
+// reaches, however that is registered.
+func TestOneRuleForEveryMethod(t *testing.T) {
 	many := gate.Feature("many").Uses(1)
 	tests := []struct {
 		name   string
@@ -169,13 +170,13 @@ func TestLooks(t *testing.T) {
 			}
 		}, "OPTIONS", 401, 0},
 		{"a preflight to a handler of several methods", func(e *echo.Echo) { e.Match([]string{"POST", "OPTIONS"}, "/x", ok) }, "OPTIONS", 401, 0},
-		{"a preflight to a handler of its own", func(e *echo.Echo) { e.POST("/x", ok); e.OPTIONS("/x", options) }, "OPTIONS", 204, 0},
-		{"a preflight to a handler by a name of its own", func(e *echo.Echo) { e.POST("/x", options); e.OPTIONS("/x", options).Name = "preflight" }, "OPTIONS", 204, 0},
-		{"a preflight to OPTIONS alone", func(e *echo.Echo) { e.OPTIONS("/x", options) }, "OPTIONS", 204, 0},
+		{"a preflight to a handler of its own", func(e *echo.Echo) { e.POST("/x", ok); e.OPTIONS("/x", options) }, "OPTIONS", 401, 0},
+		{"a preflight to a handler by a name of its own", func(e *echo.Echo) { e.POST("/x", options); e.OPTIONS("/x", options).Name = "preflight" }, "OPTIONS", 401, 0},
+		{"a preflight to OPTIONS alone", func(e *echo.Echo) { e.OPTIONS("/x", options) }, "OPTIONS", 401, 0},
 		{"HEAD of a route of all methods", func(e *echo.Echo) { e.Any("/x", ok) }, "HEAD", 200, 1},
 		{"HEAD of a handler that POST has too", func(e *echo.Echo) { e.Match([]string{"GET", "POST", "HEAD"}, "/x", ok) }, "HEAD", 200, 1},
-		{"HEAD of GET's handler", func(e *echo.Echo) { e.Match([]string{"GET", "HEAD"}, "/x", ok) }, "HEAD", 200, 0},
-		{"HEAD alone", func(e *echo.Echo) { e.HEAD("/x", ok) }, "HEAD", 200, 0},
+		{"HEAD of GET's handler", func(e *echo.Echo) { e.Match([]string{"GET", "HEAD"}, "/x", ok) }, "HEAD", 200, 1},
+		{"HEAD alone", func(e *echo.Echo) { e.HEAD("/x", ok) }, "HEAD", 200, 1},
 		{"HEAD that echo does not list", func(e *echo.Echo) { e.Router().Add("HEAD", "/x", ok) }, "HEAD", 200, 1},
 	}
 	for _, tt := range tests {
@@ -228,11 +229,14 @@ func TestAGatedGroupsOwn404(t *testing.T) {
 	}
 }
 
-func TestVerifyTakesNoRouteNotFoundForARoute(t *testing.T) {
+// TestAGroupsMiddlewareIsARoute of no method: what it answers can be named.
+func TestAGroupsMiddlewareIsARoute(t *testing.T) {
 	e := newEcho()
 	e.Group("/v1", middleware.RequestID())
-	if err := echostigg.Verify(e, gate.Table{"/v1/*": gate.Feature("on")}); err == nil {
-		t.Error("no error")
+	for key, fine := range map[string]bool{"/v1": true, "/v1/*": true, "GET /v1/*": false, "/v2/*": false} {
+		if err := echostigg.Verify(e, gate.Table{key: gate.Feature("on")}); (err == nil) != fine {
+			t.Errorf("%s: %v", key, err)
+		}
 	}
 }
 
@@ -298,7 +302,7 @@ func TestAHijackedConnectionIsASuccess(t *testing.T) {
 		if n := s.Billed(t, g); n != 1 {
 			t.Errorf("%s: %v reported, want 1", name, n)
 		}
-		if o := s.Outcomes()[0]; !o.Hijacked || (o.Status == http.StatusSwitchingProtocols) != switched {
+		if o := s.Outcomes()[0]; !o.Hijacked || o.Status != http.StatusSwitchingProtocols {
 			t.Errorf("%s: got %+v", name, o)
 		}
 	}

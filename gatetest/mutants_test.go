@@ -2,7 +2,6 @@ package gatetest
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"io"
 	"net/http"
@@ -13,32 +12,27 @@ import (
 
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/nethttp"
+	"github.com/stiggate/gate/recorder"
 )
 
 // plain is an adapter for net/http in parts, each of which a mutant spoils.
 type plain struct {
-	call   func(*http.Request) gate.Call
-	record func(http.ResponseWriter) (http.ResponseWriter, func() gate.Outcome)
+	call   func(http.ResponseWriter, *http.Request) gate.Call
+	wrap   func(front, gated http.ResponseWriter) http.ResponseWriter
 	deny   func(g *gate.Gate, w http.ResponseWriter, r *http.Request, d gate.Decision, next http.Handler)
 	next   func(next http.Handler, w http.ResponseWriter, outer, handed *http.Request)
 	times  int // gates for each policy
+	open   bool
 	tabled func(g *gate.Gate, mux *http.ServeMux, t gate.Table, rest gate.Rest) http.Handler
 	verify func(mux *http.ServeMux, t gate.Table) error
 }
 
 func newPlain() *plain {
 	return &plain{
-		call: func(r *http.Request) gate.Call {
-			method, _, both := strings.Cut(r.Pattern, " ")
-			if !both {
-				method = ""
-			}
-			return gate.Call{Request: r, Route: r.Pattern, Method: method}
+		call: func(w http.ResponseWriter, r *http.Request) gate.Call {
+			return gate.Call{Request: r, Writer: w, Route: r.Pattern}
 		},
-		record: func(w http.ResponseWriter) (http.ResponseWriter, func() gate.Outcome) {
-			out, seen := gate.Record(w)
-			return out, seen.Outcome
-		},
+		wrap: func(_, gated http.ResponseWriter) http.ResponseWriter { return gated },
 		deny: func(g *gate.Gate, w http.ResponseWriter, r *http.Request, d gate.Decision, _ http.Handler) {
 			g.WriteDenial(w, r, d)
 		},
@@ -52,17 +46,19 @@ func newPlain() *plain {
 func (m *plain) require(g *gate.Gate, p gate.Policy, next http.Handler) http.Handler {
 	guard := g.MustGuard(p)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, out, outcome := m.call(r), w, func() gate.Outcome { return gate.Outcome{} }
-		if c.Header == nil {
-			c.Header = w.Header()
+		if m.open && (r.Method == http.MethodHead || r.Method == http.MethodOptions) {
+			next.ServeHTTP(w, r)
+			return
 		}
-		if guard.Reports() {
-			out, outcome = m.record(w)
-		}
-		guard.Serve(c,
+		guard.Serve(m.call(w, r),
 			func(d gate.Decision) { m.deny(g, w, r, d, next) },
-			func(handed *http.Request) { m.next(next, out, r, handed) },
-			outcome)
+			func(out http.ResponseWriter, handed *http.Request) bool {
+				if recorder.Of(out) != nil {
+					out = m.wrap(w, out)
+				}
+				m.next(next, out, r, handed)
+				return true
+			}, nil)
 	})
 }
 
@@ -115,22 +111,7 @@ func (m *plain) adapter() Adapter {
 func TestWhatTheMutantsAreMadeOfPasses(t *testing.T) { Run(t, newPlain().adapter()) }
 
 // hiding is a writer that hides what the one within can do, but for what it embeds.
-type hiding struct {
-	http.ResponseWriter
-	status int
-}
-
-func (h *hiding) WriteHeader(status int) {
-	h.status = cmp.Or(h.status, status)
-	h.ResponseWriter.WriteHeader(status)
-}
-
-func (h *hiding) outcome() gate.Outcome {
-	if h.status == 0 {
-		h.status = http.StatusOK
-	}
-	return gate.Outcome{Status: h.status}
-}
+type hiding struct{ http.ResponseWriter }
 
 // unwrapping hides nothing from http.ResponseController.
 type unwrapping struct{ *hiding }
@@ -145,37 +126,28 @@ func TestMutantsDie(t *testing.T) {
 		mutate func(*plain)
 		rows   []string
 	}{
-		{"reports whatever the status is", func(m *plain) {
-			m.record = func(w http.ResponseWriter) (http.ResponseWriter, func() gate.Outcome) {
-				return w, func() gate.Outcome { return gate.Outcome{Status: 200} }
-			}
-		}, []string{"500 of the handler", "404 of the handler", "a failure that is flushed", "a range that the file has not"}},
+		{"hands on the writer in front", func(m *plain) {
+			m.wrap = func(front, _ http.ResponseWriter) http.ResponseWriter { return front }
+		}, []string{
+			"500 of the handler", "404 of the handler", "a failure that is flushed", "a range that the file has not",
+			"early hints, then failure", "early hints, then failure, over HTTP/2", "quota headers of an answer", "older quota headers of an answer",
+		}},
 		{"has a writer that hides abilities", func(m *plain) {
-			m.record = func(w http.ResponseWriter) (http.ResponseWriter, func() gate.Outcome) {
-				h := &hiding{ResponseWriter: w}
-				return h, h.outcome
-			}
+			m.wrap = func(_, gated http.ResponseWriter) http.ResponseWriter { return &hiding{gated} }
 		}, []string{
 			"the writer hides no ability and invents none", "the writer hides no ability and invents none, over HTTP/2", "deadlines by ResponseController",
 			"a connection that is taken over by assertion", "a connection that is taken over by ResponseController",
 		}},
 		{"has a writer that only unwraps", func(m *plain) {
-			m.record = func(w http.ResponseWriter) (http.ResponseWriter, func() gate.Outcome) {
-				h := &hiding{ResponseWriter: w}
-				return unwrapping{h}, h.outcome
-			}
-		}, []string{
-			"the writer hides no ability and invents none", "a flush by ResponseController commits the success", "early hints, then failure",
-			"early hints, then failure, over HTTP/2", "a body commits the success", "a connection that is taken over by assertion",
-		}},
+			m.wrap = func(_, gated http.ResponseWriter) http.ResponseWriter { return unwrapping{&hiding{gated}} }
+		}, []string{"the writer hides no ability and invents none", "a connection that is taken over by assertion"}},
 		{"has a writer that invents abilities", func(m *plain) {
-			m.record = func(w http.ResponseWriter) (http.ResponseWriter, func() gate.Outcome) {
-				h := &hiding{ResponseWriter: w}
+			m.wrap = func(_, gated http.ResponseWriter) http.ResponseWriter {
 				return struct {
 					http.ResponseWriter
 					http.Flusher
 					http.Hijacker
-				}{h, nil, nil}, h.outcome
+				}{gated, nil, nil}
 			}
 		}, []string{"the writer hides no ability and invents none, over HTTP/2"}},
 		{"goes on after a denial", func(m *plain) {
@@ -195,24 +167,21 @@ func TestMutantsDie(t *testing.T) {
 				g.WriteDenial(w, r, d)
 			}
 		}, []string{"the denial 401", "the denial 402 of a limit"}},
-		{"names no method", func(m *plain) {
-			m.call = func(r *http.Request) gate.Call { return gate.Call{Request: r, Route: r.Pattern} }
-		}, []string{"HEAD uses nothing", "a preflight"}},
-		{"takes the request's method for the route's", func(m *plain) {
-			m.call = func(r *http.Request) gate.Call { return gate.Call{Request: r, Route: r.Pattern, Method: r.Method} }
-		}, []string{"a route of all methods can't be had by looking like a preflight", "HEAD of a route of all methods"}},
+		{"lets HEAD and OPTIONS through", func(m *plain) {
+			m.open = true
+		}, []string{"HEAD", "HEAD of a route of all methods", "a preflight", "a route of all methods can't be had by looking like a preflight"}},
 		{"names no route", func(m *plain) {
 			call := m.call
-			m.call = func(r *http.Request) gate.Call { c := call(r); c.Route = ""; return c }
+			m.call = func(w http.ResponseWriter, r *http.Request) gate.Call { c := call(w, r); c.Route = ""; return c }
 		}, []string{"a decision names the route"}},
 		{"names the path for the route", func(m *plain) {
 			call := m.call
-			m.call = func(r *http.Request) gate.Call { c := call(r); c.Route = r.URL.Path; return c }
+			m.call = func(w http.ResponseWriter, r *http.Request) gate.Call {
+				c := call(w, r)
+				c.Route = r.URL.Path
+				return c
+			}
 		}, []string{"a decision names the route"}},
-		{"has no header for the quota", func(m *plain) {
-			call := m.call
-			m.call = func(r *http.Request) gate.Call { c := call(r); c.Header = http.Header{}; return c }
-		}, []string{"quota headers of an answer", "older quota headers of an answer"}},
 		{"swallows panics", func(m *plain) {
 			m.next = func(next http.Handler, w http.ResponseWriter, _, handed *http.Request) {
 				defer func() { _ = recover() }()
@@ -249,7 +218,7 @@ func TestMutantsDie(t *testing.T) {
 					_, registered := mux.Handler(r)
 					method, pattern, _ := strings.Cut(registered, " ")
 					guard, _ := guards.Find(method, pattern)
-					nethttp.Serve(g, guard, gate.Call{Request: r, Route: registered, Method: method}, w, mux)
+					nethttp.Serve(g, guard, gate.Call{Request: r, Writer: w, Route: registered}, mux)
 				})
 			}
 		}, []string{"table: no such route", "table: no such method"}},

@@ -9,13 +9,12 @@
 package ginstigg
 
 import (
-	"errors"
-	"net"
 	"net/http"
-	"reflect"
 
 	"github.com/gin-gonic/gin"
+
 	"github.com/stiggate/gate"
+	"github.com/stiggate/gate/recorder"
 )
 
 // Require returns a middleware for a route or a group that lets a request through if the
@@ -33,8 +32,11 @@ func Require(g *gate.Gate, p gate.Policy) gin.HandlerFunc {
 func Routes(g *gate.Gate, t gate.Table, rest gate.Rest) gin.HandlerFunc {
 	guards := g.MustRouteGuards(t, rest)
 	return func(c *gin.Context) {
+		guard := guards.Missed(c.Request)
 		if c.FullPath() != "" {
-			guard, _ := guards.Find(c.Request.Method, c.FullPath())
+			guard = guards.Match(c.Request, c.Request.Method, c.FullPath())
+		}
+		if guard != nil {
 			serve(g, guard, c)
 		}
 	}
@@ -51,47 +53,53 @@ func Verify(engine *gin.Engine, t gate.Table) error {
 }
 
 func serve(g *gate.Gate, guard *gate.Guard, c *gin.Context) {
-	w, old, told := c.Writer, c.Request, len(c.Errors)
-	guard.Serve(gate.Call{Request: old, Route: c.FullPath(), Method: method(c), Header: w.Header()},
+	front, r, told := c.Writer, c.Request, len(c.Errors)
+	var watched *writer // nil if the answer is not watched
+	done := true
+	guard.Serve(gate.Call{Request: r, Writer: front, Route: c.FullPath()},
 		func(d gate.Decision) {
 			c.Abort() // not to call Next would stop nothing (gin-gonic/gin#287)
-			g.WriteDenial(w, old, d)
-			w.WriteHeaderNow()
+			g.WriteDenial(front, r, d)
+			front.WriteHeaderNow()
 		},
-		func(r *http.Request) {
-			if r != old {
-				c.Request = r
-				defer func() { c.Request = old }()
+		func(w http.ResponseWriter, handed *http.Request) bool {
+			rec := recorder.Of(w)
+			if rec == nil {
+				c.Next()
+				return true
 			}
+			watched = &writer{ResponseWriter: front, out: w, rec: rec, status: front.Status()}
+			c.Writer, c.Request = watched, handed
+			defer func() { done = restore(c, watched, handed, r) }()
 			c.Next()
+			return true
 		},
-		func() gate.Outcome {
-			o := gate.Outcome{Status: w.Status(), Bytes: int64(max(0, w.Size()))}
-			if o.Status == http.StatusEarlyHints { // and nothing behind it
-				o.Status = http.StatusOK
+		func(o gate.Outcome) gate.Outcome {
+			if done {
+				for _, e := range c.Errors[min(told, len(c.Errors)):] {
+					o.Err = e.Err
+				}
 			}
-			for _, e := range c.Errors[min(told, len(c.Errors)):] {
-				o.Err = e.Err // gin.Recovery makes two kinds of panic an error, with status 200
-				o.Panicked = o.Panicked || errors.Is(e, http.ErrAbortHandler) || c.IsAborted() && errors.As(e, new(*net.OpError))
+			if o.Status == 0 {
+				o.Status = watched.unwritten(o.Err)
 			}
 			return o
 		})
 }
 
-// method is what the route is registered for: "" for HEAD and OPTIONS if their handler, by its
-// name, has other methods of the path (GET for HEAD apart). gin gives nobody its engine.
-func method(c *gin.Context) string {
-	verb, engine := c.Request.Method, reflect.ValueOf(c).Elem().FieldByName("engine")
-	if verb != http.MethodHead && verb != http.MethodOptions {
-		return verb
-	} else if c.FullPath() == "" || !engine.IsValid() || engine.Type() != reflect.TypeFor[*gin.Engine]() {
-		return ""
+// restore gives those in front what is theirs, as far as it is still the gate's, and reports
+// whether the handler is done. A timeout that answers for a handler that is still at work
+// leaves a writer of its own behind: what such a handler may use is left alone.
+func restore(c *gin.Context, watched *writer, handed, r *http.Request) (done bool) {
+	own := c.Writer == gin.ResponseWriter(watched)
+	if !own && watched.rec.Status() >= http.StatusBadRequest {
+		return false
 	}
-	for _, r := range (*gin.Engine)(engine.UnsafePointer()).Routes() {
-		other := r.Method != verb && (verb == http.MethodOptions || r.Method != http.MethodGet)
-		if other && r.Path == c.FullPath() && r.Handler == c.HandlerName() {
-			return ""
-		}
+	if own {
+		c.Writer = watched.ResponseWriter
 	}
-	return verb
+	if c.Request == handed {
+		c.Request = r
+	}
+	return true
 }

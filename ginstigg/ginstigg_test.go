@@ -172,6 +172,14 @@ func TestWhatCountsAsSuccess(t *testing.T) {
 		}()
 		c.Next()
 	}
+	// onError is the recipe of gin's documentation.
+	onError := func(status int) gin.HandlerFunc {
+		return func(c *gin.Context) {
+			if c.Next(); len(c.Errors) > 0 {
+				c.JSON(status, gin.H{"message": "sorry"})
+			}
+		}
+	}
 	late := func(status int) gin.HandlerFunc {
 		return func(c *gin.Context) { c.Next(); c.Status(status) }
 	}
@@ -203,9 +211,13 @@ func TestWhatCountsAsSuccess(t *testing.T) {
 		{name: "ErrAbortHandler with recovery inside", behind: []gin.HandlerFunc{recovery}, handler: func(*gin.Context) { panic(http.ErrAbortHandler) }, status: -1},
 		{name: "ErrAbortHandler swallowed outside", before: []gin.HandlerFunc{swallow}, handler: func(*gin.Context) { panic(http.ErrAbortHandler) }, status: 200},
 		{name: "ErrAbortHandler swallowed inside", behind: []gin.HandlerFunc{swallow}, handler: func(*gin.Context) { panic(http.ErrAbortHandler) }, status: 200},
-		{name: "ErrAbortHandler swallowed inside after a body", behind: []gin.HandlerFunc{swallow}, handler: func(c *gin.Context) { c.String(200, "ok"); panic(http.ErrAbortHandler) }, status: 200},
+		{name: "ErrAbortHandler swallowed inside after a body", behind: []gin.HandlerFunc{swallow}, handler: func(c *gin.Context) { c.String(200, "ok"); panic(http.ErrAbortHandler) }, status: 200, billed: 1},
 		{name: "a broken pipe that recovery swallowed inside", behind: []gin.HandlerFunc{recovery}, handler: func(*gin.Context) { panic(brokenPipe()) }, status: 200},
-		{name: "a broken pipe on record", handler: func(c *gin.Context) { _ = c.Error(brokenPipe()) }, status: 200, billed: 1},
+		{name: "a broken pipe on record", handler: func(c *gin.Context) { _ = c.Error(brokenPipe()) }, status: 200},
+		{name: "a broken pipe on record after a body", handler: func(c *gin.Context) { c.String(200, "ok"); _ = c.Error(brokenPipe()) }, status: 200, billed: 1},
+		{name: "an error on record and a status that is only set", handler: func(c *gin.Context) { c.Status(202); _ = c.Error(boom) }, status: 202},
+		{name: "an error on record that a middleware in front answers", before: []gin.HandlerFunc{onError(422)}, handler: func(c *gin.Context) { _ = c.Error(boom) }, status: 422},
+		{name: "an error on record after a status that is sent", handler: func(c *gin.Context) { c.Status(202); c.Writer.WriteHeaderNow(); _ = c.Error(boom) }, status: 202, billed: 1},
 		{name: "an error from in front of the gate", before: []gin.HandlerFunc{func(c *gin.Context) { _ = c.Error(http.ErrAbortHandler) }}, handler: func(*gin.Context) {}, status: 200, billed: 1},
 		{name: "settled early, then failed", handler: func(c *gin.Context) { _ = gate.TicketFrom(c.Request.Context()).Settle(); c.Status(500) }, status: 500, billed: 1},
 		{name: "settled early, then panicked", handler: func(c *gin.Context) { _ = gate.TicketFrom(c.Request.Context()).Settle(); panic(boom) }, billed: 1},

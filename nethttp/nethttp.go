@@ -2,7 +2,7 @@
 //
 //	mux.Handle("POST /campaigns", nethttp.Require(g, gate.Feature("feature-02-campaigns").Uses(1))(createCampaign))
 //
-// Put recovery outside, then authentication, then the gate, then the handler. A
+// Put recovery outside, then CORS, then authentication, then the gate, then the handler. A
 // Require inside another charges twice. It works for every router whose middlewares
 // are of net/http's shape; chi has an adapter of its own that knows chi's routes.
 // gatetest.Run holds the adapter to all this: go test -race ./nethttp.
@@ -26,8 +26,7 @@ func Require(g *gate.Gate, p gate.Policy) func(http.Handler) http.Handler {
 	guard := g.MustGuard(p)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			method, _ := split(r.Pattern)
-			Serve(g, guard, gate.Call{Request: r, Route: r.Pattern, Method: method}, w, next)
+			Serve(g, guard, gate.Call{Request: r, Writer: w, Route: r.Pattern}, next)
 		})
 	}
 }
@@ -38,22 +37,30 @@ func Require(g *gate.Gate, p gate.Policy) func(http.Handler) http.Handler {
 // guarded.
 func Routes(g *gate.Gate, mux *http.ServeMux, t gate.Table, rest gate.Rest) http.Handler {
 	guards := g.MustRouteGuards(t, rest)
-	redirect := reflect.TypeOf(http.RedirectHandler("/", http.StatusFound))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h, registered := mux.Handler(r)
-		own := registered == ""
-		if reflect.TypeOf(h) == redirect {
-			again, _ := mux.Handler(r) // mux makes its own redirects anew
-			own = own || h != again
-		}
-		if own {
+		registered := matched(mux, r)
+		if registered == "" {
 			mux.ServeHTTP(w, r)
 			return
 		}
 		method, pattern := split(registered)
-		guard, _ := guards.Find(method, pattern)
-		Serve(g, guard, gate.Call{Request: r, Route: registered, Method: method}, w, mux)
+		Serve(g, guards.Match(r, method, pattern), gate.Call{Request: r, Writer: w, Route: registered}, mux)
 	})
+}
+
+// redirect is the type of mux's redirects to the clean path.
+var redirect = reflect.TypeOf(http.RedirectHandler("/", http.StatusFound))
+
+// matched is the pattern that mux has for r, "" if mux answers by itself.
+func matched(mux *http.ServeMux, r *http.Request) string {
+	h, registered := mux.Handler(r)
+	if reflect.TypeOf(h) != redirect {
+		return registered
+	}
+	if again, _ := mux.Handler(r); h != again { // mux makes its own redirects anew
+		return ""
+	}
+	return registered
 }
 
 // Verify reports which keys of the table name no route of mux: nil, or an error that
@@ -73,18 +80,11 @@ func Verify(mux *http.ServeMux, t gate.Table) error {
 }
 
 // Serve takes one call through a guard, for adapters of routers of net/http's shape.
-// The writer is wrapped only if the policy may report.
-func Serve(g *gate.Gate, guard *gate.Guard, c gate.Call, w http.ResponseWriter, next http.Handler) {
-	var seen *gate.Recorder
-	out := w
-	c.Header = w.Header()
-	if guard.Reports() {
-		out, seen = gate.Record(w)
-	}
+func Serve(g *gate.Gate, guard *gate.Guard, c gate.Call, next http.Handler) {
 	guard.Serve(c,
-		func(d gate.Decision) { g.WriteDenial(w, c.Request, d) },
-		func(r *http.Request) { next.ServeHTTP(out, r) },
-		func() gate.Outcome { return seen.Outcome() })
+		func(d gate.Decision) { g.WriteDenial(c.Writer, c.Request, d) },
+		func(w http.ResponseWriter, r *http.Request) bool { next.ServeHTTP(w, r); return true },
+		nil)
 }
 
 func split(registered string) (method, pattern string) {

@@ -1,4 +1,4 @@
-package gate
+package recorder
 
 import (
 	"bufio"
@@ -39,7 +39,7 @@ func TestAbilitiesAreKeptExactly(t *testing.T) {
 		t.Run(fmt.Sprintf("flush %v, hijack %v, read %v, push %v", f, h, r, p), func(t *testing.T) {
 			inner := httptest.NewRecorder()
 			var pushed string
-			w, seen := Record(writerWith(inner, &pushed, f, h, r, p))
+			w, seen := New(writerWith(inner, &pushed, f, h, r, p))
 			flush, hasF := w.(http.Flusher)
 			hijack, hasH := w.(http.Hijacker)
 			read, hasR := w.(io.ReaderFrom)
@@ -48,8 +48,8 @@ func TestAbilitiesAreKeptExactly(t *testing.T) {
 				t.Fatalf("has flush %v, hijack %v, read %v, push %v", hasF, hasH, hasR, hasP)
 			}
 			if r {
-				if n, err := read.ReadFrom(strings.NewReader("abc")); n != 3 || err != nil || seen.Outcome().Bytes != 3 {
-					t.Errorf("ReadFrom: %d, %v, %d counted", n, err, seen.Outcome().Bytes)
+				if n, err := read.ReadFrom(strings.NewReader("abc")); n != 3 || err != nil || seen.Bytes() != 3 {
+					t.Errorf("ReadFrom: %d, %v, %d counted", n, err, seen.Bytes())
 				}
 			}
 			if f {
@@ -61,8 +61,8 @@ func TestAbilitiesAreKeptExactly(t *testing.T) {
 				}
 			}
 			if h {
-				if _, _, err := hijack.Hijack(); err != nil || !seen.Outcome().Hijacked {
-					t.Errorf("Hijack: %v, seen %v", err, seen.Outcome().Hijacked)
+				if _, _, err := hijack.Hijack(); err != nil || !seen.Hijacked() {
+					t.Errorf("Hijack: %v, seen %v", err, seen.Hijacked())
 				}
 			}
 		})
@@ -176,7 +176,7 @@ func TestTheStatusThatCounts(t *testing.T) {
 		write func(http.ResponseWriter)
 		want  int
 	}{
-		{"nothing", func(http.ResponseWriter) {}, 200},
+		{"nothing", func(http.ResponseWriter) {}, 0},
 		{"a body", func(w http.ResponseWriter) { _, _ = w.Write(nil) }, 200},
 		{"a string", func(w http.ResponseWriter) { _, _ = io.WriteString(w, "x") }, 200},
 		{"a status", func(w http.ResponseWriter) { w.WriteHeader(404) }, 404},
@@ -194,9 +194,9 @@ func TestTheStatusThatCounts(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w, seen := Record(httptest.NewRecorder())
+			w, seen := New(httptest.NewRecorder())
 			tt.write(w)
-			if got := seen.Outcome().Status; got != tt.want {
+			if got := seen.Status(); got != tt.want {
 				t.Errorf("got %d, want %d", got, tt.want)
 			}
 		})
@@ -205,7 +205,7 @@ func TestTheStatusThatCounts(t *testing.T) {
 
 func TestAControllerMeetsTheInnerWriter(t *testing.T) {
 	inner := writerOnly{httptest.NewRecorder()} // no abilities
-	w, seen := Record(inner)
+	w, seen := New(inner)
 	if got := w.(interface{ Unwrap() http.ResponseWriter }).Unwrap(); got != http.ResponseWriter(inner) {
 		t.Errorf("unwraps to %T", got)
 	}
@@ -219,7 +219,7 @@ func TestAControllerMeetsTheInnerWriter(t *testing.T) {
 
 func TestDeadlinesThroughARealServer(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		out, _ := Record(w)
+		out, _ := New(w)
 		c := http.NewResponseController(out)
 		if err := errors.Join(c.SetReadDeadline(time.Time{}), c.SetWriteDeadline(time.Time{}), c.EnableFullDuplex()); err != nil {
 			t.Errorf("through the recorder: %v", err)
