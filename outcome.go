@@ -90,18 +90,34 @@ func answered(rec *recorder.Recorder, r *http.Request, outcome func(Outcome) Out
 	default:
 		o.Status = http.StatusOK // net/http's own
 	}
-	o.ClientGone = errors.Is(err, context.Canceled) && !(r.ProtoMajor < 2 && rec.Late())
+	o.ClientGone = gone(rec, r)
 	return o
 }
 
 // cutShort is the outcome of a handler that has not returned. A client that left has had
 // what was written; if it is still there, it has had what was sent.
 func cutShort(rec *recorder.Recorder, r *http.Request) Outcome {
-	o := Outcome{Panicked: true, ClientGone: errors.Is(r.Context().Err(), context.Canceled)}
+	o := Outcome{Panicked: true, ClientGone: gone(rec, r)}
 	if rec.Sent() || o.ClientGone {
 		o.Status, o.Bytes, o.Hijacked = rec.Status(), rec.Bytes(), rec.Hijacked()
 	}
 	return o
+}
+
+// gone reports whether the client has left. With HTTP/1 net/http also ends the context of a
+// client that has closed only its own side; if it was answered after that, it was there.
+// With HTTP/2 a write may fail before the context ends.
+func gone(rec *recorder.Recorder, r *http.Request) bool {
+	if errors.Is(r.Context().Err(), context.Canceled) {
+		return r.ProtoMajor >= 2 || !rec.Late()
+	}
+	switch err := rec.Failed(); {
+	case err == nil, errors.Is(err, http.ErrHandlerTimeout), errors.Is(err, http.ErrBodyNotAllowed),
+		errors.Is(err, http.ErrContentLength), errors.Is(err, http.ErrHijacked):
+		return false
+	default:
+		return true
+	}
 }
 
 // handBack tells the request of those in front what routers and handlers have put into

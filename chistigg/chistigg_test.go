@@ -1,6 +1,7 @@
 package chistigg_test
 
 import (
+	"io"
 	"net/http"
 	"path"
 	"strings"
@@ -17,6 +18,9 @@ import (
 )
 
 func register(router chi.Router, r gatetest.Route) {
+	if r.Body != "" {
+		r.Handler = func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, r.Body) }
+	}
 	if r.Method == "" {
 		router.Handle(r.Pattern, r.Handler)
 		return

@@ -42,7 +42,10 @@ type adder interface {
 
 func register(e adder, r gatetest.Route, m ...echo.MiddlewareFunc) {
 	h := func(c echo.Context) error {
-		if r.Err != nil {
+		switch {
+		case r.Body != "":
+			return c.String(http.StatusOK, r.Body)
+		case r.Err != nil:
 			return r.Err(c.Response(), c.Request())
 		}
 		r.Handler(c.Response(), c.Request())

@@ -16,7 +16,7 @@
 //
 // Guarded is given routes and registers each as an app would: what Recovery and Before
 // ask for first, then a gate for each of Policies, then the handler, with the router's
-// own writer and request. The example of Run is a whole adapter with its test.
+// own writer and request, or what answers Body. The example of Run is a whole adapter with its test.
 //
 // Patterns come spelled as the router has them, if the Adapter says how (Spell); so
 // do the tables' keys, and so must be the route that a decision names. Where handlers
@@ -26,7 +26,8 @@
 // # What the suite wants of an adapter
 //
 // What a row is about is in its name. On the whole: usage is reported once, if the
-// client can see a status below 400, and never after a panic; the writer has the
+// client is answered with a status below 400, and however the handler ends; the method makes
+// no difference; the writer has the
 // abilities that it has without a gate, and unwraps; the request has its body, its
 // values and, for those in front, its identity; a denial is the same bytes
 // everywhere, the instance apart, and nothing comes after it; requests that no route

@@ -1,6 +1,7 @@
 package gatetest_test
 
 import (
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -23,6 +24,11 @@ func mux(routes []gatetest.Route, handler func(gatetest.Route) http.Handler) *ht
 // guarded is a route's handler behind all that the suite asks for, from the inside out.
 func guarded(g *gate.Gate, r gatetest.Route) http.Handler {
 	h := http.Handler(r.Handler)
+	if r.Body != "" {
+		h = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, r.Body) // or the router's own way
+		})
+	}
 	if r.Recovery == gatetest.RecoveryInside {
 		h = gatetest.Recover(h) // or the router's own
 	}

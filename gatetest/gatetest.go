@@ -19,6 +19,9 @@ type Route struct {
 	Policies []gate.Policy
 	// Handler is to be given the router's own writer and request.
 	Handler http.HandlerFunc
+	// Body is what to answer instead of running Handler, if it is not empty: with 200, and by
+	// the router's own way to write a text, if it has one (c.String).
+	Body string
 	// Err is the handler instead, if it is not nil: one that returns an error, which the
 	// router must get. Only an Adapter with an Error is given any.
 	Err func(http.ResponseWriter, *http.Request) error
@@ -125,7 +128,7 @@ func Run(t *testing.T, a Adapter) {
 func rows(a Adapter) []row {
 	all := [][]row{
 		requestRows(a), tableRows(a), verifyRows(a), denialRows(a), quotaRows(a), writerRows(a), fileRows(a), hijackRows(a),
-		streamRows(a), bodyRows(a), panicRows(a), settleRows(a), chainRows(a), groupRows(a), errorRows(a), manyRows(a),
+		streamRows(a), bodyRows(a), panicRows(a), answeredRows(a), frontRows(a), settleRows(a), chainRows(a), groupRows(a), errorRows(a), manyRows(a),
 	}
 	var flat []row
 	for _, rows := range all {

@@ -32,6 +32,10 @@ func hijackRows(a Adapter) []row {
 				return http.NewResponseController(w).Hijack()
 			})
 		}},
+		{"hijack", "a connection that is taken over, by the status", func(t testing.TB) { takenOver(t, a, manyTwo().ReportOn(http.StatusSwitchingProtocols)) }},
+		{"hijack", "a connection that is taken over, by the app's own rule", func(t testing.TB) {
+			takenOver(t, a, manyTwo().ReportIf(func(o gate.Outcome) bool { return o.Hijacked }))
+		}},
 		{"hijack", "a websocket that settles when it is opened", func(t testing.TB) { websocket(t, a, false) }},
 		{"hijack", "a websocket whose handshake is written as a 101", func(t testing.TB) { websocket(t, a, true) }},
 		{"hijack", "a websocket that the plan does not cover", func(t testing.TB) {
@@ -48,6 +52,24 @@ func hijackRows(a Adapter) []row {
 			_ = conn.Close()
 			b.bills(t, nil)
 		}},
+	}
+}
+
+// takenOver: whoever takes a connection over writes the 101 by himself, as most libraries do.
+func takenOver(t testing.TB, a Adapter, p gate.Policy) {
+	b := a.guarded(t, http1, route("GET", "/", p, func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+		_ = conn.Close()
+	}))
+	_, _ = io.ReadAll(b.dial(t, handshake))
+	b.bills(t, uses{"many": 2})
+	if o := b.seen.settled; len(o) != 1 || o[0].Status != http.StatusSwitchingProtocols || !o[0].Hijacked {
+		t.Errorf("settled %+v, want once, with 101", o)
 	}
 }
 

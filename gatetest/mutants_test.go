@@ -72,6 +72,9 @@ func (m *plain) mux(routes []Route, wrap func(Route) http.Handler) *http.ServeMu
 
 func (m *plain) chain(g *gate.Gate, r Route) http.Handler {
 	h := http.Handler(r.Handler)
+	if r.Body != "" {
+		h = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, r.Body) })
+	}
 	if r.Err != nil {
 		h = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { _ = r.Err(w, req) })
 	}
@@ -131,6 +134,8 @@ func TestMutantsDie(t *testing.T) {
 		}, []string{
 			"500 of the handler", "404 of the handler", "a failure that is flushed", "a range that the file has not",
 			"early hints, then failure", "early hints, then failure, over HTTP/2", "quota headers of an answer", "older quota headers of an answer",
+			"a proxied stream that the client closes", "a connection that is taken over, by the status", "a client that has closed only its own side",
+			"the bytes under a compression", "quota headers that an upstream has, too",
 		}},
 		{"has a writer that hides abilities", func(m *plain) {
 			m.wrap = func(_, gated http.ResponseWriter) http.ResponseWriter { return &hiding{gated} }
@@ -150,6 +155,47 @@ func TestMutantsDie(t *testing.T) {
 				}{gated, nil, nil}
 			}
 		}, []string{"the writer hides no ability and invents none, over HTTP/2"}},
+		{"has a writer that does not see a hijack", func(m *plain) {
+			m.wrap = func(front, gated http.ResponseWriter) http.ResponseWriter {
+				h, ok := front.(http.Hijacker)
+				if !ok {
+					return gated
+				}
+				return struct {
+					http.ResponseWriter
+					http.Hijacker
+				}{gated, h}
+			}
+		}, []string{"a connection that is taken over, by the status", "a connection that is taken over, by the app's own rule"}},
+		{"releases what did not return", func(m *plain) {
+			m.next = func(next http.Handler, w http.ResponseWriter, _, handed *http.Request) {
+				returned := false
+				defer func() {
+					if !returned {
+						gate.TicketFrom(handed.Context()).Release()
+					}
+				}()
+				next.ServeHTTP(w, handed)
+				returned = true
+			}
+		}, []string{"a proxied stream that the client closes", "a proxied stream that the client closes, over HTTP/2", "an abort in mid-answer", "a panic after a body"}},
+		{"settles what has written", func(m *plain) {
+			m.next = func(next http.Handler, w http.ResponseWriter, _, handed *http.Request) {
+				next.ServeHTTP(w, handed)
+				_ = gate.TicketFrom(handed.Context()).Settle()
+			}
+		}, []string{"a deadline in front that passes, and nothing written", "http.TimeoutHandler behind the gate answers", "an upstream that can't be reached"}},
+		{"hands on a copy of its own", func(m *plain) {
+			m.next = func(next http.Handler, w http.ResponseWriter, _, handed *http.Request) {
+				next.ServeHTTP(w, handed.WithContext(handed.Context()))
+			}
+		}, []string{"what handlers read from the request is there for those in front"}},
+		{"clears the header for a denial", func(m *plain) {
+			m.deny = func(g *gate.Gate, w http.ResponseWriter, r *http.Request, d gate.Decision, _ http.Handler) {
+				clear(w.Header())
+				g.WriteDenial(w, r, d)
+			}
+		}, []string{"a denial under a compression that announces itself", "fields that others have set are left to a denial"}},
 		{"goes on after a denial", func(m *plain) {
 			m.deny = func(g *gate.Gate, w http.ResponseWriter, r *http.Request, d gate.Decision, next http.Handler) {
 				g.WriteDenial(w, r, d)
@@ -222,6 +268,17 @@ func TestMutantsDie(t *testing.T) {
 				})
 			}
 		}, []string{"table: no such route", "table: no such method"}},
+		{"takes a path for what it looks like", func(m *plain) {
+			m.tabled = func(g *gate.Gate, mux *http.ServeMux, t gate.Table, rest gate.Rest) http.Handler {
+				guards := g.MustRouteGuards(t, rest)
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					_, registered := mux.Handler(r)
+					method, pattern, _ := strings.Cut(registered, " ")
+					guard, _ := guards.Find(method, pattern)
+					nethttp.Serve(g, guard, gate.Call{Request: r, Writer: w, Route: registered}, mux)
+				})
+			}
+		}, []string{"table: an escaped slash on an open route", "table: a way up on an open route", "table: an escaped slash on the open rest"}},
 		{"opens the rest", func(m *plain) {
 			m.tabled = func(g *gate.Gate, mux *http.ServeMux, t gate.Table, _ gate.Rest) http.Handler {
 				return nethttp.Routes(g, mux, t, gate.PublicRest)

@@ -16,6 +16,10 @@ func tableRoutes() []Route {
 		{Method: "GET", Pattern: "/v1/items/{item}", Handler: answerStatus},
 		{Method: "GET", Pattern: "/v1/open", Handler: answerStatus},
 		{Method: "GET", Pattern: "/v1/forgotten", Handler: answerStatus},
+		{Method: "GET", Pattern: "/v1/paid/{item}", Handler: answerStatus},
+		{Method: "GET", Pattern: "/v1/paid", Handler: answerStatus},
+		{Method: "GET", Pattern: "/v1/free/{page}", Handler: answerStatus},
+		{Method: "GET", Pattern: "/v1/rest/{page}", Handler: answerStatus},
 		{Method: "", Pattern: "/v1/any", Handler: answerStatus},
 		{Method: "", Pattern: "/v1/any-forgotten", Handler: answerStatus},
 	}
@@ -29,6 +33,8 @@ func (a Adapter) table(more gate.Table) gate.Table {
 		"GET /v1/items/{item}": gate.Feature("off"),
 		"GET /v1/open":         gate.Public(),
 		"/v1/any":              gate.Feature("off"),
+		"GET /v1/paid/{item}":  gate.Feature("on"),
+		"GET /v1/free/{page}":  gate.Public(),
 	}, more} {
 		for key, p := range t {
 			spelled[a.key(key)] = p
@@ -65,6 +71,13 @@ func tableRows(a Adapter) []row {
 		{request{name: "no such route", method: "GET", target: "/v2", status: 404, unasked: true}, gate.DenyRest},
 		{request{name: "no such route, the rest open", method: "GET", target: "/v2", status: 404, unasked: true}, gate.PublicRest},
 		{request{name: "no such method", method: "DELETE", target: "/v1/many", status: 405, unasked: true}, gate.DenyRest},
+		{request{name: "a forgotten route above a wildcard", method: "GET", target: "/v1/paid", header: payer, status: 403, code: "route_not_open", unasked: true}, gate.DenyRest},
+		{request{name: "an open route with a wildcard", method: "GET", target: "/v1/free/paid", status: 200, unasked: true}, gate.DenyRest},
+		{request{name: "an escaped letter on an open route", method: "GET", target: "/v1/free/%70aid", status: 200, unasked: true}, gate.DenyRest},
+		{request{name: "an escaped slash on an open route", method: "GET", target: "/v1/free/..%2Fpaid%2F7", status: 401, code: "customer_unresolved", unasked: true}, gate.DenyRest},
+		{request{name: "a way up on an open route", method: "GET", target: "/v1/free/x%2F..%2F..%2Fpaid%2F7", status: 401, code: "customer_unresolved", unasked: true}, gate.DenyRest},
+		{request{name: "an escaped slash on the open rest", method: "GET", target: "/v1/rest/..%2Fpaid%2F7", status: 401, code: "customer_unresolved", unasked: true}, gate.PublicRest},
+		{request{name: "an escaped slash by who may", method: "GET", target: "/v1/free/..%2Fpaid%2F7", header: payer, status: 200}, gate.DenyRest},
 		{request{name: "no customer", method: "POST", target: "/v1/many", status: 401, code: "customer_unresolved", unasked: true}, gate.DenyRest},
 		{request{name: "a guarded route stays so with the rest open", method: "POST", target: "/v1/many", status: 401, code: "customer_unresolved", unasked: true}, gate.PublicRest},
 	}

@@ -40,6 +40,9 @@ func engine() *gin.Engine {
 
 func register(e gin.IRoutes, r gatetest.Route, before ...gin.HandlerFunc) {
 	h := func(c *gin.Context) { r.Handler(c.Writer, c.Request) }
+	if r.Body != "" {
+		h = func(c *gin.Context) { c.String(http.StatusOK, "%s", r.Body) }
+	}
 	switch r.Method {
 	case "":
 		e.Any(r.Pattern, append(before, h)...)

@@ -1,6 +1,7 @@
 package nethttp_test
 
 import (
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -24,6 +25,9 @@ func bare(r gatetest.Route) http.Handler { return r.Handler }
 // chain is a route's handler behind all that the suite asks for.
 func chain(g *gate.Gate, r gatetest.Route) http.Handler {
 	h := http.Handler(r.Handler)
+	if r.Body != "" {
+		h = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, r.Body) })
+	}
 	if r.Recovery == gatetest.RecoveryInside {
 		h = gatetest.Recover(h)
 	}

@@ -41,6 +41,7 @@ type Recorder struct {
 	hijacked bool
 	flushed  bool
 	late     bool
+	cut      bool
 }
 
 // BeforeHeader has f called once, just before the header of the answer is written, to
@@ -68,8 +69,8 @@ func (r *Recorder) Bytes() int64 { return r.bytes }
 // Hijacked says that the connection was taken over, by whatever way.
 func (r *Recorder) Hijacked() bool { return r.hijacked }
 
-// Failed is the first error of a write or a flush, nil if there was none. That of
-// io.ReaderFrom may be the source's: the answer is cut either way.
+// Failed is the first error of a write or a flush, nil if there was none. One of
+// io.ReaderFrom is not told: it may be the source's.
 func (r *Recorder) Failed() error { return r.failed }
 
 // Sent says that something of the answer has left for the client: a flush, a connection
@@ -78,8 +79,8 @@ func (r *Recorder) Failed() error { return r.failed }
 func (r *Recorder) Sent() bool { return r.hijacked || r.flushed || r.bytes > buffered }
 
 // Late says that the answer went on after the context of Follow had ended, and that
-// no write has failed.
-func (r *Recorder) Late() bool { return r.late && r.failed == nil }
+// nothing has failed.
+func (r *Recorder) Late() bool { return r.late && r.failed == nil && !r.cut }
 
 // Finish is called when the handler has returned.
 func (r *Recorder) Finish() {
@@ -101,6 +102,11 @@ func (r *Recorder) commit(status int) {
 		r.status = status
 		r.setHeader()
 	}
+}
+
+// begin takes note of the time of a write, before it: once it is done the client may have
+// had all that it wanted, and have left.
+func (r *Recorder) begin() {
 	if r.ctx != nil && !r.late {
 		r.late = r.ctx.Err() != nil
 	}
@@ -122,6 +128,7 @@ func (r *Recorder) Header() http.Header { return r.inner.Header() }
 // logs it.
 func (r *Recorder) WriteHeader(status int) {
 	if status >= 200 || status == http.StatusSwitchingProtocols {
+		r.begin()
 		r.commit(status)
 	}
 	r.inner.WriteHeader(status)
@@ -129,6 +136,7 @@ func (r *Recorder) WriteHeader(status int) {
 
 // Write is http.ResponseWriter's.
 func (r *Recorder) Write(p []byte) (int, error) {
+	r.begin()
 	r.commit(http.StatusOK)
 	n, err := r.inner.Write(p)
 	r.wrote(int64(n), err)
@@ -137,6 +145,7 @@ func (r *Recorder) Write(p []byte) (int, error) {
 
 // WriteString is io.StringWriter's.
 func (r *Recorder) WriteString(s string) (int, error) {
+	r.begin()
 	r.commit(http.StatusOK)
 	n, err := io.WriteString(r.inner, s)
 	r.wrote(int64(n), err)
@@ -170,6 +179,7 @@ func hijackable(w http.ResponseWriter) bool {
 // FlushError is for http.ResponseController, which would otherwise unwrap past the
 // recorder and commit a 200 that it never saw (caddyserver/caddy#6144).
 func (r *Recorder) FlushError() error {
+	r.begin()
 	r.setHeader()
 	err := http.NewResponseController(r.inner).Flush()
 	switch {
@@ -205,12 +215,14 @@ func (r *Recorder) hijack() (net.Conn, *bufio.ReadWriter, error) {
 }
 
 func (r *Recorder) readFrom(src io.Reader) (int64, error) {
+	r.begin()
 	r.setHeader()
 	n, err := r.inner.(io.ReaderFrom).ReadFrom(src)
 	if n > 0 { // a source that fails at once commits nothing
 		r.commit(http.StatusOK)
 	}
-	r.wrote(n, err)
+	r.bytes += n
+	r.cut = r.cut || err != nil
 	return n, err
 }
 
