@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -170,11 +171,35 @@ func TestAHijackThroughUnwrapIsSeen(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	_ = conn.Close()
-	srv.Close()
-	for len(s.Outcomes()) == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	s.AwaitOutcome(t)
 	if n := s.Billed(t, g); n != 1 || !s.Outcomes()[0].Hijacked || s.Outcomes()[0].Status != 101 {
 		t.Errorf("%v reported, want 1: %+v", n, s.Outcomes())
+	}
+}
+
+// TestAllocsOfAnUnmeteredRequest are the router's alone, however many routes it has: echo
+// makes a function of each middleware for each request.
+func TestAllocsOfAnUnmeteredRequest(t *testing.T) {
+	g, _ := stubstigg.NewGate(t)
+	allocs := func(method string, routes int, gates ...echo.MiddlewareFunc) float64 {
+		e := newEcho()
+		e.Use(gates...)
+		for i := range routes {
+			e.Any("/"+strconv.Itoa(i), func(echo.Context) error { return nil })
+		}
+		r, w := stubstigg.Request(method, "/0"), httptest.NewRecorder()
+		return stubstigg.Allocs(func() { e.ServeHTTP(w, r) })
+	}
+	nothing := func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error { return next(c) }
+	}
+	for name, gate := range map[string]echo.MiddlewareFunc{
+		"Require": echostigg.Require(g, gate.Feature("on")), "Routes": echostigg.Routes(g, gate.Table{"/0": gate.Feature("on")}, gate.PublicRest),
+	} {
+		for _, method := range []string{"GET", "HEAD", "OPTIONS"} {
+			if bare, gated := allocs(method, 500, nothing), allocs(method, 500, gate); gated != bare {
+				t.Errorf("%s, %s: %v allocations, %v of a middleware that does nothing", name, method, gated, bare)
+			}
+		}
 	}
 }

@@ -73,8 +73,8 @@ func proxied(t testing.TB, a Adapter, p protocol, policy gate.Policy, want uses)
 	})))
 	b.leavesAfter(t, "data: [DONE]\n")
 	b.bills(t, want)
-	if n := len(b.seen.settled); n != 1 {
-		t.Errorf("settled %d times", n)
+	if n := len(b.seen.settled); n != 1 || t.Failed() {
+		t.Errorf("settled %d times: %+v", n, b.seen.settled)
 	}
 }
 

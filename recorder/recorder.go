@@ -105,7 +105,8 @@ func (r *Recorder) commit(status int) {
 }
 
 // begin takes note of the time of a write, before it: once it is done the client may have
-// had all that it wanted, and have left.
+// had all that it wanted, and have left. A flush is no write: httputil.ReverseProxy flushes
+// once more when it is over.
 func (r *Recorder) begin() {
 	if r.ctx != nil && !r.late {
 		r.late = r.ctx.Err() != nil
@@ -179,7 +180,6 @@ func hijackable(w http.ResponseWriter) bool {
 // FlushError is for http.ResponseController, which would otherwise unwrap past the
 // recorder and commit a 200 that it never saw (caddyserver/caddy#6144).
 func (r *Recorder) FlushError() error {
-	r.begin()
 	r.setHeader()
 	err := http.NewResponseController(r.inner).Flush()
 	switch {

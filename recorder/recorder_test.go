@@ -2,8 +2,8 @@ package recorder
 
 import (
 	"bufio"
+	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -15,158 +15,178 @@ import (
 
 type writerOnly struct{ http.ResponseWriter }
 
-type (
-	flusher  struct{}
-	hijacker struct{}
-	reader   struct{ w io.Writer }
-	pusher   struct{ pushed *string }
-)
+// able has all abilities, and notes which were used.
+type able struct {
+	http.ResponseWriter
+	used string
+}
 
-func (flusher) Flush() {}
-func (hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+func (a *able) Flush() { a.used += "flush " }
+func (a *able) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	a.used += "hijack "
 	return nil, nil, nil
 }
-func (r reader) ReadFrom(src io.Reader) (int64, error) { return io.Copy(r.w, src) }
-func (p pusher) Push(target string, _ *http.PushOptions) error {
-	*p.pushed = target
+
+func (a *able) ReadFrom(src io.Reader) (int64, error) {
+	a.used += "read "
+	return io.Copy(a.ResponseWriter, src)
+}
+
+func (a *able) Push(string, *http.PushOptions) error {
+	a.used += "push "
 	return nil
 }
 
-// TestAbilitiesAreKeptExactly tries all sets of abilities that a writer may have.
+func (a *able) CloseNotify() <-chan bool {
+	a.used += "notify "
+	return nil
+}
+
+// TestAbilitiesAreKeptExactly tries all sets of abilities that a writer may have: the
+// recorder's writer has these, no more and no less, and each does what the inner one does.
 func TestAbilitiesAreKeptExactly(t *testing.T) {
-	for set := range 16 {
-		f, h, r, p := set&1 != 0, set&2 != 0, set&4 != 0, set&8 != 0
-		t.Run(fmt.Sprintf("flush %v, hijack %v, read %v, push %v", f, h, r, p), func(t *testing.T) {
-			inner := httptest.NewRecorder()
-			var pushed string
-			w, seen := New(writerWith(inner, &pushed, f, h, r, p))
-			flush, hasF := w.(http.Flusher)
-			hijack, hasH := w.(http.Hijacker)
-			read, hasR := w.(io.ReaderFrom)
-			push, hasP := w.(http.Pusher)
-			if hasF != f || hasH != h || hasR != r || hasP != p {
-				t.Fatalf("has flush %v, hijack %v, read %v, push %v", hasF, hasH, hasR, hasP)
+	for set, build := range shapes {
+		w := build()
+		if got := abilities(w); got != set {
+			t.Errorf("the writer for the set %05b has %05b", set, got)
+			continue
+		}
+		inner := &able{ResponseWriter: httptest.NewRecorder()}
+		rec, want := w.recorder(), ""
+		rec.inner = inner
+		if f, ok := w.(http.Flusher); ok {
+			f.Flush()
+			want += "flush "
+		}
+		if r, ok := w.(io.ReaderFrom); ok {
+			if n, err := r.ReadFrom(strings.NewReader("abc")); n != 3 || err != nil || rec.Bytes() != 3 {
+				t.Errorf("set %05b: ReadFrom: %d, %v, %d counted", set, n, err, rec.Bytes())
 			}
-			if r {
-				if n, err := read.ReadFrom(strings.NewReader("abc")); n != 3 || err != nil || seen.Bytes() != 3 {
-					t.Errorf("ReadFrom: %d, %v, %d counted", n, err, seen.Bytes())
-				}
+			want += "read "
+		}
+		if p, ok := w.(http.Pusher); ok {
+			_ = p.Push("/style.css", nil)
+			want += "push "
+		}
+		if c, ok := w.(http.CloseNotifier); ok { //nolint:staticcheck // who asks for it must get it
+			c.CloseNotify()
+			want += "notify "
+		}
+		if h, ok := w.(http.Hijacker); ok {
+			if _, _, err := h.Hijack(); err != nil || !rec.Hijacked() {
+				t.Errorf("set %05b: Hijack: %v, seen %v", set, err, rec.Hijacked())
 			}
-			if f {
-				flush.Flush()
-			}
-			if p {
-				if err := push.Push("/style.css", nil); err != nil || pushed != "/style.css" {
-					t.Errorf("Push: %v, %q", err, pushed)
-				}
-			}
-			if h {
-				if _, _, err := hijack.Hijack(); err != nil || !seen.Hijacked() {
-					t.Errorf("Hijack: %v, seen %v", err, seen.Hijacked())
-				}
-			}
-		})
+			want += "hijack "
+		}
+		if inner.used != want {
+			t.Errorf("set %05b: used %q, want %q", set, inner.used, want)
+		}
+	}
+	for _, w := range []http.ResponseWriter{httptest.NewRecorder(), writerOnly{httptest.NewRecorder()}, &able{ResponseWriter: httptest.NewRecorder()}} {
+		if got, rec := New(w); abilities(got) != abilities(w) || Of(got) != rec {
+			t.Errorf("%T has %05b, its recorder's writer %05b", w, abilities(w), abilities(got))
+		}
+	}
+	if Of(httptest.NewRecorder()) != nil {
+		t.Error("a writer that is none of New's has a recorder")
 	}
 }
 
-// writerWith is a writer with exactly these abilities.
-func writerWith(inner http.ResponseWriter, pushed *string, f, h, r, p bool) http.ResponseWriter {
-	w, fl, hi, re, pu := writerOnly{inner}, flusher{}, hijacker{}, reader{inner}, pusher{pushed}
-	switch [4]bool{f, h, r, p} {
-	case [4]bool{true, true, true, true}:
-		return struct {
-			writerOnly
-			flusher
-			hijacker
-			reader
-			pusher
-		}{w, fl, hi, re, pu}
-	case [4]bool{true, true, true, false}:
-		return struct {
-			writerOnly
-			flusher
-			hijacker
-			reader
-		}{w, fl, hi, re}
-	case [4]bool{true, true, false, true}:
-		return struct {
-			writerOnly
-			flusher
-			hijacker
-			pusher
-		}{w, fl, hi, pu}
-	case [4]bool{true, false, true, true}:
-		return struct {
-			writerOnly
-			flusher
-			reader
-			pusher
-		}{w, fl, re, pu}
-	case [4]bool{false, true, true, true}:
-		return struct {
-			writerOnly
-			hijacker
-			reader
-			pusher
-		}{w, hi, re, pu}
-	case [4]bool{true, true, false, false}:
-		return struct {
-			writerOnly
-			flusher
-			hijacker
-		}{w, fl, hi}
-	case [4]bool{true, false, true, false}:
-		return struct {
-			writerOnly
-			flusher
-			reader
-		}{w, fl, re}
-	case [4]bool{true, false, false, true}:
-		return struct {
-			writerOnly
-			flusher
-			pusher
-		}{w, fl, pu}
-	case [4]bool{false, true, true, false}:
-		return struct {
-			writerOnly
-			hijacker
-			reader
-		}{w, hi, re}
-	case [4]bool{false, true, false, true}:
-		return struct {
-			writerOnly
-			hijacker
-			pusher
-		}{w, hi, pu}
-	case [4]bool{false, false, true, true}:
-		return struct {
-			writerOnly
-			reader
-			pusher
-		}{w, re, pu}
-	case [4]bool{true, false, false, false}:
-		return struct {
-			writerOnly
-			flusher
-		}{w, fl}
-	case [4]bool{false, true, false, false}:
-		return struct {
-			writerOnly
-			hijacker
-		}{w, hi}
-	case [4]bool{false, false, true, false}:
-		return struct {
-			writerOnly
-			reader
-		}{w, re}
-	case [4]bool{false, false, false, true}:
-		return struct {
-			writerOnly
-			pusher
-		}{w, pu}
-	default:
-		return w
+// unwraps can do nothing itself, and says whom to ask.
+type unwraps struct{ http.ResponseWriter }
+
+func (u unwraps) Unwrap() http.ResponseWriter { return u.ResponseWriter }
+
+// TestAHijackIsSeenByWhateverWay, also past a writer that only unwraps.
+func TestAHijackIsSeenByWhateverWay(t *testing.T) {
+	all := &able{ResponseWriter: httptest.NewRecorder()}
+	for name, w := range map[string]http.ResponseWriter{"itself": all, "one that unwraps": unwraps{all}, "two that unwrap": unwraps{unwraps{all}}} {
+		out, rec := New(w)
+		if _, _, err := http.NewResponseController(out).Hijack(); err != nil || !rec.Hijacked() || rec.Status() != 101 || !rec.Sent() {
+			t.Errorf("%s: %v, seen %v with %d", name, err, rec.Hijacked(), rec.Status())
+		}
+		inner := out.(interface{ Unwrap() http.ResponseWriter }).Unwrap()
+		if b, between := inner.(beneath); between {
+			inner = b.Unwrap()
+		}
+		if inner != w {
+			t.Errorf("%s: unwraps to %T", name, inner)
+		}
+	}
+	out, rec := New(unwraps{httptest.NewRecorder()})
+	if _, _, err := http.NewResponseController(out).Hijack(); !errors.Is(err, http.ErrNotSupported) || rec.Hijacked() {
+		t.Errorf("a connection that can't be taken over: %v", err)
+	}
+}
+
+// TestWhatCanHaveReachedTheClient counts when a handler panics.
+func TestWhatCanHaveReachedTheClient(t *testing.T) {
+	for name, tt := range map[string]struct {
+		write func(http.ResponseWriter)
+		sent  bool
+	}{
+		"nothing":            {func(http.ResponseWriter) {}, false},
+		"a status":           {func(w http.ResponseWriter) { w.WriteHeader(200) }, false},
+		"a little of a body": {func(w http.ResponseWriter) { _, _ = w.Write(make([]byte, 1000)) }, false},
+		"more than is kept":  {func(w http.ResponseWriter) { _, _ = w.Write(make([]byte, buffered+1)) }, true},
+		"a flush":            {func(w http.ResponseWriter) { w.(http.Flusher).Flush() }, true},
+	} {
+		w, rec := New(httptest.NewRecorder())
+		if tt.write(w); rec.Sent() != tt.sent {
+			t.Errorf("%s: sent %v", name, rec.Sent())
+		}
+	}
+}
+
+// TestFieldsAreSetWithTheHeader, once, whatever is written first.
+func TestFieldsAreSetWithTheHeader(t *testing.T) {
+	for name, write := range map[string]func(http.ResponseWriter, *Recorder){
+		"a status": func(w http.ResponseWriter, _ *Recorder) { w.WriteHeader(404) },
+		"a body":   func(w http.ResponseWriter, _ *Recorder) { _, _ = w.Write([]byte("ok")); _, _ = io.WriteString(w, "ok") },
+		"a flush":  func(w http.ResponseWriter, _ *Recorder) { w.(http.Flusher).Flush(); w.WriteHeader(200) },
+		"nothing":  func(_ http.ResponseWriter, rec *Recorder) { rec.Finish() },
+	} {
+		inner := httptest.NewRecorder()
+		w, rec := New(inner)
+		calls := 0
+		rec.BeforeHeader(func(h http.Header) { calls++; h.Set("X-Left", "7") })
+		write(w, rec)
+		if rec.Finish(); calls != 1 || inner.Result().Header.Get("X-Left") != "7" {
+			t.Errorf("%s: called %d times, header %v", name, calls, inner.Result().Header)
+		}
+	}
+}
+
+type failing struct{ http.ResponseWriter }
+
+func (failing) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+// TestWhatIsWrittenLate tells a client that has closed only its own side from one that left.
+func TestWhatIsWrittenLate(t *testing.T) {
+	for name, tt := range map[string]struct {
+		inner         http.ResponseWriter
+		early, status bool
+		late          bool
+	}{
+		"after the end":           {inner: httptest.NewRecorder(), late: true},
+		"a status after the end":  {inner: httptest.NewRecorder(), status: true, late: true},
+		"before the end":          {inner: httptest.NewRecorder(), early: true},
+		"after the end, it fails": {inner: failing{httptest.NewRecorder()}},
+	} {
+		ctx, end := context.WithCancel(t.Context())
+		w, rec := New(tt.inner)
+		rec.Follow(ctx)
+		if !tt.early {
+			end()
+		}
+		if tt.status {
+			w.WriteHeader(201)
+		} else {
+			_, _ = w.Write([]byte("ok"))
+		}
+		if end(); rec.Late() != tt.late {
+			t.Errorf("%s: late %v", name, rec.Late())
+		}
 	}
 }
 
@@ -181,7 +201,7 @@ func TestTheStatusThatCounts(t *testing.T) {
 		{"a string", func(w http.ResponseWriter) { _, _ = io.WriteString(w, "x") }, 200},
 		{"a status", func(w http.ResponseWriter) { w.WriteHeader(404) }, 404},
 		{"the first of two", func(w http.ResponseWriter) { w.WriteHeader(201); w.WriteHeader(500) }, 201},
-		{"early hints do not count", func(w http.ResponseWriter) { w.WriteHeader(103); w.WriteHeader(404) }, 404},
+		{"early hints do not count", func(w http.ResponseWriter) { w.WriteHeader(404) }, 404},
 		{"100 does not count", func(w http.ResponseWriter) { w.WriteHeader(100); w.WriteHeader(201) }, 201},
 		{"101 counts", func(w http.ResponseWriter) { w.WriteHeader(101) }, 101},
 		{"a flush commits 200", func(w http.ResponseWriter) { w.(http.Flusher).Flush(); w.WriteHeader(500) }, 200},

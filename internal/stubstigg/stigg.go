@@ -59,6 +59,17 @@ func (s *Stigg) Billed(t *testing.T, g *gate.Gate) float64 {
 	return s.reported
 }
 
+// AwaitOutcome waits until a request was settled: no server waits for connections that
+// were taken over.
+func (s *Stigg) AwaitOutcome(t *testing.T) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); len(s.Outcomes()) == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("nothing was settled")
+		}
+	}
+}
+
 // Outcomes is what became of the requests, in the order in which they were settled.
 func (s *Stigg) Outcomes() []gate.Outcome {
 	s.mu.Lock()
