@@ -60,7 +60,7 @@ PHASE ?= 20s
 soak: cc
 	$(GO) test -run Mutants -timeout 1h ./internal/ledger -args -mutants 1000
 	$(GO) test -race -v -timeout 2h ./drill -args -kills $(KILLS) -phase $(PHASE)
-	$(GO) test -race -run Kill -timeout 2h ./outbox -args -kills $(OUTBOX_KILLS)
+	$(GO) test -race -timeout 2h ./outbox -args -long -kills $(OUTBOX_KILLS)
 
 # Each fuzz test for FUZZTIME.
 FUZZTIME ?= 30s

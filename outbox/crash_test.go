@@ -16,6 +16,9 @@ import (
 	"github.com/stiggate/gate"
 )
 
+// long has the tests of a minute and more run in full, as make soak does.
+var long = flag.Bool("long", false, "run the model, the full disks and the full files in full")
+
 var kills = flag.Int("kills", 20, "how often TestNoAcknowledgedUsageIsLostByKill kills")
 
 // childDir is set in the environment of a child process, which runs one of the
@@ -23,6 +26,7 @@ var kills = flag.Int("kills", 20, "how often TestNoAcknowledgedUsageIsLostByKill
 const (
 	childDir  = "OUTBOX_TEST_DIR"
 	childWhat = "OUTBOX_TEST_CHILD"
+	envLong   = "OUTBOX_TEST_LONG"
 )
 
 var children = map[string]func(dir string) error{"append": appendUntilKilled, "lock": holdLock, "full": fillDisk, "small": fillSmallDisk, "volume": fillVolume}
@@ -47,6 +51,9 @@ func child(ctx context.Context, t *testing.T, what, dir string) *exec.Cmd {
 	}
 	c := exec.CommandContext(ctx, self)
 	c.Env = append(os.Environ(), childDir+"="+dir, childWhat+"="+what)
+	if *long {
+		c.Env = append(c.Env, envLong+"=1")
+	}
 	c.Stderr = os.Stderr
 	return c
 }

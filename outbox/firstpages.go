@@ -33,6 +33,8 @@ const (
 	metaBytes   = 64
 	metaMagic   = 0xED0CDAED
 	metaVersion = 2
+	metaRoot    = 16
+	metaPages   = 40
 	metaTxid    = 48
 	metaSum     = 56
 )
@@ -45,6 +47,13 @@ func (m meta) known() bool {
 
 func (m meta) txid() uint64 { return binary.NativeEndian.Uint64(m[metaTxid:]) }
 
+// sane reports whether the numbers are such that nothing overflows and none is beyond a file of so
+// many pages: a checksum says only that they are what was written.
+func (m meta) sane(pages uint64) bool {
+	root, end := binary.NativeEndian.Uint64(m[metaRoot:]), binary.NativeEndian.Uint64(m[metaPages:])
+	return end <= pages && root < end && m.txid() < 1<<62
+}
+
 func (m meta) valid() bool {
 	h := fnv.New64a()
 	_, _ = h.Write(m[:metaSum])
@@ -53,12 +62,17 @@ func (m meta) valid() bool {
 
 // firstPages returns which of the first pages can't be read, or nil. bbolt takes the
 // other one and says nothing; and the next commit overwrites it.
-func (s *store) firstPages() (*PageError, error) {
+func (s *store) firstPages(size int64) (*PageError, error) {
 	var metas [2]meta
 	for i := range metas {
 		metas[i] = make(meta, metaBytes)
 		if _, err := s.file.ReadAt(metas[i], int64(i*s.db.Info().PageSize+headerBytes)); err != nil {
 			return nil, err
+		}
+	}
+	for i := range metas {
+		if metas[i].valid() && !metas[i].sane(uint64(size)/uint64(s.db.Info().PageSize)) {
+			return nil, &FileError{Path: s.path(), Problem: fmt.Sprintf("is damaged or cut off: page %d names pages that it does not have", i)}
 		}
 	}
 	bad := 0

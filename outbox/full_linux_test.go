@@ -30,7 +30,7 @@ func fillVolume(dir string) error {
 	case err != nil:
 		return err
 	}
-	if err := fillAndEmpty(filepath.Join(dir, "outbox"), 300); err != nil {
+	if err := fillAndEmpty(filepath.Join(dir, "outbox"), 300, allHows); err != nil {
 		return err
 	}
 	fmt.Println("ok")

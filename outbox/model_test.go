@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -18,6 +19,12 @@ import (
 // Any commit may fail, before or after it was written.
 func TestAgainstAModel(t *testing.T) {
 	root := t.TempDir()
+	if checks := flag.Lookup("rapid.checks"); !*long && checks.Value.String() == checks.DefValue {
+		if err := checks.Value.Set("15"); err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = checks.Value.Set(checks.DefValue) }()
+	}
 	rapid.Check(t, func(t *rapid.T) {
 		dir := filepath.Join(root, fmt.Sprint(rand.Uint64()))
 		m := &machine{dir: dir, options: []Option{func(c *config) error { c.minRetry = time.Millisecond; return nil }}}

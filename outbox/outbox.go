@@ -7,6 +7,7 @@ import (
 	"hash/maphash"
 	"log/slog"
 	"math"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -93,6 +94,11 @@ func Open(dir string, options ...Option) (*Outbox, error) {
 	}
 	if err := makeDir(dir); err != nil {
 		return nil, err
+	}
+	if info, err := os.Stat(dir); err != nil {
+		return nil, &DirError{Dir: dir, Err: err}
+	} else if err := trusted(info); err != nil {
+		return nil, &DirError{Dir: dir, Err: err}
 	}
 	seed := maphash.MakeSeed()
 	s := &store{dir: dir, seed: seed, space: space{bound: c.maxBytes}}

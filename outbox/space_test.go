@@ -23,7 +23,11 @@ func TestTheFileStaysWithinMaxBytes(t *testing.T) {
 			o := open(t, dir, MaxBytes(maxBytes))
 			var keys []string
 			largest, most := int64(0), 0
-			for round := range 12 {
+			rounds := 4
+			if *long {
+				rounds = 12
+			}
+			for round := range rounds {
 				keys = append(keys, untilFull(t, o, round)...)
 				most = max(most, len(keys))
 				if shuffled {

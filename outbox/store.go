@@ -61,7 +61,7 @@ type store struct {
 
 // present is ErrRemoved if path does not name the file any more that was opened.
 func (s *store) present() error {
-	info, err := os.Stat(s.path())
+	info, err := os.Lstat(s.path())
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(info, s.info) {
 		return ErrRemoved
 	}
@@ -82,7 +82,7 @@ func (s *store) open() error {
 		if err := s.openFile(false); err != nil {
 			return err
 		}
-		if s.info, err = os.Stat(s.path()); err != nil {
+		if s.info, err = os.Lstat(s.path()); err != nil {
 			return err
 		}
 		if err := s.create(); err != nil {
@@ -101,14 +101,20 @@ func (s *store) open() error {
 
 // examine verifies the file, if there is one, under a lock that it gives back.
 func (s *store) examine() error {
-	info, err := os.Stat(s.path())
+	info, err := os.Lstat(s.path())
 	switch {
-	case errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0:
+	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err != nil:
 		return &DirError{Dir: s.dir, Err: err}
 	case !info.Mode().IsRegular():
 		return &DirError{Dir: s.dir, Err: errors.New(fileName + " is not a file")}
+	}
+	if err := trusted(info); err != nil {
+		return &DirError{Dir: s.dir, Err: fmt.Errorf("%s: %w", fileName, err)}
+	}
+	if info.Size() == 0 {
+		return nil
 	}
 	err = guard(s.verify)
 	return s.explain(errors.Join(err, s.shut()))
@@ -123,7 +129,7 @@ func (s *store) verify() error {
 	if err != nil {
 		return err
 	}
-	if s.damaged, err = s.firstPages(); err != nil {
+	if s.damaged, err = s.firstPages(info.Size()); err != nil {
 		return err
 	}
 	return s.db.View(func(tx *bolt.Tx) error {
@@ -153,7 +159,7 @@ func (s *store) openFile(readOnly bool) error {
 		NoFreelistSync: true,
 		FreelistType:   bolt.FreelistMapType,
 		OpenFile: func(path string, flag int, mode os.FileMode) (*os.File, error) {
-			f, err := os.OpenFile(path, flag, mode) //nolint:gosec // the directory is the application's choice
+			f, err := os.OpenFile(path, flag|noFollow, mode) //nolint:gosec // the directory is the application's choice
 			s.file = f
 			return f, err
 		},

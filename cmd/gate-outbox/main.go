@@ -3,6 +3,7 @@
 //	gate-outbox [-json] [-customers] DIR
 //	gate-outbox -retry ID|KEY|all DIR
 //	gate-outbox -drop ID|KEY|all DIR
+//	gate-outbox -backup FILE DIR
 //
 // The process that uses the outbox must have ended. Customers' ids are shown with
 // -customers only. It exits with 1 if the outbox can't be read or is damaged, and with
@@ -10,6 +11,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -30,6 +32,7 @@ type command struct {
 	dir             string
 	json, customers bool
 	retry, drop     string
+	backup          string
 }
 
 // run does what the flags say and gives the exit code.
@@ -58,6 +61,7 @@ func parse(args []string, help io.Writer) (command, error) {
 	flags.BoolVar(&c.customers, "customers", false, "show the ids of customers")
 	flags.StringVar(&c.retry, "retry", "", "make the usage with this `ID` or key, or all, pending again that was set aside")
 	flags.StringVar(&c.drop, "drop", "", "delete the usage with this `ID` or key, or all, that was set aside")
+	flags.StringVar(&c.backup, "backup", "", "write a copy to this new `FILE`; a process that has the outbox open does so by Outbox.Backup")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			fmt.Fprintln(help, "usage: gate-outbox [flags] DIR")
@@ -69,8 +73,8 @@ func parse(args []string, help io.Writer) (command, error) {
 	if flags.NArg() != 1 {
 		return c, errors.New("name one directory")
 	}
-	if c.retry != "" && c.drop != "" {
-		return c, errors.New("-retry or -drop, not both")
+	if c.retry != "" && c.drop != "" || c.backup != "" && c.retry+c.drop != "" {
+		return c, errors.New("-retry, -drop or -backup, not both")
 	}
 	c.dir = flags.Arg(0)
 	return c, nil
@@ -79,6 +83,9 @@ func parse(args []string, help io.Writer) (command, error) {
 func (c command) do(w io.Writer) error {
 	if c.retry != "" || c.drop != "" {
 		return c.mend(w)
+	}
+	if c.backup != "" {
+		return c.copy(w)
 	}
 	report, err := outbox.Inspect(c.dir)
 	if damaged := new(outbox.FileError); err != nil && !errors.As(err, &damaged) {
@@ -122,6 +129,22 @@ func (c command) mend(w io.Writer) error {
 	}
 	_, errPrint := fmt.Fprintf(w, "%d measurements %s\n", n, said)
 	return errors.Join(err, errPrint)
+}
+
+// copy writes a backup, to a file that there was not, and makes it durable.
+func (c command) copy(w io.Writer) error {
+	f, err := os.OpenFile(c.backup, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	if err = outbox.Backup(context.Background(), c.dir, f); err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, os.Remove(c.backup))
+	}
+	_, err = fmt.Fprintf(w, "%s holds a copy of %s\n", c.backup, c.dir)
+	return err
 }
 
 func (c command) table(w io.Writer, r outbox.Report) error {
