@@ -17,9 +17,10 @@ const (
 )
 
 // Check decides whether the customer may do what the policy asks, and changes
-// nothing: no amount is held. It waits at most the decision timeout, and not at all if
-// the customer's entitlements are cached, unless it would refuse for what may have changed
-// since or may count twice until Stigg's next acknowledgement. A policy whose amount comes from the
+// nothing: no amount is held. It does not wait if the customer's entitlements are cached,
+// unless it would refuse for what may have changed since or may count twice until Stigg's next
+// acknowledgement: then at most the decision timeout. For the first read of a customer it
+// waits at most as long as [WithColdTimeout] says. A policy whose amount comes from the
 // request can't be checked without one.
 func (g *Gate) Check(ctx context.Context, c Customer, p Policy) Decision {
 	_, d := g.admit(ctx, c, &p, Call{}, false)

@@ -218,7 +218,7 @@ func (e *UndeliveredError) Error() string {
 }
 
 // Entitlements returns what the customer has, from the cache, or from the Source if
-// nothing is cached; it waits at most the decision timeout. The usage in it
+// nothing is cached; it waits at most as long as [WithColdTimeout] says. The usage in it
 // is what this process knows: Stigg's number plus what is settled and not yet
 // acknowledged.
 func (g *Gate) Entitlements(ctx context.Context, c Customer) (EntitlementSet, error) {
