@@ -242,3 +242,29 @@ func officialOf(t testing.TB, e *Emulator, operation string) *ast.QueryDocument 
 	}
 	return doc
 }
+
+// The inputs that were dropped once, as they were reported.
+func TestInputsOfOrdersAndCustomersShowInTheAnswer(t *testing.T) {
+	for _, c := range []struct{ name, document, want string }{
+		{"who pays, and ids of other systems", `mutation { provisionSubscriptionV2(input: {customerId: "customer-basic", planId: "plan-revvenu-basic", payingCustomerId: "customer-pro",
+			billingId: "sub_1", salesforceId: "sf"}) { subscription { payingCustomerId billingId salesforceId } } }`,
+			`{"provisionSubscriptionV2":{"subscription":{"billingId":"sub_1","payingCustomerId":"customer-pro","salesforceId":"sf"}}}`},
+		{"a customer's coupon and ids", `mutation { provisionCustomer(input: {customerId: "c9", couponRefId: "coupon-vip", salesforceId: "sf", crmId: "h"}) { customer { coupon { refId } salesforceId crmId } } }`,
+			`{"provisionCustomer":{"customer":{"coupon":{"refId":"coupon-vip"},"crmId":"h","salesforceId":"sf"}}}`},
+		{"a trial in the older form", `mutation { createSubscription(subscription: {customerId: "customer-none", planId: "plan-revvenu-essentials", billingPeriod: MONTHLY, unitQuantity: 5, isTrial: true}) { status } }`,
+			`{"createSubscription":{"status":"IN_TRIAL"}}`},
+		{"a coupon of an order", `mutation { provisionSubscriptionV2(input: {customerId: "customer-none", planId: "plan-revvenu-essentials", billingPeriod: MONTHLY, unitQuantity: 5,
+			appliedCoupon: {couponId: "coupon-vip"}}) { subscription { totalPrice { subTotal { amount } total { amount } } } } }`,
+			`{"provisionSubscriptionV2":{"subscription":{"totalPrice":{"subTotal":{"amount":30},"total":{"amount":24}}}}}`},
+		{"a currency and a card", `mutation { updateOneCustomer(input: {customerId: "customer-none", awsMarketplaceCustomerId: "aws", billingInformation: {currency: USD, paymentMethodId: "pm_1"}}) {
+			awsMarketplaceCustomerId billingCurrency hasPaymentMethod defaultPaymentMethodId } }`,
+			`{"updateOneCustomer":{"awsMarketplaceCustomerId":"aws","billingCurrency":"USD","defaultPaymentMethodId":"pm_1","hasPaymentMethod":true}}`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			a := ask(t, newTest(t), c.document, nil)
+			if got := format(a.Data); got != c.want || len(a.Errors) > 0 {
+				t.Errorf("%s %+v\nwant %s", got, a.Errors, c.want)
+			}
+		})
+	}
+}

@@ -47,7 +47,7 @@ func (v view) hooked(n news, more obj) obj {
 	if c := v.w.customers[n.customer]; c != nil && more["customer"] == nil {
 		more["customer"] = hookCustomer(c)
 	}
-	more["customerId"], more["resource"], more["resourceId"] = n.customer, nil, text(n.resource)
+	more["customerId"], more["resource"], more["resourceId"] = text(n.customer), nil, text(n.resource)
 	if n.resource != "" {
 		more["resource"] = obj{"id": n.resource}
 	}
