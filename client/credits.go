@@ -2,13 +2,10 @@ package client
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/client/gql"
-	"github.com/stiggate/gate/client/internal/wire"
 )
 
 // MaxConsumptions is the most that one ConsumeCreditsAsync takes.
@@ -73,42 +70,24 @@ func (c *Client) ConsumeCreditsAsync(ctx context.Context, uses []CreditUse) erro
 	if len(uses) == 0 {
 		return nil
 	}
-	if len(uses) > MaxConsumptions {
-		return invalid(opConsumeCreditsAsync, fmt.Sprintf("%d consumptions are more than %d", len(uses), MaxConsumptions), nil)
+	all, err := inputs(opConsumeCreditsAsync, "consumptions", MaxConsumptions, uses, c.consumption)
+	if err != nil {
+		return err
 	}
-	inputs := make([]*gql.ConsumeCreditInput, len(uses))
-	for i, u := range uses {
-		input, err := c.consumption(opConsumeCreditsAsync, u)
-		if err != nil {
-			return err
-		}
-		inputs[i] = input
-	}
-	_, err := c.api.ConsumeCreditsAsync(ctx, gql.ConsumeCreditsAsyncInput{Consumptions: inputs})
+	_, err = c.api.ConsumeCreditsAsync(ctx, gql.ConsumeCreditsAsyncInput{Consumptions: all})
 	return typed(opConsumeCreditsAsync, err)
 }
 
 // consumption checks u and makes an input of it that shares nothing with u.
 func (c *Client) consumption(op string, u CreditUse) (*gql.ConsumeCreditInput, error) {
-	if err := u.Customer.Validate(); err != nil {
-		return nil, invalid(op, "", err)
-	}
-	if u.CreatedAt.IsZero() {
-		u.CreatedAt = c.now()
-	}
+	r, err := c.check(op, "a consumption", record{u.Customer, u.Key, u.CreatedAt, u.Dimensions})
 	switch {
+	case err != nil:
+		return nil, err
 	case u.CurrencyID == "":
 		return nil, invalid(op, "a consumption has no currency", nil)
 	case !finite(u.Amount) || u.Amount <= 0:
 		return nil, invalid(op, "an amount is no finite number above 0", nil)
-	case u.Key == "":
-		return nil, invalid(op, "a consumption has no idempotency key", nil)
-	case !wire.Representable(u.CreatedAt):
-		return nil, invalid(op, "the year of a time is not in 1..9999", nil)
-	}
-	dimensions, err := encodable(u.Dimensions)
-	if err != nil {
-		return nil, invalid(op, "dimensions can't be encoded as JSON", nil)
 	}
 	input := &gql.ConsumeCreditInput{
 		CustomerID:     u.Customer.ID,
@@ -116,12 +95,8 @@ func (c *Client) consumption(op string, u CreditUse) (*gql.ConsumeCreditInput, e
 		CurrencyID:     u.CurrencyID,
 		Amount:         u.Amount,
 		IdempotencyKey: u.Key,
-		CreatedAt:      wire.NewTime(u.CreatedAt),
-		Dimensions:     dimensions,
+		CreatedAt:      r.at,
+		Dimensions:     r.dimensions,
 	}
-	if whole, err := json.Marshal(input); err != nil || len(whole) > MaxEventSize {
-		return nil, invalid(op, "a consumption is larger than 1 MB", nil)
-	}
-	c.used(u.Customer)
-	return input, nil
+	return input, fits(op, "a consumption", input)
 }

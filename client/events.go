@@ -2,13 +2,10 @@ package client
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/client/gql"
-	"github.com/stiggate/gate/client/internal/wire"
 )
 
 const (
@@ -44,69 +41,30 @@ func (c *Client) ReportEvent(ctx context.Context, events []Event) error {
 	if len(events) == 0 {
 		return nil
 	}
-	if len(events) > MaxEvents {
-		return invalid(opReportEvent, fmt.Sprintf("%d events are more than %d", len(events), MaxEvents), nil)
+	all, err := inputs(opReportEvent, "events", MaxEvents, events, c.event)
+	if err != nil {
+		return err
 	}
-	inputs := make([]*gql.UsageEventReportInput, len(events))
-	for i, e := range events {
-		input, err := c.event(e)
-		if err != nil {
-			return err
-		}
-		inputs[i] = input
-	}
-	_, err := c.api.ReportEvent(ctx, gql.UsageEventsReportInput{UsageEvents: inputs})
+	_, err = c.api.ReportEvent(ctx, gql.UsageEventsReportInput{UsageEvents: all})
 	return typed(opReportEvent, err)
 }
 
 // event checks e and makes an input of it that shares nothing with e.
-func (c *Client) event(e Event) (*gql.UsageEventReportInput, error) {
-	if err := e.Customer.Validate(); err != nil {
-		return nil, invalid(opReportEvent, "", err)
-	}
-	if e.At.IsZero() {
-		e.At = c.now()
-	}
-	switch {
-	case e.Name == "":
-		return nil, invalid(opReportEvent, "an event has no name", nil)
-	case e.Key == "":
-		return nil, invalid(opReportEvent, "an event has no idempotency key", nil)
-	case !wire.Representable(e.At):
-		return nil, invalid(opReportEvent, "the year of a time is not in 1..9999", nil)
-	}
-	dimensions, err := encodable(e.Dimensions)
+func (c *Client) event(op string, e Event) (*gql.UsageEventReportInput, error) {
+	r, err := c.check(op, "an event", record{e.Customer, e.Key, e.At, e.Dimensions})
 	if err != nil {
-		return nil, invalid(opReportEvent, "dimensions can't be encoded as JSON", nil)
+		return nil, err
+	}
+	if e.Name == "" {
+		return nil, invalid(op, "an event has no name", nil)
 	}
 	input := &gql.UsageEventReportInput{
 		CustomerID:     e.Customer.ID,
 		ResourceID:     optional(e.Customer.Resource),
 		EventName:      e.Name,
 		IdempotencyKey: e.Key,
-		Timestamp:      wire.NewTime(e.At),
-		Dimensions:     dimensions,
+		Timestamp:      r.at,
+		Dimensions:     r.dimensions,
 	}
-	if whole, err := json.Marshal(input); err != nil || len(whole) > MaxEventSize {
-		return nil, invalid(opReportEvent, "an event is larger than 1 MB", nil)
-	}
-	c.used(e.Customer)
-	return input, nil
-}
-
-// encodable encodes the values of m and returns them as raw JSON. Nothing that
-// follows can then stumble over a value: the generated encoder panics at a channel.
-func encodable(m map[string]any) (map[string]any, error) {
-	if len(m) == 0 {
-		return nil, nil
-	}
-	encoded := make(map[string]any, len(m))
-	for name, v := range m {
-		raw, err := json.Marshal(v)
-		if err != nil {
-			return nil, err
-		}
-		encoded[name] = json.RawMessage(raw)
-	}
-	return encoded, nil
+	return input, fits(op, "an event", input)
 }

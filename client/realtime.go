@@ -49,8 +49,8 @@ func defaultWatching() watching {
 // but names a customer invalidates what is cached of it; what names none is counted (see [Client.RealtimeStats])
 // and passed on in no part.
 //
-// Live(true) is said once all subscriptions stand, later if they did not last the times
-// before, and Live(false) as soon as one is known to be lost; what happened in between
+// SetLive(true) is said once all subscriptions stand, later if they did not last the times
+// before, and SetLive(false) as soon as one is known to be lost; what happened in between
 // Stigg never tells. The connection is lost when it
 // closes, or when nothing was heard for as long as [WithPing] says. It is made anew after
 // 250 ms, then twice that, and so on up to what [WithReconnect] says, less up to half of

@@ -2,12 +2,10 @@ package client
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/client/gql"
-	"github.com/stiggate/gate/client/internal/wire"
 )
 
 // MaxBatch is the most measurements that one ReportUsageBulk takes.
@@ -70,27 +68,20 @@ func (c *Client) ReportUsageBulk(ctx context.Context, batch []Measurement) ([]ga
 	if len(batch) == 0 {
 		return nil, nil
 	}
-	if len(batch) > MaxBatch {
-		return nil, invalid(opReportUsageBulk, fmt.Sprintf("%d measurements are more than %d", len(batch), MaxBatch), nil)
+	all, err := inputs(opReportUsageBulk, "measurements", MaxBatch, batch, c.measurement)
+	if err != nil {
+		return nil, err
 	}
-	inputs := make([]*gql.ReportUsageBaseInput, len(batch))
-	for i, m := range batch {
-		input, err := c.measurement(opReportUsageBulk, m)
-		if err != nil {
-			return nil, err
-		}
-		inputs[i] = input
-	}
-	res, err := c.api.ReportUsageBulk(ctx, gql.ReportUsageBulkInput{Usages: inputs})
+	res, err := c.api.ReportUsageBulk(ctx, gql.ReportUsageBulkInput{Usages: all})
 	if err != nil {
 		return nil, typed(opReportUsageBulk, err)
 	}
-	if len(res.ReportUsageBulk) != len(inputs) {
+	if len(res.ReportUsageBulk) != len(all) {
 		return nil, badResponse(opReportUsageBulk, "the answer is not one for each measurement")
 	}
-	acks := make([]gate.Ack, len(inputs))
+	acks := make([]gate.Ack, len(all))
 	for i, measured := range res.ReportUsageBulk {
-		if !answers(measured, inputs[i]) {
+		if !answers(measured, all[i]) {
 			return nil, badResponse(opReportUsageBulk, "an answer is for another measurement")
 		}
 		acks[i] = ackOf(measured)
@@ -100,33 +91,21 @@ func (c *Client) ReportUsageBulk(ctx context.Context, batch []Measurement) ([]ga
 
 // measurement checks m and makes an input of it that shares nothing with m.
 func (c *Client) measurement(op string, m Measurement) (*gql.ReportUsageBaseInput, error) {
-	if err := m.Customer.Validate(); err != nil {
-		return nil, invalid(op, "", err)
-	}
-	if err := checkFeatureID(m.FeatureID); err != nil {
-		return nil, invalid(op, "", err)
+	if err := featureID(op, m.FeatureID); err != nil {
+		return nil, err
 	}
 	if m.Behavior == "" {
 		m.Behavior = Delta
 	}
-	if m.CreatedAt.IsZero() {
-		m.CreatedAt = c.now()
-	}
+	r, err := c.check(op, "a measurement", record{m.Customer, m.Key, m.CreatedAt, m.Dimensions})
 	switch {
+	case err != nil:
+		return nil, err
 	case !finite(m.Value):
 		return nil, invalid(op, "a value is no finite number", nil)
-	case m.Key == "":
-		return nil, invalid(op, "a measurement has no idempotency key", nil)
 	case m.Behavior != Delta && m.Behavior != Set:
 		return nil, invalid(op, "an update behavior is neither DELTA nor SET", nil)
-	case !wire.Representable(m.CreatedAt):
-		return nil, invalid(op, "the year of a time is not in 1..9999", nil)
 	}
-	dimensions, err := encodable(m.Dimensions)
-	if err != nil {
-		return nil, invalid(op, "dimensions can't be encoded as JSON", nil)
-	}
-	c.used(m.Customer)
 	return &gql.ReportUsageBaseInput{
 		CustomerID:     m.Customer.ID,
 		ResourceID:     optional(m.Customer.Resource),
@@ -134,8 +113,8 @@ func (c *Client) measurement(op string, m Measurement) (*gql.ReportUsageBaseInpu
 		Value:          m.Value,
 		UpdateBehavior: optional(string(m.Behavior)),
 		IdempotencyKey: &m.Key,
-		CreatedAt:      wire.NewTime(m.CreatedAt),
-		Dimensions:     dimensions,
+		CreatedAt:      r.at,
+		Dimensions:     r.dimensions,
 	}, nil
 }
 
