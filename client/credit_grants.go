@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"iter"
 	"time"
 
@@ -132,7 +133,7 @@ func (q CreditQuery) check(op string) (*gql.CursorPaging, error) {
 
 // CreditEvent is an entry of a wallet's ledger.
 type CreditEvent struct {
-	At time.Time `json:"timestamp"`
+	At time.Time `json:"-"`
 	// Type is Stigg's eventType: CREDITS_GRANTED, CREDITS_CONSUMED, CREDITS_EXPIRED,
 	// CREDITS_VOIDED, CREDITS_UPDATED and others.
 	Type       string  `json:"eventType"`
@@ -144,6 +145,20 @@ type CreditEvent struct {
 	// FeatureID and EventID are of the usage that consumed them, if any.
 	FeatureID string `json:"featureId"`
 	EventID   string `json:"eventId"`
+}
+
+// UnmarshalJSON reads Stigg's form, in which the time is text: what is no time is zero.
+func (e *CreditEvent) UnmarshalJSON(raw []byte) error {
+	type plain CreditEvent
+	*e = CreditEvent{}
+	var whole struct {
+		*plain
+		At wire.Time `json:"timestamp"`
+	}
+	whole.plain = (*plain)(e)
+	err := json.Unmarshal(raw, &whole)
+	e.At = whole.At.Value()
+	return err
 }
 
 // CreditLedger reads one page of what happened to a customer's credits.
