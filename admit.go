@@ -45,7 +45,7 @@ type admission struct {
 	found   finding
 	waits   swr.Wait
 	ticket  *Ticket // nil: nothing is held
-	// outdated: it was refused for usage that Stigg may count less of by now.
+	// outdated: it was refused in doubt, and a read would tell more.
 	outdated bool
 	// doubted is closed when there is more to know of a refusal in doubt; nil of others.
 	doubted <-chan struct{}
@@ -111,7 +111,7 @@ func (g *Gate) try(ctx context.Context, c Customer, p *Policy, call Call, hold b
 			q.now = g.now()
 		case !known: // the book was forgotten since: look the customer up again
 			q.now = g.now()
-		case d.Allowed || d.Origin != OriginStale && !q.outdated || insist || !d.Reason.mayHaveChanged():
+		case d.Allowed || d.Origin != OriginStale && !q.outdated || insist || !d.Reason.mayHaveChanged() && !(q.outdated && d.Reason == ReasonPending):
 			return t
 		default: // it may have changed since: ask, as long as there is time
 			insist, q.now = true, g.now()
@@ -222,7 +222,7 @@ func (g *Gate) hold(ctx context.Context, q *admission, p *Policy, slots int, d *
 	return t
 }
 
-// decide evaluates, and marks a snapshot that refused for what is counted by now.
+// decide evaluates, and marks a snapshot that refused in doubt.
 func (g *Gate) decide(q *admission, p *Policy, d *Decision) bool {
 	q.outdated, q.doubted = false, nil
 	allowed := g.evaluate(q, p, d)

@@ -63,7 +63,7 @@ type load struct {
 
 // Do reads the set.
 func (l *load) Do(ctx context.Context) (*snapshot, error) {
-	began := l.Tick()
+	began := l.Begin()
 	set, err := l.cache.source.Entitlements(ctx, l.customer)
 	l.cache.key.note(err, l.cache.now())
 	if err != nil {
@@ -166,17 +166,18 @@ func (s *snapshot) right(feature string) *right {
 }
 
 // unpriced is what usage that waits will cost of a wallet, at prices that were not known
-// when it was recorded.
-func (s *snapshot) unpriced(wallet *ledger.Account) (credits float64) {
+// when it was recorded; acked is of what Stigg has acknowledged.
+func (s *snapshot) unpriced(wallet *ledger.Account) (credits, acked float64) {
 	if !s.book.HasUnpriced() {
-		return 0
+		return 0, 0
 	}
 	for _, r := range s.rights {
 		if r.meter != nil && r.meter.Wallet == wallet {
-			credits += r.meter.Account.Unpriced() * r.meter.Price
+			all, some := r.meter.Account.Unpriced()
+			credits, acked = credits+all*r.meter.Price, acked+some*r.meter.Price
 		}
 	}
-	return credits
+	return credits, acked
 }
 
 // snapshot applies a set to the customer's accounts, by count, and freezes it.

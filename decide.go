@@ -217,7 +217,8 @@ func (g *Gate) credits(q *admission, p *Policy, d *Decision) bool {
 }
 
 func (q *admission) askWallet(c *Credit, wallet *ledger.Account, credits float64) ledger.Ask {
-	return ledger.Ask{Limit: c.limit(), Amount: credits, Own: q.ticket.holding(wallet), Unpriced: q.found.Value.unpriced(wallet)}
+	unpriced, acked := q.found.Value.unpriced(wallet)
+	return ledger.Ask{Limit: c.limit(), Amount: credits, Own: q.ticket.holding(wallet), Unpriced: unpriced, UnpricedAcked: acked}
 }
 
 // pay asks the wallet of a feature that costs credits.

@@ -49,7 +49,7 @@ func TestReplaceIsFeltAtOnce(t *testing.T) {
 		c := Customer{ID: "c"}
 		f.says(features(metered("f", 5, 5)), nil)
 		f.check("c")
-		time.Sleep(2 * ledger.PushMargin) // surely newer than the read
+		time.Sleep(2 * ledger.Margin) // surely newer than the read
 		f.gate.Sink().Replace(c, features(metered("f", 5, 12)))
 		if d := f.check("c"); !d.Allowed || d.Limit != 12 || f.count() != 1 {
 			t.Errorf("got %+v after %d loads", d, f.count())
@@ -211,7 +211,7 @@ func TestASetFromBeforeAnAcknowledgementDoesNotLower(t *testing.T) {
 		if d := f.check("c"); d.Allowed {
 			t.Errorf("over the limit: %v known", d.Usage)
 		}
-		time.Sleep(2 * ledger.PushMargin)
+		time.Sleep(2 * ledger.Margin)
 		if f.gate.Sink().Replace(Customer{ID: "c"}, features(metered("f", 4, 10))); f.check("c").Usage != 4 {
 			t.Errorf("%v known after a set that is surely newer", f.check("c").Usage)
 		}
@@ -292,7 +292,7 @@ func TestAPushEndsTheWaitOfEvents(t *testing.T) {
 		for _, step := range []struct {
 			wait  time.Duration
 			known float64
-		}{{5 * time.Second, 8}, {ledger.CountDelay + ledger.PushMargin, 4}} {
+		}{{5 * time.Second, 8}, {ledger.CountDelay + ledger.Margin, 4}} {
 			time.Sleep(step.wait)
 			f.gate.Sink().Patch(Customer{ID: "c"}, Patch{FeatureID: "f", Usage: 4, At: time.Now()})
 			if d := f.check("c"); d.Usage != step.known {

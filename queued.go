@@ -144,7 +144,9 @@ func (g *Gate) newQueue(r Reporter, c config) *delivery.Queue[queued] {
 			if q.whole.Key == "" {
 				return e, errors.New("a usage without a key")
 			}
-			return g.record(q.whole, nil), nil
+			e = g.record(q.whole, nil)
+			e.SentBefore()
+			return e, nil
 		},
 		Places: c.queue, Bytes: c.queueBytes, Unkept: c.outboxFailOpen, Now: c.now, Logger: c.logger,
 	}

@@ -127,6 +127,7 @@ type Queue[U any] struct {
 
 	refusals                       refusals
 	acknowledged, refused, retries atomic.Uint64
+	batches                        atomic.Uint64 // that were acknowledged: names each
 }
 
 // mostInWindow bounds what of a lane is in memory while more waits in the Store.

@@ -10,8 +10,11 @@ import (
 
 // acknowledge ends the stay of a batch that Stigg has counted.
 func (s *sender[U]) acknowledge(batch []Item[U], acks []ledger.Ack) {
-	now := s.all.config.Now()
+	now, id := s.all.config.Now(), s.all.batches.Add(1)
 	for i := range batch {
+		if acks[i].Place = i; !batch[i].tried { // else Stigg may have counted it in another one
+			acks[i].Batch = id
+		}
 		batch[i].Entry.Acknowledge(acks[i], now)
 	}
 	s.all.acknowledged.Add(uint64(len(batch)))

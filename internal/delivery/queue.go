@@ -135,9 +135,6 @@ func (l *queue[U]) taken(batch []Item[U]) []Item[U] {
 	if l.flying += len(batch); len(batch) > 0 {
 		l.since = l.created(&batch[0])
 	}
-	for i := range batch {
-		batch[i].Entry.Send()
-	}
 	return batch
 }
 

@@ -6,40 +6,31 @@ import (
 	"time"
 )
 
-// Account is one customer's usage of one metered feature, or of one wallet.
+// Account is one customer's usage of one metered feature, or of one wallet. Each of its
+// methods is one critical section.
 type Account struct {
 	book  *Book
 	meter Meter // of which nothing but the account is known
 
 	mu      sync.Mutex
 	current *period
-	// previous is the period that our own clock ended, in case Stigg says that it goes
-	// on; reopened says that Stigg did: what it holds still counts.
+	// previous is the last period that Stigg named before our own clock ended it, in case it
+	// goes on. opened are the others that our clock opened, while something is held or
+	// waits there: what lies ahead of the current one counts as well.
 	previous *period
-	reopened bool
-	learned  learned
+	opened   []*period
 	// recorded is the usage that waits and that no admission here made room for; totals
 	// are the totals among it, and past the period of what of it counts nowhere.
 	recorded []*recorded
 	totals   []*recorded
 	past     *period
-	// delayed is what Stigg has acknowledged and will count later.
-	delayed  []*delayed
-	inFlight inFlight
+	// departure is when a usage last left for the first time.
+	departure Tick
+	// onWay is how many usages are on their way; changed is closed when some of them have
+	// arrived, and is nil while nobody waits.
+	onWay    int
+	changed  chan struct{}
 	unpriced unpriced
-}
-
-// learned is when the account learned what. Ticks are the book's; times are of our clock,
-// but for stiggAck.
-type learned struct {
-	readBegan Tick // the start of the newest read applied
-	read      Tick // when a read was last applied
-	ack       Tick // the newest acknowledgement
-	added     Tick // when usage was last added without a count of Stigg's
-
-	stiggAck time.Time // Stigg's time of the newest acknowledgement
-	ackAt    time.Time // when the last acknowledgement was applied
-	countAt  time.Time // when the last read was, or an acknowledgement without a count
 }
 
 // Meter returns the account alone as a Meter, for usage of which no more is known.
@@ -59,28 +50,29 @@ func (a *Account) Present(now time.Time, c Cycle) Statement {
 	return Statement{a.balance(), a.current.start, a.current.end}
 }
 
-// balance is the present period's, with what Stigg says still belongs to it. Call it
-// under the lock.
+// balance is the present period's. Call it under the lock.
 func (a *Account) balance() Balance {
-	b := a.current.Balance
-	if a.reopened {
-		b.Held += a.previous.Held
-		b.Unacked += a.previous.Unacked
+	p := a.current
+	b := Balance{p.frontier.used(), p.held, p.unacked}
+	for _, q := range a.opened {
+		if a.isAhead(q) {
+			b.Held += q.held
+			b.Unacked += q.unacked
+		}
 	}
 	for _, r := range a.totals {
-		if r.period == a.current {
+		if r.period == p || a.isAhead(r.period) {
 			b.Unacked = max(b.Unacked, r.total+r.after-b.Used)
 		}
 	}
 	return b
 }
 
-// Waiting is how many usages wait that no admission made room for, or that Stigg counts
-// later.
+// Waiting is how many usages wait that no admission made room for.
 func (a *Account) Waiting() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return len(a.recorded) + len(a.delayed)
+	return len(a.recorded)
 }
 
 func (a *Account) audit() string {
@@ -89,21 +81,21 @@ func (a *Account) audit() string {
 	if a.current == nil {
 		return ""
 	}
-	b, n := a.balance(), len(a.recorded)+len(a.totals)+len(a.delayed)
-	if b.Held == 0 && b.Unacked == 0 && n == 0 && a.inFlight.count == 0 && a.inFlight.amount == 0 {
+	b, n := a.balance(), len(a.recorded)+len(a.totals)+len(a.current.departed)
+	if b.Held == 0 && b.Unacked == 0 && n == 0 && a.onWay == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%+v, %d entries, %d in flight", b, n, a.inFlight.count)
+	return fmt.Sprintf("%+v, %d entries, %d on their way", b, n, a.onWay)
 }
 
 // Admission is the answer to an Ask, all of one moment.
 type Admission struct {
 	Answer
 	Statement // before the amount
-	// Outdated says of a refusal that Unacked has what Stigg must have counted by now:
-	// a read would tell.
+	// Outdated is of a refusal in doubt: a read that begins now would tell more.
 	Outdated bool
-	// Wait is of a refusal in doubt: closed when there is more to know. Nil of others.
+	// Wait is of a refusal in doubt: closed when something on its way has arrived. Nil if
+	// nothing is.
 	Wait <-chan struct{}
 
 	held held
@@ -121,9 +113,11 @@ func (a *Account) ask(now time.Time, c Cycle, q Ask, hold bool) Admission {
 	defer a.mu.Unlock()
 	a.roll(now, c)
 	p, b := a.current, a.balance()
-	answer, wait := a.reconsider(q.answer(b), b, now, q)
-	r := Admission{Answer: answer, Statement: Statement{b, p.start, p.end}, Outdated: a.outdated(), Wait: wait}
-	if !r.Refuses() && hold {
+	r := Admission{Answer: q.answer(b), Statement: Statement{b, p.start, p.end}}
+	switch {
+	case r.Refuses():
+		a.reconsider(&r, q, now)
+	case hold:
 		p.hold(q.Amount)
 		r.held = held{p, q.Amount}
 	}
@@ -139,7 +133,7 @@ type held struct {
 // settle ends a hold: what was held becomes used usage that waits for its
 // acknowledgement. A negative use counts once it is acknowledged; a use of 0 only
 // ends the hold.
-func (h held) settle(a *Account, used float64) {
+func (h held) settle(a *Account, used float64, now time.Time) {
 	if h.period == nil {
 		return
 	}
@@ -147,7 +141,10 @@ func (h held) settle(a *Account, used float64) {
 	defer a.mu.Unlock()
 	h.period.release(h.amount)
 	h.period.wait(used)
-	if used > 0 {
+	switch {
+	case used > 0:
 		a.countAfterTotals(used)
+	case used < 0:
+		h.period.free(-used, now)
 	}
 }

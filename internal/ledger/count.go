@@ -9,192 +9,131 @@ type Count struct {
 	Start, End time.Time
 }
 
-// Read applies a read of Stigg that began at a tick.
+// Read applies a read of Stigg that began at a tick (Book.Begin). Where the answer may lag,
+// be the count of a time before it was asked for, give the tick Before the lag.
 func (a *Account) Read(began Tick, r Count, now time.Time, c Cycle) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.read(began, r, now, c)
+	a.roll(now, c)
+	a.observe(observation{lo: began, hi: a.book.Tick(), used: r.Used}, r, now, c)
+	a.priceBefore(began)
 }
 
-func (a *Account) read(began Tick, r Count, now time.Time, c Cycle) {
-	l := &a.learned
-	newest := began > l.readBegan && began > l.ack
-	l.readBegan = max(l.readBegan, began)
-	l.read, l.countAt = a.book.Tick(), now
-	a.apply(r, newest, 0, now, c)
-	a.dropDelayedBefore(began)
-}
-
-// Push applies a count that nobody asked for, made by Stigg at a time; a zero time is as
-// new as its arrival. It is false if the count may be newer than what is known, but not
-// surely.
+// Push applies a count that nobody asked for, alone or of a whole set, made by Stigg at a
+// time; zero if that is not known. It is false if more is used by what else is known, and
+// no order is sure: a read would tell.
 func (a *Account) Push(r Count, at, now time.Time, c Cycle) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	l := &a.learned
 	a.roll(now, c)
-	if !at.IsZero() && !at.After(l.stiggAck) {
-		return true // older than an acknowledgement
+	hi := a.book.Tick()
+	age := Margin
+	if !at.IsZero() {
+		age += max(0, now.Sub(at))
 	}
+	o := observation{lo: hi.Before(age), hi: hi, stamp: stampOf(at), used: r.Used}
 	if r.End.IsZero() {
-		r.Start, r.End = a.current.start, a.current.end
+		return a.observeIn(a.current, o)
 	}
-	newest := !at.IsZero() && at.After(l.countAt.Add(PushMargin))
-	before := a.current.Used
-	applied := a.apply(r, newest, 0, now, c)
-	if applied {
-		l.ack = max(l.ack, a.book.Tick()) // a read that began before does not lower it
-	}
-	if newest && applied {
-		l.stiggAck, l.read = at, a.book.Tick()
-		a.dropDelayed(func(d *delayed) bool {
-			return d.unpriced == 0 && at.After(d.since.Add(CountDelay+PushMargin))
-		})
-	}
-	same := a.current.end.Equal(r.End)
-	return applied && (newest || same && a.current.Used == r.Used) || same && before == r.Used
+	return a.observe(o, r, now, c)
 }
 
-// Replace applies the count of a whole set that nobody asked for. It is false if the count
-// may be older than what is known: then it only raises.
-func (a *Account) Replace(r Count, now time.Time, c Cycle) bool {
-	settled := now.Add(-PushMargin)
+// answer is what Stigg says of one usage, or of one total, in one account.
+type answer struct {
+	usage
+	count *Count
+	total *float64 // what the usage set, if it is a total
+}
+
+// acknowledge ends the wait of usage: Stigg has counted it, or will. Stigg's own count, if
+// it came along, is an observation; so is a total.
+func (a *Account) acknowledge(where slot, u answer, onWay bool, now time.Time, c Cycle) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	surely := a.learned.countAt.Before(settled) && a.learned.ackAt.Before(settled)
-	a.learned.ack = max(a.learned.ack, a.book.Tick()) // a read that began before does not lower it
-	began := Tick(0)
-	if surely {
-		began = a.book.Tick()
-	}
-	a.read(began, r, now, c)
 	a.roll(now, c)
-	return surely || a.balance().Used == r.Used && (r.End.IsZero() || a.current.end.Equal(r.End))
-}
-
-// acknowledge ends the wait of usage that Stigg has counted. Stigg's own count, if
-// it came along, becomes used; without it the usage itself is added. An answer that is
-// not the newest only raises: one whose time is not after that of the newest (answers
-// of one batch may share it), and one whose report first left, at tick sent, before
-// something else was learned.
-func (a *Account) acknowledge(where slot, used float64, ack *Count, at, now time.Time, sent Tick, c Cycle) {
-	tick := a.book.Tick()
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	l := &a.learned
-	p := where.leave()
-	p.answered(used)
-	l.ack = max(l.ack, tick)
-	defer a.inFlight.arrives(used)
-	l.ackAt = now
-	if ack == nil {
-		l.countAt = now
-		a.add(p, used, sent)
-		return
-	}
-	if a.current != nil {
-		a.roll(now, c)
-	}
-	r := *ack
-	if r.End.IsZero() && !p.end.IsZero() {
-		r.Start, r.End = p.start, p.end
-	}
-	newest := (at.IsZero() || at.After(l.stiggAck)) && l.read < sent && l.added < sent
-	added := l.added > sent && used > 0
-	if added { // to what was added without a count, which this count need not have
-		a.add(p, used, sent)
-	}
-	if !a.apply(r, newest, max(0, used), now, c) {
-		if !added {
-			a.add(p, used, sent)
+	p := a.leave(where, &u.usage, onWay)
+	hi := a.book.Tick()
+	if u.last = hi; u.later {
+		u.last += Tick(CountDelay)
+		u.stamp.batch = 0
+		if u.stamp.from != 0 {
+			u.stamp.to += CountDelay.Milliseconds()
 		}
-		return
 	}
-	if at.After(l.stiggAck) {
-		l.stiggAck = at
-	}
-}
-
-// acknowledgeTotal ends the wait of a total. Stigg's own count, if it came along, becomes
-// used; without it the total does. As in acknowledge, what is not the newest only raises.
-func (a *Account) acknowledgeTotal(where slot, total float64, ack *Count, at, now time.Time, sent Tick, c Cycle) {
-	if ack != nil {
-		a.acknowledge(where, 0, ack, at, now, sent, c)
-		return
-	}
-	tick := a.book.Tick()
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	l := &a.learned
-	p := where.leave()
-	l.ack = max(l.ack, tick)
-	l.ackAt, l.countAt = now, now
-	if a.reopened && p == a.previous {
-		p = a.current
-	}
+	a.add(p, &u.usage)
+	o := observation{lo: u.first, hi: hi, stamp: u.stamp}
 	switch {
-	case p != a.current:
-	case l.read < sent && l.added < sent:
-		p.Used = total
-	default:
-		p.Used = max(p.Used, total)
+	case u.count != nil && !u.later:
+		o.used = u.count.Used
+		if u.count.End.IsZero() || p.is(*u.count) { // else Stigg names the present period
+			a.observeIn(p, o)
+		} else {
+			a.observe(o, *u.count, now, c)
+		}
+	case u.total != nil:
+		if o.used = *u.total; u.maybe || u.later { // it may not be set yet: it replaces nothing
+			o.lo, o.hi, o.stamp = 0, u.last, stamp{}
+		}
+		a.observeIn(p, o)
 	}
-	l.added = a.book.Tick()
+	a.remember(p, &u.usage)
 }
 
-// drop takes back settled usage that Stigg refused for good and did not count.
-func (a *Account) drop(where slot, used float64) {
+// tell applies a count that came with the answer to a usage that counts elsewhere.
+func (a *Account) tell(r Count, first Tick, s stamp, now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	where.leave().answered(used)
-	a.inFlight.arrives(used)
+	a.roll(now, Cycle{})
+	a.observe(observation{lo: first, hi: a.book.Tick(), stamp: s, used: r.Used}, r, now, Cycle{})
 }
 
-// add counts usage that Stigg acknowledged without saying how much is used now. A
-// read applied since it was sent may have it already: then it only raises. Call it
-// under the lock.
-func (a *Account) add(p *period, used float64, sent Tick) {
-	if used < 0 && a.learned.read > sent {
+// refuse takes back settled usage that Stigg refused for good and did not count.
+func (a *Account) refuse(where slot, amount float64, first Tick, onWay bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.leave(where, &usage{amount: amount, first: first}, onWay)
+}
+
+// leave ends the wait of a usage, and returns its period. Call it under the lock.
+func (a *Account) leave(where slot, u *usage, onWay bool) *period {
+	if onWay {
+		a.onWay--
+	}
+	p := where.out()
+	p.answered(u.amount)
+	if u.first != 0 {
+		p.departed = p.departed.remove(u.first, u.amount)
+	} else {
+		p.freed = max(0, p.freed-max(0, -u.amount))
+	}
+	return p
+}
+
+// add adds an acknowledged usage to the observations that may lack it. Call it under the
+// lock.
+func (a *Account) add(p *period, u *usage) {
+	for i := range p.frontier {
+		p.frontier[i].add(u)
+	}
+	if a.isAhead(p) {
+		v := *u
+		v.maybe = true // Stigg may count it in another period
+		for i := range a.current.frontier {
+			a.current.frontier[i].add(&v)
+		}
+	}
+}
+
+// remember keeps an acknowledged usage for observations to come, unless all that stand have
+// it. Call it under the lock.
+func (a *Account) remember(p *period, u *usage) {
+	if u.amount == 0 {
 		return
 	}
-	if a.reopened && p == a.previous {
-		p = a.current
-	}
-	p.Used = max(0, p.Used+used)
-	a.learned.added = a.book.Tick()
-}
-
-// apply merges Stigg's count into the current period and reports whether the count
-// spoke of it. A count that is not the newest may raise used, never lower it. own is what
-// it acknowledges itself. Call it under the lock.
-func (a *Account) apply(r Count, newest bool, own float64, now time.Time, c Cycle) bool {
-	over := false
-	if !r.End.IsZero() && !now.Before(r.End) {
-		if start, end, ok := c.after(r.End, now); ok {
-			r, over = Count{Start: start, End: end}, true
+	for i := range p.frontier {
+		if !p.frontier[i].has(u) {
+			p.acknowledged = p.acknowledged.add(u, max(a.departure, Tick(a.book.began.Load())))
+			return
 		}
 	}
-	p := a.current
-	switch {
-	case p == nil, !p.end.IsZero() && !r.Start.Before(p.end):
-		a.current = &period{start: r.Start, end: r.End, provisional: over, Balance: Balance{Used: r.Used}}
-		a.inFlight.counted(0, r.Used, own, true)
-		a.previous, a.reopened = nil, false
-		a.reassign()
-		return !over
-	case over, !r.End.IsZero() && !r.End.After(p.start):
-		return false // a period before this one
-	case !newest:
-		a.inFlight.counted(p.Used, r.Used, own, false)
-		p.Used = max(p.Used, r.Used)
-	default:
-		a.inFlight.counted(p.Used, r.Used, own, true)
-		a.reopened = a.reopened || a.previous != nil && r.Start.Before(a.previous.end)
-		begins := !p.start.Equal(r.Start)
-		p.start, p.end, p.provisional, p.Used = r.Start, r.End, false, r.Used
-		if begins {
-			a.reassign()
-		}
-	}
-	return true
 }

@@ -3,38 +3,53 @@ package ledger
 import "time"
 
 // Entry is settled usage that waits for Stigg's answer, in the account of its feature and
-// in the wallet that pays. Whoever delivers it says what becomes of it: Leaves, Returns as
-// often as it is tried, and in the end one of Acknowledge and Refuse, Notify, and Close.
+// in the wallet that pays. Whoever delivers it says what becomes of it: Leaves and Returns
+// as often as it is tried, and in the end one of Acknowledge and Refuse, Notify, and Close.
 type Entry struct {
 	book  *Book
 	meter *Meter // nil: it counts nowhere here
-
-	slot   slot
+	slot  slot
+	// wallet is where its credits wait; nil: it costs nothing that is known.
+	wallet slot
 	value  float64 // a change, or a total
-	amount float64 // what of the account's Unacked is this one's
-	total  bool
-	event  bool // Stigg counts it later than it acknowledges it
-
-	wallet  slot // nil: it costs nothing that is known
-	credits float64
-	payer   *Account // the wallet of which Stigg said that it paid
 	// unpriced is how many units' price in credits was not known.
 	unpriced float64
+	first    Tick // when it first left; 0: not yet
 
-	sent   Tick // before the first attempt
-	flying bool // the accounts know that it is on its way
+	total bool
+	event bool // Stigg counts it later than it acknowledges it
+	onWay bool
 }
 
 // slot is where settled usage waits for its acknowledgement: the period that it was
-// admitted in, or wherever usage that nobody admitted belongs.
+// admitted in, or wherever usage that nobody admitted belongs. Call its methods under the
+// account's lock.
 type slot interface {
-	// leave ends the stay and returns the period it was in. Call it under the account's
-	// lock.
-	leave() *period
+	// leaves notes that the usage leaves for the first time.
+	leaves(first Tick, amount float64)
+	// out ends the stay, and returns the period it was in.
+	out() *period
 }
+
+// change is what it adds to its account; of a total, nothing that is known.
+func (e *Entry) change() float64 {
+	if e.total {
+		return 0
+	}
+	return e.value
+}
+
+// credits is what it costs of the wallet.
+func (e *Entry) credits() float64 { return max(0, e.change()) * e.meter.Price }
 
 // AsEvent says that Stigg counts it some seconds after it has acknowledged it.
 func (e *Entry) AsEvent() { e.event = true }
+
+// SentBefore says that it may have left already, before this book was opened.
+func (e *Entry) SentBefore() {
+	e.leaves(1)
+	e.Returns()
+}
 
 // owe notes units whose price is not known.
 func (e *Entry) owe(units float64) {
@@ -43,43 +58,40 @@ func (e *Entry) owe(units float64) {
 	}
 }
 
-// priced says that nothing is owed for it any more.
-func (e *Entry) priced() {
-	if e.unpriced > 0 {
-		e.meter.Account.dropUnpriced(e.unpriced)
-		e.unpriced = 0
-	}
-}
-
-// Send notes that the first attempt to deliver it begins.
-func (e *Entry) Send() {
-	if e.sent == 0 {
-		e.sent = e.book.Tick()
-	}
-}
-
 // Leaves notes that it is on its way, and Returns that it is not any more and nobody
 // should wait for it.
 func (e *Entry) Leaves() {
-	if e.flying || e.meter == nil {
+	if !e.onWay && e.meter != nil {
+		e.leaves(e.book.Tick())
+	}
+}
+
+func (e *Entry) leaves(now Tick) {
+	if e.meter == nil {
 		return
 	}
-	e.flying = true
-	e.meter.Account.leaves(e.amount)
+	first := now
+	if e.first != 0 {
+		first = 0 // the accounts know
+	} else {
+		e.first = now
+	}
+	e.onWay = true
+	e.meter.Account.leaves(e.slot, first, e.change())
 	if e.wallet != nil {
-		e.meter.Wallet.leaves(e.credits)
+		e.meter.Wallet.leaves(e.wallet, first, e.credits())
 	}
 }
 
 // Returns is the opposite of Leaves.
 func (e *Entry) Returns() {
-	if !e.flying {
+	if !e.onWay {
 		return
 	}
-	e.flying = false
-	e.meter.Account.arrives(e.amount)
+	e.onWay = false
+	e.meter.Account.returns()
 	if e.wallet != nil {
-		e.meter.Wallet.arrives(e.credits)
+		e.meter.Wallet.returns()
 	}
 }
 
@@ -89,6 +101,17 @@ type Ack struct {
 	Delayed bool      // it is counted some seconds later
 	Count   *Count    // after it, if Stigg said so
 	Credit  *CreditCount
+	// Batch names what was sent together, and Place is where in it: Stigg counts in that
+	// order. A zero Batch is of no order, for instance since it was sent before as well.
+	Batch uint64
+	Place int
+}
+
+// stamp is of a time in the batch.
+func (k *Ack) stamp(at time.Time) stamp {
+	s := stampOf(at)
+	s.batch, s.place = k.Batch, k.Place
+	return s
 }
 
 // CreditCount is what Stigg says of the wallet that paid.
@@ -99,47 +122,53 @@ type CreditCount struct {
 }
 
 // Acknowledge ends the wait: Stigg has counted it.
-func (e *Entry) Acknowledge(ack Ack, now time.Time) {
+func (e *Entry) Acknowledge(ack Ack, now time.Time) { e.acknowledge(&ack, false, now) }
+
+func (e *Entry) acknowledge(ack *Ack, maybe bool, now time.Time) {
 	if e.meter == nil {
 		return
 	}
-	if e.event || ack.Delayed {
-		e.delay(now)
-		return
-	}
 	a := e.meter.Account
+	u := answer{usage: usage{amount: e.change(), first: e.first, stamp: ack.stamp(ack.At), maybe: maybe, later: e.event || ack.Delayed}, count: ack.Count}
 	if e.total {
-		a.acknowledgeTotal(e.slot, e.value, ack.Count, ack.At, now, e.sent, e.meter.Cycle)
-	} else {
-		a.acknowledge(e.slot, e.value, ack.Count, ack.At, now, e.sent, e.meter.Cycle)
+		u.total = &e.value
 	}
-	e.paid(ack, now)
+	credit := ack.Credit
+	if credit != nil && u.count == nil && e.book.Wallet(credit.Currency) == a { // it is the wallet's own
+		u.count, u.stamp, credit = &credit.Count, ack.stamp(credit.At), nil
+	}
+	a.acknowledge(e.slot, u, e.onWay, now, e.meter.Cycle)
+	e.pay(ack, credit, u.usage, now)
 	switch {
 	case e.unpriced == 0:
 	case ack.Credit != nil:
-		e.priced()
+		a.price(e.unpriced)
 	default:
-		a.unpricedUntilRead(e.unpriced)
+		a.priceByRead(e.unpriced, u.later)
+	}
+	if u.later { // a book that is opened later is read later
+		e.book.Pin() // never forgotten here: the entry still pins it
+		time.AfterFunc(CountDelay, e.book.Unpin)
 	}
 }
 
-// paid tells the wallet. A price that was not known here (of a total, of what is given
+// pay tells the wallets. A price that was not known here (of a total, of what is given
 // back, by a formula, for a customer that was not cached) counts once Stigg says so.
-func (e *Entry) paid(ack Ack, now time.Time) {
-	at, c := ack.At, ack.Credit
-	var count *Count
-	if c != nil {
-		count, at = &c.Count, c.At
+func (e *Entry) pay(ack *Ack, credit *CreditCount, u usage, now time.Time) {
+	w := answer{usage: u}
+	w.stamp = ack.stamp(ack.At)
+	if credit != nil {
+		if e.wallet == nil || credit.Currency != e.meter.Currency {
+			payer := e.book.Wallet(credit.Currency)
+			payer.tell(credit.Count, e.first, ack.stamp(credit.At), now)
+			payer.notify()
+		} else {
+			w.count, w.stamp = &credit.Count, ack.stamp(credit.At)
+		}
 	}
-	switch {
-	case e.wallet == nil && c != nil:
-		e.payer = e.book.Wallet(c.Currency)
-		e.payer.acknowledge(e.payer.record(0, now, now, Cycle{}), 0, count, at, now, e.sent, Cycle{})
-	case e.wallet == nil:
-	case c == nil || c.Currency != e.meter.Currency:
-		e.meter.Wallet.acknowledge(e.wallet, e.credits, nil, ack.At, now, e.sent, Cycle{})
-	default:
-		e.meter.Wallet.acknowledge(e.wallet, e.credits, count, at, now, e.sent, Cycle{})
+	if e.wallet != nil {
+		w.amount = e.credits()
+		e.meter.Wallet.acknowledge(e.wallet, w, e.onWay, now, Cycle{})
 	}
 }
 
@@ -149,12 +178,14 @@ func (e *Entry) Refuse(maybeCounted bool, now time.Time) {
 	switch {
 	case e.meter == nil:
 	case maybeCounted:
-		e.Acknowledge(Ack{}, now)
+		e.acknowledge(&Ack{}, true, now)
 	default:
-		e.priced()
-		e.meter.Account.drop(e.slot, e.amount)
+		if e.unpriced > 0 {
+			e.meter.Account.price(e.unpriced)
+		}
+		e.meter.Account.refuse(e.slot, e.change(), e.first, e.onWay)
 		if e.wallet != nil {
-			e.meter.Wallet.drop(e.wallet, e.credits)
+			e.meter.Wallet.refuse(e.wallet, e.credits(), e.first, e.onWay)
 		}
 	}
 }
@@ -164,30 +195,11 @@ func (e *Entry) Notify() {
 	if e.meter == nil {
 		return
 	}
-	for _, a := range [...]*Account{e.meter.Account, e.meter.Wallet, e.payer} {
-		if a != nil {
-			a.notify()
-		}
+	e.meter.Account.notify()
+	if e.wallet != nil {
+		e.meter.Wallet.notify()
 	}
 }
 
 // Close ends the entry and its pin on the book.
 func (e *Entry) Close() { e.book.Unpin() }
-
-// delay leaves it in Unacked until a read that began CountDelay from now. The book
-// stays until any later read has it.
-func (e *Entry) delay(now time.Time) {
-	e.book.Pin() // never forgotten here: the entry still pins it
-	units := e.meter.Account.delay(e.slot, e.amount, e.unpriced, now)
-	var credits *delayed
-	if e.wallet != nil {
-		credits = e.meter.Wallet.delay(e.wallet, e.credits, 0, now)
-	}
-	book := e.book
-	time.AfterFunc(CountDelay, func() {
-		tick := book.Tick()
-		units.fallDue(tick)
-		credits.fallDue(tick)
-		book.Unpin()
-	})
-}

@@ -53,8 +53,8 @@ func (h *Hold) Of(a *Account) float64 {
 
 // Release gives back what was held.
 func (h *Hold) Release() {
-	h.units.settle(h.meter.Account, 0)
-	h.credits.settle(h.meter.Wallet, 0)
+	h.units.settle(h.meter.Account, 0, h.at)
+	h.credits.settle(h.meter.Wallet, 0, h.at)
 }
 
 // Settle ends the hold: used units wait for their acknowledgement, and the credits that
@@ -62,17 +62,14 @@ func (h *Hold) Release() {
 // so. The book must be pinned for the Entry, until its Close.
 func (h *Hold) Settle(used float64, now time.Time) Entry {
 	m := h.meter
-	h.units.settle(m.Account, used)
-	e := Entry{book: m.Account.book, meter: m, slot: h.units.period, value: used, amount: max(0, used)}
+	h.units.settle(m.Account, used, now)
+	e := Entry{book: m.Account.book, meter: m, slot: h.units.period, value: used}
 	if h.credits.period != nil {
-		e.wallet, e.credits = h.credits.period, e.amount*m.Price
-		h.credits.settle(m.Wallet, e.credits)
-	}
-	if used < 0 {
-		m.Account.free(-used, now)
+		e.wallet = h.credits.period
+		h.credits.settle(m.Wallet, e.credits(), now)
 	}
 	if m.Unpriced {
-		e.owe(e.amount)
+		e.owe(max(0, used))
 	}
 	return e
 }

@@ -7,13 +7,18 @@
 //
 //	          Account.Hold          Hold.Settle            Entry.Acknowledge
 //	admitted ------------> Held ----------------> Unacked ------------------> Used
-//	                         |                       |
-//	                         | Hold.Release          | Entry.Refuse
-//	                         v                       v
-//	                      nothing                 nothing
+//	                         |                     |    ^
+//	                         | Hold.Release        |    | Meter.Record
+//	                         v                     |    |
+//	                      nothing                  |  used already
+//	                                               | Entry.Refuse
+//	                                               v
+//	                                            nothing
 //
-// Usage that nobody admitted (Meter.Record) begins in Unacked. What Stigg says of Used
-// arrives by Account.Read, Push and Replace.
+// What Stigg says of Used, by Account.Read, Account.Push and Entry.Acknowledge, are
+// observations (observation.go): each is a count of an instant that is known by bounds only.
+// Of those that stand, because none is surely later, the highest counts, and a refusal that
+// rests on that is in doubt (doubt.go).
 //
 // What holds, whatever the interleaving:
 //
@@ -22,13 +27,16 @@
 //	(2) Every unit admitted is in exactly one of Held, Unacked, Used until its
 //	    period ends, and leaves Held once and Unacked once.
 //	(3) An acknowledgement moves its unit from Unacked to Used in one step.
-//	(4) A read that began before an acknowledgement never lowers Used.
-//	(5) Periods share nothing: a new one moves no unit.
+//	(4) Used is no less than the newest observation says, with every usage of ours that is
+//	    not in it. A refusal that may be for more than that is Pending, never Exceeded.
+//	(5) Periods share nothing: a new one moves no unit. One that our own clock opened is
+//	    taken back when Stigg names another.
 //	(6) A book is forgotten only when nobody has it pinned, and then nothing is admitted
 //	    on it any more.
 //
-// Locks: Ledger, then Book. An account's lock is held alone; nothing is called under it
-// that is not of this package.
+// Locks: Ledger, then Book, then Account, in Audit only. An account's lock is a leaf: under
+// it only the book's atomic clock and counters are used. Each transition of an account is
+// one critical section.
 package ledger
 
 import (
@@ -43,9 +51,9 @@ const (
 	// CountDelay is how long Stigg may take to count an event that it has acknowledged:
 	// it says about 10 s (docs, "Reporting usage").
 	CountDelay = 15 * time.Second
-	// PushMargin is how much later than what was last learned here a count must be to be
-	// surely newer: the clocks differ, and news take time.
-	PushMargin = 5 * time.Second
+	// Margin is by how much Stigg's clocks may differ from each other and from ours, and how
+	// long what Stigg pushes may be on its way.
+	Margin = 5 * time.Second
 	// ReadTimeout is the longest that a read of Stigg takes.
 	ReadTimeout = 10 * time.Second
 )
@@ -54,17 +62,26 @@ const (
 // resources.
 type Owner struct{ ID, Resource string }
 
-// Tick orders what happens to one book: reads, acknowledgements, reports.
+// Tick orders what happens to one book: reads, acknowledgements, reports. It is a hybrid
+// logical clock: nanoseconds that have passed (by the monotonic clock, whatever becomes of
+// the time of day), and never twice the same.
 type Tick uint64
+
+// Before is the tick that was d before, and after what every book begins with.
+func (t Tick) Before(d time.Duration) Tick { return t - min(t-1, Tick(max(0, d))) }
 
 // Ledger is the books of all customers.
 type Ledger struct {
-	mu    sync.Mutex
-	books map[Owner]*Book
+	passed func() time.Duration // since it was made
+	mu     sync.Mutex
+	books  map[Owner]*Book
 }
 
 // New returns an empty ledger.
-func New() *Ledger { return &Ledger{books: make(map[Owner]*Book)} }
+func New() *Ledger {
+	start := time.Now()
+	return &Ledger{passed: func() time.Duration { return time.Since(start) }, books: make(map[Owner]*Book)}
+}
 
 // Open returns an owner's book with one pin that the caller must Unpin.
 func (l *Ledger) Open(o Owner) *Book {
@@ -108,7 +125,8 @@ type Book struct {
 	pins atomic.Int64
 	// unpriced counts the usages that wait and may cost credits.
 	unpriced atomic.Int64
-	clock    atomic.Uint64
+	// clock is the last Tick, and began that of the last read.
+	clock, began atomic.Uint64
 
 	mu       sync.Mutex
 	accounts map[key]*Account
@@ -145,7 +163,27 @@ func (b *Book) Unpin() {
 }
 
 // Tick returns a number larger than any the book gave out before.
-func (b *Book) Tick() Tick { return Tick(b.clock.Add(1)) }
+func (b *Book) Tick() Tick {
+	passed := uint64(max(0, b.ledger.passed()))
+	for {
+		last := b.clock.Load()
+		next := max(last+1, passed)
+		if b.clock.CompareAndSwap(last, next) {
+			return Tick(next)
+		}
+	}
+}
+
+// Begin is the Tick of a read that begins now.
+func (b *Book) Begin() Tick {
+	t := b.Tick()
+	for {
+		last := b.began.Load()
+		if last >= uint64(t) || b.began.CompareAndSwap(last, uint64(t)) {
+			return t
+		}
+	}
+}
 
 // Feature returns a metered feature's account, which is made at its first use.
 func (b *Book) Feature(id string) *Account { return b.account(key{id: id}) }

@@ -43,6 +43,8 @@ type Ask struct {
 	// Unpriced is what counts as Unacked too, and only the caller can tell: usage that
 	// waits at a price that was not known when it was recorded.
 	Unpriced float64
+	// UnpricedAcked is what of it is acknowledged: a read that begins now would tell.
+	UnpricedAcked float64
 }
 
 // answer is invariant (1).

@@ -10,8 +10,8 @@ import (
 // beginLoad is what cache.join and the first line of cache.run do.
 func (m *machine) beginLoad(c *modelCustomer) *modelLoad {
 	b := m.ledger.Open(c.id)
-	l := &modelLoad{book: b, begun: b.Tick(), event: m.event()}
-	m.Logf("%s: load %d begins", c.id.ID, l.event)
+	l := &modelLoad{book: b, begun: b.Begin()}
+	m.Logf("%s: load %d begins", c.id.ID, l.begun)
 	c.loads = append(c.loads, l)
 	return l
 }
@@ -20,22 +20,59 @@ func (m *machine) beginLoad(c *modelCustomer) *modelLoad {
 func (m *machine) answerLoad(c *modelCustomer, l *modelLoad) {
 	l.answers = nil
 	for _, f := range c.features {
-		x := f.answer(f.at(m.stigg()))
-		m.Logf("%s %s: Stigg answers load %d: %+v", c.id.ID, f.key.id, l.event, x)
+		x := m.count(f, f.at(m.stigg()))
+		m.Logf("%s %s: Stigg answers load %d: %+v", c.id.ID, f.key.id, l.begun, x)
 		l.answers = append(l.answers, x)
+	}
+}
+
+// count is Stigg's answer now.
+func (m *machine) count(f *modelFeature, period int) modelAnswer {
+	x := f.answer(period)
+	x.taken = m.event()
+	return x
+}
+
+// push is Stigg telling of a count, or of all, that nobody asked for.
+func (m *machine) push(c *modelCustomer) {
+	x := &modelPush{made: m.now}
+	if rapid.Bool().Draw(m.T, "with a time") {
+		x.at = m.stigg()
+	}
+	one := rapid.IntRange(0, len(c.features)).Draw(m.T, "of")
+	for i, f := range c.features {
+		if one == i || one == len(c.features) {
+			y := m.count(f, f.at(m.stigg()))
+			x.answers[i] = &y
+		}
+	}
+	c.pushes = append(c.pushes, x)
+}
+
+// applyPush is its arrival. It is lost if it took long and has no time that can be held
+// against our own.
+func (m *machine) applyPush(c *modelCustomer, i int) {
+	x := c.pushes[i]
+	c.pushes = append(c.pushes[:i:i], c.pushes[i+1:]...)
+	if c.snap == nil || m.now.Sub(x.made) > Margin-time.Second && (x.at.IsZero() || m.skew > 0) {
+		return
+	}
+	for j, f := range c.features {
+		if y := x.answers[j]; y != nil {
+			m.Logf("%s %s: pushed at %v: %+v", c.id.ID, f.key.id, x.at, y)
+			c.snap.account(f.key).Push(Count{m.amount(y.units), y.start, y.end}, x.at, m.now, f.cycle)
+			f.arrives(*y)
+		}
 	}
 }
 
 // applyLoad is the rest of cache.run, or, if it was superseded, only the read.
 func (m *machine) applyLoad(c *modelCustomer, l *modelLoad, keep bool) {
-	m.Logf("%s: load %d is applied, kept: %v", c.id.ID, l.event, keep)
+	m.Logf("%s: load %d is applied, kept: %v", c.id.ID, l.begun, keep)
 	for i, f := range c.features {
 		x := l.answers[i]
 		l.book.account(f.key).Read(l.begun, Count{m.amount(x.units), x.start, x.end}, m.now, f.cycle)
-		if l.event > f.lastRead && l.event > f.lastAck {
-			f.known[x.period] = x.others
-		}
-		f.lastRead = max(f.lastRead, l.event)
+		f.arrives(x)
 	}
 	for i := range c.loads {
 		if c.loads[i] == l {
@@ -118,7 +155,7 @@ func (m *machine) settle(t *modelTicket, units int64) {
 	if t.frees {
 		amount, units = 0, -units
 	}
-	held{t.period, amount}.settle(t.account, m.amount(units))
+	held{t.period, amount}.settle(t.account, m.amount(units), m.now)
 	for i := range m.tickets {
 		if m.tickets[i] == t {
 			m.tickets = append(m.tickets[:i:i], m.tickets[i+1:]...)
@@ -128,24 +165,26 @@ func (m *machine) settle(t *modelTicket, units int64) {
 	if units != 0 {
 		t.book.Pin()
 		m.keys++
-		m.parcels = append(m.parcels, &modelParcel{modelTicket: *t, name: fmt.Sprint("k", m.keys), units: units})
+		m.entries = append(m.entries, &modelEntry{modelTicket: *t, name: fmt.Sprint("k", m.keys), units: units})
 	}
 	t.book.Unpin()
 }
 
 // deliver is one attempt: Stigg counts, and answers, though the answer may be lost
 // and the attempt repeated.
-func (m *machine) deliver(p *modelParcel) {
+func (m *machine) deliver(p *modelEntry) {
 	if p.tries++; p.sent == 0 {
 		p.sent = p.book.Tick()
+		p.account.leaves(p.period, p.sent, m.amount(p.units))
+		p.account.returns()
 	}
 	p.count(p.name, modelMeasurement{p.units, p.createdAt})
-	p.answer, p.at = p.modelMeter.answer(p.modelMeter.at(p.createdAt)), m.stigg()
+	p.answer, p.at = m.count(p.modelFeature, p.modelMeter.at(p.createdAt)), m.stigg()
 	m.Logf("%s %s: %d delivered as %s: %+v", p.customer.id.ID, p.key.id, p.units, p.name, p.answer)
 }
 
-// acknowledge is delivery.settle for one parcel; how says what came along.
-func (m *machine) acknowledge(p *modelParcel, how string) {
+// acknowledge is delivery.settle for one entry; how says what came along.
+func (m *machine) acknowledge(p *modelEntry, how string) {
 	m.Logf("%s is acknowledged %s", p.name, how)
 	r := &Count{m.amount(p.answer.units), p.answer.start, p.answer.end}
 	at := p.at
@@ -155,22 +194,24 @@ func (m *machine) acknowledge(p *modelParcel, how string) {
 	case "without period":
 		r.Start, r.End = time.Time{}, time.Time{}
 	}
-	p.account.acknowledge(p.period, m.amount(p.units), r, at, m.now, p.sent, p.cycle)
-	p.lastAck = m.event()
+	p.account.acknowledge(p.period, answer{usage: usage{amount: m.amount(p.units), first: p.sent, stamp: stampOf(at)}, count: r}, false, m.now, p.cycle)
+	if r != nil {
+		p.arrives(p.answer)
+	}
 	m.leave(p)
 }
 
 // refuse is delivery.refuse.
-func (m *machine) refuse(p *modelParcel) {
+func (m *machine) refuse(p *modelEntry) {
 	m.Logf("%s is refused", p.name)
-	p.account.drop(p.period, m.amount(p.units))
+	p.account.refuse(p.period, m.amount(p.units), p.sent, false)
 	m.leave(p)
 }
 
-func (m *machine) leave(p *modelParcel) {
-	for i := range m.parcels {
-		if m.parcels[i] == p {
-			m.parcels = append(m.parcels[:i:i], m.parcels[i+1:]...)
+func (m *machine) leave(p *modelEntry) {
+	for i := range m.entries {
+		if m.entries[i] == p {
+			m.entries = append(m.entries[:i:i], m.entries[i+1:]...)
 			break
 		}
 	}
@@ -186,7 +227,7 @@ func (m *machine) freeable(f *modelFeature, period int) int64 {
 			units -= t.units
 		}
 	}
-	for _, p := range m.parcels {
+	for _, p := range m.entries {
 		if _, counted := f.counted[p.name]; p.modelFeature == f && p.units < 0 && !counted {
 			units += p.units
 		}

@@ -63,6 +63,7 @@ func (m *modelMeter) own(period int) int64 {
 
 // modelAnswer is what Stigg says of a meter, at the moment it says it.
 type modelAnswer struct {
+	taken      int // the event
 	period     int
 	units      int64
 	others     int64
@@ -71,7 +72,7 @@ type modelAnswer struct {
 
 func (m *modelMeter) answer(period int) modelAnswer {
 	start, end := m.bounds(period)
-	return modelAnswer{period, m.own(period) + m.others[period], m.others[period], start, end}
+	return modelAnswer{0, period, m.own(period) + m.others[period], m.others[period], start, end}
 }
 
 // move ends the period at another time; the periods after it follow the hours again.

@@ -20,34 +20,48 @@ type machine struct {
 	limit     int64
 	customers []*modelCustomer
 	tickets   []*modelTicket
-	parcels   []*modelParcel
+	entries   []*modelEntry
 	events    int // orders what the ledger is told
 	keys      int
 }
 
 type modelCustomer struct {
-	id    Owner
-	snap  *Book   // the cache's snapshot stands for its book; nil: none cached
-	old   []*Book // snapshots that requests still look at after their eviction
-	loads []*modelLoad
-	// features: one with hourly periods, one without any.
-	features [2]*modelFeature
+	id     Owner
+	snap   *Book   // the cache's snapshot stands for its book; nil: none cached
+	old    []*Book // snapshots that requests still look at after their eviction
+	loads  []*modelLoad
+	pushes []*modelPush
+	// features: one with hourly periods, one without any, and a wallet.
+	features [3]*modelFeature
+}
+
+// modelPush is a count that Stigg pushes: of one feature, or of a whole set.
+type modelPush struct {
+	answers [3]*modelAnswer // nil: it is not told of
+	made    time.Time
+	at      time.Time // Stigg's time, if it says so
 }
 
 type modelFeature struct {
 	*modelMeter
 	key   key
 	cycle Cycle
-	// lastRead and lastAck are the events of the newest read and acknowledgement;
-	// known is what the others had used, by period, in the newest reads.
-	lastRead, lastAck int
-	known             map[int]int64
+	// newest is the event of the newest count that has arrived, by period, and known what
+	// the others had used then.
+	newest map[int]int
+	known  map[int]int64
+}
+
+// arrives notes that a count has arrived, whatever came before it.
+func (f *modelFeature) arrives(x modelAnswer) {
+	if x.taken > f.newest[x.period] {
+		f.newest[x.period], f.known[x.period] = x.taken, x.others
+	}
 }
 
 type modelLoad struct {
 	book    *Book
 	begun   Tick
-	event   int
 	answers []modelAnswer // nil: Stigg has not answered yet
 }
 
@@ -62,7 +76,7 @@ type modelTicket struct {
 	frees     bool
 }
 
-type modelParcel struct {
+type modelEntry struct {
 	modelTicket
 	name   string
 	units  int64
@@ -70,12 +84,14 @@ type modelParcel struct {
 	tries  int
 	answer modelAnswer
 	at     time.Time
+	batch  uint64
 }
 
 var machineStart = time.Date(2025, 1, 15, 0, 0, 0, 0, time.UTC)
 
 func newMachine(t *rapid.T) *machine {
 	m := &machine{T: t, ledger: New(), now: machineStart.Add(time.Minute)}
+	m.ledger.passed = func() time.Duration { return m.now.Sub(machineStart) }
 	m.skew = rapid.SampledFrom([]time.Duration{0, 90 * time.Second, -90 * time.Second}).Draw(t, "skew")
 	kind := rapid.SampledFrom([]string{"small", "fraction", "large"}).Draw(t, "limit")
 	m.scale, m.limit = 1, rapid.Int64Range(0, 6).Draw(t, "units")
@@ -89,8 +105,8 @@ func newMachine(t *rapid.T) *machine {
 	}
 	for i := range rapid.IntRange(1, 2).Draw(t, "customers") {
 		c := &modelCustomer{id: Owner{ID: fmt.Sprint("c", i)}}
-		for j, periods := range []int{200, 0} {
-			f := &modelFeature{modelMeter: newModelMeter(machineStart, periods), key: key{id: fmt.Sprint("f", j)}, known: map[int]int64{}}
+		for j, periods := range []int{200, 0, 0} {
+			f := &modelFeature{modelMeter: newModelMeter(machineStart, periods), key: key{wallet: j == 2, id: fmt.Sprint("f", j)}, newest: map[int]int{}, known: map[int]int64{}}
 			if periods > 0 {
 				f.cycle = Cycle{Hour, machineStart}
 			}
@@ -140,7 +156,7 @@ func (m *machine) pins(b *Book) int64 {
 			n++
 		}
 	}
-	for _, p := range m.parcels {
+	for _, p := range m.entries {
 		if p.book == b {
 			n++
 		}
@@ -158,7 +174,7 @@ func (m *machine) promised(f *modelFeature, period int) int64 {
 			sum += t.units
 		}
 	}
-	for _, p := range m.parcels {
+	for _, p := range m.entries {
 		if _, counted := f.counted[p.name]; p.modelFeature == f && !counted && p.units > 0 && f.at(p.createdAt) == period {
 			sum += p.units
 		}
@@ -193,8 +209,8 @@ func (m *machine) check() {
 			if a.current == nil {
 				continue
 			}
-			if of(a.current); a.current.Used < -1e-9 {
-				m.Fatalf("used is %v", a.current.Used)
+			if of(a.current); a.current.frontier.used() < -1e-9 {
+				m.Fatalf("used is %v", a.current.frontier.used())
 			}
 		}
 	}
@@ -209,7 +225,7 @@ func (m *machine) check() {
 		}
 		m.current(t.customer, t.book)
 	}
-	for _, p := range m.parcels {
+	for _, p := range m.entries {
 		if p.units > 0 {
 			s := of(p.period)
 			s.waits++
@@ -221,8 +237,8 @@ func (m *machine) check() {
 		if p.holds != s.holds || p.waits != s.waits {
 			m.Fatalf("period has %d holds and %d waits, want %d and %d", p.holds, p.waits, s.holds, s.waits)
 		}
-		m.equal("held", p.Held, s.held, s.holds)
-		m.equal("unacked", p.Unacked, s.unacked, s.waits)
+		m.equal("held", p.held, s.held, s.holds)
+		m.equal("unacked", p.unacked, s.unacked, s.waits)
 	}
 }
 

@@ -6,24 +6,28 @@ package ledger
 // What holds: Merge and Split move no unit. What an account counts is the same before and after.
 
 // Merge makes e stand for o too, which must not be used any more. It is false and changes nothing
-// if one can't stand for both: they count in different places, or one is a total or was sent.
+// if one can't stand for both: they count in different places, one is a total, is on its way or
+// was in this run, or only one gives back.
 func (e *Entry) Merge(o *Entry) bool {
-	if e.book != o.book || e.meter != o.meter || e.event != o.event || e.total || o.total || e.sent != 0 || o.sent != 0 {
+	if e.book != o.book || e.meter != o.meter || e.event != o.event || e.total || o.total || e.before != o.before {
+		return false
+	}
+	if e.onWay || o.onWay || e.first != 0 && !e.before || o.first != 0 && !o.before || e.value < 0 != (o.value < 0) {
 		return false
 	}
 	if !alike(e.slot, o.slot) || !alike(e.wallet, o.wallet) {
 		return false
 	}
 	if e.meter != nil {
-		e.meter.Account.join(e.slot, o.slot, e.amount, o.amount)
+		e.meter.Account.join(e.slot, o.slot, e.value, o.value, e.first)
 		if e.wallet != nil {
-			e.meter.Wallet.join(e.wallet, o.wallet, e.credits, o.credits)
+			e.meter.Wallet.join(e.wallet, o.wallet, e.credits(), o.credits(), e.first)
 		}
 		if e.unpriced > 0 && o.unpriced > 0 {
 			e.book.unpriced.Add(-1)
 		}
 	}
-	e.value, e.amount, e.credits, e.unpriced = e.value+o.value, e.amount+o.amount, e.credits+o.credits, e.unpriced+o.unpriced
+	e.value, e.unpriced = e.value+o.value, e.unpriced+o.unpriced
 	o.Close()
 	return true
 }
@@ -40,19 +44,20 @@ func alike(a, b slot) bool {
 // Split takes a usage out of e, which stands for it and others, as an Entry of its own.
 func (e *Entry) Split(value float64) Entry {
 	e.book.Pin() // never forgotten here: e still pins it
-	part := Entry{book: e.book, meter: e.meter, event: e.event, value: value, amount: min(max(0, value), e.amount)}
-	e.value, e.amount = e.value-value, e.amount-part.amount
+	part := *e
+	part.value, part.unpriced = value, 0
+	if e.value -= value; e.value < 0 != (value < 0) {
+		e.value = 0 // floats drift
+	}
 	if e.meter == nil {
 		return part
 	}
-	part.slot = e.meter.Account.part(e.slot, part.amount, e.amount)
+	part.slot = e.meter.Account.part(e.slot, value, e.value, e.first)
 	if e.wallet != nil {
-		part.credits = min(part.amount*e.meter.Price, e.credits)
-		e.credits -= part.credits
-		part.wallet = e.meter.Wallet.part(e.wallet, part.credits, e.credits)
+		part.wallet = e.meter.Wallet.part(e.wallet, part.credits(), e.credits(), e.first)
 	}
 	if e.unpriced > 0 {
-		part.unpriced = min(part.amount, e.unpriced)
+		part.unpriced = min(max(0, value), e.unpriced)
 		if e.unpriced -= part.unpriced; e.unpriced > 0 && part.unpriced > 0 {
 			e.book.unpriced.Add(1)
 		}
@@ -60,41 +65,72 @@ func (e *Entry) Split(value float64) Entry {
 	return part
 }
 
-// join puts what waits in slot b into slot a, which is alike.
-func (a *Account) join(to, from slot, amount, more float64) {
+// join puts what waits in slot from into slot to, which is alike; first is when both left, or 0.
+func (a *Account) join(to, from slot, change, more float64, first Tick) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch s := to.(type) {
 	case *period:
-		if s != nil && amount > 0 && more > 0 {
+		if s == nil {
+			return
+		}
+		if change > 0 && more > 0 {
 			s.waits--
+		}
+		if first != 0 {
+			s.departed = s.departed.remove(first, 0)
 		}
 	case *recorded:
 		o := from.(*recorded)
-		o.leave().answered(more)
-		s.period.answered(s.amount)
-		if s.amount += more; o.made.After(s.made) {
+		o.set(0)
+		o.out()
+		if o.made.After(s.made) {
+			change := s.change
+			s.set(0)
 			s.made, s.period = o.made, o.period
+			s.set(change)
 		}
-		s.period.wait(s.amount)
+		s.set(s.change + more)
 	}
 }
 
-// part makes a slot for a part of what waits in another, of which rest stays.
-func (a *Account) part(of slot, amount, rest float64) slot {
+// part makes a slot for a part of what waits in another, of which rest stays; first is when both
+// left, or 0.
+func (a *Account) part(of slot, change, rest float64, first Tick) slot {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch s := of.(type) {
 	case *period:
-		if s != nil && amount > 0 && rest > 0 {
+		if s == nil {
+			return s
+		}
+		if change > 0 && rest > 0 {
 			s.waits++
+		}
+		if first != 0 {
+			s.departed = s.departed.add(first, 0, s.frontier.hi())
 		}
 		return s
 	case *recorded:
-		s.period.answered(s.amount)
-		s.amount = rest
-		s.period.wait(rest)
-		return a.enterIn(s.period, amount, s.made)
+		s.set(rest)
+		r := a.enterIn(s.period, 0, s.made)
+		r.first = s.first
+		r.set(change)
+		return r
 	}
 	return of
+}
+
+// set makes it wait with another change. Call it under the account's lock.
+func (r *recorded) set(change float64) {
+	p := r.period
+	p.answered(r.change)
+	if r.first != 0 && r.change != 0 {
+		p.departed = p.departed.remove(r.first, r.change)
+	}
+	r.change = change
+	p.wait(change)
+	if r.first != 0 && change != 0 {
+		p.departed = p.departed.add(r.first, change, p.frontier.hi())
+	}
 }

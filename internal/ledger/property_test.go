@@ -45,15 +45,18 @@ var actions = map[string]func(*machine){
 		})
 	},
 	"release":              func(m *machine) { m.settleAny(func(*modelTicket) int64 { return 0 }) },
-	"deliver":              func(m *machine) { m.withParcel(false, m.deliver) },
-	"deliver again":        func(m *machine) { m.withParcel(true, m.deliver) },
+	"deliver":              func(m *machine) { m.withEntry(false, m.deliver) },
+	"deliver again":        func(m *machine) { m.withEntry(true, m.deliver) },
 	"acknowledge":          func(m *machine) { m.acknowledgeAny("with count") },
 	"acknowledge more":     func(m *machine) { m.acknowledgeAny("with count") },
 	"acknowledge, blind":   func(m *machine) { m.acknowledgeAny("without count") },
 	"acknowledge, undated": func(m *machine) { m.acknowledgeAny("without period") },
-	"refuse":               func(m *machine) { m.withParcel(false, m.refuse) },
+	"Stigg pushes":         func(m *machine) { m.push(m.customer()) },
+	"a push arrives":       func(m *machine) { m.pushAny() },
+	"a push arrives too":   func(m *machine) { m.pushAny() },
+	"refuse":               func(m *machine) { m.withEntry(false, m.refuse) },
 	"others use": func(m *machine) {
-		f := m.customer().features[rapid.IntRange(0, 1).Draw(m.T, "feature")]
+		f := m.customer().features[rapid.IntRange(0, 2).Draw(m.T, "feature")]
 		f.others[f.at(m.stigg())] += rapid.Int64Range(1, 2).Draw(m.T, "units")
 	},
 	"time passes":         (*machine).advance,
@@ -67,9 +70,16 @@ func (m *machine) applyAny(keep bool) {
 	}
 }
 
+func (m *machine) pushAny() {
+	c := m.customer()
+	if i, ok := m.pick("push", len(c.pushes)); ok {
+		m.applyPush(c, i)
+	}
+}
+
 func (m *machine) admitAny(frees bool) {
 	c := m.customer()
-	f := c.features[rapid.IntRange(0, 1).Draw(m.T, "feature")]
+	f := c.features[rapid.IntRange(0, 2).Draw(m.T, "feature")]
 	units := rapid.Int64Range(0, 4).Draw(m.T, "units")
 	m.admit(c, f, units, frees)
 }
@@ -80,14 +90,14 @@ func (m *machine) settleAny(units func(*modelTicket) int64) {
 	}
 }
 
-func (m *machine) withParcel(delivered bool, do func(*modelParcel)) {
-	if i, ok := m.pick("parcel", len(m.parcels)); ok && m.parcels[i].tries > 0 == delivered {
-		do(m.parcels[i])
+func (m *machine) withEntry(delivered bool, do func(*modelEntry)) {
+	if i, ok := m.pick("entry", len(m.entries)); ok && m.entries[i].tries > 0 == delivered {
+		do(m.entries[i])
 	}
 }
 
 func (m *machine) acknowledgeAny(how string) {
-	m.withParcel(true, func(p *modelParcel) { m.acknowledge(p, how) })
+	m.withEntry(true, func(p *modelEntry) { m.acknowledge(p, how) })
 }
 
 func TestLedgerKeepsEveryPromiseInAnyOrderOfEvents(t *testing.T) {
@@ -117,12 +127,12 @@ func (m *machine) quiet() {
 	for len(m.tickets) > 0 {
 		m.settle(m.tickets[0], m.tickets[0].units)
 	}
-	for len(m.parcels) > 0 {
-		m.deliver(m.parcels[0])
-		m.acknowledge(m.parcels[0], "with count")
+	for len(m.entries) > 0 {
+		m.deliver(m.entries[0])
+		m.acknowledge(m.entries[0], "with count")
 	}
 	for _, c := range m.customers {
-		c.old = nil
+		c.old, c.pushes = nil, nil
 		for len(c.loads) > 0 {
 			m.answerLoad(c, c.loads[0])
 			m.applyLoad(c, c.loads[0], true)

@@ -10,7 +10,7 @@ import (
 
 func TestLedgerTestsAndTakesInOneStep(t *testing.T) {
 	for range 20 {
-		d := newDesk(t)
+		d := newAccountFixture(t)
 		d.reads(hourly(0, 0))
 		var wait sync.WaitGroup
 		for range 500 {
@@ -25,7 +25,7 @@ func TestLedgerTestsAndTakesInOneStep(t *testing.T) {
 
 func TestLedgerAcknowledgesInOneStep(t *testing.T) {
 	const units = 2000
-	d := newDesk(t)
+	d := newAccountFixture(t)
 	d.reads(hourly(0, 0))
 	var p *period
 	for range units {

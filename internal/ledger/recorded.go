@@ -11,16 +11,22 @@ import (
 type recorded struct {
 	account *Account
 	period  *period
-	amount  float64
+	change  float64 // of a total, 0
 	made    time.Time
-	at      int // in the account's recorded
-	// Of a total, which has no amount: once it is acknowledged, that much is used, and what
-	// was reported after it. Nothing overtakes it.
+	at      int  // in the account's recorded
+	first   Tick // when it first left; 0: not yet
+	// Of a total: once it is acknowledged, that much is used, and what was reported after
+	// it. Nothing overtakes it.
 	isTotal      bool
 	total, after float64
 }
 
-func (r *recorded) leave() *period {
+func (r *recorded) leaves(first Tick, amount float64) {
+	r.first = first
+	r.period.leaves(first, amount)
+}
+
+func (r *recorded) out() *period {
 	all, last := r.account.recorded, len(r.account.recorded)-1
 	all[r.at] = all[last]
 	all[r.at].at = r.at
@@ -35,6 +41,17 @@ func (r *recorded) leave() *period {
 	return r.period
 }
 
+// moveTo takes it to another period.
+func (r *recorded) moveTo(p *period) {
+	r.period.answered(r.change)
+	p.wait(r.change)
+	if r.first != 0 {
+		r.period.departed = r.period.departed.remove(r.first, r.change)
+		p.departed = p.departed.add(r.first, r.change, p.frontier.hi())
+	}
+	r.period = p
+}
+
 // Nowhere is the Entry of usage that counts in no account here. The book must be pinned
 // for it, until its Close; so it must for those of Record and RecordTotal.
 func (b *Book) Nowhere() Entry { return Entry{book: b} }
@@ -43,17 +60,13 @@ func (b *Book) Nowhere() Entry { return Entry{book: b} }
 // back, which counts once it is acknowledged.
 func (m *Meter) Record(used float64, made, now time.Time) Entry {
 	a := m.Account
-	if used < 0 {
-		a.free(-used, now)
-	}
-	e := Entry{book: a.book, meter: m, value: used, amount: max(0, used)}
-	e.slot = a.record(e.amount, made, now, m.Cycle)
+	e := Entry{book: a.book, meter: m, value: used}
+	e.slot = a.record(used, made, now, m.Cycle)
 	if m.Wallet != nil {
-		e.credits = e.amount * m.Price
-		e.wallet = m.Wallet.record(e.credits, made, now, Cycle{})
+		e.wallet = m.Wallet.record(e.credits(), made, now, Cycle{})
 	}
 	if m.Unpriced {
-		e.owe(e.amount)
+		e.owe(max(0, used))
 	}
 	return e
 }
@@ -70,15 +83,19 @@ func (m *Meter) RecordTotal(total float64, made, now time.Time) Entry {
 	return e
 }
 
-// record adds usage that is settled already to Unacked of the period in which it was made.
-func (a *Account) record(amount float64, made, now time.Time, c Cycle) slot {
+// record adds usage that is settled already to the period in which it was made.
+func (a *Account) record(change float64, made, now time.Time, c Cycle) slot {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.roll(now, c)
-	return a.enter(amount, made)
+	r := a.enter(change, made)
+	if change < 0 {
+		r.period.free(-change, now)
+	}
+	return r
 }
 
-// recordTotal adds to Unacked what a new total is above what is known, and returns it.
+// recordTotal adds what a new total is above what is known, and returns it.
 func (a *Account) recordTotal(total float64, made, now time.Time, c Cycle) (slot, float64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -91,18 +108,18 @@ func (a *Account) recordTotal(total float64, made, now time.Time, c Cycle) (slot
 }
 
 // enter begins a stay. Call it under the lock.
-func (a *Account) enter(amount float64, made time.Time) *recorded {
-	r := a.enterIn(a.of(made), amount, made)
-	if r.period == a.current {
-		a.countAfterTotals(amount)
+func (a *Account) enter(change float64, made time.Time) *recorded {
+	r := a.enterIn(a.of(made), change, made)
+	if r.period != a.past {
+		a.countAfterTotals(change)
 	}
 	return r
 }
 
 // enterIn begins a stay in a period. Call it under the lock.
-func (a *Account) enterIn(p *period, amount float64, made time.Time) *recorded {
-	r := &recorded{account: a, period: p, amount: amount, made: made, at: len(a.recorded)}
-	p.wait(amount)
+func (a *Account) enterIn(p *period, change float64, made time.Time) *recorded {
+	r := &recorded{account: a, period: p, change: change, made: made, at: len(a.recorded)}
+	p.wait(change)
 	a.recorded = append(a.recorded, r)
 	return r
 }
@@ -113,49 +130,4 @@ func (a *Account) countAfterTotals(amount float64) {
 	for _, r := range a.totals {
 		r.after += max(0, amount)
 	}
-}
-
-// unpriced is the usage of an account whose price was not known and that no wallet's count
-// has. Of its units, acked are acknowledged: the first read that began after the tick at
-// has them, of as many usages as count says.
-type unpriced struct {
-	units, acked float64
-	count        int64
-	at           Tick
-}
-
-func (a *Account) addUnpriced(units float64) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.unpriced.units += units
-	a.book.unpriced.Add(1)
-}
-
-// dropUnpriced takes it off, since the wallet has it or it was refused.
-func (a *Account) dropUnpriced(units float64) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.unpriced.units -= units
-	a.book.unpriced.Add(-1)
-}
-
-// unpricedUntilRead leaves it to the first read that begins from now on.
-func (a *Account) unpricedUntilRead(units float64) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.leaveUnpriced(units)
-}
-
-// leaveUnpriced is unpricedUntilRead under the lock.
-func (a *Account) leaveUnpriced(units float64) {
-	a.unpriced.acked += units
-	a.unpriced.count++
-	a.unpriced.at = a.book.Tick()
-}
-
-// Unpriced is how many units wait whose price no wallet's count has.
-func (a *Account) Unpriced() float64 {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return max(0, a.unpriced.units)
 }

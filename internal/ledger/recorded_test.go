@@ -10,30 +10,27 @@ import (
 // TestAccountOfUsageThatNobodyAdmitted is the table of what Gate.Report, the outbox and
 // delayed counting do to an account.
 func TestAccountOfUsageThatNobodyAdmitted(t *testing.T) {
-	wait := func(d *desk, n, createdAt float64) slot {
+	wait := func(d *accountFixture, n, createdAt float64) slot {
 		return d.record(n, noon(createdAt), d.now, d.cycle)
 	}
-	total := func(d *desk, n, createdAt float64) slot {
+	total := func(d *accountFixture, n, createdAt float64) slot {
 		p, _ := d.recordTotal(n, noon(createdAt), d.now, d.cycle)
 		return p
 	}
-	acksTotal := func(d *desk, p slot, n float64, r *Count, sent Tick) {
-		d.acknowledgeTotal(p, n, r, time.Time{}, d.now, sent, d.cycle)
-	}
-	tests := map[string]func(*desk){
-		"it counts at once": func(d *desk) {
+	tests := map[string]func(*accountFixture){
+		"it counts at once": func(d *accountFixture) {
 			d.reads(hourly(3, 0))
 			wait(d, 2, 0.5)
 			d.has(Balance{Used: 3, Unacked: 2})
 		},
-		"what gives back counts once acknowledged": func(d *desk) {
+		"what gives back counts once acknowledged": func(d *accountFixture) {
 			d.reads(hourly(3, 0))
-			p := wait(d, max(0, -2), 0.5)
+			p := wait(d, -2, 0.5)
 			d.has(Balance{Used: 3})
 			d.acks(p, -2, nil, time.Time{}, d.tick())
 			d.has(Balance{Used: 1})
 		},
-		"of a period that is over it counts nowhere": func(d *desk) {
+		"of a period that is over it counts nowhere": func(d *accountFixture) {
 			d.now = noon(1.5)
 			d.reads(hourly(3, 1))
 			p := wait(d, 2, 0.5)
@@ -41,7 +38,7 @@ func TestAccountOfUsageThatNobodyAdmitted(t *testing.T) {
 			d.acks(p, 2, nil, time.Time{}, d.tick())
 			d.has(Balance{Used: 3})
 		},
-		"it is taken out of a period that began later than thought": func(d *desk) {
+		"it is taken out of a period that began later than thought": func(d *accountFixture) {
 			d.now = noon(1.5)
 			p := wait(d, 2, 0.5)
 			d.has(Balance{Unacked: 2})
@@ -50,7 +47,7 @@ func TestAccountOfUsageThatNobodyAdmitted(t *testing.T) {
 			d.acks(p, 2, nil, time.Time{}, d.tick())
 			d.has(Balance{Used: 3})
 		},
-		"it stays in a period that began before it": func(d *desk) {
+		"it stays in a period that began before it": func(d *accountFixture) {
 			d.now = noon(1.5)
 			p := wait(d, 2, 1.25)
 			d.reads(hourly(3, 1))
@@ -58,7 +55,7 @@ func TestAccountOfUsageThatNobodyAdmitted(t *testing.T) {
 			d.acks(p, 2, nil, time.Time{}, d.tick())
 			d.has(Balance{Used: 5})
 		},
-		"it goes over to its own period when that begins": func(d *desk) {
+		"it goes over to its own period when that begins": func(d *accountFixture) {
 			d.now, d.cycle = noon(1.5), Cycle{} // nothing is known of the feature
 			early, late := wait(d, 1, 0.5), wait(d, 2, 1.25)
 			r := hourly(7, 0) // the answer of what was used first
@@ -70,7 +67,7 @@ func TestAccountOfUsageThatNobodyAdmitted(t *testing.T) {
 			d.acks(late, 2, &r, noon(1.6), d.tick())
 			d.has(Balance{Used: 5})
 		},
-		"it goes over when our own clock says so": func(d *desk) {
+		"it goes over when our own clock says so": func(d *accountFixture) {
 			d.now, d.cycle = noon(1.5), Cycle{}
 			early, _ := wait(d, 1, 0.5), wait(d, 2, 1.25)
 			r := hourly(7, 0)
@@ -78,7 +75,7 @@ func TestAccountOfUsageThatNobodyAdmitted(t *testing.T) {
 			d.cycle = Cycle{Hour, noon(0)}
 			d.has(Balance{Unacked: 2})
 		},
-		"it comes back into a period that goes on": func(d *desk) {
+		"it comes back into a period that goes on": func(d *accountFixture) {
 			d.reads(hourly(3, 0))
 			d.now = noon(1.25)
 			p := wait(d, 2, 0.5)
@@ -90,61 +87,61 @@ func TestAccountOfUsageThatNobodyAdmitted(t *testing.T) {
 			d.drop(p, 2)
 			d.has(Balance{Used: 3})
 		},
-		"a higher total waits with what it adds": func(d *desk) {
+		"a higher total waits with what it adds": func(d *accountFixture) {
 			d.reads(hourly(3, 0))
 			wait(d, 2, 0.5)
 			p := total(d, 9, 0.5)
 			d.has(Balance{Used: 3, Unacked: 6})
-			acksTotal(d, p, 9, nil, d.tick())
+			d.acksTotal(p, 9, nil, d.tick())
 			d.has(Balance{Used: 9, Unacked: 2})
 		},
-		"a lower total counts once acknowledged": func(d *desk) {
+		"a lower total counts once acknowledged": func(d *accountFixture) {
 			d.reads(hourly(8, 0))
 			p := total(d, 3, 0.5)
 			d.has(Balance{Used: 8})
-			acksTotal(d, p, 3, nil, d.tick())
+			d.acksTotal(p, 3, nil, d.tick())
 			d.has(Balance{Used: 3})
 		},
-		"a total's own count comes first": func(d *desk) {
+		"a total's own count comes first": func(d *accountFixture) {
 			d.reads(hourly(8, 0))
 			p := total(d, 3, 0.5)
 			r := hourly(4, 0)
-			acksTotal(d, p, 3, &r, d.tick())
+			d.acksTotal(p, 3, &r, d.tick())
 			d.has(Balance{Used: 4})
 		},
-		"a lower total does not undo what is known since it was sent": func(d *desk) {
+		"a lower total does not undo what is known since it was sent": func(d *accountFixture) {
 			d.reads(hourly(8, 0))
 			p := total(d, 3, 0.5)
 			sent := d.tick()
 			d.reads(hourly(9, 0))
-			acksTotal(d, p, 3, nil, sent)
+			d.acksTotal(p, 3, nil, sent)
 			d.has(Balance{Used: 9})
 		},
-		"nor what was added since": func(d *desk) {
+		"nor what was added since": func(d *accountFixture) {
 			d.reads(hourly(8, 0))
 			p := total(d, 3, 0.5)
 			sent := d.tick()
 			d.acks(d.uses(2), 2, nil, time.Time{}, d.tick())
-			acksTotal(d, p, 3, nil, sent)
-			d.has(Balance{Used: 10})
+			d.acksTotal(p, 3, nil, sent)
+			d.isBetween(3, 5)
 		},
-		"a read that crosses a total's acknowledgement does not lower": func(d *desk) {
+		"a read that crosses a total's acknowledgement does not lower": func(d *accountFixture) {
 			d.reads(hourly(3, 0))
 			begun := d.tick()
 			p := total(d, 9, 0.5)
-			acksTotal(d, p, 9, nil, d.tick())
+			d.acksTotal(p, 9, nil, d.tick())
 			d.readsFrom(begun, hourly(3, 0))
 			d.has(Balance{Used: 9})
 		},
-		"a total of a period that is over counts nowhere": func(d *desk) {
+		"a total of a period that is over counts nowhere": func(d *accountFixture) {
 			d.now = noon(1.5)
 			d.reads(hourly(3, 1))
 			p := total(d, 9, 0.5)
 			d.has(Balance{Used: 3})
-			acksTotal(d, p, 9, nil, d.tick())
+			d.acksTotal(p, 9, nil, d.tick())
 			d.has(Balance{Used: 3})
 		},
-		"a total counts in a period that goes on": func(d *desk) {
+		"a total counts in a period that goes on": func(d *accountFixture) {
 			d.reads(hourly(3, 0))
 			p := total(d, 9, 0.5)
 			d.now = noon(1.25)
@@ -153,56 +150,60 @@ func TestAccountOfUsageThatNobodyAdmitted(t *testing.T) {
 			r.End = noon(2)
 			d.reads(r)
 			d.has(Balance{Used: 3, Unacked: 6})
-			acksTotal(d, p, 9, nil, d.tick())
+			d.acksTotal(p, 9, nil, d.tick())
 			d.has(Balance{Used: 9})
 		},
-		"what is counted later stays until a read that must have it": func(d *desk) {
+		"what is counted later is perhaps in what is read before it is due": func(d *accountFixture) {
 			d.reads(hourly(3, 0))
-			w := d.delay(d.uses(2), 2, 0, d.now)
+			d.acksLater(d.uses(2), 2, d.tick())
+			d.isBetween(5, 5)
 			d.reads(hourly(3, 0))
-			d.has(Balance{Used: 3, Unacked: 2})
+			d.isBetween(3, 5)
 			early := d.tick()
-			w.fallDue(d.tick())
+			d.later(CountDelay + time.Second)
 			d.readsFrom(early, hourly(3, 0))
-			d.has(Balance{Used: 3, Unacked: 2})
+			d.isBetween(3, 5)
 			d.reads(hourly(5, 0))
-			d.has(Balance{Used: 5})
+			d.isBetween(5, 5)
 			d.reads(hourly(5, 0))
-			d.has(Balance{Used: 5})
+			d.isBetween(5, 5)
 		},
-		"each of several is taken out once": func(d *desk) {
+		"each of several is counted once": func(d *accountFixture) {
 			d.reads(hourly(0, 0))
-			first, second := d.delay(d.uses(1), 1, 0, d.now), d.delay(d.uses(2), 2, 0, d.now)
-			second.fallDue(d.tick())
-			d.reads(hourly(2, 0))
-			d.has(Balance{Used: 2, Unacked: 1})
-			first.fallDue(d.tick())
+			d.acksLater(d.uses(1), 1, d.tick())
+			d.later(CountDelay)
+			d.acksLater(d.uses(2), 2, d.tick())
+			d.later(time.Second)
+			d.reads(hourly(1, 0))
+			d.isBetween(1, 3)
+			d.later(CountDelay)
 			d.reads(hourly(3, 0))
-			d.has(Balance{Used: 3})
+			d.isBetween(3, 3)
 		},
-		"a refusal says that it may be for what is counted by now": func(d *desk) {
+		"a refusal says that it may be for what is counted by now": func(d *accountFixture) {
 			d.reads(hourly(0, 0))
-			w := d.delay(d.uses(1), 1, 0, d.now)
-			look := func() bool {
-				return d.Check(d.now, d.cycle, Ask{Amount: 1}).Outdated
-			}
+			d.acksLater(d.uses(1), 1, d.tick())
+			d.reads(hourly(1, 0))
+			look := func() bool { return d.asks(1, 2).Outdated }
 			if look() {
-				d.Error("ripe at once")
+				d.Error("at once a read would tell no more")
 			}
-			w.fallDue(d.tick())
+			d.later(CountDelay + time.Second)
 			if !look() {
-				d.Error("never ripe")
+				d.Error("a read would never tell more")
 			}
 		},
-		"nothing lingers for nothing": func(d *desk) {
-			d.delay(d.holds(0), 0, 0, d.now).fallDue(d.tick())
-			if len(d.delayed) != 0 {
-				d.Error("kept")
-			}
+		"what gives back is taken off once it is surely counted": func(d *accountFixture) {
+			d.reads(hourly(5, 0))
+			d.acksLater(d.uses(-2), -2, d.tick())
+			d.isBetween(3, 5)
+			d.later(CountDelay + time.Second)
+			d.reads(hourly(3, 0))
+			d.isBetween(3, 3)
 		},
 	}
 	for name, run := range tests {
-		t.Run(name, func(t *testing.T) { run(newDesk(t)) })
+		t.Run(name, func(t *testing.T) { run(newAccountFixture(t)) })
 	}
 }
 
@@ -215,7 +216,7 @@ func TestAccountKeepsLateUsageInItsPeriod(t *testing.T) {
 		made   time.Time
 	}
 	rapid.Check(t, func(rt *rapid.T) {
-		d, hour := newDesk(t), 0.5
+		d, hour := newAccountFixture(t), 0.5
 		cycles := rapid.SampledFrom([]Cycle{d.cycle, {}}) // of a feature of which nothing is known
 		var all []waiting
 		pick := func(rt *rapid.T) waiting {
@@ -250,7 +251,8 @@ func TestAccountKeepsLateUsageInItsPeriod(t *testing.T) {
 			},
 			"an answer with a count": func(rt *rapid.T) {
 				w := pick(rt)
-				d.acknowledge(w.slot, w.amount, count(w.made), d.now, d.now, d.tick(), cycles.Draw(rt, "cycle"))
+				d.cycle = cycles.Draw(rt, "cycle")
+				d.acks(w.slot, w.amount, count(w.made), d.now, d.tick())
 			},
 			"an answer without": func(rt *rapid.T) {
 				w := pick(rt)
@@ -276,14 +278,14 @@ func TestAccountKeepsLateUsageInItsPeriod(t *testing.T) {
 }
 
 func TestAccountOfATotalWhateverIsLearnedMeanwhile(t *testing.T) {
-	counts := func(d *desk, want float64) {
+	counts := func(d *accountFixture, want float64) {
 		d.Helper()
 		if s := d.balance(); s.Used+s.Unacked != want {
 			d.Errorf("a total waits, and %v count, want %v", s.Used+s.Unacked, want)
 		}
 	}
-	for name, run := range map[string]func(*desk){
-		"that a change before it was of another period": func(d *desk) {
+	for name, run := range map[string]func(*accountFixture){
+		"that a change before it was of another period": func(d *accountFixture) {
 			d.now, d.cycle = noon(1.5), Cycle{}
 			d.record(5, noon(0.5), d.now, d.cycle)
 			d.recordTotal(7, noon(1.25), d.now, d.cycle)
@@ -291,25 +293,25 @@ func TestAccountOfATotalWhateverIsLearnedMeanwhile(t *testing.T) {
 			d.reads(hourly(0, 1))
 			counts(d, 7)
 		},
-		"that the period began just before it": func(d *desk) {
+		"that the period began just before it": func(d *accountFixture) {
 			d.reads(hourly(5, 0))
 			d.now = noon(0.75)
 			d.recordTotal(7, noon(0.75), d.now, d.cycle)
 			d.reads(Count{0, noon(0.6), noon(1.6)})
 			counts(d, 7)
 		},
-		"that less is used": func(d *desk) {
+		"that less is used": func(d *accountFixture) {
 			d.reads(hourly(5, 0))
 			d.recordTotal(7, d.now, d.now, d.cycle)
 			d.reads(hourly(1, 0))
 			counts(d, 7)
 		},
-		"that more is used": func(d *desk) {
+		"that more is used": func(d *accountFixture) {
 			d.recordTotal(7, d.now, d.now, d.cycle)
 			d.reads(hourly(9, 0))
 			counts(d, 9)
 		},
-		"and what comes after it counts too": func(d *desk) {
+		"and what comes after it counts too": func(d *accountFixture) {
 			d.reads(hourly(5, 0))
 			d.recordTotal(7, d.now, d.now, d.cycle)
 			d.uses(2)
@@ -317,30 +319,30 @@ func TestAccountOfATotalWhateverIsLearnedMeanwhile(t *testing.T) {
 			d.reads(hourly(1, 0))
 			counts(d, 10)
 		},
-		"and the highest of several": func(d *desk) {
+		"and the highest of several": func(d *accountFixture) {
 			first, _ := d.recordTotal(9, d.now, d.now, d.cycle)
 			d.recordTotal(7, d.now, d.now, d.cycle)
 			counts(d, 9)
-			d.acknowledgeTotal(first, 9, nil, time.Time{}, d.now, d.tick(), d.cycle)
+			d.acksTotal(first, 9, nil, d.tick())
 			counts(d, 9)
 			d.reads(hourly(3, 0))
 			counts(d, 7)
 		},
-		"until it is acknowledged": func(d *desk) {
+		"until it is acknowledged": func(d *accountFixture) {
 			p, _ := d.recordTotal(9, d.now, d.now, d.cycle)
 			r := hourly(9, 0)
-			d.acknowledgeTotal(p, 9, &r, noon(0.5), d.now, d.tick(), d.cycle)
+			d.acksTotal(p, 9, &r, d.tick())
 			d.reads(hourly(3, 0)) // given back since
 			counts(d, 3)
 		},
 	} {
-		t.Run(name, func(t *testing.T) { run(newDesk(t)) })
+		t.Run(name, func(t *testing.T) { run(newAccountFixture(t)) })
 	}
 }
 
 func TestAccountKeepsWhatWaitsWhenAnAnswerComesAfterThePeriod(t *testing.T) {
 	for _, rolled := range []bool{true, false} {
-		d := newDesk(t)
+		d := newAccountFixture(t)
 		d.reads(hourly(3, 0))
 		d.uses(2)
 		p := d.uses(1)

@@ -1,0 +1,86 @@
+package ledger
+
+import "time"
+
+// A refusal is in doubt if the amount would fit into what is used at the least: where
+// several observations stand, where acknowledged usage is perhaps in one that stands, or
+// usage that has left and is not acknowledged, and where something was given back a moment
+// ago. It is Pending then, and never the last word: the acknowledgement that is on its way
+// tells more, or a read that begins now. An admission is never in doubt.
+
+// reconsider answers a refusal again by the least that may be used. Call it under the lock.
+func (a *Account) reconsider(r *Admission, q Ask, now time.Time) {
+	p, least := a.current, a.current.frontier.least()
+	lower := least < r.Used || q.UnpricedAcked > 0 // a read may tell of less
+	q.Unpriced -= q.UnpricedAcked
+	answer := q.answer(Balance{Used: a.leastKnown(least, now), Held: r.Held})
+	if answer > Pending {
+		return
+	}
+	r.Answer = Pending
+	if answer == Pending {
+		return // for what is held
+	}
+	r.Outdated = lower && (q.UnpricedAcked > 0 || p.frontier.readable(a.book.Tick()))
+	if a.onWay > 0 || p.freed > 0 && now.Before(p.freedUntil) {
+		if a.changed == nil {
+			a.changed = make(chan struct{})
+		}
+		r.Wait = a.changed
+	}
+}
+
+// leastKnown is the least that may be used, with what waits, given the least of the
+// frontier. Call it under the lock.
+func (a *Account) leastKnown(least float64, now time.Time) float64 {
+	p := a.current
+	hi := p.frontier.hi()
+	known := least + p.unacked - p.departed.perhaps(hi) - p.departed.freed()
+	if now.Before(p.freedUntil) {
+		known -= p.freed
+	}
+	for _, q := range a.opened { // Stigg may count all of it in another period
+		if a.isAhead(q) {
+			known -= q.departed.freed()
+		}
+	}
+	for _, t := range a.totals {
+		switch {
+		case t.period != p && !a.isAhead(t.period):
+		case t.first != 0 || t.period != p: // perhaps it is set already, or in another period
+			known = min(known, t.total+t.after)
+		default:
+			known = max(known, t.total+t.after)
+		}
+	}
+	return known
+}
+
+// leaves notes that a usage leaves for Stigg; first is when it first did, or 0 if the
+// account knows of that.
+func (a *Account) leaves(where slot, first Tick, amount float64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if first != 0 {
+		a.departure = max(a.departure, first)
+		where.leaves(first, amount)
+	}
+	a.onWay++
+}
+
+// returns notes that it waits for another attempt.
+func (a *Account) returns() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.onWay--
+}
+
+// notify wakes those who wait.
+func (a *Account) notify() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.changed != nil {
+		close(a.changed)
+		a.changed = nil
+	}
+}
