@@ -257,7 +257,8 @@ func TestUsageRefusedAfterALostAnswerMayHaveCounted(t *testing.T) {
 		tries := 0
 		s.report = func([]Usage) ([]Ack, error) {
 			if tries++; tries == 1 {
-				return nil, errStubDown // Stigg counts it, the answer is lost
+				s.set = features(metered("f", 1, 1)) // Stigg counts it
+				return nil, errStubDown              // the answer is lost
 			}
 			return nil, errRefused // the customer was archived since
 		}

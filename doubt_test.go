@@ -109,7 +109,7 @@ func TestDoubtIsJudgedOnceMoreWhenTimeIsUp(t *testing.T) {
 	})
 }
 
-func TestWhatIsSetApartIsNotInDoubt(t *testing.T) {
+func TestWhatIsParkedStaysInDoubt(t *testing.T) {
 	weather(t, func(f *forecast) {
 		f.says(features(metered("f", 0, 3)), nil)
 		count, poison := counter(f.stub, "f"), ""
@@ -131,8 +131,8 @@ func TestWhatIsSetApartIsNotInDoubt(t *testing.T) {
 		use(f.T, f.gate, "c", 1)
 		time.Sleep(time.Second)
 		for range 3 {
-			if d, took := f.timed(f.Context(), Feature("f").Asks(1)); d.Reason != ReasonLimitExceeded || took != 0 {
-				t.Errorf("3 of 3 are used, none of them twice: %q after %v", d.Reason, took)
+			if d, took := f.timed(f.Context(), Feature("f").Asks(1)); d.Reason != ReasonPending || took != 0 {
+				t.Errorf("3 of 3 are used, unless one of them counts twice: %q after %v", d.Reason, took)
 			}
 			time.Sleep(time.Hour)
 			f.gate.Invalidate(Customer{ID: "c"})
@@ -141,13 +141,14 @@ func TestWhatIsSetApartIsNotInDoubt(t *testing.T) {
 	})
 }
 
-func TestReportsThatFailLeaveNoDoubt(t *testing.T) {
+func TestReportsThatFailAreInDoubtIfTheyLeft(t *testing.T) {
 	for name, tt := range map[string]struct {
-		err   error
-		after time.Duration
+		err    error
+		after  time.Duration
+		reason Reason
 	}{
-		"that never left": {errUnsent, 0},
-		"for long":        {busyFor(2 * time.Second), time.Minute},
+		"that never left":             {errUnsent, 0, ReasonLimitExceeded},
+		"for long: nobody waits then": {busyFor(2 * time.Second), time.Minute, ReasonPending},
 	} {
 		t.Run(name, func(t *testing.T) {
 			weather(t, func(f *forecast) {
@@ -158,7 +159,7 @@ func TestReportsThatFailLeaveNoDoubt(t *testing.T) {
 				synctest.Wait()
 				f.says(features(metered("f", 5, 10)), nil)
 				f.tells(5) // another process
-				if d, took := f.timed(f.Context(), Feature("f").Asks(1)); d.Reason != ReasonLimitExceeded || took != 0 {
+				if d, took := f.timed(f.Context(), Feature("f").Asks(1)); d.Reason != tt.reason || took != 0 {
 					t.Errorf("10 of 10 are used: %q after %v", d.Reason, took)
 				}
 			})

@@ -161,7 +161,7 @@ func TestWhatTheOutboxHasCountsBeforeTheFirstRequest(t *testing.T) {
 		if _, d := g.Admit(t.Context(), c, Feature("f").Uses(2)); d.Allowed {
 			t.Error("admitted over the limit")
 		}
-		if d := g.Check(t.Context(), c, Feature("f").Asks(2)); d.Allowed || d.Reason != ReasonLimitExceeded {
+		if d := g.Check(t.Context(), c, Feature("f").Asks(2)); d.Allowed || d.Reason != ReasonPending { // the earlier run may have sent it
 			t.Errorf("got %+v", d)
 		}
 		close(up)
@@ -379,6 +379,7 @@ func TestWhatWaitsInTheOutboxHoldsTheWalletToo(t *testing.T) {
 		f.CreditRate = &CreditRate{CurrencyID: "tokens", Amount: 10}
 		s := &stub{set: EntitlementSet{Features: []Entitlement{f}, Credits: []Credit{{CurrencyID: "tokens", Limit: 100}}}}
 		s.report = func([]Usage) ([]Ack, error) {
+			s.set.Features[0].Usage, s.set.Credits[0].Usage = 8, 80
 			return []Ack{{Known: true, Usage: 8, At: time.Now(), Credit: &CreditAck{CurrencyID: "tokens", Usage: 80, At: time.Now()}}}, nil
 		}
 		up := make(chan struct{})

@@ -103,27 +103,32 @@ func TestPatch(t *testing.T) {
 	at := func(seconds int) time.Time { return time.Now().Add(time.Duration(seconds) * time.Second) }
 	tests := []struct {
 		name  string
+		after time.Duration // since the read
 		patch func() Patch
 		usage float64 // known then, of 3 before
 		reads int     // of the set, to make sure
 	}{
-		{"it raises", func() Patch { return Patch{FeatureID: "f", Usage: 4, At: at(60)} }, 4, 0},
-		{"it lowers if it is surely newer", func() Patch { return Patch{FeatureID: "f", Usage: 2, At: at(60)} }, 2, 0},
-		{"it does not lower if it may be older than the read", func() Patch { return Patch{FeatureID: "f", Usage: 2, At: at(1)} }, 3, 1},
-		{"it does not lower without a time", func() Patch { return Patch{FeatureID: "f", Usage: 2} }, 3, 1},
-		{"it raises without a time", func() Patch { return Patch{FeatureID: "f", Usage: 4} }, 4, 0},
-		{"it says nothing new", func() Patch { return Patch{FeatureID: "f", Usage: 3} }, 3, 0},
-		{"of a feature that is not in the set", func() Patch { return Patch{FeatureID: "g", Usage: 1, At: at(60)} }, 3, 1},
-		{"of nothing", func() Patch { return Patch{Usage: 1, HasLimit: true} }, 3, 1},
-		{"of a count below 0", func() Patch { return Patch{FeatureID: "f", Usage: -1} }, 3, 1},
-		{"of a count that is none", func() Patch { return Patch{FeatureID: "f", Usage: math.NaN()} }, 3, 1},
-		{"of a count without an end", func() Patch { return Patch{FeatureID: "f", Usage: math.Inf(1)} }, 3, 1},
+		{"it raises", 0, func() Patch { return Patch{FeatureID: "f", Usage: 4, At: at(60)} }, 4, 0},
+		{"it lowers if it is surely newer", 2 * ledger.Margin, func() Patch { return Patch{FeatureID: "f", Usage: 2, At: at(0)} }, 2, 0},
+		{"it lowers without a time if it is surely newer", 2 * ledger.Margin, func() Patch { return Patch{FeatureID: "f", Usage: 2} }, 2, 0},
+		{"it does not lower with a time to come, which says nothing of our order", 0, func() Patch { return Patch{FeatureID: "f", Usage: 2, At: at(60)} }, 3, 1},
+		{"it does not lower if it was made before the read", 2 * ledger.Margin, func() Patch { return Patch{FeatureID: "f", Usage: 2, At: at(-11)} }, 3, 1},
+		{"it does not lower if it may be older than the read", 0, func() Patch { return Patch{FeatureID: "f", Usage: 2, At: at(1)} }, 3, 1},
+		{"it does not lower without a time", 0, func() Patch { return Patch{FeatureID: "f", Usage: 2} }, 3, 1},
+		{"it raises without a time", 0, func() Patch { return Patch{FeatureID: "f", Usage: 4} }, 4, 0},
+		{"it says nothing new", 0, func() Patch { return Patch{FeatureID: "f", Usage: 3} }, 3, 0},
+		{"of a feature that is not in the set", 0, func() Patch { return Patch{FeatureID: "g", Usage: 1, At: at(60)} }, 3, 1},
+		{"of nothing", 0, func() Patch { return Patch{Usage: 1, HasLimit: true} }, 3, 1},
+		{"of a count below 0", 0, func() Patch { return Patch{FeatureID: "f", Usage: -1} }, 3, 1},
+		{"of a count that is none", 0, func() Patch { return Patch{FeatureID: "f", Usage: math.NaN()} }, 3, 1},
+		{"of a count without an end", 0, func() Patch { return Patch{FeatureID: "f", Usage: math.Inf(1)} }, 3, 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			weather(t, func(f *forecast) {
 				f.says(features(metered("f", 3, 50)), nil)
 				f.check("c")
+				time.Sleep(tt.after)
 				f.gate.Sink().Patch(Customer{ID: "c"}, tt.patch())
 				if got := f.check("c").Usage; got != tt.usage {
 					t.Errorf("%v known, want %v", got, tt.usage)
@@ -142,8 +147,9 @@ func TestPatchOfAWallet(t *testing.T) {
 		f.says(EntitlementSet{Credits: []Credit{{CurrencyID: "x", Limit: 10, Usage: 4}}}, nil)
 		left := func() Decision { return f.gate.Check(f.Context(), Customer{ID: "c"}, Credits("x").Asks(5)) }
 		left()
+		f.says(EntitlementSet{Credits: []Credit{{CurrencyID: "x", Limit: 10, Usage: 8}}}, nil)
 		f.gate.Sink().Patch(Customer{ID: "c"}, Patch{Currency: "x", Usage: 8, Limit: 10, HasLimit: true, At: time.Now()})
-		if d := left(); d.Allowed || d.Usage != 8 || f.count() != 1 {
+		if d := left(); d.Allowed || d.Usage != 8 || f.count() != 2 { // read again, since it may be older than the read
 			t.Errorf("got %+v after %d loads", d, f.count())
 		}
 		f.says(EntitlementSet{Credits: []Credit{{CurrencyID: "x", Limit: 100, Usage: 8}}}, nil)
@@ -249,6 +255,7 @@ func TestWhatIsGivenBackAndPushedIsTakenOffOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		synctest.Wait()
+		f.says(features(metered("f", 9, 10)), nil)
 		g.Sink().Patch(c, Patch{FeatureID: "f", Usage: 9, At: time.Now()})
 		close(block)
 		synctest.Wait()

@@ -311,7 +311,9 @@ func (i *Item[U]) failed(err error, tries int) {
 		return
 	}
 	sent := !upstream.Unsent(err)
-	i.tried = i.tried || sent
+	if i.tried = i.tried || sent; !i.tried {
+		i.Entry.Unsent()
+	}
 	if !sent || tries >= waitedFor {
 		i.Entry.Returns()
 	}

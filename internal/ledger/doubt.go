@@ -10,8 +10,8 @@ import "time"
 
 // reconsider answers a refusal again by the least that may be used. Call it under the lock.
 func (a *Account) reconsider(r *Admission, q Ask, now time.Time) {
-	p, least := a.current, a.current.frontier.least()
-	lower := least < r.Used || q.UnpricedAcked > 0 // a read may tell of less
+	p := a.current
+	least, spread := p.least()
 	q.Unpriced -= q.UnpricedAcked
 	answer := q.answer(Balance{Used: a.leastKnown(least, now), Held: r.Held})
 	if answer > Pending {
@@ -21,7 +21,7 @@ func (a *Account) reconsider(r *Admission, q Ask, now time.Time) {
 	if answer == Pending {
 		return // for what is held
 	}
-	r.Outdated = lower && (q.UnpricedAcked > 0 || p.frontier.readable(a.book.Tick()))
+	r.Outdated = q.UnpricedAcked > 0 || spread > 0 && p.frontier.readable(a.book.Tick())
 	if a.onWay > 0 || p.freed > 0 && now.Before(p.freedUntil) {
 		if a.changed == nil {
 			a.changed = make(chan struct{})
@@ -30,12 +30,29 @@ func (a *Account) reconsider(r *Admission, q Ask, now time.Time) {
 	}
 }
 
-// leastKnown is the least that may be used, with what waits, given the least of the
-// frontier. Call it under the lock.
+// least is the least that may be used of what is acknowledged, less what has left and is
+// perhaps counted; and by how much more may be used for other reasons, of which a read would
+// tell.
+func (p *period) least() (least, spread float64) {
+	most := 0.0
+	for i := range p.frontier {
+		o := &p.frontier[i]
+		sure := o.used - p.departed.perhaps(o.hi)
+		if i == 0 || sure-o.excess < least {
+			least = sure - o.excess
+		}
+		if i == 0 || sure > most {
+			most = sure
+		}
+	}
+	return least, most - least
+}
+
+// leastKnown is the least that may be used, with what waits, given the least of the present
+// period. Call it under the lock.
 func (a *Account) leastKnown(least float64, now time.Time) float64 {
 	p := a.current
-	hi := p.frontier.hi()
-	known := least + p.unacked - p.departed.perhaps(hi) - p.departed.freed()
+	known := least + p.unacked - p.departed.freed()
 	if now.Before(p.freedUntil) {
 		known -= p.freed
 	}
@@ -66,6 +83,13 @@ func (a *Account) leaves(where slot, first Tick, amount float64) {
 		where.leaves(first, amount)
 	}
 	a.onWay++
+}
+
+// unsent takes back that a usage has left.
+func (a *Account) unsent(where slot, first Tick, amount float64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	where.stays(first, amount)
 }
 
 // returns notes that it waits for another attempt.

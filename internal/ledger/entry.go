@@ -4,7 +4,8 @@ import "time"
 
 // Entry is settled usage that waits for Stigg's answer, in the account of its feature and
 // in the wallet that pays. Whoever delivers it says what becomes of it: Leaves and Returns
-// as often as it is tried, and in the end one of Acknowledge and Refuse, Notify, and Close.
+// as often as it is tried, Unsent if no attempt has reached Stigg, and in the end one of
+// Acknowledge and Refuse, Notify, and Close.
 type Entry struct {
 	book  *Book
 	meter *Meter // nil: it counts nowhere here
@@ -19,6 +20,8 @@ type Entry struct {
 	total bool
 	event bool // Stigg counts it later than it acknowledges it
 	onWay bool
+	// before: an earlier run may have sent it.
+	before bool
 }
 
 // slot is where settled usage waits for its acknowledgement: the period that it was
@@ -27,6 +30,8 @@ type Entry struct {
 type slot interface {
 	// leaves notes that the usage leaves for the first time.
 	leaves(first Tick, amount float64)
+	// stays takes that back: it did not.
+	stays(first Tick, amount float64)
 	// out ends the stay, and returns the period it was in.
 	out() *period
 }
@@ -47,6 +52,7 @@ func (e *Entry) AsEvent() { e.event = true }
 
 // SentBefore says that it may have left already, before this book was opened.
 func (e *Entry) SentBefore() {
+	e.before = true
 	e.leaves(1)
 	e.Returns()
 }
@@ -92,6 +98,19 @@ func (e *Entry) Returns() {
 	e.meter.Account.returns()
 	if e.wallet != nil {
 		e.meter.Wallet.returns()
+	}
+}
+
+// Unsent says that it has not left, for certain, in any attempt.
+func (e *Entry) Unsent() {
+	if e.meter == nil || e.first == 0 || e.before {
+		return
+	}
+	first := e.first
+	e.first = 0
+	e.meter.Account.unsent(e.slot, first, e.change())
+	if e.wallet != nil {
+		e.meter.Wallet.unsent(e.wallet, first, e.credits())
 	}
 }
 

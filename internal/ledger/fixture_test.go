@@ -111,7 +111,7 @@ func (d *accountFixture) has(want Balance) {
 func (d *accountFixture) isBetween(least, known float64) {
 	d.Helper()
 	s, _ := d.view(d.now, d.cycle)
-	if got := d.leastKnown(d.current.frontier.least(), d.now); got != least || s.Known() != known {
+	if got := d.leastNow(d.now); got != least || s.Known() != known {
 		d.Fatalf("between %v and %v are used, want between %v and %v", got, s.Known(), least, known)
 	}
 }
@@ -130,3 +130,9 @@ func (a *Account) view(now time.Time, c Cycle) (Balance, time.Time) {
 }
 
 func sums(used, held, unacked float64) Balance { return Balance{used, held, unacked} }
+
+// leastNow is the least that is known to be used.
+func (a *Account) leastNow(now time.Time) float64 {
+	least, _ := a.current.least()
+	return a.leastKnown(least, now)
+}

@@ -82,15 +82,13 @@ func (a *Account) join(to, from slot, change, more float64, first Tick) {
 		}
 	case *recorded:
 		o := from.(*recorded)
-		o.set(0)
+		o.withdraw()
 		o.out()
-		if o.made.After(s.made) {
-			change := s.change
-			s.set(0)
+		s.withdraw()
+		if s.change += more; o.made.After(s.made) {
 			s.made, s.period = o.made, o.period
-			s.set(change)
 		}
-		s.set(s.change + more)
+		s.wait()
 	}
 }
 
@@ -112,25 +110,29 @@ func (a *Account) part(of slot, change, rest float64, first Tick) slot {
 		}
 		return s
 	case *recorded:
-		s.set(rest)
+		s.withdraw()
+		s.change = rest
+		s.wait()
 		r := a.enterIn(s.period, 0, s.made)
-		r.first = s.first
-		r.set(change)
+		r.change, r.first = change, s.first
+		r.wait()
 		return r
 	}
 	return of
 }
 
-// set makes it wait with another change. Call it under the account's lock.
-func (r *recorded) set(change float64) {
-	p := r.period
-	p.answered(r.change)
-	if r.first != 0 && r.change != 0 {
-		p.departed = p.departed.remove(r.first, r.change)
+// withdraw takes what waits out of its period, and wait puts it in. Call them under the
+// account's lock.
+func (r *recorded) withdraw() {
+	r.period.answered(r.change)
+	if r.first != 0 {
+		r.period.departed = r.period.departed.remove(r.first, r.change)
 	}
-	r.change = change
-	p.wait(change)
-	if r.first != 0 && change != 0 {
-		p.departed = p.departed.add(r.first, change, p.frontier.hi())
+}
+
+func (r *recorded) wait() {
+	r.period.wait(r.change)
+	if r.first != 0 {
+		r.period.departed = r.period.departed.add(r.first, r.change, r.period.frontier.hi())
 	}
 }

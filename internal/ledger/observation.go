@@ -161,15 +161,6 @@ func (f frontier) used() float64 {
 	return used
 }
 
-// least is the least that may be used.
-func (f frontier) least() float64 {
-	least := f[0].least()
-	for i := 1; i < len(f); i++ {
-		least = min(least, f[i].least())
-	}
-	return least
-}
-
 // hi is when the newest of them arrived.
 func (f frontier) hi() Tick {
 	hi := f[0].hi

@@ -80,6 +80,11 @@ func (p *period) leaves(first Tick, amount float64) {
 	p.departed = p.departed.add(first, amount, p.frontier.hi())
 }
 
+// stays takes that back.
+func (p *period) stays(first Tick, amount float64) {
+	p.departed = p.departed.remove(first, amount)
+}
+
 // out makes a period the slot of usage that was admitted in it.
 func (p *period) out() *period { return p }
 
@@ -266,7 +271,7 @@ func (a *Account) observe(o observation, r Count, now time.Time, c Cycle) bool {
 	if len(p.frontier) == 1 && stands && p == a.current {
 		a.correct(r)
 	}
-	return stands
+	return stands && p.is(r)
 }
 
 // observeIn is observe of a period that is known. One of a period that our clock opened too

@@ -26,6 +26,11 @@ func (r *recorded) leaves(first Tick, amount float64) {
 	r.period.leaves(first, amount)
 }
 
+func (r *recorded) stays(first Tick, amount float64) {
+	r.first = 0
+	r.period.stays(first, amount)
+}
+
 func (r *recorded) out() *period {
 	all, last := r.account.recorded, len(r.account.recorded)-1
 	all[r.at] = all[last]
@@ -43,13 +48,9 @@ func (r *recorded) out() *period {
 
 // moveTo takes it to another period.
 func (r *recorded) moveTo(p *period) {
-	r.period.answered(r.change)
-	p.wait(r.change)
-	if r.first != 0 {
-		r.period.departed = r.period.departed.remove(r.first, r.change)
-		p.departed = p.departed.add(r.first, r.change, p.frontier.hi())
-	}
+	r.withdraw()
 	r.period = p
+	r.wait()
 }
 
 // Nowhere is the Entry of usage that counts in no account here. The book must be pinned

@@ -227,7 +227,7 @@ func (w *smallWorld) holds(t *testing.T) bool {
 	t.Helper()
 	a := w.account
 	known, used := a.balance().Known(), w.used()
-	least := a.leastKnown(a.current.frontier.least(), noon(0))
+	least := a.leastNow(noon(0))
 	if known < used || least > used {
 		t.Errorf("steps %v, counted in the order %v: between %v and %v are known, and %v are used; %+v, %+v", w.steps, w.changes, least, known, used, a.current.frontier, a.current.acknowledged)
 		return false
@@ -243,7 +243,7 @@ func (w *smallWorld) rest(t *testing.T) {
 	a.book.clock.Store(uint64(w.clock + Tick(CountDelay)))
 	a.Read(a.book.Begin(), Count{Used: want}, noon(0), Cycle{})
 	known := a.balance().Known()
-	if least := a.leastKnown(a.current.frontier.least(), noon(0)); known != want || least != want || len(a.current.acknowledged)+len(a.current.departed)+a.onWay != 0 {
+	if least := a.leastNow(noon(0)); known != want || least != want || len(a.current.acknowledged)+len(a.current.departed)+a.onWay != 0 {
 		t.Fatalf("at rest, between %v and %v are known, and %v are used; %+v %+v %d", least, known, want, a.current.acknowledged, a.current.departed, a.onWay)
 	}
 }

@@ -643,7 +643,7 @@ func (w *simulated) checkAccount(a *Account, cycle Cycle, c *simulatedCount, amo
 		}
 	}
 	a.mu.Lock()
-	least := a.leastKnown(a.current.frontier.least(), now)
+	least := a.leastNow(now)
 	state := fmt.Sprintf("frontier %+v, acknowledged %+v, departed %+v", a.current.frontier, a.current.acknowledged, a.current.departed)
 	a.mu.Unlock()
 	const drift = 1e-9
@@ -689,7 +689,7 @@ func (w *simulated) rest() {
 			w.fail("at rest, wallet %v has %+v, Stigg %v", a == w.wallet, s, want)
 		}
 		q := a.current
-		if least := a.leastKnown(q.frontier.least(), w.now()); least != want || len(q.frontier) != 1 || len(q.acknowledged)+len(q.departed)+len(a.recorded)+len(a.totals)+a.onWay > 0 {
+		if least := a.leastNow(w.now()); least != want || len(q.frontier) != 1 || len(q.acknowledged)+len(q.departed)+len(a.recorded)+len(a.totals)+a.onWay > 0 {
 			w.fail("at rest, wallet %v: least %v of %v; %+v; %+v; %+v; %d recorded, %d totals, %d on their way", a == w.wallet, least, want, q.frontier, q.acknowledged, q.departed, len(a.recorded), len(a.totals), a.onWay)
 		}
 	}
