@@ -192,6 +192,13 @@ func TestAccountOrdersReadsAndAcknowledgements(t *testing.T) {
 			d.acks(p, 2, &first, noon(0.5), sentP)
 			d.isBetween(6, 6)
 		},
+		"our own order comes before Stigg's times": func(d *accountFixture) {
+			r := hourly(9, 0)
+			d.acks(d.uses(2), 2, &r, noon(0.9), d.tick())
+			r = hourly(5, 0)
+			d.acks(d.uses(2), 2, &r, noon(0.5), d.tick())
+			d.isBetween(5, 5)
+		},
 		"answers of one batch are in its order": func(d *accountFixture) {
 			var parts [3]*period
 			var sent [3]Tick
@@ -261,6 +268,20 @@ func TestAccountOrdersReadsAndAcknowledgements(t *testing.T) {
 			d.later(2 * Margin)
 			d.pushes(9)
 			d.isBetween(9, 9)
+		},
+		"of counts that are merged the oldest may lack the most": func(d *accountFixture) {
+			before := d.tick()
+			d.acks(d.uses(1), 1, nil, time.Time{}, d.tick())
+			var after [mostObservations]Tick
+			for i := range after {
+				after[i] = d.tick()
+			}
+			d.readsFrom(before, hourly(3, 0))
+			for _, begun := range after {
+				d.readsFrom(begun, hourly(4, 0))
+			}
+			d.pushes(9) // need not have it either
+			d.isBetween(3, 10)
 		},
 		"however much is acknowledged without a count, its sums are kept": func(d *accountFixture) {
 			for range 1000 {

@@ -53,6 +53,32 @@ func TestAccountDoubts(t *testing.T) {
 			d.wants(1, 11, Pending, waits, !read)
 			d.wants(1, 10, Exceeded, !waits, !read)
 		},
+		"of what has left only what left before a count": func(d *accountFixture) {
+			d.leaves(d.uses(1), 1)
+			d.reads(hourly(5, 0))
+			d.leaves(d.uses(1), 1)
+			d.wants(1, 7, Pending, waits, !read)
+			d.wants(1, 6, Exceeded, !waits, !read)
+		},
+		"of two that left together only the one that is still on its way": func(d *accountFixture) {
+			p, q := d.uses(1), d.uses(1)
+			sent := d.leaves(p, 1)
+			d.leaves(q, 1)
+			d.refuse(p, 1, sent, true)
+			d.reads(hourly(4, 0))
+			d.wants(1, 5, Pending, waits, !read)
+			d.wants(2, 5, Exceeded, !waits, !read)
+		},
+		"what is on its way, of which a read would tell nothing": func(d *accountFixture) {
+			d.leaves(d.uses(1), 1)
+			d.reads(hourly(4, 0))
+			d.pushes(4)
+			d.wants(1, 5, Pending, waits, !read)
+		},
+		"not a total that waits": func(d *accountFixture) {
+			d.recordTotal(9, d.now, d.now, d.cycle)
+			d.wants(1, 9, Exceeded, !waits, !read)
+		},
 		"what is tried again, and nobody waits for it": func(d *accountFixture) {
 			d.leaves(d.uses(1), 1)
 			d.reads(hourly(4, 0))

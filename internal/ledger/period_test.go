@@ -85,6 +85,14 @@ func TestAccountPeriodsShareNothing(t *testing.T) {
 			d.has(sums(0, 4, 0))
 			d.endsAt(2)
 		},
+		"nor does a push of it": func(d *accountFixture) {
+			d.reads(hourly(0, 1)) // Stigg's clock is ahead of ours
+			if d.pushes(5) {
+				d.Error("a count of another period stands")
+			}
+			d.has(sums(0, 0, 0))
+			d.endsAt(2)
+		},
 		"an answer of an older period hides no newer one": func(d *accountFixture) {
 			p := d.uses(2)
 			d.now = noon(1.5)

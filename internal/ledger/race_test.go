@@ -51,6 +51,58 @@ func TestLedgerAcknowledgesInOneStep(t *testing.T) {
 	}
 }
 
+// TestLedgerReadsInOneStep has counts arrive while usage is acknowledged that they lack.
+func TestLedgerReadsInOneStep(t *testing.T) {
+	const units = 2000
+	d := newAccountFixture(t)
+	d.reads(hourly(0, 0))
+	var p *period
+	for range units {
+		p = d.uses(1)
+	}
+	var counted atomic.Int64
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range units {
+			first := d.leavesAt(d.tick(), p, 1)
+			counted.Add(1)
+			d.acks(p, 1, nil, time.Time{}, first)
+		}
+	}()
+	for {
+		began := d.book.Begin()
+		d.readsFrom(began, hourly(float64(counted.Load()), 0))
+		if s, _ := d.view(d.now, d.cycle); s.Known() < units {
+			t.Fatalf("%v of %d units are known", s.Known(), units)
+		}
+		select {
+		case <-done:
+			d.reads(hourly(units, 0))
+			d.has(sums(units, 0, 0))
+			return
+		default:
+		}
+	}
+}
+
+func TestLedgerClockGivesNoTickTwice(t *testing.T) {
+	b := New().Open(Owner{ID: "c"})
+	var all sync.Map
+	var wait sync.WaitGroup
+	for range 4 {
+		wait.Go(func() {
+			for range 20_000 {
+				if _, again := all.LoadOrStore(b.Tick(), true); again {
+					t.Error("a tick was given twice")
+					return
+				}
+			}
+		})
+	}
+	wait.Wait()
+}
+
 func TestLedgerKeepsABookThatIsPinnedBeforeItIsForgotten(t *testing.T) {
 	l := New()
 	c := Owner{ID: "c"}
