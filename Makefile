@@ -52,13 +52,14 @@ bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 # The drills of ./drill for longer: so many kills, so long a chaos; and of the outbox, whose
-# every kill is followed by reading all that it ever kept. And all mutants of the
-# ledger, of which make test tries some, by chance.
+# every kill is followed by reading all that it ever kept. And of the ledger: so many random
+# schedules, of which make test tries fewer, and every schedule of the small world.
 KILLS ?= 1000
 OUTBOX_KILLS ?= 200
 PHASE ?= 20s
+SEEDS ?= 100000
 soak: cc
-	$(GO) test -run Mutants -timeout 1h ./internal/ledger -args -mutants 1000
+	$(GO) test -v -run 'Simulation|EverySchedule' -timeout 2h ./internal/ledger -args -seeds $(SEEDS) -every
 	$(GO) test -race -v -timeout 2h ./drill -args -kills $(KILLS) -phase $(PHASE)
 	$(GO) test -race -timeout 2h ./outbox -args -long -kills $(OUTBOX_KILLS)
 
