@@ -21,9 +21,9 @@ type CreditBalance struct {
 	ValidUntil time.Time
 }
 
-// CreditBalances reads the wallets of a customer, or of its resource; currency narrows them to one
+// CreditBalance reads the wallets of a customer, or of its resource; currency narrows them to one
 // and may be empty.
-func (c *Client) CreditBalances(ctx context.Context, who gate.Customer, currency string) ([]CreditBalance, error) {
+func (c *Client) CreditBalance(ctx context.Context, who gate.Customer, currency string) ([]CreditBalance, error) {
 	const op = "GetCreditBalance"
 	if err := customer(op, who); err != nil {
 		return nil, err

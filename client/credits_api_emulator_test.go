@@ -12,7 +12,7 @@ import (
 func TestCreditsAreGrantedListedAndVoided(t *testing.T) {
 	c, stigg := crediting(t)
 	ctx := t.Context()
-	balances, err := c.CreditBalances(ctx, spender, tokens)
+	balances, err := c.CreditBalance(ctx, spender, tokens)
 	if err != nil || len(balances) != 1 || balances[0].Customer != spender || balances[0].Currency.ID != tokens || balances[0].Current != 120 || balances[0].Granted != 120 {
 		t.Fatalf("got %+v, %v", balances, err)
 	}

@@ -211,7 +211,7 @@ var everyCall = []struct {
 		return err
 	}, []string{"stale acme|"}},
 
-	{"CreditBalances", func(ctx context.Context, c *Client) error { _, err := c.CreditBalances(ctx, acme, "cur"); return err }, nil},
+	{"CreditBalance", func(ctx context.Context, c *Client) error { _, err := c.CreditBalance(ctx, acme, "cur"); return err }, nil},
 	{"CreditGrants", func(ctx context.Context, c *Client) error {
 		_, err := c.CreditGrants(ctx, CreditQuery{Customer: acme})
 		return err
