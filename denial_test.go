@@ -52,7 +52,7 @@ func TestADenialSaysWhatAndWhy(t *testing.T) {
  "resetsAt": "2026-12-21T00:00:00Z",
  "status": 402,
  "title": "Plan limit reached",
- "type": "https://github.com/stiggate/gate#usage_limit_exceeded",
+ "type": "https://github.com/stiggate/gate/blob/main/docs/denials.md#usage_limit_exceeded",
  "upgrade": {
   "url": "https://app.example.com/upgrade?feature=feature-01-templates"
  },

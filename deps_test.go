@@ -4,7 +4,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -78,53 +77,4 @@ func read(t *testing.T, file string) string {
 		t.Fatal(err)
 	}
 	return string(b)
-}
-
-// TestTheREADMEsProgramsCompile vets them as a newcomer would paste them: the first as it
-// is, and with each of the other files in place of its routes.
-func TestTheREADMEsProgramsCompile(t *testing.T) {
-	files := regexp.MustCompile("(?s)```go\n(package main\\b.*?)```").FindAllStringSubmatch(read(t, "README.md"), -1)
-	if len(files) < 4 {
-		t.Fatalf("%d files in the README, want one for each router", len(files))
-	}
-	program := files[0][1]
-	rest := regexp.MustCompile(`(?s)func routes\(.*?\n}\n|\t"\S+/nethttp"\n`).ReplaceAllString(program, "")
-	for i, file := range files {
-		dir := t.TempDir()
-		sources := map[string]string{"main.go": rest, "routes.go": file[1]}
-		if i == 0 {
-			sources = map[string]string{"main.go": program}
-		}
-		args := []string{"vet"}
-		for name, source := range sources {
-			args = append(args, filepath.Join(dir, name))
-			if err := os.WriteFile(filepath.Join(dir, name), []byte(source), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if out, err := exec.CommandContext(t.Context(), "go", args...).CombinedOutput(); err != nil {
-			t.Errorf("%v\n%s\n%s", err, out, file[1])
-		}
-	}
-}
-
-func TestTheREADMENamesEveryCode(t *testing.T) {
-	readme := read(t, "README.md")
-	if n := strings.Count(readme, "\n"); n >= 250 {
-		t.Errorf("the README has %d lines, want under 250", n)
-	}
-	codes := []string{"usage_never_fits"}
-	for _, r := range []Reason{
-		ReasonBudgetExceeded, ReasonCustomerIsArchived, ReasonCustomerNotFound, ReasonResourceNotFound, ReasonEntitlementNotFound,
-		ReasonFeatureNotFound, ReasonFeatureMismatch, ReasonInsufficientCredits, ReasonNoSubscription, ReasonNotInPlan,
-		ReasonLimitExceeded, ReasonValueNotAllowed, ReasonRevoked, ReasonUnknown,
-		ReasonUnresolved, ReasonUnavailable, ReasonPending, ReasonBadRequest, ReasonNotInTable,
-	} {
-		codes = append(codes, r.answer().code)
-	}
-	for _, code := range codes {
-		if !strings.Contains(readme, `<a id="`+code+`"></a>`) {
-			t.Errorf("the README has no anchor for %s, where a denial's type leads", code)
-		}
-	}
 }

@@ -45,9 +45,9 @@ type config struct {
 	challenge   string
 }
 
-// DefaultProblemBase begins the type of every denial: the README's table of reasons
-// (WithProblemBase).
-const DefaultProblemBase = "https://github.com/stiggate/gate#"
+// DefaultProblemBase begins the type of every denial: docs/denials.md, which explains each
+// code (WithProblemBase).
+const DefaultProblemBase = "https://github.com/stiggate/gate/blob/main/docs/denials.md#"
 
 // The defaults, each of them said in the option that changes it.
 const (

@@ -15,7 +15,7 @@ func TestTheAppsOwnTemplate(t *testing.T) {
 	d := fullTemplates
 	d.FeatureName = "<b>"
 	w := pageOf(g, "GET", denied(g, d))
-	want := `<h1>Plan limit reached</h1>402 &lt;b&gt; 3+3/5 https://github.com/stiggate/gate#usage_limit_exceeded <a href="https://app.example.com/">`
+	want := `<h1>Plan limit reached</h1>402 &lt;b&gt; 3+3/5 https://github.com/stiggate/gate/blob/main/docs/denials.md#usage_limit_exceeded <a href="https://app.example.com/">`
 	if w.Code != 402 || w.Body.String() != want || w.Header().Get("Content-Type") != "text/html; charset=utf-8" || w.Header().Get("Content-Security-Policy") != "" {
 		t.Errorf("got %d %v %s\nwant %s", w.Code, w.Header(), w.Body, want)
 	}

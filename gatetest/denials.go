@@ -22,7 +22,7 @@ type denial struct {
 
 // denials holds one denial for every status that there is.
 func denials() []denial {
-	const problem = `{"type":"https://github.com/stiggate/gate#`
+	const problem = `{"type":"https://github.com/stiggate/gate/blob/main/docs/denials.md#`
 	return []denial{
 		{
 			name: "400", target: "/near?n=x", customer: "payer", status: 400,
