@@ -3,7 +3,6 @@ package gate
 import (
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -60,13 +59,6 @@ func depsOf(t *testing.T, pkg string) []string {
 func TestTheEmulatorSharesNoCodeWithTheGate(t *testing.T) {
 	if slices.Contains(depsOf(t, module+"/emulator"), module) {
 		t.Error("the emulator imports the gate")
-	}
-}
-
-// TestTheSchemaIsOne: the client and the emulator each embed Stigg's schema.
-func TestTheSchemaIsOne(t *testing.T) {
-	if read(t, "client/schema.graphql") != read(t, "emulator/schema.graphql") {
-		t.Error("client/schema.graphql and emulator/schema.graphql differ")
 	}
 }
 

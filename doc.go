@@ -3,13 +3,13 @@
 // not 402 or 403 with the reason, and after the handler succeeded the usage is
 // reported.
 //
-//	src, err := client.New(os.Getenv("STIGG_API_KEY"))
-//	g, err := gate.New(src, gate.FromContext(account)) // who pays: what authentication verified
-//	defer g.Close(ctx)                                 // delivers the usage still queued
+//	stigg, err := client.New(os.Getenv("STIGG_API_KEY"))
+//	g, err := gate.New(stigg, gate.FromContext(account)) // who pays: what authentication verified
 //
 //	mux.Handle("POST /campaigns", nethttp.Require(g, gate.Feature("feature-02-campaigns").Uses(1))(createCampaign))
 //	mux.Handle("DELETE /seats/{id}", nethttp.Require(g, gate.Feature("feature-seats").Frees(1))(removeSeat))
 //	mux.Handle("GET /analytics", nethttp.Require(g, gate.Feature("feature-04-analytics"))(showAnalytics))
+//	err = gate.Serve(ctx, &http.Server{Addr: addr, Handler: mux}, g) // until SIGTERM; then what was used is delivered
 //
 // A Policy says what a route asks. Packages nethttp, chistigg, ginstigg and echostigg put
 // policies in front of handlers; without HTTP there are Gate.Check and Gate.Admit.
@@ -25,7 +25,7 @@
 // Usage is reported if the client is answered with a status below 400, once: it
 // keeps one idempotency key from birth to acknowledgement. It waits in memory, so a
 // process that is killed loses what it had not delivered, unless it has an outbox
-// (WithOutbox); Close delivers all.
+// (WithOutbox); Serve and Close deliver all.
 //
 // # With an outbox
 //

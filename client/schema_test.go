@@ -11,15 +11,12 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"github.com/stiggate/gate/client/gql"
+	stiggschema "github.com/stiggate/gate/internal/schema"
 )
 
 func schema(t *testing.T) *ast.Schema {
 	t.Helper()
-	text, err := os.ReadFile("schema.graphql")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := gqlparser.LoadSchema(&ast.Source{Name: "schema.graphql", Input: string(text)})
+	s, err := gqlparser.LoadSchema(&ast.Source{Name: "stigg.graphql", Input: stiggschema.Stigg})
 	if err != nil {
 		t.Fatal(err)
 	}

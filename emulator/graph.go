@@ -14,10 +14,9 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 	"github.com/vektah/gqlparser/v2/parser"
 	"github.com/vektah/gqlparser/v2/validator"
-)
 
-//go:embed schema.graphql
-var schemaText string
+	"github.com/stiggate/gate/internal/schema"
+)
 
 //go:embed schema_extension.graphql
 var extensionText string
@@ -52,7 +51,7 @@ const (
 )
 
 func loadSchema() (*ast.Schema, error) {
-	s, err := gqlparser.LoadSchema(&ast.Source{Name: "schema.graphql", Input: schemaText},
+	s, err := gqlparser.LoadSchema(&ast.Source{Name: "stigg.graphql", Input: schema.Stigg},
 		&ast.Source{Name: "schema_extension.graphql", Input: extensionText})
 	if err != nil {
 		return nil, fmt.Errorf("the schema: %w", err)
