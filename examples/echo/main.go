@@ -14,6 +14,7 @@ import (
 	"flag"
 	"io"
 	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -50,7 +51,7 @@ func run(ctx context.Context, addr string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	g, err := gate.New(stigg, gate.Agree(gate.FromContext(gate.CustomerFromContext), gate.FromPath("/orgs/{customer}")))
+	g, err := gate.New(stigg, gate.Agree(gate.FromContext(gate.CustomerFromContext), gate.FromPath("/orgs/{customer}")), gate.WithLogger(slog.Default()))
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"flag"
 	"io"
 	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -49,7 +50,7 @@ func run(ctx context.Context, addr string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	g, err := gate.New(stigg, gate.FromClaims(claims, "org", "site"))
+	g, err := gate.New(stigg, gate.FromClaims(claims, "org", "site"), gate.WithLogger(slog.Default()))
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ package main
 import (
 	"context"
 	"log"
+	"log/slog"
 	"net/http"
 	"os"
 	"time"
@@ -24,7 +25,7 @@ func main() {
 	}
 	// A proxy in front of this program authenticates and sets the header itself. Where
 	// your own middleware does, use gate.FromContext.
-	g, err := gate.New(stigg, gate.FromTrustedHeader("X-Customer-ID", ""))
+	g, err := gate.New(stigg, gate.FromTrustedHeader("X-Customer-ID", ""), gate.WithLogger(slog.Default()))
 	if err != nil {
 		log.Fatal(err)
 	}
