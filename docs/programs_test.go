@@ -217,6 +217,9 @@ func TestTheREADMEsProgram(t *testing.T) {
 	created, denied := "HTTP/1.1 201 Created", "HTTP/1.1 402 Payment Required"
 	for i, want := range []string{created, created, created, created, denied} {
 		line, body := p.post(t, "customer-basic")
+		for strings.HasPrefix(line, "HTTP/1.1 429") { // on a busy machine the acknowledgement takes its time
+			line, body = p.post(t, "customer-basic")
+		}
 		if line != want || !strings.Contains(readme, "`"+want+"`") {
 			t.Errorf("answer %d is %q, want %q, and the README must say so", i+1, line, want)
 		}
