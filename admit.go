@@ -63,15 +63,15 @@ func (g *Gate) admit(ctx context.Context, c Customer, p *Policy, call Call, hold
 		t.decision = d
 	}
 	g.tallies.count(&d)
-	if g.observer != nil {
-		decided := false
+	if len(g.observers) > 0 {
+		told := false
 		defer func() {
-			if !decided {
-				t.Release() // the observer panics
+			if !told {
+				t.Release() // an observer panics
 			}
 		}()
-		g.observer.Decided(ctx, d)
-		decided = true
+		g.observers.decided(ctx, &d)
+		told = true
 	}
 	return t, d
 }
@@ -204,7 +204,7 @@ func (g *Gate) hold(ctx context.Context, q *admission, p *Policy, slots int, d *
 	}
 	t := &Ticket{gate: g, reportIf: p.reportIf, onClientGone: p.onClientGone, book: q.found.Value.book, slots: slots, admitted: q.now}
 	t.holds = t.first[:0]
-	if g.observer != nil {
+	if len(g.observers) > 0 {
 		t.ctx = context.WithoutCancel(ctx)
 	}
 	q.ticket = t

@@ -246,3 +246,20 @@ func ExampleGate_Ready() {
 	fmt.Println(w.Code)
 	// Output: 200
 }
+
+// An observer counts what was refused; another, for traces say, may be given beside it.
+func ExampleWithObserver() {
+	refused := map[string]int{}
+	count := gate.Observer{Decided: func(_ context.Context, d gate.Decision) {
+		if !d.Allowed {
+			refused[d.Code]++
+		}
+	}}
+	g, err := gate.New(plan{}, gate.FromTrustedHeader("X-Customer-ID", ""), gate.WithObserver(count))
+	if err != nil {
+		panic(err)
+	}
+	g.Check(context.Background(), gate.Customer{ID: "acme"}, gate.Feature("templates").Asks(4))
+	fmt.Println(refused)
+	// Output: map[usage_limit_exceeded:1]
+}

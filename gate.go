@@ -18,15 +18,15 @@ import (
 // Make one per process with New, share it among all routers, and Close it at the end.
 // All methods may be called from any goroutine.
 type Gate struct {
-	who      Resolver
-	observer Observer
-	logger   *slog.Logger
-	now      func() time.Time
-	statuses map[Reason]int
-	upgrade  string
-	base     string
-	page     *page
-	quota    QuotaHeaders
+	who       Resolver
+	observers observers
+	logger    *slog.Logger
+	now       func() time.Time
+	statuses  map[Reason]int
+	upgrade   string
+	base      string
+	page      *page
+	quota     QuotaHeaders
 	// challenge is the field WWW-Authenticate of a 401.
 	challenge string
 	outage    outage
@@ -89,7 +89,7 @@ func New(source Source, who Resolver, options ...Option) (*Gate, error) {
 
 func start(source Source, who Resolver, c config) (*Gate, error) {
 	g := &Gate{
-		who: who, observer: c.observer, logger: c.logger, now: c.now,
+		who: who, observers: c.observers, logger: c.logger, now: c.now,
 		statuses: c.statuses, upgrade: c.upgrade, base: c.problemBase, page: c.page, quota: c.quota, challenge: c.challenge, outage: c.outage, offline: c.offline, kept: c.outbox != nil,
 		ledger: ledger.New(), stopped: make(chan struct{}), done: make(chan struct{}),
 	}

@@ -107,9 +107,7 @@ func (gd *Guard) enter(c Call) (*Ticket, Decision) {
 	}
 	g.finish(&gd.policy, &d)
 	g.tallies.count(&d)
-	if g.observer != nil {
-		g.observer.Decided(ctx, d)
-	}
+	g.observers.decided(ctx, &d)
 	return nil, d
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -186,14 +187,17 @@ type seen struct {
 	reported         int
 }
 
-func (s *seen) Decided(_ context.Context, d Decision) { s.decided = append(s.decided, d) }
-func (s *seen) Settled(_ context.Context, d Decision, o Outcome, u []Usage) {
+func (s *seen) decide(_ context.Context, d Decision) { s.decided = append(s.decided, d) }
+func (s *seen) settle(_ context.Context, d Decision, o Outcome, u []Usage) {
 	s.settled, s.outcomes, s.reported = append(s.settled, d), append(s.outcomes, o), s.reported+len(u)
 }
 
+func (s *seen) observer() Observer { return Observer{Decided: s.decide, Settled: s.settle} }
+
 func TestTheObserverSeesEachRequestOnce(t *testing.T) {
-	var o seen
-	g := gateOf(t, &stub{set: features(metered("f", 0, 2))}, WithObserver(&o))
+	var o, other seen
+	g := gateOf(t, &stub{set: features(metered("f", 0, 2))}, WithObserver(o.observer()),
+		WithObserver(Observer{Settled: other.settle}), WithObserver(Observer{Decided: other.decide}))
 	ok := func(http.ResponseWriter, *http.Request) {}
 	serve(t, g, Feature("f").Uses(1), request("POST", "/", "c"), ok)
 	serve(t, g, Feature("f").Uses(1), request("POST", "/", "c"), func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) })
@@ -201,6 +205,9 @@ func TestTheObserverSeesEachRequestOnce(t *testing.T) {
 	serve(t, g, Feature("f"), request("POST", "/", ""), ok)
 	if len(o.decided) != 4 || len(o.settled) != 2 || o.reported != 1 || o.outcomes[1].Status != 500 {
 		t.Errorf("got %d decided, %d settled, %d reported, %+v", len(o.decided), len(o.settled), o.reported, o.outcomes)
+	}
+	if !reflect.DeepEqual(o, other) {
+		t.Errorf("observers see different things: %+v, %+v", o, other)
 	}
 	if d := o.decided[2]; d.Code != "usage_never_fits" || d.Status != 402 || d.Customer.ID != "c" {
 		t.Errorf("the third decision is %+v", d)

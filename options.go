@@ -16,10 +16,10 @@ type Option func(*config) error
 
 // config is a Gate's settings.
 type config struct {
-	reporter Reporter
-	observer Observer
-	logger   *slog.Logger
-	now      func() time.Time
+	reporter  Reporter
+	observers observers
+	logger    *slog.Logger
+	now       func() time.Time
 
 	ttl             time.Duration
 	liveTTL         time.Duration
@@ -89,13 +89,14 @@ func WithReporter(r Reporter) Option {
 	}
 }
 
-// WithObserver tells o of every decision and every settlement.
+// WithObserver tells o of every decision and every settlement. It may be given several times;
+// all observers are told, in that order.
 func WithObserver(o Observer) Option {
 	return func(c *config) error {
-		if o == nil {
-			return errors.New("the observer is nil")
+		if o.Decided == nil && o.Settled == nil {
+			return errors.New("the observer has no function")
 		}
-		c.observer = o
+		c.observers = append(c.observers, o)
 		return nil
 	}
 }

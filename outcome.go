@@ -139,12 +139,32 @@ func handBack(r, handed *http.Request) {
 	}
 }
 
-// Observer is told what the gate does, for metrics, traces and logs. Its methods are
-// called on the request's own goroutine and must return at once.
-type Observer interface {
+// Observer has functions that are told what the gate does, for metrics, traces and logs.
+// Those that are nil are not called. They are called on the request's own goroutine and must
+// return at once.
+type Observer struct {
 	// Decided is called once for each request, when its decision is made.
-	Decided(ctx context.Context, d Decision)
+	Decided func(ctx context.Context, d Decision)
 	// Settled is called once for each request that was let in by a policy that
 	// reports, when its handler is done; reported is empty if it was released.
-	Settled(ctx context.Context, d Decision, o Outcome, reported []Usage)
+	Settled func(ctx context.Context, d Decision, o Outcome, reported []Usage)
+}
+
+// observers are told in the order in which they were given.
+type observers []Observer
+
+func (all observers) decided(ctx context.Context, d *Decision) {
+	for i := range all {
+		if all[i].Decided != nil {
+			all[i].Decided(ctx, *d)
+		}
+	}
+}
+
+func (all observers) settled(ctx context.Context, d *Decision, o Outcome, reported []Usage) {
+	for i := range all {
+		if all[i].Settled != nil {
+			all[i].Settled(ctx, *d, o, reported)
+		}
+	}
 }

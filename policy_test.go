@@ -139,7 +139,7 @@ func TestMistakesInOptions(t *testing.T) {
 		{"no logger", source, who, WithLogger(nil)},
 		{"no clock", source, who, WithClock(nil)},
 		{"no reporter", source, who, WithReporter(nil)},
-		{"no observer", source, who, WithObserver(nil)},
+		{"no observer", source, who, WithObserver(Observer{})},
 		{"no refusal function", source, who, WithRefused(nil)},
 		{"a status of success", source, who, WithStatus(ReasonRevoked, 204)},
 		{"an upgrade link without a host", source, who, WithUpgradeLink("/upgrade")},

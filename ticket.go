@@ -26,7 +26,7 @@ type Ticket struct {
 	reportIf     func(Outcome) bool
 	book         *ledger.Book
 	admitted     time.Time
-	ctx          context.Context // for the observer; nil without one
+	ctx          context.Context // for the observers; nil without one
 	within       ticketContext   // the handler's
 	slots        int             // places kept in the delivery queue
 	onClientGone Billing
@@ -246,12 +246,12 @@ func (t *Ticket) end(o Outcome, report bool) error {
 		}
 	}
 	err := q.Keep(context.Background(), items)
-	// Before the observer, which may panic or never return.
+	// Before the observers, which may panic or never return.
 	q.Put(items...)
 	q.Cancel(t.slots - len(items))
 	if t.ctx != nil {
 		o.Duration = t.gate.now().Sub(t.admitted)
-		t.gate.observer.Settled(t.ctx, t.decision, o, reported)
+		t.gate.observers.settled(t.ctx, &t.decision, o, reported)
 	}
 	return ofQueue(err)
 }

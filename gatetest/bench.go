@@ -48,13 +48,13 @@ type witness struct {
 	reported []gate.Usage
 }
 
-func (w *witness) Decided(_ context.Context, d gate.Decision) {
+func (w *witness) decide(_ context.Context, d gate.Decision) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.decided = append(w.decided, d)
 }
 
-func (w *witness) Settled(_ context.Context, _ gate.Decision, o gate.Outcome, reported []gate.Usage) {
+func (w *witness) settle(_ context.Context, _ gate.Decision, o gate.Outcome, reported []gate.Usage) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.settled = append(w.settled, o)
@@ -66,7 +66,7 @@ func start(t testing.TB, p protocol, build func(*gate.Gate) http.Handler, option
 	t.Helper()
 	b := &bench{stigg: newStigg(), seen: &witness{}}
 	options = append([]gate.Option{
-		gate.WithDecisionTimeout(patience), gate.WithObserver(b.seen),
+		gate.WithDecisionTimeout(patience), gate.WithObserver(gate.Observer{Decided: b.seen.decide, Settled: b.seen.settle}),
 		gate.WithUpgradeLink("https://app.example.com/upgrade?feature={feature}"),
 	}, options...)
 	var err error

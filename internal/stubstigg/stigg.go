@@ -36,7 +36,7 @@ func NewGate(t *testing.T) (*gate.Gate, *Stigg) {
 // Gate returns a gate over s that is closed with the test.
 func (s *Stigg) Gate(t *testing.T, options ...gate.Option) *gate.Gate {
 	t.Helper()
-	options = append([]gate.Option{gate.WithObserver(s), gate.WithDecisionTimeout(time.Minute)}, options...)
+	options = append([]gate.Option{gate.WithObserver(gate.Observer{Settled: s.settle}), gate.WithDecisionTimeout(time.Minute)}, options...)
 	g, err := gate.New(s, gate.FromTrustedHeader("X-Customer-ID", ""), options...)
 	if err != nil {
 		t.Fatal(err)
@@ -94,11 +94,8 @@ func (s *Stigg) Report(_ context.Context, batch []gate.Usage) ([]gate.Ack, error
 	return acks, nil
 }
 
-// Decided is nothing to count.
-func (*Stigg) Decided(context.Context, gate.Decision) {}
-
-// Settled keeps the outcome.
-func (s *Stigg) Settled(_ context.Context, _ gate.Decision, o gate.Outcome, _ []gate.Usage) {
+// settle keeps the outcome.
+func (s *Stigg) settle(_ context.Context, _ gate.Decision, o gate.Outcome, _ []gate.Usage) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.outcomes = append(s.outcomes, o)
