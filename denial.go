@@ -169,6 +169,8 @@ func (d *Decision) detail() string {
 		return "This route is not set up correctly. That is not the caller's fault."
 	case ReasonUnresolved:
 		return "The request does not say, in a valid way, which customer it is made for."
+	case ReasonCustomerConflict:
+		return "The request is made for another customer than the one who is signed in."
 	case ReasonUnavailable, ReasonClientGone:
 		return "What the plan covers can't be looked up at the moment. Nothing was charged; try again later."
 	case ReasonBadRequest:

@@ -190,7 +190,7 @@ func TestEveryDetailIsASentence(t *testing.T) {
 		ReasonBudgetExceeded, ReasonCustomerIsArchived, ReasonCustomerNotFound, ReasonResourceNotFound, ReasonEntitlementNotFound,
 		ReasonFeatureNotFound, ReasonFeatureMismatch, ReasonInsufficientCredits, ReasonNoSubscription, ReasonNotInPlan,
 		ReasonLimitExceeded, ReasonValueNotAllowed, ReasonRevoked, ReasonUnknown, "New",
-		ReasonUnresolved, ReasonUnavailable, ReasonPending, ReasonBadRequest, ReasonNotInTable,
+		ReasonUnresolved, ReasonCustomerConflict, ReasonUnavailable, ReasonPending, ReasonBadRequest, ReasonNotInTable,
 	}
 	for _, r := range reasons {
 		d := Decision{Customer: Customer{ID: "customer-x"}, FeatureName: "Templates", Reason: r, Err: errors.New("inner")}

@@ -4,7 +4,7 @@
 // reported.
 //
 //	stigg, err := client.New(os.Getenv("STIGG_API_KEY"))
-//	g, err := gate.New(stigg, gate.FromContext(account)) // who pays: what authentication verified
+//	g, err := gate.New(stigg, identity.FromContext(account)) // who pays: what authentication verified
 //
 //	mux.Handle("POST /campaigns", nethttp.Require(g, gate.Feature("feature-02-campaigns").Uses(1))(createCampaign))
 //	mux.Handle("DELETE /seats/{id}", nethttp.Require(g, gate.Feature("feature-seats").Frees(1))(removeSeat))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stiggate/gate"
+	"github.com/stiggate/gate/identity"
 )
 
 // serverError says what the answer of a server means.
@@ -54,7 +55,7 @@ func (far) Entitlements(context.Context, gate.Customer) (gate.EntitlementSet, er
 // After a deploy the customers who are expected first are read before their requests come;
 // any other may wait up to 2 s for the first read.
 func ExampleGate_Warm() {
-	g, err := gate.New(far{}, gate.FromTrustedHeader("X-Customer-ID", ""), gate.WithColdTimeout(2*time.Second))
+	g, err := gate.New(far{}, identity.FromTrustedHeader("X-Customer-ID", ""), gate.WithColdTimeout(2*time.Second))
 	if err != nil {
 		fmt.Println(err)
 		return

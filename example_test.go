@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stiggate/gate"
+	"github.com/stiggate/gate/identity"
 	"github.com/stiggate/gate/nethttp"
 )
 
@@ -45,7 +46,7 @@ func (plan) Report(_ context.Context, batch []gate.Usage) ([]gate.Ack, error) {
 
 // newGate trusts the proxy in front of the app to set the header.
 func newGate() *gate.Gate {
-	g, err := gate.New(plan{}, gate.FromTrustedHeader("X-Customer-ID", ""))
+	g, err := gate.New(plan{}, identity.FromTrustedHeader("X-Customer-ID", ""))
 	if err != nil {
 		panic(err)
 	}
@@ -68,7 +69,7 @@ func ExampleNew() {
 		id, ok := ctx.Value(accountKey{}).(string)
 		return gate.Customer{ID: id}, ok
 	}
-	g, err := gate.New(plan{}, gate.FromContext(account),
+	g, err := gate.New(plan{}, identity.FromContext(account),
 		gate.WithUpgradeLink("https://app.example.com/upgrade?feature={feature}"))
 	if err != nil {
 		fmt.Println(err)
@@ -161,7 +162,7 @@ func ExampleAny() {
 }
 
 func ExampleWithStatus() {
-	g, err := gate.New(plan{}, gate.FromTrustedHeader("X-Customer-ID", ""),
+	g, err := gate.New(plan{}, identity.FromTrustedHeader("X-Customer-ID", ""),
 		gate.WithStatus(gate.ReasonLimitExceeded, http.StatusTooManyRequests))
 	if err != nil {
 		fmt.Println(err)
@@ -174,7 +175,7 @@ func ExampleWithStatus() {
 }
 
 func ExampleWithQuotaHeaders() {
-	g, err := gate.New(monthly{}, gate.FromTrustedHeader("X-Customer-ID", ""), gate.WithQuotaHeaders(gate.QuotaHeadersDraft))
+	g, err := gate.New(monthly{}, identity.FromTrustedHeader("X-Customer-ID", ""), gate.WithQuotaHeaders(gate.QuotaHeadersDraft))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -190,7 +191,7 @@ func ExampleWithQuotaHeaders() {
 }
 
 func ExampleWithChallenge() {
-	g, err := gate.New(plan{}, gate.FromTrustedHeader("X-Customer-ID", ""), gate.WithChallenge(`Bearer realm="api"`))
+	g, err := gate.New(plan{}, identity.FromTrustedHeader("X-Customer-ID", ""), gate.WithChallenge(`Bearer realm="api"`))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -215,7 +216,7 @@ func (monthly) Entitlements(context.Context, gate.Customer) (gate.EntitlementSet
 
 func ExampleWithDenialTemplate() {
 	own := template.Must(template.New("denial").Parse(`<h1>{{.Title}}</h1>{{with .UpgradeURL}}<a href="{{.}}">More</a>{{end}}`))
-	g, err := gate.New(plan{}, gate.FromTrustedHeader("X-Customer-ID", ""), gate.WithDenialTemplate(own))
+	g, err := gate.New(plan{}, identity.FromTrustedHeader("X-Customer-ID", ""), gate.WithDenialTemplate(own))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -255,7 +256,7 @@ func ExampleWithObserver() {
 			refused[d.Code]++
 		}
 	}}
-	g, err := gate.New(plan{}, gate.FromTrustedHeader("X-Customer-ID", ""), gate.WithObserver(count))
+	g, err := gate.New(plan{}, identity.FromTrustedHeader("X-Customer-ID", ""), gate.WithObserver(count))
 	if err != nil {
 		panic(err)
 	}

@@ -72,9 +72,7 @@ func New(source Source, who Resolver, options ...Option) (*Gate, error) {
 	if source == nil {
 		problems = append(problems, errors.New("the source is nil"))
 	}
-	if who == nil {
-		problems = append(problems, errors.New("the resolver, which says what customer a request is made for, is nil, or made from a name, a template or a domain that can name nobody"))
-	}
+	problems = append(problems, validateResolver(who))
 	if err := errors.Join(problems...); err != nil {
 		return nil, fmt.Errorf("gate: new: %w", err)
 	}

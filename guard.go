@@ -99,11 +99,11 @@ func (gd *Guard) enter(c Call) (*Ticket, Decision) {
 	if gd.closed {
 		d.deny(ReasonNotInTable, nil)
 	} else {
-		customer, err := g.who(c.Request)
+		customer, err := g.who.Resolve(c.Request)
 		if err == nil {
 			return g.admit(ctx, customer, &gd.policy, c, !gd.policy.freeHead || !isHead(c.Request))
 		}
-		d.deny(ReasonUnresolved, err)
+		d.deny(ofResolver(err), err)
 	}
 	g.finish(&gd.policy, &d)
 	g.tallies.count(&d)

@@ -324,7 +324,7 @@ func TestRefusedUsageIsSetAsideInTheOutbox(t *testing.T) {
 }
 
 func TestWrongOutboxes(t *testing.T) {
-	who := FromTrustedHeader("X-Customer-ID", "")
+	who := fromHeader("X-Customer-ID", "")
 	if _, err := New(&stub{}, who, WithOutbox(nil)); err == nil {
 		t.Error("a nil outbox is taken")
 	}

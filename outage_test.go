@@ -105,7 +105,7 @@ func TestUsageOfAnOutageIsReportedAndCounts(t *testing.T) {
 
 func TestOffline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g, err := New(nil, FromTrustedHeader("X-Customer-ID", ""), WithOffline(), WithFallback(Fallback{"f": limit(2), "on": {HasAccess: true}}))
+		g, err := New(nil, fromHeader("X-Customer-ID", ""), WithOffline(), WithFallback(Fallback{"f": limit(2), "on": {HasAccess: true}}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -128,7 +128,7 @@ func TestOffline(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	who := FromTrustedHeader("X-Customer-ID", "")
+	who := fromHeader("X-Customer-ID", "")
 	for name, options := range map[string][]Option{
 		"nothing to decide by": {WithOffline()},
 		"an outbox":            {WithOffline(), WithOutage(OutageAllow), WithOutbox(&shelf{})},
@@ -187,7 +187,7 @@ func TestParseFallback(t *testing.T) {
 		}
 	}
 	for name, o := range map[string]Option{"no such outage": WithOutage(9), "an empty fallback": WithFallback(nil)} {
-		if _, err := New(&stub{}, FromTrustedHeader("X", ""), o); err == nil {
+		if _, err := New(&stub{}, fromHeader("X", ""), o); err == nil {
 			t.Error(name)
 		}
 	}

@@ -83,7 +83,7 @@ func TestEveryReasonHasItsPage(t *testing.T) {
 		ReasonBudgetExceeded, ReasonCustomerIsArchived, ReasonCustomerNotFound, ReasonResourceNotFound, ReasonEntitlementNotFound,
 		ReasonFeatureNotFound, ReasonFeatureMismatch, ReasonInsufficientCredits, ReasonNoSubscription, ReasonNotInPlan,
 		ReasonLimitExceeded, ReasonValueNotAllowed, ReasonRevoked, ReasonUnknown, "New",
-		ReasonUnresolved, ReasonUnavailable, ReasonPending, ReasonBadRequest, ReasonNotInTable,
+		ReasonUnresolved, ReasonCustomerConflict, ReasonUnavailable, ReasonPending, ReasonBadRequest, ReasonNotInTable,
 	}
 	for _, reason := range reasons {
 		t.Run(string(reason), func(t *testing.T) {

@@ -121,7 +121,7 @@ func TestUsageNeedsAReporter(t *testing.T) {
 }
 
 func TestMistakesInOptions(t *testing.T) {
-	source, who := &stub{}, FromTrustedHeader("X", "")
+	source, who := &stub{}, fromHeader("X", "")
 	tests := []struct {
 		name   string
 		source Source
@@ -130,8 +130,7 @@ func TestMistakesInOptions(t *testing.T) {
 	}{
 		{"no source", nil, who, WithTTL(time.Second)},
 		{"no resolver", source, nil, WithTTL(time.Second)},
-		{"a resolver without a header", source, FromTrustedHeader("", ""), WithTTL(time.Second)},
-		{"a resolver without a function", source, FromContext(nil), WithTTL(time.Second)},
+		{"a resolver without a function", source, ResolverFunc(nil), WithTTL(time.Second)},
 		{"no TTL", source, who, WithTTL(0)},
 		{"a negative deadline", source, who, WithDecisionTimeout(-1)},
 		{"no customers", source, who, WithCacheSize(0)},

@@ -71,7 +71,7 @@ func TestQuotaHeadersAreAnOption(t *testing.T) {
 	if w.Header().Get("RateLimit") != `"f";r=7;t=86400` {
 		t.Errorf("on: got %v", w.Header())
 	}
-	if _, err := New(&stub{}, FromTrustedHeader("X-Customer-ID", ""), WithQuotaHeaders(9)); err == nil {
+	if _, err := New(&stub{}, fromHeader("X-Customer-ID", ""), WithQuotaHeaders(9)); err == nil {
 		t.Error("a kind that does not exist is taken")
 	}
 	quotaGate(t, WithQuotaHeaders(QuotaHeadersLegacy)).SetQuotaHeaders(nil, Decision{Allowed: true, Metered: true, HasLimit: true, ResetsAt: time.Unix(1, 0)})

@@ -1,6 +1,9 @@
 package gate
 
-import "net/http"
+import (
+	"errors"
+	"net/http"
+)
 
 // Reason says why a request was denied. Those of Stigg are its accessDeniedReason,
 // verbatim; a value this version does not know is kept as it is and decided like
@@ -30,6 +33,8 @@ const (
 const (
 	// ReasonUnresolved: no valid customer could be named.
 	ReasonUnresolved Reason = "gate:CustomerUnresolved"
+	// ReasonCustomerConflict: a verified customer asks for another's (ErrCustomerConflict).
+	ReasonCustomerConflict Reason = "gate:CustomerConflict"
 	// ReasonUnavailable: nothing could be known in time, or nothing more can be
 	// recorded; never the customer's fault.
 	ReasonUnavailable Reason = "gate:EntitlementsUnavailable"
@@ -90,6 +95,8 @@ func (r Reason) answer() answer {
 		return answer{http.StatusForbidden, "feature_type_mismatch", "Feature not configured", false, true}
 	case ReasonUnresolved:
 		return answer{http.StatusUnauthorized, "customer_unresolved", "No customer", false, false}
+	case ReasonCustomerConflict:
+		return answer{http.StatusForbidden, "customer_conflict", "Another customer", false, false}
 	case ReasonUnavailable, ReasonClientGone:
 		return answer{http.StatusServiceUnavailable, "entitlements_unavailable", "Entitlements unavailable", false, false}
 	case ReasonPending:
@@ -112,6 +119,14 @@ func (r Reason) ofOutside() Reason {
 		return r
 	}
 	return ReasonUnknown
+}
+
+// ofResolver is the reason of a Resolver's error.
+func ofResolver(err error) Reason {
+	if errors.Is(err, ErrCustomerConflict) {
+		return ReasonCustomerConflict
+	}
+	return ReasonUnresolved
 }
 
 // known returns r, or ReasonUnknown for a reason of Stigg's that this version does

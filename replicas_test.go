@@ -9,6 +9,7 @@ import (
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/client"
 	"github.com/stiggate/gate/emulator"
+	"github.com/stiggate/gate/identity"
 )
 
 // replicas are processes that share one Stigg, which tells them of changes. Its clock ticks
@@ -46,7 +47,7 @@ func newReplicas(t *testing.T, n int) *replicas {
 		if err != nil {
 			t.Fatal(err)
 		}
-		g, err := gate.New(source, gate.FromTrustedHeader("X-Customer-ID", ""))
+		g, err := gate.New(source, identity.FromTrustedHeader("X-Customer-ID", ""))
 		if err != nil {
 			t.Fatal(err)
 		}

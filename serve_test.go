@@ -41,7 +41,7 @@ func serveProgram(stigg string) error {
 	if stigg == "down" {
 		s.report = func([]Usage) ([]Ack, error) { return nil, errStubDown }
 	}
-	g, err := New(s, FromTrustedHeader("X-Customer-ID", ""), WithLogger(slog.New(slog.NewTextHandler(os.Stdout, nil))))
+	g, err := New(s, fromHeader("X-Customer-ID", ""), WithLogger(slog.New(slog.NewTextHandler(os.Stdout, nil))))
 	if err != nil {
 		return err
 	}

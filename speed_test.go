@@ -55,7 +55,7 @@ func TestAllocsOfAnUnmeteredRequest(t *testing.T) {
 func BenchmarkCheck(b *testing.B) {
 	for _, customers := range []int{1, 1_000, 100_000} {
 		b.Run(fmt.Sprint(customers, " customers"), func(b *testing.B) {
-			g, err := New(&stub{set: features(metered("f", 0, 1e9))}, FromTrustedHeader("X", ""))
+			g, err := New(&stub{set: features(metered("f", 0, 1e9))}, fromHeader("X", ""))
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -146,7 +146,7 @@ func BenchmarkMiddleware(b *testing.B) {
 	}{"unmetered": {Feature("f"), 200}, "released": {Feature("f").Uses(1), 500}, "settled": {Feature("f").Uses(1), 200}} {
 		b.Run(name, func(b *testing.B) {
 			s := &stub{set: features(metered("f", 0, 1e15))}
-			g, err := New(s, FromTrustedHeader("X-Customer-ID", ""), WithQueueSize(1<<30), WithReporter(held{s, make(chan struct{})}))
+			g, err := New(s, fromHeader("X-Customer-ID", ""), WithQueueSize(1<<30), WithReporter(held{s, make(chan struct{})}))
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -167,7 +167,7 @@ func BenchmarkMiddleware(b *testing.B) {
 }
 
 func BenchmarkAdmitAndRelease(b *testing.B) {
-	g, err := New(&stub{set: features(metered("f", 0, 1e9))}, FromTrustedHeader("X", ""))
+	g, err := New(&stub{set: features(metered("f", 0, 1e9))}, fromHeader("X", ""))
 	if err != nil {
 		b.Fatal(err)
 	}

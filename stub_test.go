@@ -89,10 +89,21 @@ func busyFor(d time.Duration) error {
 	return &UpstreamError{RetryAfter: d, Err: errors.New("stub: busy")}
 }
 
+// fromHeader is a Resolver by two headers.
+func fromHeader(customer, resource string) Resolver {
+	customer, resource = http.CanonicalHeaderKey(customer), http.CanonicalHeaderKey(resource)
+	return ResolverFunc(func(r *http.Request) (Customer, error) {
+		if r.Header.Get(customer) == "" {
+			return Customer{}, ErrNoCustomer
+		}
+		return Customer{ID: r.Header.Get(customer), Resource: r.Header.Get(resource)}, nil
+	})
+}
+
 // gateOf returns a gate over s that is closed with the test.
 func gateOf(t *testing.T, s Source, options ...Option) *Gate {
 	t.Helper()
-	g, err := New(s, FromTrustedHeader("X-Customer-ID", "X-Resource-ID"), options...)
+	g, err := New(s, fromHeader("X-Customer-ID", "X-Resource-ID"), options...)
 	if err != nil {
 		t.Fatal(err)
 	}

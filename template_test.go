@@ -44,7 +44,7 @@ func TestATemplateIsTriedAtNew(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			g, err := New(&stub{}, FromTrustedHeader("X-Customer-ID", ""), WithDenialTemplate(tt.t))
+			g, err := New(&stub{}, fromHeader("X-Customer-ID", ""), WithDenialTemplate(tt.t))
 			if err == nil {
 				_ = g.Close(t.Context())
 			}

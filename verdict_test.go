@@ -183,6 +183,7 @@ func TestEveryReasonHasItsAnswer(t *testing.T) {
 		{ReasonUnknown, 403, "access_denied"},
 		{"SomethingNew", 403, "access_denied"},
 		{ReasonUnresolved, 401, "customer_unresolved"},
+		{ReasonCustomerConflict, 403, "customer_conflict"},
 		{ReasonUnavailable, 503, "entitlements_unavailable"},
 		{ReasonPending, 429, "concurrent_usage_pending"},
 	}

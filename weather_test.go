@@ -321,7 +321,7 @@ func (mute) Watch(ctx context.Context, _ Sink) error { <-ctx.Done(); return nil 
 func TestNewsThatNeverComeAreMissed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log strings.Builder
-		g, err := New(mute{&stub{}}, FromTrustedHeader("X-Customer-ID", ""), WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+		g, err := New(mute{&stub{}}, fromHeader("X-Customer-ID", ""), WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
 		if err != nil {
 			t.Fatal(err)
 		}

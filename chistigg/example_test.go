@@ -9,6 +9,7 @@ import (
 
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/chistigg"
+	"github.com/stiggate/gate/identity"
 	"github.com/stiggate/gate/internal/stubstigg"
 )
 
@@ -22,7 +23,7 @@ func (source) Entitlements(context.Context, gate.Customer) (gate.EntitlementSet,
 func get(h http.Handler, target string) int { return stubstigg.Send(h, http.MethodGet, target).Code }
 
 func ExampleRequire() {
-	g, err := gate.New(source{}, gate.FromTrustedHeader("X-Customer-ID", "")) // an app uses client.New
+	g, err := gate.New(source{}, identity.FromTrustedHeader("X-Customer-ID", "")) // an app uses client.New
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -34,7 +35,7 @@ func ExampleRequire() {
 }
 
 func ExampleRoutes() {
-	g, err := gate.New(source{}, gate.FromTrustedHeader("X-Customer-ID", "")) // an app uses client.New
+	g, err := gate.New(source{}, identity.FromTrustedHeader("X-Customer-ID", "")) // an app uses client.New
 	if err != nil {
 		fmt.Println(err)
 		return

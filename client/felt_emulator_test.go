@@ -8,6 +8,7 @@ import (
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/client"
 	"github.com/stiggate/gate/emulator"
+	"github.com/stiggate/gate/identity"
 )
 
 func TestAMutationIsFeltByTheNextCheckOfThatCustomerAlone(t *testing.T) {
@@ -48,7 +49,7 @@ func TestAMutationIsFeltByTheNextCheckOfThatCustomerAlone(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			g, err := gate.New(c, gate.FromTrustedHeader("X-Customer", ""), gate.WithTTL(time.Hour))
+			g, err := gate.New(c, identity.FromTrustedHeader("X-Customer", ""), gate.WithTTL(time.Hour))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -10,6 +10,7 @@ import (
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/client"
 	"github.com/stiggate/gate/emulator"
+	"github.com/stiggate/gate/identity"
 )
 
 // granted reports what a gate says of a feature of the demo customer.
@@ -46,7 +47,7 @@ func TestAnUpgradeIsFelt(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			g, err := gate.New(c, gate.FromTrustedHeader("X-Customer", ""), gate.WithTTL(time.Hour), gate.WithLiveTTL(time.Hour), gate.WithDecisionTimeout(20*time.Second))
+			g, err := gate.New(c, identity.FromTrustedHeader("X-Customer", ""), gate.WithTTL(time.Hour), gate.WithLiveTTL(time.Hour), gate.WithDecisionTimeout(20*time.Second))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -83,7 +84,7 @@ func BenchmarkAnUpgradeOverRealtime(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	g, err := gate.New(c, gate.FromTrustedHeader("X-Customer", ""), gate.WithDecisionTimeout(20*time.Second))
+	g, err := gate.New(c, identity.FromTrustedHeader("X-Customer", ""), gate.WithDecisionTimeout(20*time.Second))
 	if err != nil {
 		b.Fatal(err)
 	}

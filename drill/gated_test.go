@@ -8,6 +8,7 @@ import (
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/client"
 	"github.com/stiggate/gate/emulator"
+	"github.com/stiggate/gate/identity"
 )
 
 // gated is how a gate and the emulated Stigg that it asks are set up, in this process.
@@ -29,7 +30,7 @@ func (s gated) start(tb testing.TB) (*emulator.Server, *gate.Gate) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	g, err := gate.New(source, gate.FromTrustedHeader("X-Customer-ID", ""), s.gate...)
+	g, err := gate.New(source, identity.FromTrustedHeader("X-Customer-ID", ""), s.gate...)
 	if err != nil {
 		tb.Fatal(err)
 	}

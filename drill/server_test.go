@@ -17,6 +17,7 @@ import (
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/client"
 	"github.com/stiggate/gate/emulator"
+	"github.com/stiggate/gate/identity"
 	"github.com/stiggate/gate/nethttp"
 	"github.com/stiggate/gate/outbox"
 )
@@ -53,7 +54,7 @@ func serve(stigg, dir, addr string) error {
 	if err != nil {
 		return err
 	}
-	g, err := gate.New(source, gate.FromTrustedHeader("X-Customer-ID", ""), gate.WithOutbox(box), gate.WithLogger(logger),
+	g, err := gate.New(source, identity.FromTrustedHeader("X-Customer-ID", ""), gate.WithOutbox(box), gate.WithLogger(logger),
 		gate.WithDecisionTimeout(2*time.Second), gate.WithTTL(time.Second))
 	if err != nil {
 		return errors.Join(err, box.Close())

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/echostigg"
+	"github.com/stiggate/gate/identity"
 	"github.com/stiggate/gate/internal/stubstigg"
 )
 
@@ -26,7 +27,7 @@ func send(h http.Handler, method, target string) *httptest.ResponseRecorder {
 }
 
 func ExampleRequire() {
-	g, err := gate.New(basic{}, gate.FromTrustedHeader("X-Customer-ID", ""))
+	g, err := gate.New(basic{}, identity.FromTrustedHeader("X-Customer-ID", ""))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -39,7 +40,7 @@ func ExampleRequire() {
 }
 
 func ExampleRoutes() {
-	g, err := gate.New(basic{}, gate.FromTrustedHeader("X-Customer-ID", ""))
+	g, err := gate.New(basic{}, identity.FromTrustedHeader("X-Customer-ID", ""))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -71,7 +72,7 @@ func ExampleVerify() {
 }
 
 func ExampleDenyAsError() {
-	g, err := gate.New(basic{}, gate.FromTrustedHeader("X-Customer-ID", ""))
+	g, err := gate.New(basic{}, identity.FromTrustedHeader("X-Customer-ID", ""))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -91,7 +92,7 @@ func ExampleDenyAsError() {
 }
 
 func ExampleWithStatus() {
-	g, err := gate.New(basic{}, gate.FromTrustedHeader("X-Customer-ID", ""))
+	g, err := gate.New(basic{}, identity.FromTrustedHeader("X-Customer-ID", ""))
 	if err != nil {
 		fmt.Println(err)
 		return

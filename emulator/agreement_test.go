@@ -13,6 +13,7 @@ import (
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/client"
 	"github.com/stiggate/gate/emulator"
+	"github.com/stiggate/gate/identity"
 )
 
 // inProcess carries requests to a handler without a socket.
@@ -44,7 +45,7 @@ func TestTheGateAndTheEmulatorAgree(t *testing.T) {
 		}
 		customer := gate.Customer{ID: "customer", Resource: rapid.SampledFrom([]string{"", "site-1"}).Draw(t, "resource")}
 		live(t, stigg, customer)
-		g, err := gate.New(source, gate.FromTrustedHeader("X-Customer-ID", ""), gate.WithClock(stigg.Now), gate.WithDecisionTimeout(time.Minute))
+		g, err := gate.New(source, identity.FromTrustedHeader("X-Customer-ID", ""), gate.WithClock(stigg.Now), gate.WithDecisionTimeout(time.Minute))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -78,7 +79,7 @@ func TestTheGateAndTheEmulatorAgreeOnCredits(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		g, err := gate.New(source, gate.FromTrustedHeader("X-Customer-ID", ""), gate.WithClock(stigg.Now), gate.WithDecisionTimeout(time.Minute))
+		g, err := gate.New(source, identity.FromTrustedHeader("X-Customer-ID", ""), gate.WithClock(stigg.Now), gate.WithDecisionTimeout(time.Minute))
 		if err != nil {
 			t.Fatal(err)
 		}

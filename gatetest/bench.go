@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/stiggate/gate"
+	"github.com/stiggate/gate/identity"
 )
 
 // patience bounds every wait. It is how long a suite hangs that will fail anyway, not
@@ -70,7 +71,7 @@ func start(t testing.TB, p protocol, build func(*gate.Gate) http.Handler, option
 		gate.WithUpgradeLink("https://app.example.com/upgrade?feature={feature}"),
 	}, options...)
 	var err error
-	if b.gate, err = gate.New(b.stigg, gate.FromTrustedHeader("X-Customer-ID", "X-Resource-ID"), options...); err != nil {
+	if b.gate, err = gate.New(b.stigg, identity.FromTrustedHeader("X-Customer-ID", "X-Resource-ID"), options...); err != nil {
 		t.Fatal(err)
 	}
 	router := build(b.gate)

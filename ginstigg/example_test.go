@@ -9,6 +9,7 @@ import (
 
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/ginstigg"
+	"github.com/stiggate/gate/identity"
 	"github.com/stiggate/gate/internal/stubstigg"
 )
 
@@ -22,7 +23,7 @@ func (basic) Entitlements(context.Context, gate.Customer) (gate.EntitlementSet, 
 func get(h http.Handler, target string) int { return stubstigg.Send(h, http.MethodGet, target).Code }
 
 func ExampleRequire() {
-	g, err := gate.New(basic{}, gate.FromTrustedHeader("X-Customer-ID", ""))
+	g, err := gate.New(basic{}, identity.FromTrustedHeader("X-Customer-ID", ""))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -35,7 +36,7 @@ func ExampleRequire() {
 }
 
 func ExampleRoutes() {
-	g, err := gate.New(basic{}, gate.FromTrustedHeader("X-Customer-ID", ""))
+	g, err := gate.New(basic{}, identity.FromTrustedHeader("X-Customer-ID", ""))
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/stiggate/gate"
+	"github.com/stiggate/gate/identity"
 	"github.com/stiggate/gate/internal/stubstigg"
 	"github.com/stiggate/gate/nethttp"
 )
@@ -20,7 +21,7 @@ func (basic) Entitlements(context.Context, gate.Customer) (gate.EntitlementSet, 
 func get(h http.Handler, target string) int { return stubstigg.Send(h, http.MethodGet, target).Code }
 
 func ExampleRequire() {
-	g, err := gate.New(basic{}, gate.FromTrustedHeader("X-Customer-ID", ""))
+	g, err := gate.New(basic{}, identity.FromTrustedHeader("X-Customer-ID", ""))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -34,7 +35,7 @@ func ExampleRequire() {
 }
 
 func ExampleRoutes() {
-	g, err := gate.New(basic{}, gate.FromTrustedHeader("X-Customer-ID", ""))
+	g, err := gate.New(basic{}, identity.FromTrustedHeader("X-Customer-ID", ""))
 	if err != nil {
 		fmt.Println(err)
 		return

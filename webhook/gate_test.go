@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stiggate/gate"
+	"github.com/stiggate/gate/identity"
 	"github.com/stiggate/gate/webhook"
 )
 
@@ -32,7 +33,7 @@ func (s *stigg) Entitlements(context.Context, gate.Customer) (gate.EntitlementSe
 // hooked is a gate over it, and what delivers to its webhooks.
 func hooked(t *testing.T, s *stigg) (g *gate.Gate, deliver func(format string, args ...any)) {
 	t.Helper()
-	g, err := gate.New(s, gate.FromTrustedHeader("X-Customer-ID", ""))
+	g, err := gate.New(s, identity.FromTrustedHeader("X-Customer-ID", ""))
 	if err != nil {
 		t.Fatal(err)
 	}

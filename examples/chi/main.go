@@ -19,6 +19,7 @@ import (
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/chistigg"
 	"github.com/stiggate/gate/client"
+	"github.com/stiggate/gate/identity"
 )
 
 func main() {
@@ -27,8 +28,8 @@ func main() {
 		log.Fatal(err)
 	}
 	// A proxy in front of this program authenticates and sets the header itself. Where
-	// your own middleware does, use gate.FromContext.
-	g, err := gate.New(stigg, gate.FromTrustedHeader("X-Customer-ID", ""), gate.WithLogger(slog.Default()))
+	// your own middleware does, use identity.FromContext.
+	g, err := gate.New(stigg, identity.FromTrustedHeader("X-Customer-ID", ""), gate.WithLogger(slog.Default()))
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -27,6 +27,7 @@ import (
 	"github.com/stiggate/gate/client"
 	"github.com/stiggate/gate/echostigg"
 	"github.com/stiggate/gate/examples/internal/demo"
+	"github.com/stiggate/gate/identity"
 )
 
 func main() {
@@ -51,7 +52,7 @@ func run(ctx context.Context, addr string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	g, err := gate.New(stigg, gate.Agree(gate.FromContext(gate.CustomerFromContext), gate.FromPath("/orgs/{customer}")), gate.WithLogger(slog.Default()))
+	g, err := gate.New(stigg, identity.Agree(identity.FromContext(gate.CustomerFromContext), identity.FromPath("/orgs/{customer}")), gate.WithLogger(slog.Default()))
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ func (a auth) authenticate(c *gin.Context) {
 	c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), claimsKey{}, verified))
 }
 
-// claims are what authenticate has verified, for gate.FromClaims.
+// claims are what authenticate has verified, for identity.FromClaims.
 func claims(ctx context.Context) (jwt.MapClaims, bool) {
 	verified, ok := ctx.Value(claimsKey{}).(jwt.MapClaims)
 	return verified, ok

@@ -25,6 +25,7 @@ import (
 	"github.com/stiggate/gate/client"
 	"github.com/stiggate/gate/examples/internal/demo"
 	"github.com/stiggate/gate/ginstigg"
+	"github.com/stiggate/gate/identity"
 )
 
 func main() {
@@ -50,7 +51,7 @@ func run(ctx context.Context, addr string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	g, err := gate.New(stigg, gate.FromClaims(claims, "org", "site"), gate.WithLogger(slog.Default()))
+	g, err := gate.New(stigg, identity.FromClaims(claims, "org", "site"), gate.WithLogger(slog.Default()))
 	if err != nil {
 		return err
 	}

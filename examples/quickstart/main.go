@@ -20,6 +20,7 @@ import (
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/client"
 	"github.com/stiggate/gate/emulator"
+	"github.com/stiggate/gate/identity"
 	"github.com/stiggate/gate/outbox"
 )
 
@@ -95,7 +96,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		defer func() { _ = box.Close() }() // the gate closes it, if there is one
 		options = append(options, gate.WithOutbox(box))
 	}
-	g, err := gate.New(source, gate.FromTrustedHeader("X-Customer-ID", "X-Resource-ID"), options...)
+	g, err := gate.New(source, identity.FromTrustedHeader("X-Customer-ID", "X-Resource-ID"), options...)
 	if err != nil {
 		return err
 	}

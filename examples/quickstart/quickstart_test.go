@@ -20,6 +20,7 @@ import (
 	"github.com/stiggate/gate/client"
 	"github.com/stiggate/gate/emulator"
 	"github.com/stiggate/gate/examples/internal/exampletest"
+	"github.com/stiggate/gate/identity"
 )
 
 func eachRouter(t *testing.T, test func(t *testing.T, router string)) {
@@ -102,7 +103,7 @@ func newSite(t *testing.T, router string, options ...client.Option) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.gate, err = gate.New(source, gate.FromTrustedHeader("X-Customer-ID", "X-Resource-ID"), gate.WithDecisionTimeout(time.Minute))
+	s.gate, err = gate.New(source, identity.FromTrustedHeader("X-Customer-ID", "X-Resource-ID"), gate.WithDecisionTimeout(time.Minute))
 	if err != nil {
 		t.Fatal(err)
 	}

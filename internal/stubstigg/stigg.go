@@ -4,6 +4,7 @@ package stubstigg
 
 import (
 	"context"
+	"net/http"
 	"slices"
 	"sync"
 	"testing"
@@ -33,11 +34,21 @@ func NewGate(t *testing.T) (*gate.Gate, *Stigg) {
 	return s.Gate(t), s
 }
 
+// byHeader names the customer by a header. It is not package identity's, whose tests use
+// this package.
+func byHeader(r *http.Request) (gate.Customer, error) {
+	id := r.Header.Get("X-Customer-ID")
+	if id == "" {
+		return gate.Customer{}, gate.ErrNoCustomer
+	}
+	return gate.Customer{ID: id}, nil
+}
+
 // Gate returns a gate over s that is closed with the test.
 func (s *Stigg) Gate(t *testing.T, options ...gate.Option) *gate.Gate {
 	t.Helper()
 	options = append([]gate.Option{gate.WithObserver(gate.Observer{Settled: s.settle}), gate.WithDecisionTimeout(time.Minute)}, options...)
-	g, err := gate.New(s, gate.FromTrustedHeader("X-Customer-ID", ""), options...)
+	g, err := gate.New(s, gate.ResolverFunc(byHeader), options...)
 	if err != nil {
 		t.Fatal(err)
 	}

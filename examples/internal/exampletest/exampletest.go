@@ -11,6 +11,7 @@ import (
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/client"
 	"github.com/stiggate/gate/emulator"
+	"github.com/stiggate/gate/identity"
 )
 
 // StartStigg starts an emulated Stigg that ends with the test.
@@ -31,7 +32,7 @@ func Routes(t *testing.T, routes func(*gate.Gate) (http.Handler, error)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := gate.New(source, gate.FromTrustedHeader("X-Customer-ID", ""))
+	g, err := gate.New(source, identity.FromTrustedHeader("X-Customer-ID", ""))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package gate
+package identity
 
 import (
 	"bufio"
@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/stiggate/gate"
 )
 
 func TestFromPath(t *testing.T) {
@@ -75,7 +77,7 @@ func TestTemplatesThatNameNobody(t *testing.T) {
 		"/orgs/{customer}//", "/orgs/x{customer}", "/orgs/{customer...}", "/orgs/:customer", "/../{customer}", "/./{customer}", "/a%20b/{customer}",
 		"/{customer}?x", "/{customer}/{rest...}", "/a*/{customer}",
 	} {
-		if FromPath(template) != nil {
+		if FromPath(template).(resolver).err == nil {
 			t.Errorf("%q is taken", template)
 		}
 	}
@@ -173,12 +175,12 @@ func TestFromSubdomain(t *testing.T) {
 
 func TestDomainsThatAreNone(t *testing.T) {
 	for _, domain := range []string{"", ".", ".example.com", "*.example.com", "example.com:80", "https://example.com", "192.0.2.1", "::1", "exämple.com", "a..b", strings.Repeat("a.", 126) + "com"} {
-		if FromSubdomain(domain) != nil {
+		if FromSubdomain(domain).(resolver).err == nil {
 			t.Errorf("%q is taken", domain)
 		}
 	}
 	for _, reserved := range []string{"", "a.b", "www.example.com", "-"} {
-		if FromSubdomain("example.com", "www", reserved) != nil {
+		if FromSubdomain("example.com", "www", reserved).(resolver).err == nil {
 			t.Errorf("%q is reserved", reserved)
 		}
 	}
@@ -209,10 +211,10 @@ func FuzzResolvers(f *testing.F) {
 	}
 	claims := FromClaims(claimsIn, "org", "site")
 	path, subdomain := FromPath("/orgs/{customer}"), FromSubdomain("example.com", "www")
-	all := map[string]Resolver{
+	all := map[string]gate.Resolver{
 		"claims": claims, "path": path, "subdomain": subdomain, "value": FromPathValue("org", "site"),
 		"site": FromPath("/*/{customer}/sites/{resource}"), "header": FromTrustedHeader("X-Customer-ID", "X-Resource-ID"),
-		"handed over": FromContext(CustomerFromContext), "agree": Agree(claims, path, subdomain), "first": FirstOf(claims, FromTrustedHeader("X-Customer-ID", "")),
+		"handed over": FromContext(gate.CustomerFromContext), "agree": Agree(claims, path, subdomain), "first": FirstOf(claims, FromTrustedHeader("X-Customer-ID", "")),
 	}
 	f.Fuzz(func(t *testing.T, target, host, header, document string) {
 		r := requestFor(t, "GET "+target, host)
@@ -225,14 +227,14 @@ func FuzzResolvers(f *testing.F) {
 			r = r.WithContext(context.WithValue(r.Context(), claimsKey{}, m))
 		}
 		for name, resolve := range all {
-			c, err := resolve(r)
+			c, err := resolve.Resolve(r)
 			var identity *UntrustedIdentityError
 			switch {
-			case err == nil && (c == Customer{}):
+			case err == nil && (c == gate.Customer{}):
 				t.Errorf("%s names nobody and no error", name)
-			case err != nil && (c != Customer{}):
+			case err != nil && (c != gate.Customer{}):
 				t.Errorf("%s names %v with %v", name, c, err)
-			case err != nil && !errors.Is(err, ErrNoCustomer) && !errors.Is(err, ErrCustomerConflict) && !errors.As(err, &identity):
+			case err != nil && !errors.Is(err, gate.ErrNoCustomer) && !errors.Is(err, gate.ErrCustomerConflict) && !errors.As(err, &identity):
 				t.Errorf("%s fails with %T", name, err)
 			}
 			for _, said := range []string{target, host, header, document} {
@@ -241,17 +243,17 @@ func FuzzResolvers(f *testing.F) {
 				}
 			}
 		}
-		if c, err := subdomain(r); err == nil && (c.ID != strings.ToLower(c.ID) || strings.Contains(c.ID, ".")) {
+		if c, err := subdomain.Resolve(r); err == nil && (c.ID != strings.ToLower(c.ID) || strings.Contains(c.ID, ".")) {
 			t.Errorf("%q names %q", r.Host, c.ID)
 		}
-		agreed, err := all["agree"](r)
-		if verified, _ := claims(r); err == nil && agreed.ID != verified.ID {
+		agreed, err := all["agree"].Resolve(r)
+		if verified, _ := claims.Resolve(r); err == nil && agreed.ID != verified.ID {
 			t.Errorf("agreed on %q, verified is %q", agreed.ID, verified.ID)
 		}
 		mux := http.NewServeMux()
 		mux.HandleFunc("/orgs/{org}/", func(_ http.ResponseWriter, r *http.Request) {
 			var identity *UntrustedIdentityError
-			if c, err := path(r); !errors.As(err, &identity) && (err != nil || c.ID != r.PathValue("org")) {
+			if c, err := path.Resolve(r); !errors.As(err, &identity) && (err != nil || c.ID != r.PathValue("org")) {
 				t.Errorf("%q: net/http says %q, FromPath %q, %v", r.URL.EscapedPath(), r.PathValue("org"), c.ID, err)
 			}
 		})

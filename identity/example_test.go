@@ -1,4 +1,4 @@
-package gate_test
+package identity_test
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 
 	"github.com/stiggate/gate"
+	"github.com/stiggate/gate/identity"
 )
 
 // claims are those of a token that authentication in front of the gate has verified.
@@ -15,29 +16,29 @@ func claims(context.Context) (map[string]any, bool) {
 }
 
 func resolve(who gate.Resolver, target string) {
-	c, err := who(httptest.NewRequest("GET", target, nil))
+	c, err := who.Resolve(httptest.NewRequest("GET", target, nil))
 	fmt.Println(c.ID, c.Resource, err)
 }
 
 func ExampleFromClaims() {
-	resolve(gate.FromClaims(claims, "org_id", ""), "/")
+	resolve(identity.FromClaims(claims, "org_id", ""), "/")
 	// Output: acme  <nil>
 }
 
 func ExampleAgree() {
-	who := gate.Agree(gate.FromClaims(claims, "org_id", ""), gate.FromPath("/orgs/{customer}"), gate.FromPath("/*/*/sites/{resource}"))
+	who := identity.Agree(identity.FromClaims(claims, "org_id", ""), identity.FromPath("/orgs/{customer}"), identity.FromPath("/*/*/sites/{resource}"))
 	resolve(who, "/users")
 	resolve(who, "/orgs/acme/sites/site-1/pages")
 	resolve(who, "/orgs/other/sites/site-1/pages")
 	// Output:
 	// acme  <nil>
 	// acme site-1 <nil>
-	//   gate: the request names two customers
+	//   gate: the request names another customer than the one who is verified
 }
 
 func ExampleFirstOf() {
-	session := gate.FromContext(gate.CustomerFromContext)
-	who := gate.FirstOf(session, gate.FromClaims(claims, "org_id", ""))
+	session := identity.FromContext(gate.CustomerFromContext)
+	who := identity.FirstOf(session, identity.FromClaims(claims, "org_id", ""))
 	resolve(who, "/")
 	// Output: acme  <nil>
 }
@@ -45,11 +46,11 @@ func ExampleFirstOf() {
 func ExampleFromContextValue() {
 	type userKey struct{}
 	type user struct{ organisation string }
-	who := gate.FromContextValue(userKey{}, func(u *user) (gate.Customer, bool) {
+	who := identity.FromContextValue(userKey{}, func(u *user) (gate.Customer, bool) {
 		return gate.Customer{ID: u.organisation}, true
 	})
 	authenticated := context.WithValue(context.Background(), userKey{}, &user{"acme"})
-	c, err := who(httptest.NewRequestWithContext(authenticated, "GET", "/", nil))
+	c, err := who.Resolve(httptest.NewRequestWithContext(authenticated, "GET", "/", nil))
 	fmt.Println(c.ID, err)
 	// Output: acme <nil>
 }
@@ -61,9 +62,9 @@ func ExampleContextWithCustomer() {
 			next.ServeHTTP(w, r.WithContext(gate.ContextWithCustomer(r.Context(), verified)))
 		})
 	}
-	who := gate.FromContext(gate.CustomerFromContext)
+	who := identity.FromContext(gate.CustomerFromContext)
 	h := authenticate(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		c, err := who(r)
+		c, err := who.Resolve(r)
 		fmt.Println(c.ID, err)
 	}))
 	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
@@ -71,12 +72,12 @@ func ExampleContextWithCustomer() {
 }
 
 func ExampleFromSubdomain() {
-	who := gate.Agree(gate.FromClaims(claims, "org_id", ""), gate.FromSubdomain("example.com", "www", "api"))
+	who := identity.Agree(identity.FromClaims(claims, "org_id", ""), identity.FromSubdomain("example.com", "www", "api"))
 	resolve(who, "https://acme.example.com/")
 	resolve(who, "https://api.example.com/")
 	resolve(who, "https://other.example.com/")
 	// Output:
 	// acme  <nil>
 	// acme  <nil>
-	//   gate: the request names two customers
+	//   gate: the request names another customer than the one who is verified
 }

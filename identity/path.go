@@ -1,0 +1,165 @@
+package identity
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/stiggate/gate"
+)
+
+// FromPath names the customer by the request's path, whichever the router: template is
+// what the path begins with, segment by segment. {customer} and {resource} stand for the
+// ids, * for any one segment, the rest for themselves:
+//
+//	identity.FromPath("/orgs/{customer}")            // /orgs/acme, /orgs/acme/campaigns/7
+//	identity.FromPath("/*/sites/{resource}")         // /v1/sites/site-1, for any customer
+//
+// It reads r.URL.Path as it reaches the gate, so give the whole path, group prefixes
+// included; http.StripPrefix takes some away, chi's Mount doesn't. A path that begins
+// otherwise, or is too short, is gate.ErrNoCustomer. One that another router, proxy or handler
+// could read as another customer's, or as anybody's at all, is an *UntrustedIdentityError: by empty
+// segments, which some leave out, or escaped slashes, which some split at. So is any path
+// with a dot segment.
+//
+// Anybody can ask for any path, so this names and does not authenticate: put it into
+// Agree behind a verified identity.
+func FromPath(template string) gate.Resolver {
+	want, problem := parseTemplate(template)
+	if problem != "" {
+		return wrong("FromPath", fmt.Sprintf("the template %q %s", template, problem))
+	}
+	return resolver{resolve: func(r *http.Request) (gate.Customer, error) {
+		if r.URL == nil || !strings.HasPrefix(r.URL.Path, "/") {
+			return gate.Customer{}, gate.ErrNoCustomer
+		}
+		path := r.URL.Path
+		segments := strings.Split(path[1:], "/")
+		if slices.Contains(segments, ".") || slices.Contains(segments, "..") {
+			return gate.Customer{}, &UntrustedIdentityError{"path", "has a dot segment"}
+		}
+		c, named := match(want, segments)
+		if strings.Contains(path, "//") && !agrees(want, slices.DeleteFunc(segments, isEmpty), c, named) {
+			return gate.Customer{}, &UntrustedIdentityError{"path", "has an empty segment"}
+		}
+		if !agrees(want, unescaped(r.URL), c, named) {
+			return gate.Customer{}, &UntrustedIdentityError{"path", "has an escaped slash"}
+		}
+		if !named {
+			return gate.Customer{}, gate.ErrNoCustomer
+		}
+		return c, nil
+	}}
+}
+
+// Segments of a template that stand for something; no literal has braces.
+const (
+	customerSegment = "{customer}"
+	resourceSegment = "{resource}"
+	anySegment      = "*"
+)
+
+// parseTemplate returns the segments of a template, or what is wrong with it.
+func parseTemplate(template string) (segments []string, problem string) {
+	rest, absolute := strings.CutPrefix(template, "/")
+	if !absolute {
+		return nil, "does not begin with a slash"
+	}
+	segments = strings.Split(strings.TrimSuffix(rest, "/"), "/")
+	customers, resources := 0, 0
+	for _, s := range segments {
+		switch s {
+		case customerSegment:
+			customers++
+		case resourceSegment:
+			resources++
+		case anySegment:
+		case "", ".", "..":
+			return nil, "has an empty segment or a dot segment"
+		default:
+			if strings.ContainsAny(s, "{}*%?#") {
+				return nil, fmt.Sprintf("has a segment %q, which is neither {customer}, {resource}, * nor a plain word", s)
+			}
+		}
+	}
+	switch {
+	case customers+resources == 0:
+		return nil, "has neither {customer} nor {resource}"
+	case customers > 1 || resources > 1:
+		return nil, "has the same name twice"
+	}
+	return segments, ""
+}
+
+// match reports whether a path begins as the template says, and whom it names then.
+func match(want, segments []string) (c gate.Customer, ok bool) {
+	if len(segments) < len(want) {
+		return gate.Customer{}, false
+	}
+	for i, segment := range segments[:len(want)] {
+		switch w := want[i]; {
+		case segment == "":
+			return gate.Customer{}, false
+		case w == customerSegment:
+			c.ID = segment
+		case w == resourceSegment:
+			c.Resource = segment
+		case w != anySegment && w != segment:
+			return gate.Customer{}, false
+		}
+	}
+	return c, true
+}
+
+// agrees reports whether another reading of a path comes to the same; nil is no reading.
+func agrees(want, segments []string, c gate.Customer, named bool) bool {
+	other, ok := match(want, segments)
+	return segments == nil || other == c && ok == named
+}
+
+// unescaped is a path as those read it who split it before they unescape it, if that can
+// make a difference.
+func unescaped(u *url.URL) []string {
+	escaped := u.EscapedPath()
+	if !strings.Contains(escaped, "%2F") && !strings.Contains(escaped, "%2f") {
+		return nil
+	}
+	segments := strings.Split(strings.TrimPrefix(escaped, "/"), "/")
+	for i, s := range segments {
+		segments[i], _ = url.PathUnescape(s) // EscapedPath is valid
+	}
+	return segments
+}
+
+func isEmpty(s string) bool { return s == "" }
+
+// FromPathValue names the customer by wildcards of the route, as r.PathValue gives them:
+// for "/orgs/{org}/sites/{site}" by FromPathValue("org", "site"). One of the two may be
+// empty, and is left out. A wildcard that the route doesn't have, or that is empty, is an
+// *UntrustedIdentityError, so that a misspelled name denies at the first try.
+//
+// net/http's ServeMux fills path values, and chi from v5.1; both only behind the route, so
+// not for a table in front of the router (Routes). gin and echo never do. FromPath works
+// for all of them. Like it, this names and does not authenticate: put it into Agree behind
+// a verified identity.
+func FromPathValue(customer, resource string) gate.Resolver {
+	if customer == "" && resource == "" {
+		return wrong("FromPathValue", "both wildcards have no name")
+	}
+	return resolver{resolve: func(r *http.Request) (c gate.Customer, err error) {
+		for _, wildcard := range []struct {
+			name string
+			id   *string
+		}{{customer, &c.ID}, {resource, &c.Resource}} {
+			if wildcard.name == "" {
+				continue
+			}
+			if *wildcard.id = r.PathValue(wildcard.name); *wildcard.id == "" {
+				return gate.Customer{}, &UntrustedIdentityError{"path wildcard " + wildcard.name, "is not in the route, or empty"}
+			}
+		}
+		return c, nil
+	}}
+}
