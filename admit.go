@@ -41,6 +41,8 @@ func (g *Gate) Admit(ctx context.Context, c Customer, p Policy) (*Ticket, Decisi
 // admission is one question to the gate under way.
 type admission struct {
 	request *http.Request // nil outside HTTP
+	slots   int           // how many usages it may report; 0 holds nothing
+	shadow  bool
 	now     time.Time
 	found   finding
 	waits   swr.Wait
@@ -49,6 +51,37 @@ type admission struct {
 	outdated bool
 	// doubted is closed when there is more to know of a refusal in doubt; nil of others.
 	doubted <-chan struct{}
+	// fresh: only what is read from now on counts. timedOut: nothing more is waited for.
+	fresh, timedOut bool
+}
+
+// step is what an admission does after it was judged.
+type step uint8
+
+const (
+	stepDone   step = iota // the decision stands
+	stepAwait              // wait for the acknowledgement that may change it
+	stepRead               // read the customer's set again
+	stepReopen             // look the customer up anew: the book was forgotten since
+)
+
+// next is the step after a decision; the first rule that holds counts.
+func (q *admission) next(d *Decision) step {
+	switch {
+	case d.Allowed:
+		return stepDone
+	case q.doubted != nil && !q.timedOut && !q.shadow: // Stigg may count some of it twice
+		return stepAwait
+	case q.fresh: // it was read for this request
+		return stepDone
+	case q.outdated && d.Reason == ReasonPending: // less of it may be used by now
+		return stepRead
+	case !d.Reason.mayHaveChanged(): // it does not rest on what was read
+		return stepDone
+	case d.Origin == OriginStale, q.outdated: // it may have changed since
+		return stepRead
+	}
+	return stepDone
 }
 
 // admit decides, and takes holds if hold is set and the policy reports. The ticket
@@ -76,6 +109,7 @@ func (g *Gate) admit(ctx context.Context, c Customer, p *Policy, call Call, hold
 	return t, d
 }
 
+// try judges the request, step by step, until a decision stands.
 func (g *Gate) try(ctx context.Context, c Customer, p *Policy, call Call, hold bool, d *Decision) *Ticket {
 	if err := p.Validate(); err != nil {
 		return d.deny(ReasonFeatureNotFound, err)
@@ -87,34 +121,30 @@ func (g *Gate) try(ctx context.Context, c Customer, p *Policy, call Call, hold b
 	if err := c.Validate(); err != nil {
 		return d.deny(ReasonUnresolved, err)
 	}
-	q := admission{request: call.Request, now: g.now()}
-	slots := 0
-	if hold && !p.shadow {
-		slots = p.meters()
-	}
 	d.Shadow = p.shadow
-	insist, spent := false, false
-	for lookups := 0; lookups < mostLookups; lookups++ {
-		found, err := g.look(ctx, c, p, d, insist, &q.waits, q.now)
+	q := admission{request: call.Request, shadow: p.shadow, now: g.now()}
+	if hold && !p.shadow {
+		q.slots = p.meters()
+	}
+	for reopened := 0; reopened < mostReopened; q.now = g.now() {
+		found, err := g.look(ctx, c, p, &q, d)
 		if err != nil {
 			return d.undecided(ctx, err)
 		}
-		t, known := g.judge(ctx, &q, p, slots, d, found)
-		switch {
-		case !d.Allowed && q.doubted != nil && !spent && !p.shadow:
+		t, next := g.judge(ctx, &q, p, d, found)
+		switch next {
+		case stepDone:
+			return t
+		case stepAwait:
 			err := g.cache.Await(ctx, q.doubted, &q.waits)
 			if ctx.Err() != nil {
 				return d.undecided(ctx, err)
 			}
-			spent = err != nil // the last word is of when the time is up
-			lookups--          // the timeout is bound enough
-			q.now = g.now()
-		case !known: // the book was forgotten since: look the customer up again
-			q.now = g.now()
-		case d.Allowed || d.Origin != OriginStale && !q.outdated || insist || !d.Reason.mayHaveChanged() && !(q.outdated && d.Reason == ReasonPending):
-			return t
-		default: // it may have changed since: ask, as long as there is time
-			insist, q.now = true, g.now()
+			q.timedOut = err != nil // it is judged once more, for the last time
+		case stepRead:
+			q.fresh = true
+		case stepReopen:
+			reopened++
 		}
 	}
 	return d.deny(ReasonUnavailable, errThrashing)
@@ -142,10 +172,10 @@ func ofCache(err error) error {
 }
 
 // look finds what is known of the customer, or what the outage policy says.
-func (g *Gate) look(ctx context.Context, c Customer, p *Policy, d *Decision, insist bool, waits *swr.Wait, now time.Time) (f finding, err error) {
+func (g *Gate) look(ctx context.Context, c Customer, p *Policy, q *admission, d *Decision) (f finding, err error) {
 	f.origin = OriginOffline
 	if !g.offline {
-		f.Found, err = g.cache.Get(ctx, c, now, insist, waits)
+		f.Found, err = g.cache.Get(ctx, c, q.now, q.fresh, &q.waits)
 		if err = ofCache(err); err == nil || ctx.Err() != nil || errors.Is(err, ErrClosed) || ofCustomer(err) {
 			if f.origin = OriginFresh; f.State != swr.Fresh {
 				f.origin = OriginStale
@@ -164,45 +194,44 @@ func ofCustomer(err error) bool {
 	return errors.Is(err, swr.ErrBudget) || upstream.Refused(err)
 }
 
-// judge decides by what was found, and holds. known is false if the customer's book is
-// forgotten.
-func (g *Gate) judge(ctx context.Context, q *admission, p *Policy, slots int, d *Decision, found finding) (t *Ticket, known bool) {
+// judge decides by what was found, and holds.
+func (g *Gate) judge(ctx context.Context, q *admission, p *Policy, d *Decision, found finding) (t *Ticket, next step) {
 	defer found.done() // also if a function of the policy panics
 	q.found, d.Origin = found, found.origin
 	s := found.Value
 	switch {
-	case slots == 0 || len(s.rights)+len(s.wallets) == 0: // nothing to hold
+	case q.slots == 0 || len(s.rights)+len(s.wallets) == 0: // nothing to hold
 		d.Allowed = g.decide(q, p, d)
 	case s.Pin():
-		t = g.hold(ctx, q, p, slots, d)
+		t = g.hold(ctx, q, p, d)
 	default:
-		return nil, false
+		return nil, stepReopen
 	}
 	doubtful := d.Origin == OriginFallback || found.State == swr.Suspect
 	if doubtful && !d.Allowed && d.Reason.mayHaveChanged() {
 		*d = d.anew()
 		d.deny(ReasonUnavailable, found.Cause) // never 402 for our own fault
 	}
-	return t, true
+	return t, q.next(d)
 }
 
-// mostLookups bounds how often one request looks a customer up whom the cache drops
+// mostReopened bounds how often one request looks a customer up whom the cache drops
 // again at once.
-const mostLookups = 100
+const mostReopened = 100
 
 var errThrashing = errors.New("gate: the cache is too small: customers are dropped before their request is decided")
 
 // hold evaluates with a ticket. The snapshot's book is pinned for it.
-func (g *Gate) hold(ctx context.Context, q *admission, p *Policy, slots int, d *Decision) *Ticket {
+func (g *Gate) hold(ctx context.Context, q *admission, p *Policy, d *Decision) *Ticket {
 	if g.queue == nil {
 		q.found.Value.Unpin()
 		return d.deny(ReasonFeatureNotFound, ErrNoReporter)
 	}
-	if err := g.queue.Reserve(slots); err != nil {
+	if err := g.queue.Reserve(q.slots); err != nil {
 		q.found.Value.Unpin()
 		return d.deny(ReasonUnavailable, ofQueue(err))
 	}
-	t := &Ticket{gate: g, reportIf: p.reportIf, onClientGone: p.onClientGone, book: q.found.Value.book, slots: slots, admitted: q.now}
+	t := &Ticket{gate: g, reportIf: p.reportIf, onClientGone: p.onClientGone, book: q.found.Value.book, slots: q.slots, admitted: q.now}
 	t.holds = t.first[:0]
 	if len(g.observers) > 0 {
 		t.ctx = context.WithoutCancel(ctx)
@@ -212,7 +241,7 @@ func (g *Gate) hold(ctx context.Context, q *admission, p *Policy, slots int, d *
 	defer func() {
 		if !d.Allowed {
 			t.undo(0)
-			g.queue.Cancel(slots)
+			g.queue.Cancel(q.slots)
 			t.book.Unpin()
 		}
 	}()

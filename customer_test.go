@@ -76,15 +76,12 @@ func TestNobodyToAsk(t *testing.T) {
 	}{
 		{"no header", http.Header{}},
 		{"an empty header", header("")},
-		{"two headers", header("a", "b")},
-		{"the same header twice", header("a", "a")},
 		{"300 bytes", header(strings.Repeat("a", 300))},
 		{"a path", header("a/../b")},
 		{"a query", header("x?y=")},
 		{"a space", header("a b")},
 		{"a control character", header("a\x01b")},
 		{"a bad resource", http.Header{"X-Customer-Id": {"a"}, "X-Resource-Id": {"b c"}}},
-		{"two resources", http.Header{"X-Customer-Id": {"a"}, "X-Resource-Id": {"b", "c"}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

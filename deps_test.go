@@ -10,37 +10,49 @@ import (
 
 const module = "github.com/stiggate/gate"
 
-// TestDependencies holds what each package may bring along. What an app's go.sum
-// grows by is a promise too.
+// TestDependencies holds the walls: what each package may bring along beside the standard
+// library, and why not more. What an app's go.sum grows by is a promise too.
 func TestDependencies(t *testing.T) {
-	lru := "github.com/hashicorp/golang-lru/v2"
-	tests := []struct {
-		pkg     string
-		allowed []string
+	const (
+		lru      = "github.com/hashicorp/golang-lru/v2"
+		inside   = module + "/internal/"
+		ledger   = inside + "ledger"
+		upstream = inside + "upstream"
+		header   = inside + "header"
+		problem  = inside + "problem"
+		delivery = inside + "delivery"
+		swr      = inside + "swr"
+		identity = module + "/identity"
+		recorder = module + "/recorder"
+	)
+	core := []string{lru, ledger, upstream, header, problem, delivery, swr, recorder, module}
+	with := func(more ...string) []string { return append(slices.Clone(core), more...) }
+	walls := []struct {
+		pkg, why string
+		allowed  []string
 	}{
-		{module + "/recorder", nil},
-		{module, []string{lru}},
-		{module + "/nethttp", []string{lru, module}},
-		{module + "/chistigg", []string{lru, module, module + "/nethttp", "github.com/go-chi/chi/v5"}},
-		{module + "/gatetest", []string{lru, module}},
-		{module + "/webhook", []string{lru, module}},
-		{module + "/outbox", append(depsOf(t, "go.etcd.io/bbolt"), lru, module)},
+		{ledger, "what counts money can be read and tested alone", nil},
+		{upstream, "it is below both engines", nil},
+		{header, "it knows fields, not denials", nil},
+		{recorder, "it watches a writer, and bills nothing", nil},
+		{problem, "it writes what it is given, and decides nothing", []string{header}},
+		{delivery, "it moves usage of any type, and tells the ledger", []string{ledger, upstream}},
+		{swr, "it keeps values of any type, and knows no account", []string{lru, upstream}},
+		{module, "every app links it", core},
+		{identity, "it names customers, by what is verified elsewhere", with()},
+		{module + "/nethttp", "an adapter translates", with()},
+		{module + "/chistigg", "an adapter translates", with(module+"/nethttp", "github.com/go-chi/chi/v5")},
+		{module + "/ginstigg", "gin brings much of its own; an adapter adds nothing", with(depsOf(t, "github.com/gin-gonic/gin")...)},
+		{module + "/echostigg", "echo brings much of its own; an adapter adds nothing", with(depsOf(t, "github.com/labstack/echo/v4")...)},
+		{module + "/gatetest", "it tests what is not ours", with(identity)},
+		{module + "/webhook", "it needs no client", with()},
+		{module + "/outbox", "bbolt is linked by those alone who want a disk", with(depsOf(t, "go.etcd.io/bbolt")...)},
 	}
-	// gin and echo bring much of their own; an adapter adds nothing to that.
-	for pkg, router := range map[string]string{"ginstigg": "github.com/gin-gonic/gin", "echostigg": "github.com/labstack/echo/v4"} {
-		tests = append(tests, struct {
-			pkg     string
-			allowed []string
-		}{module + "/" + pkg, append(depsOf(t, router), lru, module)})
-	}
-	for _, tt := range tests {
-		for _, dep := range depsOf(t, tt.pkg) {
-			allowed := dep == tt.pkg || dep == module+"/recorder" || strings.HasPrefix(dep, module+"/internal/") // the insides of the gate
-			for _, a := range tt.allowed {
-				allowed = allowed || dep == a || a == lru && strings.HasPrefix(dep, lru+"/")
-			}
-			if !allowed {
-				t.Errorf("%s brings %s along", tt.pkg, dep)
+	for _, wall := range walls {
+		for _, dep := range depsOf(t, wall.pkg) {
+			own := dep == wall.pkg || strings.HasPrefix(dep, wall.pkg+"/internal/")
+			if !own && !slices.ContainsFunc(wall.allowed, func(a string) bool { return dep == a || a == lru && strings.HasPrefix(dep, lru+"/") }) {
+				t.Errorf("%s brings %s along; %s", wall.pkg, dep, wall.why)
 			}
 		}
 	}
