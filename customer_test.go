@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/stiggate/gate/internal/problem"
 )
 
 func TestCustomerIDs(t *testing.T) {
@@ -89,7 +91,7 @@ func TestNobodyToAsk(t *testing.T) {
 			r := request("POST", "/", "")
 			r.Header = tt.header
 			w := serve(t, gateOf(t, s), Feature("f").Uses(1), r, func(http.ResponseWriter, *http.Request) { t.Error("the handler ran") })
-			var body problem
+			var body problem.Problem
 			if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil || w.Code != 401 || body.Code != "customer_unresolved" {
 				t.Errorf("got %d %s (%v), want 401 customer_unresolved", w.Code, w.Body, err)
 			}

@@ -1,8 +1,6 @@
 package gate
 
 import (
-	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -10,38 +8,9 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 
-	"github.com/stiggate/gate/internal/header"
+	"github.com/stiggate/gate/internal/problem"
 )
-
-// problem is a denial's body: RFC 9457, with members of our own behind its five. The
-// customer's id is not in it, nor anything of another customer.
-type problem struct {
-	Type     string `json:"type"`
-	Title    string `json:"title"`
-	Status   int    `json:"status"`
-	Detail   string `json:"detail"`
-	Instance string `json:"instance"`
-
-	Code               string          `json:"code"`
-	AccessDeniedReason Reason          `json:"accessDeniedReason,omitempty"`
-	Feature            *problemFeature `json:"feature,omitempty"`
-	RequestedUsage     *float64        `json:"requestedUsage,omitempty"`
-	CurrentUsage       *float64        `json:"currentUsage,omitempty"`
-	UsageLimit         *float64        `json:"usageLimit,omitempty"`
-	ResetsAt           *time.Time      `json:"resetsAt,omitempty"`
-	Upgrade            *problemUpgrade `json:"upgrade,omitempty"`
-}
-
-type problemFeature struct {
-	ID          string `json:"id"`
-	DisplayName string `json:"displayName"`
-}
-
-type problemUpgrade struct {
-	URL string `json:"url"`
-}
 
 // WriteDenial answers a request that d does not allow: as a page of HTML if the
 // request's Accept prefers that to JSON (a browser's does; RFC 9110, section 12.5.1), and
@@ -53,69 +22,36 @@ type problemUpgrade struct {
 // others have set and that are not named here stay as they are: a compression in front
 // may have announced itself (golang/go#66343).
 func (g *Gate) WriteDenial(w http.ResponseWriter, r *http.Request, d Decision) {
-	p, h := g.problem(d), w.Header()
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
-	header.Vary(h, "Accept")
-	if d.RetryAfter > 0 {
-		h.Set("Retry-After", strconv.Itoa(d.retrySeconds()))
-	}
-	if p.Upgrade != nil && d.Status == http.StatusPaymentRequired {
-		h.Add("Link", "<"+header.LinkTarget(p.Upgrade.URL)+`>; rel="payment"`)
-	}
-	if g.challenge != "" && d.Status == http.StatusUnauthorized {
-		h.Set("WWW-Authenticate", g.challenge)
-	}
-	g.SetQuotaHeaders(h, d)
-	body := g.represent(h, r, &p, d.retrySeconds())
-	if body == nil {
-		http.Error(w, d.Code, d.Status)
-		return
-	}
-	if h.Get("Content-Encoding") == "" { // else a compression in front has announced itself
-		h.Set("Content-Length", strconv.Itoa(len(body)))
-	}
-	w.WriteHeader(d.Status)
-	if r.Method != http.MethodHead {
-		_, _ = w.Write(body) // a client that left can't be told
-	}
+	a := problem.Answer{Problem: g.problem(&d), RetryAfter: d.retrySeconds(), Challenge: g.challenge, Page: g.page, Failed: g.logTemplate}
+	a.View = func() any { return denialPage(&a.Problem, a.RetryAfter) }
+	g.SetQuotaHeaders(w.Header(), d)
+	a.Write(w, r)
 }
 
-// represent makes the body that the request prefers and says in the header what it
-// is. It is nil if there is none: a problem is strings and finite numbers, but a
-// time may be one that JSON has no form for.
-func (g *Gate) represent(h http.Header, r *http.Request, p *problem, retryAfter int) []byte {
-	if header.PrefersHTML(r.Header) {
-		if body := g.html(p, retryAfter); body != nil {
-			h.Set("Content-Type", "text/html; charset=utf-8")
-			if g.page.csp != "" {
-				h.Set("Content-Security-Policy", g.page.csp)
-			}
-			return body
-		}
+// logTemplate logs, once, that the app's template fails.
+func (g *Gate) logTemplate(err error) {
+	type failing struct{ p *problem.Page }
+	if _, known := g.logged.LoadOrStore(failing{g.page}, true); !known {
+		g.logger.Error("gate: the denial template fails; denials are answered as problem+json", "error", err)
 	}
-	body, err := json.Marshal(p)
-	if err != nil {
-		return nil
-	}
-	h.Set("Content-Type", "application/problem+json")
-	return append(body, '\n')
 }
 
 // retrySeconds is RetryAfter in whole seconds, rounded up.
 func (d *Decision) retrySeconds() int { return int(math.Ceil(d.RetryAfter.Seconds())) }
 
-func (g *Gate) problem(d Decision) problem {
+// problem is what a denial says. The customer's id is not in it, nor anything of another
+// customer.
+func (g *Gate) problem(d *Decision) problem.Problem {
 	a := d.Reason.answer()
-	p := problem{
+	p := problem.Problem{
 		Type: g.base + d.Code, Title: a.title, Status: d.Status, Detail: d.detail(),
-		Instance: newInstance(), Code: d.Code,
+		Instance: problem.NewInstance(), Code: d.Code,
 	}
 	if d.FeatureID != "" {
-		p.Feature = &problemFeature{d.FeatureID, d.FeatureName}
+		p.Feature = &problem.Feature{ID: d.FeatureID, DisplayName: d.FeatureName}
 	}
 	if d.Reason.ofStigg() {
-		p.AccessDeniedReason = d.Reason
+		p.AccessDeniedReason = string(d.Reason)
 	}
 	switch d.Reason {
 	case ReasonLimitExceeded, ReasonPending, ReasonInsufficientCredits:
@@ -128,7 +64,7 @@ func (g *Gate) problem(d Decision) problem {
 		}
 	}
 	if a.upgrade && g.upgrade != "" {
-		p.Upgrade = &problemUpgrade{strings.ReplaceAll(g.upgrade, "{feature}", url.QueryEscape(d.FeatureID))}
+		p.Upgrade = &problem.Upgrade{URL: strings.ReplaceAll(g.upgrade, "{feature}", url.QueryEscape(d.FeatureID))}
 	}
 	return p
 }
@@ -200,11 +136,3 @@ func (d *Decision) requestDetail() string {
 }
 
 func number(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
-
-// newInstance names this one denial: a random UUID (RFC 9562, version 4).
-func newInstance() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("urn:uuid:%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
-}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stiggate/gate/internal/delivery"
 	"github.com/stiggate/gate/internal/ledger"
+	"github.com/stiggate/gate/internal/problem"
 	"github.com/stiggate/gate/internal/swr"
 )
 
@@ -25,7 +26,7 @@ type Gate struct {
 	statuses  map[Reason]int
 	upgrade   string
 	base      string
-	page      *page
+	page      *problem.Page
 	quota     QuotaHeaders
 	// challenge is the field WWW-Authenticate of a 401.
 	challenge string

@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/stiggate/gate/internal/problem"
 )
 
 // Option changes a Gate at New. An option that can't be taken makes New fail.
@@ -40,7 +42,7 @@ type config struct {
 	statuses    map[Reason]int
 	upgrade     string
 	problemBase string
-	page        *page
+	page        *problem.Page
 	quota       QuotaHeaders
 	challenge   string
 }
@@ -73,7 +75,7 @@ func defaults() config {
 		queue:           defaultQueueSize,
 		queueBytes:      defaultQueueBytes,
 		problemBase:     DefaultProblemBase,
-		page:            ownPage(),
+		page:            problem.Own(DenialPage{}),
 	}
 }
 
@@ -311,7 +313,7 @@ func WithProblemBase(base string) Option {
 // set, so that the page may load what the app's own policy lets it.
 func WithDenialTemplate(t *template.Template) Option {
 	return func(c *config) (err error) {
-		c.page, err = newPage(t)
+		c.page, err = problem.Of(t, samplePages...)
 		return err
 	}
 }
