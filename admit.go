@@ -10,12 +10,6 @@ import (
 	"github.com/stiggate/gate/internal/upstream"
 )
 
-const (
-	// retryPending and retryUnavailable are the Retry-After of 429 and 503.
-	retryPending     = time.Second
-	retryUnavailable = 5 * time.Second
-)
-
 // Check decides whether the customer may do what the policy asks, and changes
 // nothing: no amount is held. It does not wait if the customer's entitlements are cached,
 // unless it would refuse for what may have changed since or may count twice until Stigg's next
@@ -23,7 +17,7 @@ const (
 // waits at most as long as [WithColdTimeout] says. A policy whose amount comes from the
 // request can't be checked without one.
 func (g *Gate) Check(ctx context.Context, c Customer, p Policy) Decision {
-	_, d := g.admit(ctx, c, &p, Call{}, false)
+	_, d := g.admit(ctx, c, &p, nil, "", false)
 	return d
 }
 
@@ -31,7 +25,7 @@ func (g *Gate) Check(ctx context.Context, c Customer, p Policy) Decision {
 // If the decision allows, the ticket must be settled or released once, whatever the
 // policy; if not, it is nil.
 func (g *Gate) Admit(ctx context.Context, c Customer, p Policy) (*Ticket, Decision) {
-	t, d := g.admit(ctx, c, &p, Call{}, true)
+	t, d := g.admit(ctx, c, &p, nil, "", true)
 	if d.Allowed && t == nil {
 		t = &Ticket{gate: g, decision: d, done: true}
 	}
@@ -86,50 +80,55 @@ func (q *admission) next(d *Decision) step {
 
 // admit decides, and takes holds if hold is set and the policy reports. The ticket
 // is nil if nothing was held.
-func (g *Gate) admit(ctx context.Context, c Customer, p *Policy, call Call, hold bool) (*Ticket, Decision) {
-	d := Decision{Customer: c, Route: call.Route}
-	t := g.try(ctx, c, p, call, hold, &d)
-	if !d.Allowed {
-		g.finish(p, &d)
-	}
-	if t != nil {
+func (g *Gate) admit(ctx context.Context, c Customer, p *Policy, r *http.Request, route string, hold bool) (*Ticket, Decision) {
+	d := Decision{Customer: c, Route: route}
+	t := g.try(ctx, c, p, r, hold, &d)
+	told := false
+	defer func() {
+		if !told {
+			t.Release() // an observer panics
+		}
+	}()
+	g.conclude(ctx, p, &d)
+	if told = true; t != nil {
 		t.decision = d
-	}
-	g.tallies.count(&d)
-	if len(g.observers) > 0 {
-		told := false
-		defer func() {
-			if !told {
-				t.Release() // an observer panics
-			}
-		}()
-		g.observers.decided(ctx, &d)
-		told = true
 	}
 	return t, d
 }
 
+// conclude tells of a decision: what the answer to a refusal is, and everybody who counts.
+func (g *Gate) conclude(ctx context.Context, p *Policy, d *Decision) {
+	if !d.Allowed {
+		g.finish(p, d)
+	}
+	g.counters.count(d)
+	g.observers.decided(ctx, d)
+}
+
 // try judges the request, step by step, until a decision stands.
-func (g *Gate) try(ctx context.Context, c Customer, p *Policy, call Call, hold bool, d *Decision) *Ticket {
+func (g *Gate) try(ctx context.Context, c Customer, p *Policy, r *http.Request, hold bool, d *Decision) *Ticket {
 	if err := p.Validate(); err != nil {
-		return d.deny(ReasonFeatureNotFound, err)
+		d.deny(ReasonFeatureNotFound, err)
+		return nil
 	}
 	if p.kind == kindPublic {
 		d.Allowed = true
 		return nil
 	}
 	if err := c.Validate(); err != nil {
-		return d.deny(ReasonUnresolved, err)
+		d.deny(ReasonUnresolved, err)
+		return nil
 	}
 	d.Shadow = p.shadow
-	q := admission{request: call.Request, shadow: p.shadow, now: g.now()}
+	q := admission{request: r, shadow: p.shadow, now: g.now()}
 	if hold && !p.shadow {
 		q.slots = p.meters()
 	}
 	for reopened := 0; reopened < mostReopened; q.now = g.now() {
 		found, err := g.look(ctx, c, p, &q, d)
 		if err != nil {
-			return d.undecided(ctx, err)
+			d.undecided(ctx, err)
+			return nil
 		}
 		t, next := g.judge(ctx, &q, p, d, found)
 		switch next {
@@ -138,7 +137,8 @@ func (g *Gate) try(ctx context.Context, c Customer, p *Policy, call Call, hold b
 		case stepAwait:
 			err := g.cache.Await(ctx, q.doubted, &q.waits)
 			if ctx.Err() != nil {
-				return d.undecided(ctx, err)
+				d.undecided(ctx, err)
+				return nil
 			}
 			q.timedOut = err != nil // it is judged once more, for the last time
 		case stepRead:
@@ -147,7 +147,18 @@ func (g *Gate) try(ctx context.Context, c Customer, p *Policy, call Call, hold b
 			reopened++
 		}
 	}
-	return d.deny(ReasonUnavailable, errThrashing)
+	d.deny(ReasonUnavailable, errThrashing)
+	return nil
+}
+
+// undecided is a failed lookup: the caller left, or we don't know. net/http gives no
+// cause for a client that left; where there is one, it is the app's that ended the context.
+func (d *Decision) undecided(ctx context.Context, err error) {
+	if errors.Is(ctx.Err(), context.Canceled) && errors.Is(context.Cause(ctx), context.Canceled) {
+		d.deny(ReasonClientGone, err)
+		return
+	}
+	d.deny(ReasonUnavailable, err)
 }
 
 // finding is what is known of a customer.
@@ -161,14 +172,6 @@ func (f finding) done() {
 	if f.Done(); f.guess {
 		f.Value.Unpin()
 	}
-}
-
-// ofCache is what the cache says, in the words of this package.
-func ofCache(err error) error {
-	if errors.Is(err, swr.ErrClosed) {
-		return ErrClosed
-	}
-	return err
 }
 
 // look finds what is known of the customer, or what the outage policy says.
@@ -225,11 +228,13 @@ var errThrashing = errors.New("gate: the cache is too small: customers are dropp
 func (g *Gate) hold(ctx context.Context, q *admission, p *Policy, d *Decision) *Ticket {
 	if g.queue == nil {
 		q.found.Value.Unpin()
-		return d.deny(ReasonFeatureNotFound, ErrNoReporter)
+		d.deny(ReasonFeatureNotFound, ErrNoReporter)
+		return nil
 	}
 	if err := g.queue.Reserve(q.slots); err != nil {
 		q.found.Value.Unpin()
-		return d.deny(ReasonUnavailable, ofQueue(err))
+		d.deny(ReasonUnavailable, ofQueue(err))
+		return nil
 	}
 	t := &Ticket{gate: g, reportIf: p.reportIf, onClientGone: p.onClientGone, book: q.found.Value.book, slots: q.slots, admitted: q.now}
 	t.holds = t.first[:0]
@@ -254,7 +259,7 @@ func (g *Gate) hold(ctx context.Context, q *admission, p *Policy, d *Decision) *
 // decide evaluates, and marks a snapshot that refused in doubt.
 func (g *Gate) decide(q *admission, p *Policy, d *Decision) bool {
 	q.outdated, q.doubted = false, nil
-	allowed := g.evaluate(q, p, d)
+	allowed := q.evaluate(p, d)
 	if q.outdated && !allowed {
 		q.found.Outdate()
 	}

@@ -3,6 +3,7 @@ package gate
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"log/slog"
@@ -215,4 +216,37 @@ func join(b *ledger.Book, set EntitlementSet) *snapshot {
 		s.rights[e.FeatureID] = r
 	}
 	return s
+}
+
+// ofCache is what the cache says, in the words of this package.
+func ofCache(err error) error {
+	if errors.Is(err, swr.ErrClosed) {
+		return ErrClosed
+	}
+	return err
+}
+
+// key is what reads learn of the API key.
+type key struct {
+	accepted  atomic.Bool
+	refusedAt atomic.Int64 // Unix nanoseconds; 0: never
+}
+
+// keyRefused is how long a refusal is believed: then a request may find out.
+const keyRefused = time.Minute
+
+func (k *key) note(err error, now time.Time) {
+	var e *UpstreamError
+	switch {
+	case err == nil:
+		k.accepted.Store(true)
+	case errors.As(err, &e) && e.Kind == UpstreamUnauthorized:
+		k.refusedAt.Store(now.UnixNano())
+	}
+}
+
+// unauthorized reports whether the key was refused a moment ago and nothing was ever read.
+func (k *cache) unauthorized() bool {
+	at := k.key.refusedAt.Load()
+	return at != 0 && !k.key.accepted.Load() && k.now().Sub(time.Unix(0, at)) < keyRefused
 }

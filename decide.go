@@ -10,31 +10,31 @@ import (
 )
 
 // evaluate answers a policy; d tells of the feature that decided.
-func (g *Gate) evaluate(q *admission, p *Policy, d *Decision) bool {
+func (q *admission) evaluate(p *Policy, d *Decision) bool {
 	switch p.kind {
 	case kindAll:
 		for i := range p.parts {
-			if !g.evaluate(q, &p.parts[i], d) {
+			if !q.evaluate(&p.parts[i], d) {
 				return false
 			}
 		}
 		return true
 	case kindAny:
-		return g.evaluateAny(q, p, d)
+		return q.evaluateAny(p, d)
 	case kindCredits:
-		return g.credits(q, p, d)
+		return q.credits(p, d)
 	default:
-		return g.feature(q, p, d)
+		return q.feature(p, d)
 	}
 }
 
-func (g *Gate) evaluateAny(q *admission, p *Policy, d *Decision) bool {
+func (q *admission) evaluateAny(p *Policy, d *Decision) bool {
 	before, taken, outdated, doubted := *d, q.ticket.taken(), q.outdated, q.doubted
 	var refusal Decision
 	for i := range p.parts {
 		*d = before
 		inDoubt := q.doubted != nil
-		if g.evaluate(q, &p.parts[i], d) {
+		if q.evaluate(&p.parts[i], d) {
 			q.outdated, q.doubted = outdated, doubted // of the parts refused: they don't count
 			return true
 		}
@@ -48,7 +48,7 @@ func (g *Gate) evaluateAny(q *admission, p *Policy, d *Decision) bool {
 }
 
 // feature answers a policy for one feature by the decision table.
-func (g *Gate) feature(q *admission, p *Policy, d *Decision) bool {
+func (q *admission) feature(p *Policy, d *Decision) bool {
 	*d = d.anew()
 	d.FeatureID, d.FeatureName = p.feature, p.feature
 	a, err := p.ask(q.request)
@@ -179,7 +179,7 @@ func (p *Policy) hold(r *right, a ask, held ledger.Hold) hold {
 }
 
 // credits answers a policy for a wallet itself.
-func (g *Gate) credits(q *admission, p *Policy, d *Decision) bool {
+func (q *admission) credits(p *Policy, d *Decision) bool {
 	*d = d.anew()
 	d.FeatureID, d.FeatureName = p.feature, p.feature
 	a, err := p.ask(q.request)

@@ -1,8 +1,6 @@
 package gate
 
 import (
-	"context"
-	"errors"
 	"time"
 )
 
@@ -57,72 +55,25 @@ type Decision struct {
 	Err error
 }
 
-// finish gives a refusal its code, status and hints.
-func (g *Gate) finish(p *Policy, d *Decision) {
-	a := d.Reason.answer()
-	d.Code, d.Status = a.code, a.status
-	if d.never {
-		d.Code = "usage_never_fits"
-	}
-	switch d.Reason {
-	case ReasonPending:
-		d.RetryAfter = retryPending
-	case ReasonUnavailable, ReasonClientGone:
-		d.RetryAfter = retryUnavailable
-	case ReasonBadRequest:
-		var e *RequestError
-		if errors.As(d.Err, &e) {
-			d.apply(e)
-		}
-	}
-	for _, statuses := range []map[Reason]int{g.statuses, p.statuses} {
-		if status, ok := statuses[d.Reason]; ok {
-			d.Status = status
-		} else if status, ok := statuses[d.Reason.known()]; ok {
-			d.Status = status
-		}
-	}
-	if a.ours {
-		g.logMistake(d)
-	}
-}
+// Origin says what a decision rests on.
+type Origin string
 
-// apply takes over what an AmountFunc wants the client to see.
-func (d *Decision) apply(e *RequestError) {
-	if e.Status >= 400 && e.Status < 500 {
-		d.Status = e.Status
-	}
-	if e.Code != "" {
-		d.Code = e.Code
-	}
-}
-
-// logMistake logs, once, that the app's policies and Stigg's catalog do not agree.
-func (g *Gate) logMistake(d *Decision) {
-	type mistake struct {
-		feature, route string
-		reason         Reason
-	}
-	if _, known := g.logged.LoadOrStore(mistake{d.FeatureID, d.Route, d.Reason}, true); !known {
-		g.logger.Error("gate: a policy does not fit the catalog; requests are denied", "feature", d.FeatureID, "reason", string(d.Reason), "route", d.Route, "error", d.Err)
-	}
-}
-
-// undecided is a failed lookup: the caller left, or we don't know. net/http gives no
-// cause for a client that left; where there is one, it is the app's that ended the context.
-func (d *Decision) undecided(ctx context.Context, err error) *Ticket {
-	if errors.Is(ctx.Err(), context.Canceled) && errors.Is(context.Cause(ctx), context.Canceled) {
-		return d.deny(ReasonClientGone, err)
-	}
-	return d.deny(ReasonUnavailable, err)
-}
+const (
+	// OriginFresh is what Stigg said a moment ago, or pushed since.
+	OriginFresh Origin = "fresh"
+	// OriginStale is what Stigg said before, within WithMaxStale.
+	OriginStale Origin = "stale"
+	// OriginFallback is what the outage policy says, for nothing is known.
+	OriginFallback Origin = "fallback"
+	// OriginOffline is what the fallbacks say in a gate that is offline.
+	OriginOffline Origin = "offline"
+)
 
 // anew is a Decision of the same question with no answer yet.
 func (d *Decision) anew() Decision {
 	return Decision{Customer: d.Customer, Route: d.Route, Origin: d.Origin, Shadow: d.Shadow}
 }
 
-func (d *Decision) deny(r Reason, err error) *Ticket {
+func (d *Decision) deny(r Reason, err error) {
 	d.Allowed, d.Reason, d.Err = false, r, err
-	return nil
 }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/stiggate/gate/internal/delivery"
 	"github.com/stiggate/gate/internal/ledger"
-	"github.com/stiggate/gate/internal/problem"
 	"github.com/stiggate/gate/internal/swr"
 )
 
@@ -23,13 +22,7 @@ type Gate struct {
 	observers observers
 	logger    *slog.Logger
 	now       func() time.Time
-	statuses  map[Reason]int
-	upgrade   string
-	base      string
-	page      *problem.Page
-	quota     QuotaHeaders
-	// challenge is the field WWW-Authenticate of a 401.
-	challenge string
+	denials   denials
 	outage    outage
 	offline   bool
 	kept      bool // there is an outbox
@@ -38,11 +31,11 @@ type Gate struct {
 	cache  *cache
 	queue  *delivery.Queue[queued] // nil without a Reporter
 
-	watch   sync.WaitGroup     // the Watcher's goroutine
-	stop    context.CancelFunc // ends the delivery and the Watcher
-	stopped chan struct{}      // closed when the delivery has ended
-	logged  sync.Map           // configuration mistakes already logged
-	tallies tallies
+	watch    sync.WaitGroup     // the Watcher's goroutine
+	stop     context.CancelFunc // ends the delivery and the Watcher
+	stopped  chan struct{}      // closed when the delivery has ended
+	logged   sync.Map           // configuration mistakes already logged
+	counters counters
 
 	closing atomic.Bool
 	done    chan struct{} // closed when Close is through
@@ -51,6 +44,9 @@ type Gate struct {
 
 // ErrClosed is returned for what is asked of a Gate after Close.
 var ErrClosed = errors.New("gate: closed")
+
+// ErrNoReporter says that the gate has nobody to report usage to.
+var ErrNoReporter = errors.New("gate: there is no Reporter")
 
 // New returns a gate in front of what source knows, for the customers that who
 // resolves. If usage is to be reported, source must be a Reporter too or one must be
@@ -89,7 +85,7 @@ func New(source Source, who Resolver, options ...Option) (*Gate, error) {
 func start(source Source, who Resolver, c config) (*Gate, error) {
 	g := &Gate{
 		who: who, observers: c.observers, logger: c.logger, now: c.now,
-		statuses: c.statuses, upgrade: c.upgrade, base: c.problemBase, page: c.page, quota: c.quota, challenge: c.challenge, outage: c.outage, offline: c.offline, kept: c.outbox != nil,
+		denials: c.denials, outage: c.outage, offline: c.offline, kept: c.outbox != nil,
 		ledger: ledger.New(), stopped: make(chan struct{}), done: make(chan struct{}),
 	}
 	var err error

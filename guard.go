@@ -101,13 +101,11 @@ func (gd *Guard) enter(c Call) (*Ticket, Decision) {
 	} else {
 		customer, err := g.who.Resolve(c.Request)
 		if err == nil {
-			return g.admit(ctx, customer, &gd.policy, c, !gd.policy.freeHead || !isHead(c.Request))
+			return g.admit(ctx, customer, &gd.policy, c.Request, c.Route, !gd.policy.freeHead || !isHead(c.Request))
 		}
 		d.deny(ofResolver(err), err)
 	}
-	g.finish(&gd.policy, &d)
-	g.tallies.count(&d)
-	g.observers.decided(ctx, &d)
+	g.conclude(ctx, &gd.policy, &d)
 	return nil, d
 }
 

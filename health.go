@@ -54,13 +54,13 @@ type Stats struct {
 // (503).
 type DecisionCounts struct{ Allowed, Denied, Unavailable uint64 }
 
-// tallies counts decisions.
-type tallies struct {
+// counters counts decisions.
+type counters struct {
 	counts   [5][3]atomic.Uint64
 	shadowed atomic.Uint64
 }
 
-func (t *tallies) count(d *Decision) {
+func (t *counters) count(d *Decision) {
 	origin, outcome := 4, 1
 	switch d.Origin {
 	case OriginFresh:
@@ -84,14 +84,14 @@ func (t *tallies) count(d *Decision) {
 	}
 }
 
-func (t *tallies) of(origin int) DecisionCounts {
+func (t *counters) of(origin int) DecisionCounts {
 	c := &t.counts[origin]
 	return DecisionCounts{c[0].Load(), c[1].Load(), c[2].Load()}
 }
 
 // Stats returns the gate's counts at this moment.
 func (g *Gate) Stats() Stats {
-	k, t := g.cache.Stats(), &g.tallies
+	k, t := g.cache.Stats(), &g.counters
 	s := Stats{
 		Fresh: t.of(0), Stale: t.of(1), Fallback: t.of(2), Offline: t.of(3), Early: t.of(4), Shadowed: t.shadowed.Load(),
 		Loads: k.Reads, LoadsFailed: k.Failed, Waited: k.Waited, Refreshing: k.Refreshing,
@@ -158,29 +158,4 @@ func (g *Gate) Health() (h Health) {
 	add(unkept, "the outbox does not keep usage; requests that would report are refused")
 	add(q.Unkept && !unkept, "the outbox does not keep usage, and a crash loses it")
 	return h
-}
-
-// key is what reads learn of the API key.
-type key struct {
-	accepted  atomic.Bool
-	refusedAt atomic.Int64 // Unix nanoseconds; 0: never
-}
-
-// keyRefused is how long a refusal is believed: then a request may find out.
-const keyRefused = time.Minute
-
-func (k *key) note(err error, now time.Time) {
-	var e *UpstreamError
-	switch {
-	case err == nil:
-		k.accepted.Store(true)
-	case errors.As(err, &e) && e.Kind == UpstreamUnauthorized:
-		k.refusedAt.Store(now.UnixNano())
-	}
-}
-
-// unauthorized reports whether the key was refused a moment ago and nothing was ever read.
-func (k *cache) unauthorized() bool {
-	at := k.key.refusedAt.Load()
-	return at != 0 && !k.key.accepted.Load() && k.now().Sub(time.Unix(0, at)) < keyRefused
 }

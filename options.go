@@ -39,17 +39,8 @@ type config struct {
 	outage  outage
 	offline bool
 
-	statuses    map[Reason]int
-	upgrade     string
-	problemBase string
-	page        *problem.Page
-	quota       QuotaHeaders
-	challenge   string
+	denials denials
 }
-
-// DefaultProblemBase begins the type of every denial: docs/denials.md, which explains each
-// code (WithProblemBase).
-const DefaultProblemBase = "https://github.com/stiggate/gate/blob/main/docs/denials.md#"
 
 // The defaults, each of them said in the option that changes it.
 const (
@@ -74,8 +65,7 @@ func defaults() config {
 		decisionTimeout: defaultDecisionTimeout,
 		queue:           defaultQueueSize,
 		queueBytes:      defaultQueueBytes,
-		problemBase:     DefaultProblemBase,
-		page:            problem.Own(DenialPage{}),
+		denials:         denials{base: DefaultProblemBase, page: problem.Own(DenialPage{})},
 	}
 }
 
@@ -257,11 +247,11 @@ func WithStatus(reason Reason, status int) Option {
 		if err := checkStatus(reason, status); err != nil {
 			return err
 		}
-		c.statuses = maps.Clone(c.statuses)
-		if c.statuses == nil {
-			c.statuses = make(map[Reason]int)
+		c.denials.statuses = maps.Clone(c.denials.statuses)
+		if c.denials.statuses == nil {
+			c.denials.statuses = make(map[Reason]int)
 		}
-		c.statuses[reason] = status
+		c.denials.statuses[reason] = status
 		return nil
 	}
 }
@@ -274,7 +264,7 @@ func WithUpgradeLink(link string) Option {
 		if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" {
 			return errors.New("the upgrade link is not an absolute http or https URL")
 		}
-		c.upgrade = link
+		c.denials.upgrade = link
 		return nil
 	}
 }
@@ -288,7 +278,7 @@ func WithChallenge(challenge string) Option {
 		if scheme == "" || strings.ContainsFunc(challenge, func(r rune) bool { return r < ' ' || r > '~' }) {
 			return errors.New("the challenge is not a scheme and its parameters in visible ASCII")
 		}
-		c.challenge = challenge
+		c.denials.challenge = challenge
 		return nil
 	}
 }
@@ -300,7 +290,7 @@ func WithProblemBase(base string) Option {
 		if u, err := url.Parse(base); err != nil || u.Scheme == "" {
 			return errors.New("the problem base is not an absolute URI")
 		}
-		c.problemBase = base
+		c.denials.base = base
 		return nil
 	}
 }
@@ -313,7 +303,7 @@ func WithProblemBase(base string) Option {
 // set, so that the page may load what the app's own policy lets it.
 func WithDenialTemplate(t *template.Template) Option {
 	return func(c *config) (err error) {
-		c.page, err = problem.Of(t, samplePages...)
+		c.denials.page, err = problem.Of(t, samplePages...)
 		return err
 	}
 }
@@ -327,7 +317,31 @@ func WithQuotaHeaders(q QuotaHeaders) Option {
 		if q > QuotaHeadersLegacy {
 			return fmt.Errorf("there are no quota headers of kind %d", q)
 		}
-		c.quota = q
+		c.denials.quota = q
+		return nil
+	}
+}
+
+// WithOutage says for all policies that don't themselves what becomes of requests when
+// nothing is known of their customer. Default: OutageDeny.
+func WithOutage(o Outage) Option {
+	return func(c *config) error {
+		if o != OutageDeny && o != OutageAllow {
+			return fmt.Errorf("there is no Outage of kind %d", o)
+		}
+		c.outage.says = o
+		return nil
+	}
+}
+
+// WithFallback says for all policies that don't themselves what everybody has when nothing
+// is known of a customer. Features that it does not name are decided by WithOutage.
+func WithFallback(f Fallback) Option {
+	return func(c *config) error {
+		if err := f.validate(); err != nil {
+			return fmt.Errorf("the fallback can't be used: %w", err)
+		}
+		c.outage.fallback = f.clone()
 		return nil
 	}
 }

@@ -14,20 +14,6 @@ import (
 	"github.com/stiggate/gate/internal/ledger"
 )
 
-// Origin says what a decision rests on.
-type Origin string
-
-const (
-	// OriginFresh is what Stigg said a moment ago, or pushed since.
-	OriginFresh Origin = "fresh"
-	// OriginStale is what Stigg said before, within WithMaxStale.
-	OriginStale Origin = "stale"
-	// OriginFallback is what the outage policy says, for nothing is known.
-	OriginFallback Origin = "fallback"
-	// OriginOffline is what the fallbacks say in a gate that is offline.
-	OriginOffline Origin = "offline"
-)
-
 // Outage says what becomes of a request when nothing is known of its customer: nothing is
 // cached and Stigg does not answer in time.
 type Outage uint8
@@ -226,30 +212,6 @@ func (p Policy) Fallback(f Fallback) Policy {
 	}
 	p.outage.fallback = f.clone()
 	return p
-}
-
-// WithOutage says for all policies that don't themselves what becomes of requests when
-// nothing is known of their customer. Default: OutageDeny.
-func WithOutage(o Outage) Option {
-	return func(c *config) error {
-		if o != OutageDeny && o != OutageAllow {
-			return fmt.Errorf("there is no Outage of kind %d", o)
-		}
-		c.outage.says = o
-		return nil
-	}
-}
-
-// WithFallback says for all policies that don't themselves what everybody has when nothing
-// is known of a customer. Features that it does not name are decided by WithOutage.
-func WithFallback(f Fallback) Option {
-	return func(c *config) error {
-		if err := f.validate(); err != nil {
-			return fmt.Errorf("the fallback can't be used: %w", err)
-		}
-		c.outage.fallback = f.clone()
-		return nil
-	}
 }
 
 // WithOffline decides by the fallbacks alone and never uses the network: for tests and for

@@ -88,7 +88,7 @@ func (d *Decision) draft(h http.Header, limit, left string, now time.Time) {
 // A denial that asks to come again at once (Retry-After) tells no reset: the draft
 // wants Retry-After not to be earlier than that.
 func (g *Gate) SetQuotaHeaders(h http.Header, d Decision) {
-	if g.quota != QuotaHeadersNone && h != nil {
-		g.quota.set(h, &d, g.now())
+	if g.denials.quota != QuotaHeadersNone && h != nil {
+		g.denials.quota.set(h, &d, g.now())
 	}
 }

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 )
 
@@ -142,4 +143,14 @@ func (r Reason) known() Reason {
 // on the request, the app's policies or what runs just now.
 func (r Reason) mayHaveChanged() bool {
 	return r.ofStigg() && r != ReasonFeatureMismatch
+}
+
+func checkStatus(reason Reason, status int) error {
+	if reason == "" {
+		return errors.New("a status needs a reason")
+	}
+	if status < 400 || status > 599 {
+		return fmt.Errorf("status %d for %s is not between 400 and 599", status, reason)
+	}
+	return nil
 }

@@ -8,9 +8,6 @@ import (
 	"github.com/stiggate/gate/internal/ledger"
 )
 
-// ErrNoReporter says that the gate has nobody to report usage to.
-var ErrNoReporter = errors.New("gate: there is no Reporter")
-
 // Report reports usage of work outside of a request: of workers, of nightly counts. It
 // asks no plan: the work is done, and what was used counts from now on for everybody who
 // asks. A total (UsageTotal) is for what is counted elsewhere, such as seats or stored
