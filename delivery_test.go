@@ -429,17 +429,10 @@ func TestCloseReturnsThoughTheOutboxHangs(t *testing.T) {
 	}
 }
 
-// stuckObserver does not return before the channel is closed.
-type stuckObserver chan struct{}
-
-func (stuckObserver) Decided(context.Context, Decision) {}
-
-func (o stuckObserver) Settled(context.Context, Decision, Outcome, []Usage) { <-o }
-
 func TestUsageIsDeliveredThoughTheObserverHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, forever := &stub{set: features(metered("f", 0, 5))}, make(chan struct{})
-		g := gateOf(t, s, WithObserver(stuckObserver(forever)))
+		g := gateOf(t, s, WithObserver(Observer{Settled: func(context.Context, Decision, Outcome, []Usage) { <-forever }}))
 		ticket, _ := g.Admit(t.Context(), Customer{ID: "c"}, Feature("f").Uses(1))
 		go func() { _ = ticket.Settle() }()
 		time.Sleep(time.Minute)

@@ -76,7 +76,7 @@ func (gd *Guard) Serve(c Call, deny func(Decision), next func(http.ResponseWrite
 		deny(d)
 	case t != nil:
 		t.run(c, next, outcome)
-	case d.Allowed && gd.gate.quota != QuotaHeadersNone && d.Metered:
+	case d.Allowed && gd.gate.denials.quota != QuotaHeadersNone && d.Metered:
 		gd.gate.runTold(c, d, next)
 	default:
 		next(c.Writer, c.Request)

@@ -46,7 +46,7 @@ func (t *Ticket) run(c Call, next func(http.ResponseWriter, *http.Request) bool,
 	r := c.Request
 	w, rec := recorder.New(c.Writer)
 	rec.Follow(r.Context())
-	if t.gate.quota != QuotaHeadersNone {
+	if t.gate.denials.quota != QuotaHeadersNone {
 		rec.BeforeHeader(func(h http.Header) { t.gate.SetQuotaHeaders(h, t.decision) })
 	}
 	t.within = ticketContext{r.Context(), t}
