@@ -17,7 +17,7 @@ func TestWhatItPrintsWorks(t *testing.T) { program().PrintsWhatWorks(t) }
 
 func TestTheTokensCustomerIsThePaths(t *testing.T) {
 	program().ChargesTheTokensCustomer(t, map[string]int{
-		"/orgs/customer-pro/campaigns":                       401,
+		"/orgs/customer-pro/campaigns":                       403,
 		"/orgs/customer-basic%2F..%2Fcustomer-pro/campaigns": 401,
 		"/orgs/customer-basic":                               404,
 	})

@@ -37,7 +37,7 @@ func NewGate(t *testing.T) (*gate.Gate, *Stigg) {
 // byHeader names the customer by a header. It is not package identity's, whose tests use
 // this package.
 func byHeader(r *http.Request) (gate.Customer, error) {
-	id := r.Header.Get("X-Customer-ID")
+	id := r.Header.Get("X-Customer-Id")
 	if id == "" {
 		return gate.Customer{}, gate.ErrNoCustomer
 	}
