@@ -10,7 +10,6 @@ import (
 	"github.com/auth0/go-jwt-middleware/v2/validator"
 
 	"github.com/stiggate/gate"
-	"github.com/stiggate/gate/identity"
 	"github.com/stiggate/gate/nethttp"
 )
 
@@ -50,7 +49,7 @@ func auth0v2Routes(g *gate.Gate) http.Handler {
 }
 
 func Example_auth0v2() {
-	who := identity.Agree(identity.FromContextValue(jwtmiddleware.ContextKey{}, auth0v2Customer), identity.FromPath("/orgs/{customer}"))
+	who := gate.Agree(gate.FromContextValue(jwtmiddleware.ContextKey{}, auth0v2Customer), gate.FromPath("/orgs/{customer}"))
 	app := auth0v2Routes(newGate(who))
 	fmt.Println(get(app, "/analytics", tokenOf("acme")), get(app, "/orgs/other/analytics", tokenOf("acme")))
 	// Output: 200 401

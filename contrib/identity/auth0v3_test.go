@@ -10,7 +10,6 @@ import (
 	"github.com/auth0/go-jwt-middleware/v3/validator"
 
 	"github.com/stiggate/gate"
-	"github.com/stiggate/gate/identity"
 	"github.com/stiggate/gate/nethttp"
 )
 
@@ -61,7 +60,7 @@ func auth0v3Routes(g *gate.Gate) http.Handler {
 }
 
 func Example_auth0v3() {
-	who := identity.Agree(identity.FromContext(auth0v3Customer), identity.FromPath("/orgs/{customer}"))
+	who := gate.Agree(gate.FromContext(auth0v3Customer), gate.FromPath("/orgs/{customer}"))
 	app := auth0v3Routes(newGate(who))
 	fmt.Println(get(app, "/analytics", tokenOf("acme")), get(app, "/orgs/other/analytics", tokenOf("acme")))
 	// Output: 200 401

@@ -11,7 +11,6 @@ import (
 
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/echostigg"
-	"github.com/stiggate/gate/identity"
 )
 
 type echoJWTKey struct{}
@@ -39,7 +38,7 @@ func echoJWTRoutes(g *gate.Gate) http.Handler {
 }
 
 func Example_echoJWT() {
-	who := identity.Agree(identity.FromClaims(echoJWTClaims, "org", "site"), identity.FromPath("/orgs/{customer}"))
+	who := gate.Agree(gate.FromClaims(echoJWTClaims, "org", "site"), gate.FromPath("/orgs/{customer}"))
 	app := echoJWTRoutes(newGate(who))
 	fmt.Println(get(app, "/analytics", tokenOf("acme")), get(app, "/orgs/other/analytics", tokenOf("acme")))
 	// Output: 200 401

@@ -10,7 +10,6 @@ import (
 
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/ginstigg"
-	"github.com/stiggate/gate/identity"
 )
 
 type ginJWTKey struct{}
@@ -39,7 +38,7 @@ func ginJWTRoutes(g *gate.Gate) http.Handler {
 }
 
 func Example_ginJWT() {
-	who := identity.Agree(identity.FromClaims(ginJWTClaims, "org", "site"), identity.FromPath("/orgs/{customer}"))
+	who := gate.Agree(gate.FromClaims(ginJWTClaims, "org", "site"), gate.FromPath("/orgs/{customer}"))
 	app := ginJWTRoutes(newGate(who))
 	fmt.Println(get(app, "/analytics", tokenOf("acme")), get(app, "/orgs/other/analytics", tokenOf("acme")))
 	// Output: 200 401

@@ -11,7 +11,6 @@ import (
 
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/ginstigg"
-	"github.com/stiggate/gate/identity"
 )
 
 type claimsKey struct{}
@@ -45,7 +44,7 @@ func golangJWTRoutes(g *gate.Gate) http.Handler {
 }
 
 func Example_golangJWT() {
-	who := identity.Agree(identity.FromClaims(golangJWTClaims, "org", "site"), identity.FromPath("/orgs/{customer}"))
+	who := gate.Agree(gate.FromClaims(golangJWTClaims, "org", "site"), gate.FromPath("/orgs/{customer}"))
 	app := golangJWTRoutes(newGate(who))
 	fmt.Println(get(app, "/analytics", tokenOf("acme")), get(app, "/orgs/other/analytics", tokenOf("acme")))
 	// Output: 200 401

@@ -22,7 +22,6 @@ import (
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/chistigg"
 	"github.com/stiggate/gate/ginstigg"
-	"github.com/stiggate/gate/identity"
 )
 
 const (
@@ -111,14 +110,14 @@ type recipe struct {
 
 func recipes() map[string]recipe {
 	return map[string]recipe{
-		"golang-jwt in gin":  {who: identity.FromClaims(golangJWTClaims, "org", "site"), routes: golangJWTRoutes},
-		"gin-jwt v3":         {who: identity.FromClaims(ginJWTClaims, "org", "site"), routes: ginJWTRoutes},
-		"gin-jwt v2":         {who: identity.FromClaims(ginJWTClaims, "org", "site"), routes: ginJWTv2Routes},
-		"echo-jwt":           {who: identity.FromClaims(echoJWTClaims, "org", "site"), routes: echoJWTRoutes, absent: 400},
-		"jwtauth in chi":     {who: identity.FromClaims(jwtauthClaims, "org", "site"), routes: jwtauthRoutes},
-		"jwtauth's Verifier": {who: identity.FromClaims(jwtauthClaims, "org", "site"), routes: verifierRoutes},
-		"auth0 v2":           {who: identity.FromContextValue(auth0v2.ContextKey{}, auth0v2Customer), routes: auth0v2Routes, absent: 400, typed: true},
-		"auth0 v3":           {who: identity.FromContext(auth0v3Customer), routes: auth0v3Routes, typed: true},
+		"golang-jwt in gin":  {who: gate.FromClaims(golangJWTClaims, "org", "site"), routes: golangJWTRoutes},
+		"gin-jwt v3":         {who: gate.FromClaims(ginJWTClaims, "org", "site"), routes: ginJWTRoutes},
+		"gin-jwt v2":         {who: gate.FromClaims(ginJWTClaims, "org", "site"), routes: ginJWTv2Routes},
+		"echo-jwt":           {who: gate.FromClaims(echoJWTClaims, "org", "site"), routes: echoJWTRoutes, absent: 400},
+		"jwtauth in chi":     {who: gate.FromClaims(jwtauthClaims, "org", "site"), routes: jwtauthRoutes},
+		"jwtauth's Verifier": {who: gate.FromClaims(jwtauthClaims, "org", "site"), routes: verifierRoutes},
+		"auth0 v2":           {who: gate.FromContextValue(auth0v2.ContextKey{}, auth0v2Customer), routes: auth0v2Routes, absent: 400, typed: true},
+		"auth0 v3":           {who: gate.FromContext(auth0v3Customer), routes: auth0v3Routes, typed: true},
 	}
 }
 
@@ -188,7 +187,7 @@ func TestRecipes(t *testing.T) {
 			for _, tt := range tests {
 				t.Run(tt.name, func(t *testing.T) {
 					s := &stigg{}
-					g, err := gate.New(s, identity.Agree(recipe.who, identity.FromPath("/orgs/{customer}")))
+					g, err := gate.New(s, gate.Agree(recipe.who, gate.FromPath("/orgs/{customer}")))
 					if err != nil {
 						t.Fatal(err)
 					}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/chistigg"
-	"github.com/stiggate/gate/identity"
 )
 
 // jwtauthClaims are the claims that jwtauth's Verifier has put into the context. It puts
@@ -31,7 +30,7 @@ func jwtauthRoutes(g *gate.Gate) http.Handler {
 }
 
 func Example_jwtauth() {
-	who := identity.Agree(identity.FromClaims(jwtauthClaims, "org", "site"), identity.FromPath("/orgs/{customer}"))
+	who := gate.Agree(gate.FromClaims(jwtauthClaims, "org", "site"), gate.FromPath("/orgs/{customer}"))
 	app := jwtauthRoutes(newGate(who))
 	fmt.Println(get(app, "/analytics", tokenOf("acme")), get(app, "/orgs/other/analytics", tokenOf("acme")))
 	// Output: 200 401
