@@ -11,7 +11,7 @@ import (
 
 // Backup writes a copy of the outbox to w, as it is after the last commit, while it is in use.
 // Kept as outbox.db in a directory of its own, it can be opened. A copy made of the file itself
-// while the outbox is open may lack something; this one does not.
+// while the outbox is open may lack something, and Open refuses it then; this one does not.
 //
 // A restored copy has what was delivered since; Stigg counts that once, by its key.
 //

@@ -102,6 +102,7 @@ func (t *transaction) put(p *pack) error {
 		return err
 	}
 	t.addGroup(seq, len(p.heads))
+	t.sum += term(sumUsage, number(seq))
 	for i, h := range p.heads {
 		t.addRecord(h.hash, placeOf(seq, i))
 	}
@@ -142,10 +143,12 @@ func (t *transaction) finish(id string) (record []byte, err error) {
 			continue
 		}
 		delete(t.touched, p.group())
-		if err := t.usage.Delete(number(p.group())); err != nil {
+		key := number(p.group())
+		t.sum -= term(sumUsage, key) + doneTerm(key, t.done.Get(key))
+		if err := t.usage.Delete(key); err != nil {
 			return nil, err
 		}
-		if err := t.done.Delete(number(p.group())); err != nil {
+		if err := t.done.Delete(key); err != nil {
 			return nil, err
 		}
 	}
@@ -158,13 +161,16 @@ func (t *transaction) refuse(record []byte, r *refusal) error {
 		return err
 	}
 	t.store.refuse++
+	t.sum += term(sumAside, number(seq))
 	return t.aside.Put(number(seq), refusedValue(r.at, r.reason, record))
 }
 
 // mark writes which records are done of the groups that stay.
 func (t *transaction) mark() error {
 	for seq := range t.touched {
-		if err := t.done.Put(number(seq), t.store.done[seq].value()); err != nil {
+		key, value := number(seq), t.store.done[seq].value()
+		t.sum += doneTerm(key, value) - doneTerm(key, t.done.Get(key))
+		if err := t.done.Put(key, value); err != nil {
 			return err
 		}
 	}
@@ -207,9 +213,17 @@ func (s *store) load() error {
 		if err != nil {
 			return err
 		}
-		return tx.Bucket(bucketAside).ForEach(func(_, _ []byte) error {
+		err = tx.Bucket(bucketAside).ForEach(func(_, v []byte) error {
 			s.refuse++
+			if _, _, _, err := parseRefused(v); err != nil {
+				s.unreadable++
+			}
 			return nil
 		})
+		if err != nil {
+			return err
+		}
+		s.sum, err = sumOf(tx)
+		return err
 	})
 }

@@ -45,6 +45,15 @@
 // other one, as of the commit before, and said: an Error in the log, and a PageError from
 // Pending, which the gate logs, and from Inspect.
 //
+// # Copies
+//
+// Outbox.Backup copies an outbox while it is in use, Backup and gate-outbox -backup one that no
+// process has open. A copy made of the file itself while it is written to, by cp or a backup of
+// the volume, may have pages of several commits. Each commit leaves a sum of what the file holds:
+// a copy that is as one commit left it is opened, any other is a FileError, and so is a copy of
+// which more can't be read than of its original. (On Windows, what can't be read of a copy is a
+// RecordError as in the original.) A snapshot of the volume in one instant is always whole.
+//
 // # When it is full
 //
 // The file is bounded by MaxBytes, 1 GiB by default, with all that it needs beside the

@@ -141,12 +141,15 @@ func fillUp(o *Outbox, name string, size int) (keys []string, err error) {
 	return keys, err
 }
 
+// dropReserve makes the file one of an earlier Gate.
 func dropReserve(dir string) error {
 	db, err := bolt.Open(filepath.Join(dir, fileName), 0o600, &bolt.Options{NoFreelistSync: true})
 	if err != nil {
 		return err
 	}
-	err = db.Update(func(tx *bolt.Tx) error { return tx.DeleteBucket(bucketSpare) })
+	err = db.Update(func(tx *bolt.Tx) error {
+		return errors.Join(tx.DeleteBucket(bucketSpare), tx.Bucket(bucketAbout).Put(formatKey, []byte{format}))
+	})
 	return errors.Join(err, db.Close())
 }
 

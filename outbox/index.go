@@ -19,6 +19,7 @@ type index struct {
 	// unreadable is how many records, or groups of which not even that is known, can't
 	// be read. They stay.
 	unreadable int
+	sum        sum
 }
 
 // place is where a record is: the number of its group and the one within.

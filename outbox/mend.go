@@ -60,6 +60,7 @@ func mend(dir string, names []string, do func(t *transaction, record []byte) err
 				if err := tx.Bucket(bucketAside).Delete(r.number); err != nil {
 					return err
 				}
+				s.sum -= term(sumAside, r.number)
 			}
 			n = len(chosen)
 			return nil

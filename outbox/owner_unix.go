@@ -17,6 +17,15 @@ var (
 	errForeign  = errors.New("another user owns it: an outbox and its directory belong to the user whose process it is")
 )
 
+// fileNumber is the number of a file in its file system.
+func fileNumber(info fs.FileInfo) uint64 {
+	stat, _ := info.Sys().(*syscall.Stat_t)
+	if stat == nil {
+		return 0
+	}
+	return stat.Ino
+}
+
 // trusted is an error if somebody else may have put there what is there: everybody may write, or
 // another user owns it. A directory may be root's, as volumes are.
 func trusted(info fs.FileInfo) error {

@@ -96,7 +96,13 @@ func (s *store) prove() error {
 		if err != nil {
 			return err
 		}
-		return s.update(func(tx *bolt.Tx) error { return tx.Bucket(bucketAbout).Delete(fillerKey) })
+		return s.update(func(tx *bolt.Tx) error {
+			about := tx.Bucket(bucketAbout)
+			if err := about.Delete(fillerKey); err != nil {
+				return err
+			}
+			return about.Put(homeKey, s.home())
+		})
 	})
 }
 

@@ -22,12 +22,14 @@ const (
 	fileName = "outbox.db"
 	// lockWait is what another process may need to look into the file and go.
 	lockWait = 200 * time.Millisecond
+	// fileFormat is that of the file as a whole. One of format 1 has no sum.
+	fileFormat = 2
 )
 
 // The buckets. usage and done are by the number of the group, aside by a number of its
 // own; numbers are 8 bytes, big endian, and are never used again.
 var (
-	bucketAbout = []byte("gate-outbox") // formatKey: format; commitKey: id of the last commit
+	bucketAbout = []byte("gate-outbox") // formatKey: format; commitKey: id of the last commit; sumKey, homeKey: see sum
 	bucketUsage = []byte("usage")       // groups
 	bucketDone  = []byte("done")        // bitmaps
 	bucketAside = []byte("aside")       // refused records
@@ -35,6 +37,8 @@ var (
 	formatKey   = []byte("format")
 	fillerKey   = []byte("filler")
 	commitKey   = []byte("commit")
+	sumKey      = []byte("sum")
+	homeKey     = []byte("home")
 	spareKey    = []byte("reserve")
 )
 
@@ -91,7 +95,10 @@ func (s *store) open() error {
 		if err := s.measure(); err != nil {
 			return err
 		}
-		return s.load()
+		if err := s.load(); err != nil {
+			return err
+		}
+		return s.db.View(s.copied)
 	})
 	if err != nil {
 		return s.explain(errors.Join(err, s.shut()))
@@ -143,8 +150,15 @@ func (s *store) verify() error {
 			}
 			return &FileError{Path: s.path(), Problem: "is a database of another program"}
 		}
-		if f := about.Get(formatKey); len(f) != 1 || f[0] != format {
+		f := about.Get(formatKey)
+		if len(f) != 1 || f[0] != format && f[0] != fileFormat {
 			return &FileError{Path: s.path(), Problem: "was written by another version of Gate"}
+		}
+		if f[0] == format { // it has no sum before it is written to
+			return nil
+		}
+		if err := whole(tx); err != nil {
+			return &FileError{Path: s.path(), Problem: mixed, Err: err}
 		}
 		return nil
 	})
@@ -187,7 +201,7 @@ func (s *store) create() error {
 				return err
 			}
 		}
-		return tx.Bucket(bucketAbout).Put(formatKey, []byte{format})
+		return nil
 	})
 	if err != nil {
 		return err
@@ -203,6 +217,9 @@ func (s *store) update(do func(*bolt.Tx) error) error {
 	}
 	defer func() { _ = tx.Rollback() }() // nothing after a commit
 	if err := do(tx); err != nil {
+		return err
+	}
+	if err := s.seal(tx); err != nil {
 		return err
 	}
 	s.db.AllocSize = s.step(tx.Size())
