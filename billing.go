@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -114,8 +115,9 @@ type Event struct {
 	// it is empty the amount is not sent: a meter that counts events counts 1.
 	AmountIn string
 	// Dimensions are read from the request before the handler runs; nil sends none. An
-	// error is answered as that of an AmountFunc. The handler may add more by
-	// Ticket.Dimension.
+	// error is answered as that of an AmountFunc, and so is a *DimensionsError: together they
+	// may take 16 kB as JSON, since a client may choose them and all customers' usage waits
+	// in one queue. The handler may add more by Ticket.Dimension.
 	Dimensions func(*http.Request) (map[string]any, error)
 }
 
@@ -144,8 +146,24 @@ func Credits(currencyID string) Policy {
 	return p
 }
 
-// dimensions are the event's, as the request tells them.
-func (e *Event) dimensions(r *http.Request) (map[string]any, error) {
+// maxRequestDimensions bounds what the dimensions that are read from a request take, with their
+// names, as JSON: less than a place in the queue of the largest usage by far.
+const maxRequestDimensions = 16 << 10
+
+// DimensionsError says that the dimensions read from a request take too much. The request is
+// refused with ReasonBadRequest.
+type DimensionsError struct {
+	FeatureID string // of the policy
+	Event     string
+	MaxBytes  int // what they may take as JSON
+}
+
+func (e *DimensionsError) Error() string {
+	return fmt.Sprintf("gate: the policy for feature %q reads dimensions of event %q from the request that take more than %d bytes", e.FeatureID, e.Event, e.MaxBytes)
+}
+
+// dimensions are the event's, as the request tells them, for the policy for a feature.
+func (e *Event) dimensions(r *http.Request, feature string) (map[string]any, error) {
 	if e == nil || e.Dimensions == nil {
 		return nil, nil
 	}
@@ -156,5 +174,15 @@ func (e *Event) dimensions(r *http.Request) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return encodeDimensions(dimensions, len(e.Name))
+	if dimensions, err = encodeDimensions(dimensions, len(e.Name)); err != nil {
+		return nil, err
+	}
+	size := 0
+	for name, value := range dimensions {
+		raw, _ := value.(json.RawMessage)
+		if size += len(name) + len(raw); size > maxRequestDimensions {
+			return nil, &DimensionsError{FeatureID: feature, Event: e.Name, MaxBytes: maxRequestDimensions}
+		}
+	}
+	return dimensions, nil
 }

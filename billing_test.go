@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -223,6 +224,37 @@ func TestUsageAsAnEvent(t *testing.T) {
 			t.Errorf("reported %+v of a request with dimensions that don't encode", reported)
 		}
 	})
+}
+
+func TestDimensionsOfARequestAreBounded(t *testing.T) {
+	for name, row := range map[string]struct {
+		dimensions map[string]any
+		allowed    bool
+	}{
+		"as much as may be":         {map[string]any{"agent": strings.Repeat("x", maxRequestDimensions-7)}, true},
+		"a byte more":               {map[string]any{"agent": strings.Repeat("x", maxRequestDimensions-6)}, false},
+		"in two":                    {map[string]any{"a": strings.Repeat("x", 9000), "b": strings.Repeat("x", 9000)}, false},
+		"in a name":                 {map[string]any{strings.Repeat("x", maxRequestDimensions): 1}, false},
+		"longer when it is encoded": {map[string]any{"a": strings.Repeat("\x01", 4000)}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := gateOf(t, &stub{set: features(metered("f", 0, 1e9))})
+			guard := g.MustGuard(Feature("f").Uses(1).ReportAs(Event{Name: "call", Dimensions: func(*http.Request) (map[string]any, error) {
+				return row.dimensions, nil
+			}}))
+			served := false
+			guard.Serve(Call{Request: request("POST", "/", "c"), Writer: httptest.NewRecorder()}, func(d Decision) {
+				var bound *DimensionsError
+				if d.Reason != ReasonBadRequest || !errors.As(d.Err, &bound) || *bound != (DimensionsError{"f", "call", maxRequestDimensions}) {
+					t.Errorf("%s, %v, want a *DimensionsError", d.Reason, d.Err)
+				}
+			}, func(http.ResponseWriter, *http.Request) bool { served = true; return true },
+				func(Outcome) Outcome { return Outcome{Status: 200} })
+			if served != row.allowed {
+				t.Errorf("served: %v", served)
+			}
+		})
+	}
 }
 
 func TestOnlyEventsHaveDimensions(t *testing.T) {

@@ -71,7 +71,7 @@ func (q *admission) feature(p *Policy, d *Decision) bool {
 		d.Limit, d.HasLimit = r.Limit, true
 	}
 	if metered {
-		if a.dimensions, err = p.event.dimensions(q.request); err != nil {
+		if a.dimensions, err = p.event.dimensions(q.request, p.feature); err != nil {
 			d.deny(ReasonBadRequest, err)
 			return false
 		}
