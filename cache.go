@@ -70,11 +70,12 @@ func (l *load) Do(ctx context.Context) (*snapshot, error) {
 	if err != nil {
 		return nil, ofUpstream(err)
 	}
+	asked := began.Before(set.Age)
 	set, unreadable := set.checked()
 	if unreadable != "" && !l.cache.unreadable.Swap(true) {
 		l.cache.logger.Error("gate: Stigg's answer has numbers that can't be read; they grant nothing, and requests for them get 503", "feature", unreadable)
 	}
-	return l.cache.snapshot(l.Book, set, func(m *ledger.Meter, n ledger.Count, now time.Time) { m.Account.Read(began, n, now, m.Cycle) }), nil
+	return l.cache.snapshot(l.Book, set, func(m *ledger.Meter, n ledger.Count, now time.Time) { m.Account.Read(asked, n, now, m.Cycle) }), nil
 }
 
 // mostWarm is how many customers Warm reads at once.

@@ -44,6 +44,11 @@ type EntitlementSet struct {
 	// CustomerIsArchived or NoActiveSubscription. It decides only for features
 	// that are not in the set.
 	Denied Reason
+	// Age is how old the set may be: by how much longer ago Stigg may have counted than a
+	// Source was asked, or than the set was told to a Sink. What was used since counts beside
+	// its counts. Zero is for a Source that asks Stigg itself; of a copy that is near, such as
+	// Stigg's edge, it is the longest that the copy lags.
+	Age time.Duration
 }
 
 // FeatureKind tells how a feature is decided.

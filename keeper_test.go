@@ -323,6 +323,27 @@ func TestRefusedUsageIsSetAsideInTheOutbox(t *testing.T) {
 	})
 }
 
+func TestUsageOfAnEarlierRunThatIsRefusedMayHaveBeenCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := Customer{ID: "c"}
+		box := &shelf{usages: []Usage{{Customer: c, FeatureID: "f", Value: 2, Key: "k", CreatedAt: time.Now()}}}
+		s := &stub{set: features(metered("f", 0, 5)), report: func([]Usage) ([]Ack, error) { return nil, errRefused }}
+		may := make(chan struct{})
+		g := gateOf(t, s, WithOutbox(box), WithReporter(held{s, may}))
+		known := func() float64 { return g.Check(t.Context(), c, Feature("f").Asks(0)).Usage }
+		known() // this read may have been before it was counted
+		close(may)
+		synctest.Wait()
+		if n := known(); n != 2 || len(box.aside) != 1 {
+			t.Errorf("%v are known after the refusal, %d set aside", n, len(box.aside))
+		}
+		g.Invalidate(c)
+		if n := known(); n != 0 {
+			t.Errorf("Stigg says that it has none, and %v are known", n)
+		}
+	})
+}
+
 func TestWrongOutboxes(t *testing.T) {
 	who := fromHeader("X-Customer-ID", "")
 	if _, err := New(&stub{}, who, WithOutbox(nil)); err == nil {

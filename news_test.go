@@ -368,3 +368,46 @@ func TestALateSetIsHeldAgainstARead(t *testing.T) {
 		}
 	})
 }
+
+func TestASetIsNoNewerThanItsAge(t *testing.T) {
+	weather(t, func(f *forecast) {
+		c := Customer{ID: "c"}
+		f.says(features(metered("f", 6, 10)), nil)
+		known := func() float64 { return f.gate.Check(f.Context(), c, Feature("f").Asks(0)).Usage }
+		known()
+		time.Sleep(20 * time.Second)
+		f.gate.Sink().Patch(c, Patch{FeatureID: "f", Usage: 9, At: time.Now()})
+		time.Sleep(8 * time.Second)
+		late := features(metered("f", 6, 10))
+		late.Age = 9 * time.Second
+		f.gate.Sink().Replace(c, late)
+		if n := known(); n != 9 {
+			t.Errorf("a set that is older than a count makes it %v", n)
+		}
+	})
+}
+
+func TestAReadThatLagsDoesNotLowerWhatWasUsedSince(t *testing.T) {
+	weather(t, func(f *forecast) {
+		c := Customer{ID: "c"}
+		f.says(features(metered("f", 3, 10)), nil)
+		known := func() float64 { return f.gate.Check(f.Context(), c, Feature("f").Asks(0)).Usage }
+		use(f.T, f.gate, "c", 2)
+		time.Sleep(30 * time.Second)
+		if n := known(); n != 5 {
+			t.Fatalf("%v are used", n)
+		}
+		copied := features(metered("f", 3, 10)) // from before
+		copied.Age = time.Minute
+		f.says(copied, nil)
+		f.gate.Invalidate(c)
+		if n := known(); n != 5 {
+			t.Errorf("a copy from a minute ago makes it %v", n)
+		}
+		f.says(features(metered("f", 3, 10)), nil)
+		f.gate.Invalidate(c)
+		if n := known(); n != 3 {
+			t.Errorf("Stigg itself says 3, and %v are known", n)
+		}
+	})
+}

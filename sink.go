@@ -81,11 +81,11 @@ func (g sink) Replace(c Customer, set EntitlementSet) {
 		if !sure {
 			set.Credits, sure = old.set.Credits, len(old.set.Credits) == 0
 		}
-		if age < ledger.Margin && !old.set.grantsAs(set) {
+		if age < ledger.Margin+set.Age && !old.set.grantsAs(set) {
 			sure = false
 		}
 		s = g.cache.snapshot(old.book, set, func(m *ledger.Meter, n ledger.Count, now time.Time) {
-			sure = m.Account.Push(n, time.Time{}, now, m.Cycle) && sure
+			sure = m.Account.Replace(n, set.Age, now, m.Cycle) && sure
 		})
 		return s, sure
 	})

@@ -83,7 +83,8 @@ func (c *Client) edgeFailed(ctx context.Context) {
 	}
 }
 
-// edgeDelay is how long what was changed is not read from the edge.
+// edgeDelay is how long the edge may take to know of a change. So long what was changed is not
+// read from it, and so old its answers may be.
 const edgeDelay = time.Minute
 
 // changes remembers which customers were changed of late.

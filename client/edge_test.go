@@ -35,14 +35,14 @@ func TestTheEdgeIsReadFirst(t *testing.T) {
 	c.edge = strings.TrimSuffix(c.endpoint, "/graphql")
 	who := gate.Customer{ID: "acme|a@b.c", Resource: "site|1"}
 	set, err := c.Entitlements(context.Background(), who)
-	if err != nil || len(set.Features) != 1 || set.Features[0].Limit != 5 {
+	if err != nil || len(set.Features) != 1 || set.Features[0].Limit != 5 || set.Age != edgeDelay {
 		t.Errorf("got %+v, %v", set, err)
 	}
 	if got := rec.last(t).path; got != "/v1/c/acme|a@b.c/entitlements-state.json" || rec.count() != 1 {
 		t.Errorf("asked for %s, %d requests", got, rec.count())
 	}
 	c.changed(who, nil)
-	if set, err = c.Entitlements(context.Background(), who); err != nil || set.Denied == "" {
+	if set, err = c.Entitlements(context.Background(), who); err != nil || set.Denied == "" || set.Age != 0 {
 		t.Errorf("read from the edge just after a change: %+v, %v", set, err)
 	}
 	now := time.Now()

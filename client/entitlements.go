@@ -32,7 +32,9 @@ func (c *Client) entitlements(ctx context.Context, who gate.Customer) (gate.Enti
 	}
 	if c.edge != "" && !c.changes.late(who.ID, c.now()) {
 		if state, ok := c.readEdge(ctx, who); ok {
-			return setOf(state), nil
+			set := setOf(state)
+			set.Age = edgeDelay
+			return set, nil
 		}
 	}
 	return c.EntitlementsState(ctx, who)

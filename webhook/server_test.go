@@ -33,6 +33,9 @@ func (h *heard) Replace(c gate.Customer, set gate.EntitlementSet) {
 	for _, f := range set.Features {
 		what = append(what, fmt.Sprintf("%s=%v/%v", f.FeatureID, f.Usage, f.Limit))
 	}
+	if set.Age != 0 {
+		what = append(what, set.Age.String()+" old")
+	}
 	h.add("replace %s|%s %s", c.ID, c.Resource, strings.Join(what, ","))
 }
 

@@ -58,6 +58,7 @@ func (h *Handler) tellSet(e Event, p *payload) {
 	whole = whole && !h.alwaysRead && age <= freshFor && age >= -freshFor
 	apply := func(newerUsage bool) {
 		if whole && !newerUsage {
+			set.Age = max(0, age)
 			h.sink.Replace(e.Customer, set)
 		} else {
 			h.sink.Invalidate(e.Customer)
@@ -79,7 +80,7 @@ func (h *Handler) tellUsage(e Event, p *payload) {
 	}
 	h.newest.usage(e.Customer, at)
 	feature := string(p.Feature.ID)
-	if !p.CurrentUsage.Known || p.PeriodStart.Bad || p.PeriodEnd.Bad || p.Timestamp.Bad || !isFeature(feature) {
+	if e.Time.IsZero() || !p.CurrentUsage.Known || p.PeriodStart.Bad || p.PeriodEnd.Bad || p.Timestamp.Bad || !isFeature(feature) {
 		h.sink.Invalidate(e.Customer)
 		return
 	}

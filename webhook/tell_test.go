@@ -28,8 +28,8 @@ func TestEventsAreTakenIntoTheGate(t *testing.T) {
 		body string
 		want string // "" means ignored
 	}{
-		"a set":                         {setJSON("2026-05-04T11:59:58Z", seats, insight), "replace acme|site-1 feature-seats=3/10,feature-insight=0/0"},
-		"a limit of null, which is 0":   {setJSON("2026-05-04T11:59:58Z", strings.Replace(seats, `"usageLimit":10`, `"usageLimit":null`, 1)), "replace acme|site-1 feature-seats=3/0"},
+		"a set":                         {setJSON("2026-05-04T11:59:58Z", seats, insight), "replace acme|site-1 feature-seats=3/10,feature-insight=0/0,2s old"},
+		"a limit of null, which is 0":   {setJSON("2026-05-04T11:59:58Z", strings.Replace(seats, `"usageLimit":10`, `"usageLimit":null`, 1)), "replace acme|site-1 feature-seats=3/0,2s old"},
 		"a set of the customer":         {`{"type":"entitlementsUpdated","customer":{"id":"acme"},"resource":null,"entitlementsUpdatedAt":"2026-05-04T12:00:00Z","entitlements":[` + seats + `]}`, "replace acme| feature-seats=3/10"},
 		"a set that was under way long": {setJSON("2026-05-04T11:59:50Z", seats), "stale acme|site-1"},
 		"a set from the future":         {setJSON("2026-05-04T12:00:10Z", seats), "stale acme|site-1"},
@@ -43,7 +43,7 @@ func TestEventsAreTakenIntoTheGate(t *testing.T) {
 		"a set of a malformed id":       {strings.Replace(setJSON("2026-05-04T12:00:00Z", seats), `"acme"`, `"../acme"`, 1), ""},
 		"a set of a malformed resource": {strings.Replace(setJSON("2026-05-04T12:00:00Z", seats), `"site-1"`, `"a b"`, 1), ""},
 		"a measurement":                 {`{"type":"measurement.reported","timestamp":"2026-05-04T12:00:00Z",` + who + `,"feature":{"id":"feature-seats"},"currentUsage":4}`, "patch acme|site-1 feature-seats 4 at 2026-05-04T12:00:00Z"},
-		"a measurement without a time":  {`{"type":"measurement.reported",` + who + `,"feature":{"id":"feature-seats"},"currentUsage":4}`, "patch acme|site-1 feature-seats 4 at 0001-01-01T00:00:00Z"},
+		"a measurement without a time":  {`{"type":"measurement.reported",` + who + `,"feature":{"id":"feature-seats"},"currentUsage":4}`, "stale acme|site-1"},
 		"a measurement without a count": {`{"type":"measurement.reported",` + who + `,"feature":{"id":"feature-seats"}}`, "stale acme|site-1"},
 		"a measurement of a large one":  {`{"type":"measurement.reported",` + who + `,"feature":{"id":"feature-seats"},"currentUsage":1e999}`, "stale acme|site-1"},
 		"a measurement of no feature":   {`{"type":"measurement.reported",` + who + `,"currentUsage":4}`, "stale acme|site-1"},
@@ -121,7 +121,7 @@ func TestTheOlderOfTwoSetsIsNotApplied(t *testing.T) {
 	e := serve(t)
 	other := strings.Replace(older, "site-1", "site-2", 1)
 	e.deliver(t, 204, newer, older, newer, other)
-	e.expect(t, "replace acme|site-1 feature-seats=3/10", "replace acme|site-1 feature-seats=3/10", "replace acme|site-2 feature-insight=0/0")
+	e.expect(t, "replace acme|site-1 feature-seats=3/10,2s old", "replace acme|site-1 feature-seats=3/10,2s old", "replace acme|site-2 feature-insight=0/0,3s old")
 	if stats := e.Stats(); stats.Older != 1 || stats.Applied != 3 {
 		t.Errorf("the stats are %+v", stats)
 	}
@@ -266,13 +266,13 @@ func TestASetIsHeldAgainstAMeasurement(t *testing.T) {
 	}{
 		"the set is older":  {[]string{measured("2026-05-04T11:59:59Z"), setJSON("2026-05-04T11:59:58Z", seats)}, []string{patched + "2026-05-04T11:59:59Z", "stale acme|site-1"}},
 		"the set is as old": {[]string{measured("2026-05-04T11:59:58Z"), setJSON("2026-05-04T11:59:58Z", seats)}, []string{patched + "2026-05-04T11:59:58Z", "stale acme|site-1"}},
-		"the set is newer":  {[]string{measured("2026-05-04T11:59:57Z"), setJSON("2026-05-04T11:59:58Z", seats)}, []string{patched + "2026-05-04T11:59:57Z", "replace acme|site-1 feature-seats=3/10"}},
+		"the set is newer":  {[]string{measured("2026-05-04T11:59:57Z"), setJSON("2026-05-04T11:59:58Z", seats)}, []string{patched + "2026-05-04T11:59:57Z", "replace acme|site-1 feature-seats=3/10,2s old"}},
 		"the measurement has no time": {[]string{measured(""), setJSON("2026-05-04T11:59:58Z", seats)},
-			[]string{patched + "0001-01-01T00:00:00Z", "stale acme|site-1"}},
+			[]string{"stale acme|site-1", "stale acme|site-1"}},
 		"the measurement is of a time to come": {[]string{measured("2099-05-04T11:59:57Z"), setJSON("2026-05-04T12:00:01Z", seats)},
 			[]string{patched + "2099-05-04T11:59:57Z", "replace acme|site-1 feature-seats=3/10"}},
 		"the measurement is of another resource": {[]string{strings.Replace(measured("2026-05-04T11:59:59Z"), "site-1", "site-2", 1), setJSON("2026-05-04T11:59:58Z", seats)},
-			[]string{"patch acme|site-2 feature-seats 9 at 2026-05-04T11:59:59Z", "replace acme|site-1 feature-seats=3/10"}},
+			[]string{"patch acme|site-2 feature-seats 9 at 2026-05-04T11:59:59Z", "replace acme|site-1 feature-seats=3/10,2s old"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := serve(t)

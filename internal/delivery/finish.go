@@ -12,7 +12,7 @@ import (
 func (s *sender[U]) acknowledge(batch []Item[U], acks []ledger.Ack) {
 	now, id := s.all.config.Now(), s.all.batches.Add(1)
 	for i := range batch {
-		if acks[i].Place = i; !batch[i].tried { // else Stigg may have counted it in another one
+		if acks[i].Place = i; !batch[i].maybeCounted() { // else Stigg may have counted it in another one
 			acks[i].Batch = id
 		}
 		batch[i].Entry.Acknowledge(acks[i], now)
@@ -30,16 +30,21 @@ func (s *sender[U]) refuse(batch []Item[U], err error) {
 	for n := range batch {
 		i := &batch[n]
 		var now time.Time
-		if i.tried {
+		maybe := i.maybeCounted()
+		if maybe {
 			now = s.all.config.Now()
 		}
-		i.Entry.Refuse(i.tried, now)
+		i.Entry.Refuse(maybe, now)
 		i.Entry.Notify()
 		s.all.journal.setAside(i.Usage, err)
 	}
 	s.all.refused.Add(uint64(len(batch)))
 	s.left(batch, err)
 }
+
+// maybeCounted reports whether Stigg may have counted it by an attempt before the last, in
+// this run or in an earlier one.
+func (i *Item[U]) maybeCounted() bool { return i.tried || i.Entry.WasSentBefore() }
 
 // left closes the entries and frees the places; those of refused usage once the app is told.
 func (s *sender[U]) left(batch []Item[U], refused error) {

@@ -19,19 +19,29 @@ func (a *Account) Read(began Tick, r Count, now time.Time, c Cycle) {
 	a.priceBefore(began)
 }
 
-// Push applies a count that nobody asked for, alone or of a whole set, made by Stigg at a
-// time; zero if that is not known. It is false if more is used by what else is known, and
-// no order is sure: a read would tell.
+// Push applies a count that nobody asked for, made by Stigg at a time; zero if that is not
+// known. It is false if more is used by what else is known, and no order is sure: a read
+// would tell.
 func (a *Account) Push(r Count, at, now time.Time, c Cycle) bool {
+	age := time.Duration(0)
+	if !at.IsZero() {
+		age = now.Sub(at)
+	}
+	return a.push(observation{stamp: stampOf(at), used: r.Used}, age, r, now, c)
+}
+
+// Replace is Push of a count in a whole set that is so old at most. When in that time it was
+// counted is not known.
+func (a *Account) Replace(r Count, age time.Duration, now time.Time, c Cycle) bool {
+	return a.push(observation{used: r.Used}, age, r, now, c)
+}
+
+func (a *Account) push(o observation, age time.Duration, r Count, now time.Time, c Cycle) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.roll(now, c)
-	hi := a.book.Tick()
-	age := Margin
-	if !at.IsZero() {
-		age += max(0, now.Sub(at))
-	}
-	o := observation{lo: hi.Before(age), hi: hi, stamp: stampOf(at), used: r.Used}
+	o.hi = a.book.Tick()
+	o.lo = o.hi.Before(Margin + max(0, age))
 	if r.End.IsZero() {
 		return a.observeIn(a.current, o)
 	}

@@ -57,6 +57,9 @@ func (e *Entry) SentBefore() {
 	e.Returns()
 }
 
+// WasSentBefore reports whether it may have left before this book was opened.
+func (e *Entry) WasSentBefore() bool { return e.before }
+
 // owe notes units whose price is not known.
 func (e *Entry) owe(units float64) {
 	if e.unpriced = units; units > 0 {

@@ -106,8 +106,8 @@ var mutants = []mutant{
 	{"what was acknowledged while the clock was ahead is forgotten", "period.go", condition, "!a.isAhead(q) {\n\t\t\tcontinue", "true {\n\t\t\tcontinue"},
 
 	{"a read is of when it arrived", "count.go", value, "observation{lo: began, hi: a.book.Tick(), used: r.Used}", "observation{lo: a.book.Tick(), hi: a.book.Tick(), used: r.Used}"},
-	{"a push is of when it arrived", "count.go", value, "lo: hi.Before(age)", "lo: hi"},
-	{"a push that is late is new", "count.go", statements, "\t\tage += max(0, now.Sub(at))\n", ""},
+	{"a push is of when it arrived", "count.go", value, "o.hi.Before(Margin + max(0, age))", "o.hi"},
+	{"a push that is late is new", "count.go", statements, "\t\tage = now.Sub(at)\n", ""},
 	{"an event is counted once it is acknowledged", "count.go", statements, "\t\tu.last += Tick(CountDelay)\n", ""},
 	{"an answer is of when it arrived", "count.go", value, "observation{lo: u.first, hi: hi, stamp: u.stamp}", "observation{lo: hi, hi: hi, stamp: u.stamp}"},
 	{"acknowledged usage is forgotten", "count.go", statements, "\ta.add(p, &u.usage)\n", ""},
@@ -139,6 +139,11 @@ var mutants = []mutant{
 	{"a total that waits is in doubt", "doubt.go", statements, "\t\t\tknown = max(known, t.total+t.after)\n", ""},
 	{"nobody waits for what is on its way", "doubt.go", condition, "a.onWay > 0 || p.freed > 0", "false || p.freed > 0"},
 	{"a read tells of what is on its way", "doubt.go", condition, "spread > 0 && p", "true && p"},
+
+	{"merged usage waits twice", "merge.go", statements, "\t\t\ts.waits--\n", ""},
+	{"a part of usage does not wait", "merge.go", statements, "\t\t\ts.waits++\n", ""},
+	{"the rest is as much as before", "merge.go", statements, "\t\ts.change = rest\n", ""},
+	{"what was merged and may have been counted is sure", "merge.go", statements, "\t\tr.change, r.first = change, s.first\n", "\t\tr.change = change\n"},
 
 	{"a forgotten book is not closed", "ledger.go", condition, closes, "b.pins.Load() == 0"},
 	{"a book that is needed is forgotten", "ledger.go", condition, closes, "(b.pins.CompareAndSwap(0, bookClosed) || b.pins.CompareAndSwap(1, bookClosed))"},

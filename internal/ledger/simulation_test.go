@@ -43,7 +43,7 @@ type simulated struct {
 	jump   time.Duration // by how much our clock is ahead
 	skew   time.Duration // Stigg's clock less nature's
 	// What this Stigg is like.
-	stamps, giveBacks, resets, totals, events, silent, lag, jumps bool
+	stamps, giveBacks, resets, totals, events, silent, lag, jumps, replays bool
 
 	units, credits simulatedCount
 	messages       []*message // under way
@@ -84,6 +84,7 @@ type simulatedHold struct {
 
 type simulatedUsage struct {
 	entry   Entry
+	sum     *simulatedSum // in whose entry it is, instead of its own
 	amount  float64
 	total   bool
 	event   bool
@@ -100,6 +101,12 @@ type simulatedUsage struct {
 	changes      int // how many Stigg had then
 }
 
+// simulatedSum is the entry of several usages.
+type simulatedSum struct {
+	entry Entry
+	n     int
+}
+
 const price = 2
 
 var simulationStart = time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -109,7 +116,7 @@ func simulate(t *testing.T, seed uint64) {
 	w.ledger.passed = func() time.Duration { return w.passed }
 	w.passed = time.Duration(w.IntN(3)) * (time.Hour - 10*time.Second) / 2
 	w.skew = time.Duration(w.IntN(5)-2) * time.Second
-	for _, like := range []*bool{&w.stamps, &w.giveBacks, &w.resets, &w.totals, &w.events, &w.silent, &w.lag, &w.jumps} {
+	for _, like := range []*bool{&w.stamps, &w.giveBacks, &w.resets, &w.totals, &w.events, &w.silent, &w.lag, &w.jumps, &w.replays} {
 		*like = w.IntN(2) == 0
 	}
 	w.units.arrived, w.credits.arrived = map[int]int{}, map[int]int{}
@@ -299,6 +306,8 @@ func (w *simulated) step() {
 	case k == 10 && w.jumps && w.IntN(2) == 0:
 		w.jump = time.Duration(w.IntN(2)) * 5 * time.Hour
 		w.say("our clock is ahead by %v", w.jump)
+	case k == 11:
+		w.merge()
 	default:
 		if n := len(w.messages); n > 0 {
 			w.deliver(w.IntN(n))
@@ -321,7 +330,11 @@ func (w *simulated) use() {
 		w.settled(&simulatedUsage{entry: w.plain().RecordTotal(v, now, now), amount: v, total: true, made: now})
 	case k < 3:
 		w.say("%v are recorded", amount)
-		w.settled(&simulatedUsage{entry: w.meter.Record(amount, now, now), amount: amount, made: now})
+		u := &simulatedUsage{entry: w.meter.Record(amount, now, now), amount: amount, made: now}
+		w.settled(u)
+		if w.replays && w.jump == 0 && w.IntN(2) == 0 {
+			w.sentBefore(u)
+		}
 	default:
 		q := Ask{Limit: Limit{Unlimited: true}, Amount: max(0, amount)}
 		h := w.meter.Hold(w.meter.Account.Hold(now, w.meter.Cycle, q), now)
@@ -332,6 +345,52 @@ func (w *simulated) use() {
 		w.say("%v are held", amount)
 		w.holds = append(w.holds, simulatedHold{h, amount})
 	}
+}
+
+// sentBefore makes it a usage that an earlier run may have sent, and Stigg may have counted.
+func (w *simulated) sentBefore(u *simulatedUsage) {
+	u.entry.SentBefore()
+	u.sent, u.tries = true, 1
+	if w.IntN(2) == 0 {
+		w.say("Stigg has it already")
+		w.counts(u)
+	}
+}
+
+// merge has one entry stand for one more usage of the queue.
+func (w *simulated) merge() {
+	if len(w.queue) < 2 {
+		return
+	}
+	u, v := w.queue[w.IntN(len(w.queue))], w.queue[w.IntN(len(w.queue))]
+	if u == v || v.sum != nil || u.period != v.period || u.ahead || v.ahead {
+		return
+	}
+	s := u.sum
+	if s == nil {
+		s = &simulatedSum{u.entry, 1}
+	}
+	if s.entry.Merge(&v.entry) {
+		w.say("%v and %v are one entry", u.amount, v.amount)
+		u.sum, v.sum = s, s
+		s.n++
+	}
+}
+
+// takeOut gives a usage that is about to leave an entry of its own.
+func (w *simulated) takeOut(u *simulatedUsage) {
+	s := u.sum
+	if s == nil {
+		return
+	}
+	w.say("%v is taken out of an entry of %d", u.amount, s.n)
+	if s.n--; s.n > 0 {
+		u.entry = s.entry.Split(u.amount)
+	} else {
+		u.entry = s.entry
+	}
+	u.sum = nil
+	w.check()
 }
 
 // plain is the feature without a price: nobody knows what a total costs.
@@ -383,6 +442,7 @@ func (w *simulated) sendBatch() {
 	}
 	if u := w.queue[0]; u.event {
 		w.queue = w.queue[1:]
+		w.takeOut(u)
 		w.sendEvent(u)
 		return
 	}
@@ -401,6 +461,7 @@ func (w *simulated) sendBatch() {
 	w.inFlight++
 	for _, u := range batch {
 		w.totalInFlight = w.totalInFlight || u.total
+		w.takeOut(u)
 	}
 	w.attempt(batch)
 }
@@ -562,7 +623,7 @@ func (w *simulated) readNow() {
 	w.readArrives(began, w.see())
 }
 
-// push is a count of one of both, or a set, which has no time.
+// push is a count of one of both, or a set, of which no more is known than its age.
 func (w *simulated) push() {
 	s, what := w.see(), w.IntN(3)
 	w.say("Stigg pushes %d", what)
@@ -571,18 +632,29 @@ func (w *simulated) push() {
 		s.at = w.stigg() // a webhook that is late
 		by = 0
 	}
-	if what == 2 {
-		s.at = time.Time{}
+	made := w.passed
+	if what == 2 && w.jump == 0 && w.IntN(2) == 0 {
+		by = 0 // so may a set
 	}
 	w.send(by, func() {
 		if what != 1 {
 			r := w.unitsOf(s)
-			stands := w.meter.Account.Push(r, s.at, w.now(), w.meter.Cycle)
+			var stands bool
+			if what == 2 {
+				stands = w.meter.Account.Replace(r, w.passed-made, w.now(), w.meter.Cycle)
+			} else {
+				stands = w.meter.Account.Push(r, s.at, w.now(), w.meter.Cycle)
+			}
 			w.say("pushed units arrive: %v of period %d at %v: %v", r.Used, s.period, s.at, stands)
 		}
 		if what != 0 {
 			r := w.creditsOf(s)
-			stands := w.wallet.Push(r, s.at, w.now(), Cycle{})
+			var stands bool
+			if what == 2 {
+				stands = w.wallet.Replace(r, w.passed-made, w.now(), Cycle{})
+			} else {
+				stands = w.wallet.Push(r, s.at, w.now(), Cycle{})
+			}
 			w.say("pushed credits arrive: %v at %v: %v", r.Used, s.at, stands)
 		}
 	})
@@ -689,7 +761,7 @@ func (w *simulated) rest() {
 			w.fail("at rest, wallet %v has %+v, Stigg %v", a == w.wallet, s, want)
 		}
 		q := a.current
-		if least := a.leastNow(w.now()); least != want || len(q.frontier) != 1 || len(q.acknowledged)+len(q.departed)+len(a.recorded)+len(a.totals)+a.onWay > 0 {
+		if least := a.leastNow(w.now()); least != want || len(q.frontier) != 1 || len(q.acknowledged)+len(q.departed)+len(a.recorded)+len(a.totals)+a.onWay+q.waits+q.holds > 0 {
 			w.fail("at rest, wallet %v: least %v of %v; %+v; %+v; %+v; %d recorded, %d totals, %d on their way", a == w.wallet, least, want, q.frontier, q.acknowledged, q.departed, len(a.recorded), len(a.totals), a.onWay)
 		}
 	}
