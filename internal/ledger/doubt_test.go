@@ -53,6 +53,25 @@ func TestAccountDoubts(t *testing.T) {
 			d.wants(1, 11, Pending, waits, !read)
 			d.wants(1, 10, Exceeded, !waits, !read)
 		},
+		"no more is given back than is on its way": func(d *accountFixture) {
+			d.reads(hourly(10, 0))
+			one, two := d.uses(-1), d.uses(-2)
+			sent := d.leaves(one, -1)
+			d.leaves(two, -2)
+			d.isBetween(7, 10)
+			r := hourly(9, 0)
+			d.acks(one, -1, &r, time.Time{}, sent)
+			d.isBetween(7, 9)
+		},
+		"what comes later in a batch is not in a count": func(d *accountFixture) {
+			d.reads(hourly(0, 0))
+			used, freed := d.uses(2), d.uses(-1)
+			first, second := d.leaves(used, 2), d.leaves(freed, -1)
+			r := hourly(2, 0)
+			d.acknowledges(used, answer{usage: usage{amount: 2, first: first, stamp: stamp{batch: 1}}, count: &r})
+			d.acknowledges(freed, answer{usage: usage{amount: -1, first: second, stamp: stamp{batch: 1, place: 1}}})
+			d.isBetween(1, 1)
+		},
 		"of what has left only what left before a count": func(d *accountFixture) {
 			d.leaves(d.uses(1), 1)
 			d.reads(hourly(5, 0))
