@@ -80,7 +80,6 @@ var mutants = []mutant{
 	{"the next count lacks nothing", "history.go", statements, adds, ""},
 	{"what the next count may lack is sure", "history.go", statements, adds, "\to.used += a.used\n"},
 	{"what the next count may lack is not added", "history.go", statements, adds, "\to.doubt(a.used+a.freed, a.last)\n"},
-	{"what one count has is forgotten", "history.go", condition, "!h[i].in(&f[j])", "j == 0 && !h[i].in(&f[j])"},
 	{"what is in all is kept", "history.go", condition, "!h[i].in(&f[j])", "true"},
 	{"what has left is one sum", "history.go", condition, "d[i].first <= observed", "false"},
 	{"what has arrived is on its way", "history.go", statements, "\t\t\ts.used -= max(0, amount)\n", ""},
