@@ -10,6 +10,7 @@ import (
 	"github.com/auth0/go-jwt-middleware/v2/validator"
 
 	"github.com/stiggate/gate"
+	"github.com/stiggate/gate/identity"
 	"github.com/stiggate/gate/nethttp"
 )
 
@@ -49,8 +50,8 @@ func auth0v2Routes(g *gate.Gate) http.Handler {
 }
 
 func Example_auth0v2() {
-	who := gate.Agree(gate.FromContextValue(jwtmiddleware.ContextKey{}, auth0v2Customer), gate.FromPath("/orgs/{customer}"))
+	who := identity.Agree(identity.FromContextValue(jwtmiddleware.ContextKey{}, auth0v2Customer), identity.FromPath("/orgs/{customer}"))
 	app := auth0v2Routes(newGate(who))
 	fmt.Println(get(app, "/analytics", tokenOf("acme")), get(app, "/orgs/other/analytics", tokenOf("acme")))
-	// Output: 200 401
+	// Output: 200 403
 }

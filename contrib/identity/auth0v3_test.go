@@ -10,6 +10,7 @@ import (
 	"github.com/auth0/go-jwt-middleware/v3/validator"
 
 	"github.com/stiggate/gate"
+	"github.com/stiggate/gate/identity"
 	"github.com/stiggate/gate/nethttp"
 )
 
@@ -60,8 +61,8 @@ func auth0v3Routes(g *gate.Gate) http.Handler {
 }
 
 func Example_auth0v3() {
-	who := gate.Agree(gate.FromContext(auth0v3Customer), gate.FromPath("/orgs/{customer}"))
+	who := identity.Agree(identity.FromContext(auth0v3Customer), identity.FromPath("/orgs/{customer}"))
 	app := auth0v3Routes(newGate(who))
 	fmt.Println(get(app, "/analytics", tokenOf("acme")), get(app, "/orgs/other/analytics", tokenOf("acme")))
-	// Output: 200 401
+	// Output: 200 403
 }

@@ -8,9 +8,9 @@
 //   - auth0/go-jwt-middleware v2 and v3 (auth0v2_test.go, auth0v3_test.go)
 //
 // There is nothing to import: what a recipe has beside the middleware's own setup is a few
-// lines around gate.FromClaims or gate.FromContextValue. TestRecipes sends each of them
+// lines around identity.FromClaims or identity.FromContextValue. TestRecipes sends each of them
 // real tokens: expired, forged, unsigned, of another customer than the path's.
 //
 // All recipes take the token's claim "org" for the customer and "site" for the resource,
-// and are put into gate.Agree with gate.FromPath("/orgs/{customer}").
+// and are put into identity.Agree with identity.FromPath("/orgs/{customer}").
 package identity

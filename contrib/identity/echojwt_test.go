@@ -11,6 +11,7 @@ import (
 
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/echostigg"
+	"github.com/stiggate/gate/identity"
 )
 
 type echoJWTKey struct{}
@@ -38,8 +39,8 @@ func echoJWTRoutes(g *gate.Gate) http.Handler {
 }
 
 func Example_echoJWT() {
-	who := gate.Agree(gate.FromClaims(echoJWTClaims, "org", "site"), gate.FromPath("/orgs/{customer}"))
+	who := identity.Agree(identity.FromClaims(echoJWTClaims, "org", "site"), identity.FromPath("/orgs/{customer}"))
 	app := echoJWTRoutes(newGate(who))
 	fmt.Println(get(app, "/analytics", tokenOf("acme")), get(app, "/orgs/other/analytics", tokenOf("acme")))
-	// Output: 200 401
+	// Output: 200 403
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/ginstigg"
+	"github.com/stiggate/gate/identity"
 )
 
 type ginJWTKey struct{}
@@ -38,8 +39,8 @@ func ginJWTRoutes(g *gate.Gate) http.Handler {
 }
 
 func Example_ginJWT() {
-	who := gate.Agree(gate.FromClaims(ginJWTClaims, "org", "site"), gate.FromPath("/orgs/{customer}"))
+	who := identity.Agree(identity.FromClaims(ginJWTClaims, "org", "site"), identity.FromPath("/orgs/{customer}"))
 	app := ginJWTRoutes(newGate(who))
 	fmt.Println(get(app, "/analytics", tokenOf("acme")), get(app, "/orgs/other/analytics", tokenOf("acme")))
-	// Output: 200 401
+	// Output: 200 403
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/ginstigg"
+	"github.com/stiggate/gate/identity"
 )
 
 type claimsKey struct{}
@@ -44,8 +45,8 @@ func golangJWTRoutes(g *gate.Gate) http.Handler {
 }
 
 func Example_golangJWT() {
-	who := gate.Agree(gate.FromClaims(golangJWTClaims, "org", "site"), gate.FromPath("/orgs/{customer}"))
+	who := identity.Agree(identity.FromClaims(golangJWTClaims, "org", "site"), identity.FromPath("/orgs/{customer}"))
 	app := golangJWTRoutes(newGate(who))
 	fmt.Println(get(app, "/analytics", tokenOf("acme")), get(app, "/orgs/other/analytics", tokenOf("acme")))
-	// Output: 200 401
+	// Output: 200 403
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/chistigg"
 	"github.com/stiggate/gate/ginstigg"
+	"github.com/stiggate/gate/identity"
 )
 
 const (
@@ -110,14 +111,14 @@ type recipe struct {
 
 func recipes() map[string]recipe {
 	return map[string]recipe{
-		"golang-jwt in gin":  {who: gate.FromClaims(golangJWTClaims, "org", "site"), routes: golangJWTRoutes},
-		"gin-jwt v3":         {who: gate.FromClaims(ginJWTClaims, "org", "site"), routes: ginJWTRoutes},
-		"gin-jwt v2":         {who: gate.FromClaims(ginJWTClaims, "org", "site"), routes: ginJWTv2Routes},
-		"echo-jwt":           {who: gate.FromClaims(echoJWTClaims, "org", "site"), routes: echoJWTRoutes, absent: 400},
-		"jwtauth in chi":     {who: gate.FromClaims(jwtauthClaims, "org", "site"), routes: jwtauthRoutes},
-		"jwtauth's Verifier": {who: gate.FromClaims(jwtauthClaims, "org", "site"), routes: verifierRoutes},
-		"auth0 v2":           {who: gate.FromContextValue(auth0v2.ContextKey{}, auth0v2Customer), routes: auth0v2Routes, absent: 400, typed: true},
-		"auth0 v3":           {who: gate.FromContext(auth0v3Customer), routes: auth0v3Routes, typed: true},
+		"golang-jwt in gin":  {who: identity.FromClaims(golangJWTClaims, "org", "site"), routes: golangJWTRoutes},
+		"gin-jwt v3":         {who: identity.FromClaims(ginJWTClaims, "org", "site"), routes: ginJWTRoutes},
+		"gin-jwt v2":         {who: identity.FromClaims(ginJWTClaims, "org", "site"), routes: ginJWTv2Routes},
+		"echo-jwt":           {who: identity.FromClaims(echoJWTClaims, "org", "site"), routes: echoJWTRoutes, absent: 400},
+		"jwtauth in chi":     {who: identity.FromClaims(jwtauthClaims, "org", "site"), routes: jwtauthRoutes},
+		"jwtauth's Verifier": {who: identity.FromClaims(jwtauthClaims, "org", "site"), routes: verifierRoutes},
+		"auth0 v2":           {who: identity.FromContextValue(auth0v2.ContextKey{}, auth0v2Customer), routes: auth0v2Routes, absent: 400, typed: true},
+		"auth0 v3":           {who: identity.FromContext(auth0v3Customer), routes: auth0v3Routes, typed: true},
 	}
 }
 
@@ -154,7 +155,7 @@ func TestRecipes(t *testing.T) {
 	acme := []gate.Customer{{ID: "acme"}}
 	tests := []struct {
 		name, target, token string
-		asked               []gate.Customer // nil: 401
+		asked               []gate.Customer // nil: 401, or 403 for another's path
 	}{
 		{"the right token", "/analytics", tokenOf("acme"), acme},
 		{"the right token and its own path", "/orgs/acme/analytics", tokenOf("acme"), acme},
@@ -187,7 +188,7 @@ func TestRecipes(t *testing.T) {
 			for _, tt := range tests {
 				t.Run(tt.name, func(t *testing.T) {
 					s := &stigg{}
-					g, err := gate.New(s, gate.Agree(recipe.who, gate.FromPath("/orgs/{customer}")))
+					g, err := gate.New(s, identity.Agree(recipe.who, identity.FromPath("/orgs/{customer}")))
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -198,6 +199,8 @@ func TestRecipes(t *testing.T) {
 						asked = acme
 					case recipe.absent != 0 && tt.token == "":
 						want = recipe.absent
+					case strings.HasPrefix(tt.name, "another customer's path"):
+						want = http.StatusForbidden
 					case asked == nil:
 						want = http.StatusUnauthorized
 					}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/chistigg"
+	"github.com/stiggate/gate/identity"
 )
 
 // jwtauthClaims are the claims that jwtauth's Verifier has put into the context. It puts
@@ -30,8 +31,8 @@ func jwtauthRoutes(g *gate.Gate) http.Handler {
 }
 
 func Example_jwtauth() {
-	who := gate.Agree(gate.FromClaims(jwtauthClaims, "org", "site"), gate.FromPath("/orgs/{customer}"))
+	who := identity.Agree(identity.FromClaims(jwtauthClaims, "org", "site"), identity.FromPath("/orgs/{customer}"))
 	app := jwtauthRoutes(newGate(who))
 	fmt.Println(get(app, "/analytics", tokenOf("acme")), get(app, "/orgs/other/analytics", tokenOf("acme")))
-	// Output: 200 401
+	// Output: 200 403
 }
