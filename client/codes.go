@@ -137,7 +137,7 @@ func refusal(c Code) bool {
 		return true
 	}
 	switch canonical(c) {
-	case "couponnotfound", "creditgrantnotfound", "promotionalentitlementnotfound", "productnotfound", "pricenotfound",
+	case "couponnotfound", "promotioncodenotfound", "creditgrantnotfound", "promotionalentitlementnotfound", "productnotfound", "pricenotfound",
 		"duplicatedentitynotallowed", "entitlementlimitexceeded", "customcurrencynotfound",
 		"nofeatureentitlement", "nofeatureentitlementinsubscription", "noactivesubscriptionforcustomer",
 		"cannotreportusageforentitlementwithmeter", "meteringnotavailableforfeaturetype", "unsupportedfeaturetype",
