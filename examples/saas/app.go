@@ -11,6 +11,7 @@ import (
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/chistigg"
 	"github.com/stiggate/gate/client"
+	"github.com/stiggate/gate/identity"
 )
 
 // What the product sells, as Stigg's catalog names it.
@@ -41,7 +42,7 @@ func (a *app) open() (http.Handler, error) {
 	if a.pages, err = parsePages(); err != nil {
 		return nil, err
 	}
-	a.gate, err = gate.New(watched{a.stigg, a.news}, gate.FromContext(customerOf),
+	a.gate, err = gate.New(watched{a.stigg, a.news}, identity.FromContext(customerOf),
 		gate.WithLogger(a.logger), gate.WithUpgradeLink(a.public+"/plans?feature={feature}"), gate.WithDenialTemplate(a.pages["denied"]))
 	if err != nil {
 		return nil, err

@@ -129,10 +129,16 @@ func (b *browser) get(path string) answer {
 	return b.do(http.MethodGet, b.url+path, nil)
 }
 
-// post sends a form of names and values.
+// post sends a form of names and values. It asks again after a 429, while usage is under way.
 func (b *browser) post(path string, fields ...string) answer {
 	b.t.Helper()
-	return b.do(http.MethodPost, b.url+path, fields)
+	for deadline := time.Now().Add(time.Minute); ; {
+		a := b.do(http.MethodPost, b.url+path, fields)
+		if a.status != http.StatusTooManyRequests || time.Now().After(deadline) {
+			return a
+		}
+		<-time.After(100 * time.Millisecond)
+	}
 }
 
 // at sends a form to another site.
