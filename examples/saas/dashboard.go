@@ -28,8 +28,10 @@ type usage struct {
 	Others    []gate.Entitlement
 }
 
+// usageOf shows Stigg's own count. The gate's is for decisions: it takes in what Stigg may not have
+// counted yet.
 func (a *app) usageOf(ctx context.Context, who account) (usage, error) {
-	set, err := a.gate.Entitlements(ctx, who.customer())
+	set, err := a.stigg.Entitlements(ctx, who.customer())
 	if err != nil {
 		return usage{}, err
 	}
