@@ -173,6 +173,7 @@ func TestAWatcherThatGivesUpIsAskedAgain(t *testing.T) {
 				if !g.Stats().Live || len(g.Health().Degraded) != 0 {
 					t.Errorf("nobody asks again: %d calls; %v", w.called(), g.Health())
 				}
+				synctest.Wait()
 				if n := strings.Count(log.String(), "are not told any more"); n != 1 {
 					t.Errorf("it is logged %d times:\n%s", n, &log)
 				}
@@ -220,6 +221,7 @@ func TestAWatcherThatLivedForAWhileIsAskedAgainSoon(t *testing.T) {
 		if !g.Stats().Live {
 			t.Error("it waits as long as for one that never lived")
 		}
+		synctest.Wait()
 		if n := strings.Count(log.String(), "are not told any more"); n != 2 {
 			t.Errorf("two changes of state are logged %d times", n)
 		}

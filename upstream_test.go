@@ -56,6 +56,7 @@ func TestAnErrorOfNoKnownKindIsAnOutage(t *testing.T) {
 					time.Sleep(time.Second)
 					g.Check(t.Context(), Customer{ID: "new"}, Feature("f"))
 				}
+				synctest.Wait()
 				if attempts > 80 {
 					t.Errorf("the batch is sent %d times in five minutes, as if it were at fault itself", attempts)
 				}

@@ -274,6 +274,7 @@ func TestReadsThatFailNowAndThenAreLoggedSeldom(t *testing.T) {
 			f.check("odd")
 			time.Sleep(100 * time.Millisecond)
 		}
+		synctest.Wait()
 		if n := bytes.Count(log.Bytes(), []byte("\n")); n == 0 || n > 2 {
 			t.Errorf("%d lines within ten seconds", n)
 		}
