@@ -340,6 +340,7 @@ func TestTheLogTellsEachTroubleOnceAndNowAndThen(t *testing.T) {
 				go func() { _, _ = k.lookup(t, key{"who", fmt.Sprint("made-up-", i)}) }()
 			}
 			time.Sleep(time.Minute)
+			synctest.Wait()
 			if lines(&log, "more resources") != 1 || strings.Contains(log.String(), "who") || k.Stats().OverBudget < 300 {
 				t.Errorf("%d are over the budget; the log:\n%s", k.Stats().OverBudget, &log)
 			}
