@@ -300,7 +300,7 @@ func TestServe(t *testing.T) {
 		}
 	}
 	t.Run("a context that ends lets running requests finish and delivers what they used", func(t *testing.T) {
-		r := startServe(t, &stub{}, &http.Server{}) //nolint:gosec // it serves this test alone
+		r := startServe(t, &stub{}, &http.Server{})
 		finish := slowJob(t, r.url)
 		r.stop()
 		untilRefused(t, r.url)
@@ -316,7 +316,7 @@ func TestServe(t *testing.T) {
 		closed(t, r.gate)
 	})
 	t.Run("a request that takes too long is cut off, and costs the others no usage", func(t *testing.T) {
-		r := startServe(t, &stub{}, &http.Server{}, ShutdownWithin(time.Millisecond)) //nolint:gosec // it serves this test alone
+		r := startServe(t, &stub{}, &http.Server{}, ShutdownWithin(time.Millisecond))
 		if got := job(r.url, nil); got != 201 {
 			t.Fatalf("got %d", got)
 		}
@@ -334,7 +334,7 @@ func TestServe(t *testing.T) {
 	})
 	t.Run("usage that can't be delivered in time is counted in the error", func(t *testing.T) {
 		down := &stub{report: func([]Usage) ([]Ack, error) { return nil, errStubDown }}
-		r := startServe(t, down, &http.Server{}, DeliverWithin(time.Millisecond)) //nolint:gosec // it serves this test alone
+		r := startServe(t, down, &http.Server{}, DeliverWithin(time.Millisecond))
 		if got := job(r.url, nil); got != 201 {
 			t.Fatalf("got %d", got)
 		}
@@ -348,14 +348,14 @@ func TestServe(t *testing.T) {
 		taken := httptest.NewServer(http.NotFoundHandler())
 		defer taken.Close()
 		g := gateOf(t, &stub{})
-		err := Serve(t.Context(), &http.Server{Addr: taken.Listener.Addr().String()}, g) //nolint:gosec // it serves nobody
+		err := Serve(t.Context(), &http.Server{Addr: taken.Listener.Addr().String()}, g)
 		if !errors.Is(err, syscall.EADDRINUSE) {
 			t.Errorf("got %v", err)
 		}
 		closed(t, g)
 	})
 	t.Run("a server that somebody else shuts down ends well", func(t *testing.T) {
-		server := &http.Server{} //nolint:gosec // it serves this test alone
+		server := &http.Server{}
 		r := startServe(t, &stub{}, server)
 		if got := job(r.url, nil); got != 201 {
 			t.Fatalf("got %d", got)
@@ -372,7 +372,7 @@ func TestServe(t *testing.T) {
 		g := gateOf(t, &stub{})
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := Serve(ctx, &http.Server{Addr: "127.0.0.1:0"}, g); err != nil { //nolint:gosec // it serves nobody
+		if err := Serve(ctx, &http.Server{Addr: "127.0.0.1:0"}, g); err != nil {
 			t.Error(err)
 		}
 		closed(t, g)
@@ -380,8 +380,8 @@ func TestServe(t *testing.T) {
 	t.Run("a server with certificates speaks TLS", func(t *testing.T) {
 		model := httptest.NewTLSServer(http.NotFoundHandler())
 		defer model.Close()
-		r := startServe(t, &stub{}, &http.Server{TLSConfig: &tls.Config{Certificates: model.TLS.Certificates}}) //nolint:gosec // it serves this test alone
-		res, err := model.Client().Get("https" + strings.TrimPrefix(r.url, "http"))                             //nolint:noctx // the server's end ends it
+		r := startServe(t, &stub{}, &http.Server{TLSConfig: &tls.Config{Certificates: model.TLS.Certificates}})
+		res, err := model.Client().Get("https" + strings.TrimPrefix(r.url, "http")) //nolint:noctx // the server's end ends it
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -396,9 +396,9 @@ func TestServe(t *testing.T) {
 	})
 	t.Run("what can't be served is an error that says why", func(t *testing.T) {
 		for want, serve := range map[string]func(g *Gate) error{
-			"the gate is nil":     func(*Gate) error { return Serve(t.Context(), &http.Server{}, nil) }, //nolint:gosec // it serves nobody
+			"the gate is nil":     func(*Gate) error { return Serve(t.Context(), &http.Server{}, nil) },
 			"the server is nil":   func(g *Gate) error { return Serve(t.Context(), nil, g) },
-			"the listener is nil": func(g *Gate) error { return Serve(t.Context(), &http.Server{}, g, ServeOn(nil)) }, //nolint:gosec // it serves nobody
+			"the listener is nil": func(g *Gate) error { return Serve(t.Context(), &http.Server{}, g, ServeOn(nil)) },
 			"the time for running requests must be positive":     func(g *Gate) error { return Serve(t.Context(), nil, g, ShutdownWithin(0)) },
 			"the time for the delivery must be positive, not -1": func(g *Gate) error { return Serve(t.Context(), nil, g, DeliverWithin(-1)) },
 		} {

@@ -24,10 +24,10 @@ type UpstreamError struct {
 type UpstreamKind uint8
 
 const (
-	// UpstreamDown: Stigg or the network as a whole is at fault, or the time was up. It is
+	// UpstreamDown says that Stigg or the network as a whole is at fault, or the time was up. It is
 	// not known whether the usage of a report was counted.
 	UpstreamDown UpstreamKind = iota
-	// UpstreamRefused: Stigg refused the arguments as they are, would do so again, and
+	// UpstreamRefused says that Stigg refused the arguments as they are, would do so again, and
 	// counted nothing of the report.
 	UpstreamRefused
 	// UpstreamRefusedAll is UpstreamRefused for a reason that holds for any usage of that
@@ -37,7 +37,7 @@ const (
 	// way, usage of a customer and feature that was refused travels in batches of its own
 	// for some minutes.
 	UpstreamRefusedAll
-	// UpstreamGarbled: the answer can't be understood. What was asked may be the cause, so
+	// UpstreamGarbled says that the answer can't be understood. What was asked may be the cause, so
 	// a report that meets it again and again is split until the one at fault stands alone,
 	// and a read says nothing about other customers.
 	UpstreamGarbled

@@ -58,7 +58,7 @@ func TestOfLargeAnswersOnlySomeAreInMemory(t *testing.T) {
 		var sent atomic.Int32
 		hold := make(chan struct{})
 		large := `{"data":{"entitlementsState":{"entitlementsV2":[]}},"x":"` + strings.Repeat(" ", 4*smallResponse)
-		c := watchable(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := watchable(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			for begun := 0; begun < len(large); begun += smallResponse / 2 {
 				if _, err := w.Write([]byte(large[begun:min(len(large), begun+smallResponse/2)])); err != nil {
 					return

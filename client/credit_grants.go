@@ -128,7 +128,7 @@ func (q CreditQuery) check(op string) (*gql.CursorPaging, error) {
 	if err := customer(op, q.Customer); err != nil {
 		return nil, err
 	}
-	return q.Paging.input(op)
+	return q.input(op)
 }
 
 // CreditEvent is an entry of a wallet's ledger.

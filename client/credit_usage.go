@@ -52,8 +52,8 @@ func (c *Client) CreditUsage(ctx context.Context, q CreditUsageQuery) (*CreditUs
 	if err := customer(op, q.Customer); err != nil {
 		return nil, err
 	}
-	at, err := q.Paging.input(op)
-	if err == nil && !(wire.Representable(q.Start) && wire.Representable(q.End)) {
+	at, err := q.input(op)
+	if err == nil && (!wire.Representable(q.Start) || !wire.Representable(q.End)) {
 		err = invalid(op, "the year of a time is not in 1..9999", nil)
 	}
 	if err != nil {

@@ -28,7 +28,7 @@ func TestTheTableOfTheAPINamesEachOperationWithItsMethodAndATestThatIsThere(t *t
 	for _, row := range rows {
 		named[row[1]] = true
 		plain, _, _ := strings.Cut(row[2], " (")
-		for _, method := range strings.Split(plain, ", ") {
+		for method := range strings.SplitSeq(plain, ", ") {
 			methods[method] = true
 			if _, ok := client.MethodByName(method); !ok {
 				t.Errorf("%s: there is no method %s", row[1], method)

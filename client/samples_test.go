@@ -91,7 +91,7 @@ func kept(t *testing.T, path string, want any, got reflect.Value, compared *int)
 	default:
 		*compared++
 		have := fmt.Sprint(got.Interface())
-		if at, ok := got.Interface().(time.Time); ok {
+		if at, ok := reflect.TypeAssert[time.Time](got); ok {
 			have = at.Format("2006-01-02T15:04:05.000Z")
 		}
 		if have != fmt.Sprint(want) {

@@ -72,18 +72,18 @@ type ProvisionedSubscription struct {
 type ProvisionOutcome int
 
 const (
-	// OutcomeUnknown: Stigg gave a status that this version does not know.
+	// OutcomeUnknown says that Stigg gave a status that this version does not know.
 	OutcomeUnknown ProvisionOutcome = iota
-	// OutcomeDone: the subscription stands, or is scheduled.
+	// OutcomeDone says that the subscription stands, or is scheduled.
 	OutcomeDone
-	// OutcomeCheckout: send the customer to CheckoutURL to pay.
+	// OutcomeCheckout asks to send the customer to CheckoutURL to pay.
 	OutcomeCheckout
-	// OutcomeActionRequired: the customer must confirm the payment, at
+	// OutcomeActionRequired says that the customer must confirm the payment, at
 	// Subscription.LatestInvoice.PaymentURL or with its PaymentSecret.
 	OutcomeActionRequired
-	// OutcomePaymentFailed: Subscription.LatestInvoice.ErrorMessage says why.
+	// OutcomePaymentFailed says that the payment failed; Subscription.LatestInvoice.ErrorMessage says why.
 	OutcomePaymentFailed
-	// OutcomeProcessing: the payment is under way.
+	// OutcomeProcessing says that the payment is under way.
 	OutcomeProcessing
 )
 

@@ -145,7 +145,7 @@ func exported(t *testing.T) (names map[string]map[string]bool, logged map[string
 		if pkg != "gatetest" && pkg != "conformance" && pkg != "emulator" {
 			logs(file, path, logged)
 		}
-		for name := range file.Scope.Objects { //nolint:staticcheck // the scope of a file is all that is asked
+		for name := range file.Scope.Objects {
 			names[pkg][name] = true
 		}
 		return nil

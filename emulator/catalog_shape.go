@@ -3,6 +3,7 @@ package emulator
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"reflect"
 	"slices"
@@ -106,9 +107,7 @@ func jsonFields(t reflect.Type) map[string]reflect.Type {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		switch {
 		case f.Anonymous:
-			for inner, typ := range jsonFields(f.Type) {
-				out[inner] = typ
-			}
+			maps.Copy(out, jsonFields(f.Type))
 		case name != "":
 			out[name] = f.Type
 		}

@@ -203,7 +203,7 @@ func (w *world) credits(s *subscription) map[string]*creditPackage {
 			out[p.CurrencyID] = &own
 		}
 	}
-	for _, p := range s.terms.credits {
+	for _, p := range s.credits {
 		own := *p
 		out[p.CurrencyID] = &own
 	}

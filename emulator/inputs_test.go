@@ -206,7 +206,7 @@ func TestNoInputOfAMutationIsDroppedSilently(t *testing.T) {
 			_, baseSeen := w.perform(base)
 			field := op.SelectionSet[0].(*ast.Field)
 			def := schema.schema.Types[field.Definition.Arguments[0].Type.Name()]
-			w.walk(schema, def, "", baseSeen, func(name string, value map[string]any) map[string]any {
+			w.walk(schema, def, "", baseSeen, func(_ string, value map[string]any) map[string]any {
 				in := maps.Clone(base)
 				maps.Copy(in, value)
 				return in

@@ -183,7 +183,7 @@ func (s *subscription) agree(t terms) {
 		s.budget = t.budget
 	}
 	if t.credits != nil {
-		s.terms.credits = t.credits
+		s.credits = t.credits
 	}
 }
 

@@ -144,10 +144,10 @@ func holds(value any, op string, want any) bool {
 // like matches a pattern of SQL: % is anything, _ one character. In time that grows
 // with the product of the lengths.
 func like(s, pattern string) bool {
-	text, p := []rune(s), []rune(pattern)
+	text := []rune(s)
 	matches := make([]bool, len(text)+1)
 	matches[0] = true
-	for _, c := range p {
+	for _, c := range pattern {
 		next := make([]bool, len(text)+1)
 		if c == '%' {
 			next[0] = matches[0]

@@ -97,7 +97,7 @@ func TestTenThousandCustomersArePagedThroughWhileOthersComeAndGo(t *testing.T) {
 		if code != "" || page > many/size+1 {
 			t.Fatalf("page %d: %s", page, code)
 		}
-		for _, id := range strings.Fields(ids) {
+		for id := range strings.FieldsSeq(ids) {
 			if seen[id] {
 				t.Fatalf("%s stands on two pages", id)
 			}

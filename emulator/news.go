@@ -1,7 +1,6 @@
 package emulator
 
 import (
-	"maps"
 	"slices"
 	"time"
 )
@@ -57,12 +56,6 @@ func (r *newsroom) add(n news) {
 		r.told[n.key()] = true
 	}
 	r.list = append(r.list, n)
-}
-
-// forget takes back what was to be told of a customer who is not to be after all.
-func (r *newsroom) forget(customerID string) {
-	r.list = slices.DeleteFunc(r.list, func(n news) bool { return n.customer == customerID })
-	maps.DeleteFunc(r.told, func(key newsKey, _ bool) bool { return key.customer == customerID })
 }
 
 func (r *newsroom) take() []news {

@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"fmt"
+	"maps"
 )
 
 // restoring makes a world of a state file.
@@ -114,13 +115,9 @@ func (r *restoring) restoreCustomer(saved *savedCustomer) error {
 	}
 	c.name, c.email, c.billing, c.awsID, c.salesforceID, c.crmID = saved.Name, saved.Email, saved.BillingID, saved.AwsID, saved.SalesforceID, saved.CrmID
 	c.currency, c.metadata, c.updatedAt, c.archivedAt, c.payment = saved.Currency, saved.Metadata, saved.UpdatedAt, saved.ArchivedAt, saved.Payment
-	for id, at := range saved.Resources {
-		c.resources[id] = at
-	}
+	maps.Copy(c.resources, saved.Resources)
 	clear(c.changedAt)
-	for id, at := range saved.ChangedAt {
-		c.changedAt[id] = at
-	}
+	maps.Copy(c.changedAt, saved.ChangedAt)
 	if c.coupon, err = r.redeemed(saved.Coupon); err != nil {
 		return err
 	}
@@ -282,8 +279,6 @@ func (r *restoring) restorePurse(c *customer, saved *savedPurse) error {
 	for _, u := range saved.UpdatedAt {
 		c.purse.updatedAt[walletKey{u.Resource, u.Currency}] = u.At
 	}
-	for id, one := range saved.Recharges {
-		c.purse.recharges[id] = one
-	}
+	maps.Copy(c.purse.recharges, saved.Recharges)
 	return nil
 }

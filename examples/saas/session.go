@@ -47,18 +47,18 @@ func (s sessions) account(value string, now time.Time) string {
 func (a *app) signIn(w http.ResponseWriter, account string) {
 	c := a.cookie(a.sessions.value(account, time.Now().Add(sessionLength)))
 	c.MaxAge = int(sessionLength.Seconds())
-	http.SetCookie(w, c)
+	http.SetCookie(w, c) //nolint:gosec // see cookie
 }
 
 func (a *app) forget(w http.ResponseWriter) {
 	c := a.cookie("")
 	c.MaxAge = -1
-	http.SetCookie(w, c)
+	http.SetCookie(w, c) //nolint:gosec // see cookie
 }
 
 // cookie comes back on links that lead here, as the checkout page's, and is not for scripts.
 func (a *app) cookie(value string) *http.Cookie {
-	return &http.Cookie{Name: cookieName, Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	return &http.Cookie{Name: cookieName, Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, //nolint:gosec // http on loopback has no Secure
 		Secure: strings.HasPrefix(a.public, "https:")}
 }
 

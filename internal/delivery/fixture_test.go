@@ -119,7 +119,6 @@ type memoryStore struct {
 	gone   map[int]bool // positions less one
 	aside  []string
 	append func() error
-	reads  int // most that one Pending yielded
 }
 
 func (s *memoryStore) Append(_ context.Context, u []unit) error {

@@ -84,7 +84,6 @@ type modelEntry struct {
 	tries  int
 	answer modelAnswer
 	at     time.Time
-	batch  uint64
 }
 
 var machineStart = time.Date(2025, 1, 15, 0, 0, 0, 0, time.UTC)

@@ -47,7 +47,7 @@ func (a *Account) priceByRead(units float64, later bool) {
 		p.last, p.units, p.count = max(p.last, last), p.units+units, p.count+1
 		return
 	}
-	a.unpriced.acked = append(all, unpricedAcked{last, units, 1})
+	a.unpriced.acked = append(a.unpriced.acked, unpricedAcked{last, units, 1})
 }
 
 // priceBefore takes out what a read that began at a tick has. Call it under the lock, in

@@ -43,7 +43,7 @@ func (x *index[K, T]) get(key K) *T {
 }
 
 func (x *index[K, T]) chain(t table[K, T], key K) *atomic.Pointer[node[K, T]] {
-	return &t[x.hash(x.seed, key)&uint64(len(t)-1)]
+	return &t[x.hash(x.seed, key)&uint64(len(t)-1)] //nolint:gosec // a table is never empty
 }
 
 // set puts a value in place of the key's, if there is one.

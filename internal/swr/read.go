@@ -175,12 +175,12 @@ func (k *Cache[K, V]) end(r *read[K, V], v V, generation uint64, err error) {
 			k.keep(r.key, e)
 		}
 	}
+	r.release() // before those who wait are told, so that they find nothing of it pinned but what they hold
 	close(r.done)
 	if !k.closed {
 		k.beginReads(now)
 	}
 	k.mu.Unlock()
-	r.release()
 	if !closing {
 		k.log.read(now, err)
 		k.log.breaker(now, changed)

@@ -139,7 +139,7 @@ type state struct {
 
 // New returns an empty cache. Close ends what it starts.
 func New[K comparable, V Value](c Config[K, V]) (*Cache[K, V], error) {
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.Background()) //nolint:gosec // Close calls it
 	now := c.Now
 	c.Now = func() time.Time { return now().Round(0) } // of the wall clock alone
 	k := &Cache[K, V]{
