@@ -156,7 +156,7 @@ func (q *admission) ask(m *ledger.Meter, asked ledger.Ask, hold bool) (answer le
 
 // meter tells of the account that decided.
 func (d *Decision) meter(a ledger.Admission, limit float64, limited bool) {
-	d.Metered, d.Usage, d.ResetsAt = true, a.Known(), a.End
+	d.Metered, d.Usage, d.ResetsAt = true, a.Shown, a.End
 	d.Limit, d.HasLimit = limit, limited
 	d.held, d.since = a.Held, a.Start
 }

@@ -238,12 +238,12 @@ func (g *Gate) Entitlements(ctx context.Context, c Customer) (EntitlementSet, er
 	for i := range set.Credits {
 		w := &set.Credits[i]
 		p := s.wallets[w.CurrencyID].meter.Account.Present(now, ledger.Cycle{})
-		w.Usage, w.PeriodEnd = p.Known(), p.End
+		w.Usage, w.PeriodEnd = p.Shown, p.End
 	}
 	for _, e := range s.set.Features {
 		if m := s.rights[e.FeatureID].meter; m != nil {
 			p := m.Account.Present(now, m.Cycle)
-			e.Usage, e.PeriodStart, e.PeriodEnd = p.Known(), p.Start, p.End
+			e.Usage, e.PeriodStart, e.PeriodEnd = p.Shown, p.Start, p.End
 		}
 		set.Features = append(set.Features, e.clone())
 	}

@@ -39,6 +39,9 @@ func (a *Account) Meter() *Meter { return &a.meter }
 // Statement is an account's present period.
 type Statement struct {
 	Balance
+	// Shown is what to tell people is used. Known is never too low, so usage that is perhaps
+	// in a count is added to it; Shown is what the counts agree on.
+	Shown      float64
 	Start, End time.Time // zero without one
 }
 
@@ -47,7 +50,13 @@ func (a *Account) Present(now time.Time, c Cycle) Statement {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.roll(now, c)
-	return Statement{a.balance(), a.current.start, a.current.end}
+	return a.statement(a.balance())
+}
+
+// statement is the present period's, given its balance. Call it under the lock.
+func (a *Account) statement(b Balance) Statement {
+	p := a.current
+	return Statement{Balance: b, Shown: b.Known() - b.Used + p.frontier.agreed(), Start: p.start, End: p.end}
 }
 
 // balance is the present period's. Call it under the lock.
@@ -113,7 +122,7 @@ func (a *Account) ask(now time.Time, c Cycle, q Ask, hold bool) Admission {
 	defer a.mu.Unlock()
 	a.roll(now, c)
 	p, b := a.current, a.balance()
-	r := Admission{Answer: q.answer(b), Statement: Statement{b, p.start, p.end}}
+	r := Admission{Answer: q.answer(b), Statement: a.statement(b)}
 	switch {
 	case r.Refuses():
 		a.reconsider(&r, q, now)
