@@ -45,15 +45,15 @@ func (s sessions) account(value string, now time.Time) string {
 }
 
 func (a *app) signIn(w http.ResponseWriter, account string) {
-	c := a.cookie(a.sessions.value(account, time.Now().Add(sessionLength)))
+	c := a.cookie(a.sessions.value(account, time.Now().Add(sessionLength))) //nolint:gosec // see cookie
 	c.MaxAge = int(sessionLength.Seconds())
-	http.SetCookie(w, c) //nolint:gosec // see cookie
+	http.SetCookie(w, c)
 }
 
 func (a *app) forget(w http.ResponseWriter) {
-	c := a.cookie("")
+	c := a.cookie("") //nolint:gosec // see cookie
 	c.MaxAge = -1
-	http.SetCookie(w, c) //nolint:gosec // see cookie
+	http.SetCookie(w, c)
 }
 
 // cookie comes back on links that lead here, as the checkout page's, and is not for scripts.
