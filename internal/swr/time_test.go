@@ -294,7 +294,10 @@ func TestAPanicOfTheSourceIsToldWithItsPlace(t *testing.T) {
 }
 
 func TestTheLogTellsEachTroubleOnceAndNowAndThen(t *testing.T) {
-	lines := func(log *bytes.Buffer, what string) int { return strings.Count(log.String(), what) }
+	lines := func(log *bytes.Buffer, what string) int {
+		synctest.Wait()
+		return strings.Count(log.String(), what)
+	}
 	t.Run("an outage", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var log bytes.Buffer
