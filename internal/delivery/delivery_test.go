@@ -17,10 +17,11 @@ import (
 
 func TestAReporterThatNeverReturnsStopsNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		forever, calls := make(chan struct{}), 0
+		forever := make(chan struct{})
+		var calls atomic.Int32 // the second call comes while the first is under way
 		s := &stigg{}
 		s.report = func(context.Context, []unit) error {
-			if calls++; calls == 1 {
+			if calls.Add(1) == 1 {
 				<-forever
 			}
 			return nil
