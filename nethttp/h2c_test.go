@@ -23,7 +23,7 @@ func TestNoUpgradePassesTheGateBy(t *testing.T) {
 	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		protocol := r.Header.Get("Upgrade")
 		if protocol == "" {
-			_, _ = io.WriteString(w, "not upgraded")
+			_, _ = io.WriteString(w, "not upgraded\n")
 			return
 		}
 		conn, _, err := http.NewResponseController(w).Hijack()
