@@ -6,10 +6,9 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
-	"os/signal"
-	"syscall"
 	"time"
+
+	"github.com/stiggate/gate/internal/graceful"
 )
 
 // Serve serves HTTP until the process is told to stop, and then stops without losing what
@@ -37,7 +36,7 @@ func Serve(ctx context.Context, server *http.Server, g *Gate, options ...ServeOp
 	if g == nil {
 		return errors.New("gate: serve: the gate is nil")
 	}
-	s := serving{server: server, gate: g, shutdown: 15 * time.Second, deliver: 10 * time.Second}
+	s := serving{graceful.Server{HTTP: server, Requests: 15 * time.Second, Close: g.Close, Delivery: 10 * time.Second, Logger: g.logger}}
 	var problems []error
 	if server == nil {
 		problems = append(problems, errors.New("the server is nil"))
@@ -46,19 +45,19 @@ func Serve(ctx context.Context, server *http.Server, g *Gate, options ...ServeOp
 		problems = append(problems, option(&s))
 	}
 	err := errors.Join(problems...)
-	switch {
-	case err == nil:
-		err = s.run(ctx)
-	case s.listener != nil:
-		err = errors.Join(err, s.listener.Close(), s.close(context.WithoutCancel(ctx)))
-	default:
-		err = errors.Join(err, s.close(context.WithoutCancel(ctx)))
+	if err == nil {
+		err = s.Run(ctx)
+	} else {
+		err = errors.Join(err, s.Refuse(ctx))
 	}
 	if err != nil {
 		return fmt.Errorf("gate: serve: %w", err)
 	}
 	return nil
 }
+
+// serving is one call of Serve.
+type serving struct{ graceful.Server }
 
 // ServeOption changes what Serve does.
 type ServeOption func(*serving) error
@@ -67,7 +66,7 @@ type ServeOption func(*serving) error
 // take longer are cut off. Default: 15 s.
 func ShutdownWithin(d time.Duration) ServeOption {
 	return func(s *serving) error {
-		s.shutdown = d
+		s.Requests = d
 		return positiveTime("time for running requests", d)
 	}
 }
@@ -76,7 +75,7 @@ func ShutdownWithin(d time.Duration) ServeOption {
 // Default: 10 s.
 func DeliverWithin(d time.Duration) ServeOption {
 	return func(s *serving) error {
-		s.deliver = d
+		s.Delivery = d
 		return positiveTime("time for the delivery", d)
 	}
 }
@@ -88,7 +87,7 @@ func ServeOn(l net.Listener) ServeOption {
 		if l == nil {
 			return errors.New("the listener is nil")
 		}
-		s.listener = l
+		s.Listener = l
 		return nil
 	}
 }
@@ -98,109 +97,4 @@ func positiveTime(what string, d time.Duration) error {
 		return fmt.Errorf("the %s must be positive, not %v", what, d)
 	}
 	return nil
-}
-
-// serving is one call of Serve.
-type serving struct {
-	server            *http.Server
-	listener          net.Listener // nil: the server's Addr
-	gate              *Gate
-	shutdown, deliver time.Duration
-}
-
-// run serves, and ends in order.
-func (s *serving) run(ctx context.Context) error {
-	stop, stopNow := context.WithCancel(ctx)
-	finish, cutOff := context.WithCancel(context.WithoutCancel(ctx))
-	deliver, giveUp := context.WithCancel(context.WithoutCancel(ctx))
-	defer giveUp()
-	defer cutOff()
-	defer stopNow()
-	signals, ended := make(chan os.Signal, 1), make(chan struct{})
-	defer close(ended)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	log := s.gate.logger
-	go func() {
-		defer signal.Stop(signals) // one more ends the process
-		escalate(signals, ended,
-			stopNow,
-			func() { log.Warn("gate: another signal: the requests that still run are cut off"); cutOff() },
-			func() { log.Warn("gate: another signal: the delivery of usage ends now"); giveUp() })
-	}()
-
-	served := make(chan error, 1)
-	go func() { served <- s.serve() }()
-	var failed error
-	select {
-	case failed = <-served:
-		served <- nil
-	case <-stop.Done():
-		log.Info("gate: stopping: running requests finish, then their usage is delivered")
-	}
-	err := s.finish(finish)
-	if later := <-served; failed == nil {
-		failed = later
-	}
-	if errors.Is(failed, http.ErrServerClosed) {
-		failed = nil
-	}
-	return errors.Join(failed, err, s.close(deliver))
-}
-
-// serve returns http.ErrServerClosed when the server is shut down.
-func (s *serving) serve() error {
-	c := s.server.TLSConfig
-	tls := c != nil && (len(c.Certificates) > 0 || c.GetCertificate != nil || c.GetConfigForClient != nil)
-	switch {
-	case tls && s.listener != nil:
-		return s.server.ServeTLS(s.listener, "", "")
-	case tls:
-		return s.server.ListenAndServeTLS("", "")
-	case s.listener != nil:
-		return s.server.Serve(s.listener)
-	default:
-		return s.server.ListenAndServe()
-	}
-}
-
-// finish lets running requests end by themselves, for a time.
-func (s *serving) finish(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, s.shutdown)
-	defer cancel()
-	if err := s.server.Shutdown(ctx); err != nil {
-		return errors.Join(fmt.Errorf("requests were cut off: %w", err), s.server.Close())
-	}
-	return nil
-}
-
-// close delivers what waits, for a time, and closes the gate.
-func (s *serving) close(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, s.deliver)
-	defer cancel()
-	return s.gate.Close(ctx)
-}
-
-// echo is how soon after a signal another one is still the same.
-const echo = time.Second / 2
-
-// escalate takes one step for each signal, until the process has ended its work.
-func escalate(signals <-chan os.Signal, ended <-chan struct{}, steps ...func()) {
-	for _, step := range steps {
-		select {
-		case <-signals:
-			step()
-		case <-ended:
-			return
-		}
-		over := time.After(echo)
-		for echoes := true; echoes; {
-			select {
-			case <-signals:
-			case <-over:
-				echoes = false
-			case <-ended:
-				return
-			}
-		}
-	}
 }
