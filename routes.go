@@ -5,7 +5,8 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strings"
+
+	"github.com/stiggate/gate/internal/route"
 )
 
 // Table is the policies of a router by route: "POST /campaigns", spelled as the
@@ -28,17 +29,14 @@ const (
 
 // RouteGuards is a table bound to a gate.
 type RouteGuards struct {
-	guards map[routeKey]*Guard
+	guards route.Table[*Guard]
 	rest   *Guard
-	paths  []pathPattern // of all keys
 }
-
-type routeKey struct{ method, pattern string }
 
 // RouteGuards binds a table. The error joins a *PolicyError for every entry that is wrong.
 func (g *Gate) RouteGuards(t Table, rest Rest) (*RouteGuards, error) {
 	var problems []error
-	gs := &RouteGuards{guards: make(map[routeKey]*Guard, len(t))}
+	gs := new(RouteGuards)
 	switch rest {
 	case DenyRest:
 		gs.rest = &Guard{gate: g, closed: true}
@@ -47,19 +45,18 @@ func (g *Gate) RouteGuards(t Table, rest Rest) (*RouteGuards, error) {
 	default:
 		problems = append(problems, errors.New("gate: a table needs DenyRest or PublicRest"))
 	}
-	for _, route := range slices.Sorted(maps.Keys(t)) {
-		key, err := parseRoute(route)
+	for _, name := range slices.Sorted(maps.Keys(t)) {
+		key, err := route.Parse(name)
 		if err != nil {
-			problems = append(problems, &PolicyError{Route: route, Err: err})
+			problems = append(problems, &PolicyError{Route: name, Err: err})
 			continue
 		}
-		guard, err := g.Guard(t[route])
+		guard, err := g.Guard(t[name])
 		var wrong *PolicyError
 		if errors.As(err, &wrong) {
-			problems = append(problems, &PolicyError{Route: route, Feature: wrong.Feature, Err: wrong.Err})
+			problems = append(problems, &PolicyError{Route: name, Feature: wrong.Feature, Err: wrong.Err})
 		}
-		gs.guards[key] = guard
-		gs.paths = append(gs.paths, newPathPattern(key, guard))
+		gs.guards.Add(key, guard)
 	}
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
@@ -80,10 +77,7 @@ func (g *Gate) MustRouteGuards(t Table, rest Rest) *RouteGuards {
 // of the pattern for all methods; if the table names neither, the rest's, and false.
 // method is the one the route was registered with; it may be empty.
 func (gs *RouteGuards) Find(method, pattern string) (guard *Guard, named bool) {
-	if guard, named = gs.guards[routeKey{method, pattern}]; named {
-		return guard, true
-	}
-	if guard, named = gs.guards[routeKey{"", pattern}]; named {
+	if guard, named = gs.guards.Find(method, pattern); named {
 		return guard, true
 	}
 	return gs.rest, false
@@ -108,38 +102,32 @@ func (gs *RouteGuards) Match(r *http.Request, method, pattern string) *Guard {
 // router's to answer, by a handler of the app's for that perhaps. It is nil unless the
 // request's path, unescaped and cleaned, would land on a guarded key.
 func (gs *RouteGuards) Missed(r *http.Request) *Guard {
-	cleaned, other := cleanPath(r.URL)
-	if !other {
+	guard, ok := gs.guards.Land(r)
+	if !ok || guard.policy.kind == kindPublic {
 		return nil
 	}
-	var best *pathPattern
-	segments := strings.Split(cleaned[1:], "/")
-	for i := range gs.paths {
-		if p := &gs.paths[i]; p.matches(r.Method, segments) && (best == nil || p.before(best)) {
-			best = p
-		}
-	}
-	if best == nil || best.guard.policy.kind == kindPublic {
-		return nil
-	}
-	return best.guard
+	return guard
 }
 
 // Verify says which keys of the table name no registered route; the adapters' Verify
 // calls it with what they know of their router. The error joins a *PolicyError for
 // each.
 func (t Table) Verify(registered func(method, pattern string) bool) error {
+	return t.verify(func(k route.Key) bool { return registered(k.Method, k.Pattern) })
+}
+
+func (t Table) verify(registered func(route.Key) bool) error {
 	var problems []error
-	for _, route := range slices.Sorted(maps.Keys(t)) {
-		key, err := parseRoute(route)
-		if err == nil && !registered(key.method, key.pattern) {
+	for _, name := range slices.Sorted(maps.Keys(t)) {
+		key, err := route.Parse(name)
+		if err == nil && !registered(key) {
 			err = errors.New("the router has no such route (one of all methods is named without a method)")
 		}
 		if err == nil {
-			err = unwrapPolicy(t[route].Validate())
+			err = unwrapPolicy(t[name].Validate())
 		}
 		if err != nil {
-			problems = append(problems, &PolicyError{Route: route, Feature: t[route].named(), Err: err})
+			problems = append(problems, &PolicyError{Route: name, Feature: t[name].named(), Err: err})
 		}
 	}
 	return errors.Join(problems...)
@@ -149,15 +137,7 @@ func (t Table) Verify(registered func(method, pattern string) bool) error {
 // of all methods once for each. Such a one is known by its TRACE, and must be named
 // without a method: a key for one of them would leave the others to the rest.
 func (t Table) VerifyListed(routes []string) error {
-	listed := make(map[string]bool, 2*len(routes))
-	for _, route := range routes {
-		_, pattern, _ := strings.Cut(route, " ")
-		listed[route], listed[" "+pattern] = true, true
-	}
-	return t.Verify(func(method, pattern string) bool {
-		_, whole := t[pattern]
-		return listed[method+" "+pattern] && (method == "" || whole || !listed["TRACE "+pattern])
-	})
+	return t.verify(route.Listed(routes, func(pattern string) bool { _, whole := t[pattern]; return whole }))
 }
 
 func unwrapPolicy(err error) error {
@@ -166,20 +146,4 @@ func unwrapPolicy(err error) error {
 		return wrong.Err
 	}
 	return err
-}
-
-func parseRoute(route string) (routeKey, error) {
-	method, pattern, both := strings.Cut(route, " ")
-	if !both {
-		method, pattern = "", route
-	}
-	switch {
-	case !strings.Contains(pattern, "/"):
-		return routeKey{}, errors.New(`a route is "METHOD /pattern" or "/pattern"`)
-	case strings.ContainsAny(pattern, " \t") || pattern != strings.TrimSpace(pattern):
-		return routeKey{}, errors.New("the pattern has a space in it")
-	case method != strings.ToUpper(method) || both && method == "":
-		return routeKey{}, errors.New("the method is not in upper case")
-	}
-	return routeKey{method, pattern}, nil
 }

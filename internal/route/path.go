@@ -1,47 +1,47 @@
-package gate
+package route
 
 import (
 	"net/http"
 	"net/url"
-	"path"
+	slash "path"
 	"strings"
 )
 
-// cleanPath is a URL's path as a file server reads it: unescaped, without empty segments,
+// clean is a URL's path as a file server reads it: unescaped, without empty segments,
 // dots and ways up. other says that a router may have read another one.
-func cleanPath(u *url.URL) (cleaned string, other bool) {
+func clean(u *url.URL) (cleaned string, other bool) {
 	p := u.Path
 	if !strings.HasPrefix(p, "/") {
 		p = "/" + p
 	}
-	cleaned = path.Clean(p)
+	cleaned = slash.Clean(p)
 	if strings.HasSuffix(p, "/") && cleaned != "/" {
 		cleaned += "/"
 	}
 	return cleaned, u.RawPath != "" || cleaned != u.Path
 }
 
-// pathPattern is a table's key, in whatever router's spelling, to be compared with a path. It
+// path is a table's key, in whatever router's spelling, to be compared with a path. It
 // takes "{id}" and ":id" for any one segment, and "{path...}", "*path", "*" and a slash at
 // the end for all that may follow. Where that is more than the router would match, a
 // request with an odd path is asked for more, never less.
-type pathPattern struct {
+type path[V any] struct {
 	method   string
-	guard    *Guard
+	value    V
 	segments []string
 	kinds    string // of the segments: what sorts first is what a router prefers
 }
 
 // The kinds of segments.
 const (
-	kindLiteral = 'a'
-	kindParam   = 'b'
-	kindTail    = 'c' // the segment is what the rest of the path begins with
+	literal = 'a'
+	param   = 'b'
+	rest    = 'c' // the segment is what the rest of the path begins with
 )
 
-func newPathPattern(key routeKey, guard *Guard) pathPattern {
-	_, pattern, _ := strings.Cut(key.pattern, "/") // net/http's may have a host in front
-	p := pathPattern{method: key.method, guard: guard, segments: strings.Split(pattern, "/")}
+func newPath[V any](key Key, value V) path[V] {
+	_, pattern, _ := strings.Cut(key.Pattern, "/") // net/http's may have a host in front
+	p := path[V]{method: key.Method, value: value, segments: strings.Split(pattern, "/")}
 	var kinds strings.Builder
 	for i, s := range p.segments {
 		last := i == len(p.segments)-1
@@ -49,17 +49,17 @@ func newPathPattern(key routeKey, guard *Guard) pathPattern {
 		switch {
 		case last && s == "{$}":
 			p.segments[i] = ""
-			kinds.WriteByte(kindLiteral)
+			kinds.WriteByte(literal)
 		case last && (s == "" || strings.HasSuffix(s, "...}")):
 			p.segments[i] = ""
-			kinds.WriteByte(kindTail)
+			kinds.WriteByte(rest)
 		case last && tail && !strings.Contains(s, "{"):
 			p.segments[i] = before
-			kinds.WriteByte(kindTail)
+			kinds.WriteByte(rest)
 		case strings.ContainsAny(s, "{:"):
-			kinds.WriteByte(kindParam)
+			kinds.WriteByte(param)
 		default:
-			kinds.WriteByte(kindLiteral)
+			kinds.WriteByte(literal)
 		}
 	}
 	p.kinds = kinds.String()
@@ -67,7 +67,7 @@ func newPathPattern(key routeKey, guard *Guard) pathPattern {
 }
 
 // matches compares with a path's segments.
-func (p *pathPattern) matches(method string, segments []string) bool {
+func (p *path[V]) matches(method string, segments []string) bool {
 	if p.method != "" && p.method != method && (p.method != http.MethodGet || method != http.MethodHead) {
 		return false
 	}
@@ -75,9 +75,9 @@ func (p *pathPattern) matches(method string, segments []string) bool {
 		switch {
 		case i >= len(segments):
 			return false
-		case p.kinds[i] == kindTail:
+		case p.kinds[i] == rest:
 			return strings.HasPrefix(segments[i], p.segments[i])
-		case p.kinds[i] == kindLiteral && p.segments[i] != segments[i]:
+		case p.kinds[i] == literal && p.segments[i] != segments[i]:
 			return false
 		}
 	}
@@ -86,7 +86,7 @@ func (p *pathPattern) matches(method string, segments []string) bool {
 
 // before reports whether a router would rather match p than o: a literal rather than a
 // parameter, a parameter rather than a tail, one method rather than all.
-func (p *pathPattern) before(o *pathPattern) bool {
+func (p *path[V]) before(o *path[V]) bool {
 	if p.kinds != o.kinds {
 		return p.kinds < o.kinds
 	}

@@ -1,0 +1,91 @@
+// Package route compares the keys of a table of routes with what a router registers, and with the
+// paths of requests.
+package route
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+)
+
+// Key is a route as a router registers it.
+type Key struct {
+	Method  string // empty: all methods
+	Pattern string
+}
+
+// Parse reads a key: "METHOD /pattern", or "/pattern" for a route of all methods.
+func Parse(route string) (Key, error) {
+	method, pattern, both := strings.Cut(route, " ")
+	if !both {
+		method, pattern = "", route
+	}
+	switch {
+	case !strings.Contains(pattern, "/"):
+		return Key{}, errors.New(`a route is "METHOD /pattern" or "/pattern"`)
+	case strings.ContainsAny(pattern, " \t") || pattern != strings.TrimSpace(pattern):
+		return Key{}, errors.New("the pattern has a space in it")
+	case method != strings.ToUpper(method) || both && method == "":
+		return Key{}, errors.New("the method is not in upper case")
+	}
+	return Key{method, pattern}, nil
+}
+
+// Table has a value for each of its keys.
+type Table[V any] struct {
+	values map[Key]V
+	paths  []path[V]
+}
+
+// Add adds a key.
+func (t *Table[V]) Add(k Key, v V) {
+	if t.values == nil {
+		t.values = make(map[Key]V)
+	}
+	t.values[k] = v
+	t.paths = append(t.paths, newPath(k, v))
+}
+
+// Find returns the value of a registered route: that of the method and pattern, or of the
+// pattern for all methods.
+func (t *Table[V]) Find(method, pattern string) (V, bool) {
+	if v, ok := t.values[Key{method, pattern}]; ok {
+		return v, true
+	}
+	v, ok := t.values[Key{"", pattern}]
+	return v, ok
+}
+
+// Land returns the value of the key on which a request's path lands, once it is unescaped and
+// cleaned. There is none if the path is clean already: a router reads no other then.
+func (t *Table[V]) Land(r *http.Request) (v V, ok bool) {
+	cleaned, other := clean(r.URL)
+	if !other {
+		return v, false
+	}
+	var best *path[V]
+	segments := strings.Split(cleaned[1:], "/")
+	for i := range t.paths {
+		if p := &t.paths[i]; p.matches(r.Method, segments) && (best == nil || p.before(best)) {
+			best = p
+		}
+	}
+	if best == nil {
+		return v, false
+	}
+	return best.value, true
+}
+
+// Listed reports which keys a router has that lists its routes as "METHOD pattern", a route of
+// all methods once for each. Such a one is known by its TRACE, and has no key with a method,
+// unless whole says that there is a key for all of them, too.
+func Listed(routes []string, whole func(pattern string) bool) func(Key) bool {
+	listed := make(map[string]bool, 2*len(routes))
+	for _, route := range routes {
+		_, pattern, _ := strings.Cut(route, " ")
+		listed[route], listed[" "+pattern] = true, true
+	}
+	return func(k Key) bool {
+		return listed[k.Method+" "+k.Pattern] && (k.Method == "" || whole(k.Pattern) || !listed["TRACE "+k.Pattern])
+	}
+}
