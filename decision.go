@@ -2,6 +2,8 @@ package gate
 
 import (
 	"time"
+
+	"github.com/stiggate/gate/internal/problem"
 )
 
 // Decision is what the gate found, for one request and one policy. A Decision is a
@@ -76,4 +78,79 @@ func (d *Decision) anew() Decision {
 
 func (d *Decision) deny(r Reason, err error) {
 	d.Allowed, d.Reason, d.Err = false, r, err
+}
+
+// Reason says why a request was denied. Those of Stigg are its accessDeniedReason,
+// verbatim; a value this version does not know is kept as it is and decided like
+// ReasonUnknown.
+type Reason string
+
+// Stigg's reasons (enum AccessDeniedReason).
+const (
+	ReasonBudgetExceeded      Reason = "BudgetExceeded"
+	ReasonCustomerIsArchived  Reason = "CustomerIsArchived"
+	ReasonCustomerNotFound    Reason = "CustomerNotFound"
+	ReasonResourceNotFound    Reason = "CustomerResourceNotFound"
+	ReasonEntitlementNotFound Reason = "EntitlementNotFound"
+	ReasonFeatureNotFound     Reason = "FeatureNotFound"
+	ReasonFeatureMismatch     Reason = "FeatureTypeMismatch"
+	ReasonInsufficientCredits Reason = "InsufficientCredits"
+	ReasonNoSubscription      Reason = "NoActiveSubscription"
+	ReasonNotInPlan           Reason = "NoFeatureEntitlementInSubscription"
+	ReasonLimitExceeded       Reason = "RequestedUsageExceedingLimit"
+	ReasonValueNotAllowed     Reason = "RequestedValuesMismatch"
+	ReasonRevoked             Reason = "Revoked"
+	ReasonUnknown             Reason = "Unknown"
+)
+
+// Gate's own reasons, for what Stigg has no word. They are never shown as an
+// accessDeniedReason.
+const (
+	// ReasonUnresolved: no valid customer could be named.
+	ReasonUnresolved Reason = "gate:CustomerUnresolved"
+	// ReasonCustomerConflict: a verified customer asks for another's (ErrCustomerConflict).
+	ReasonCustomerConflict Reason = "gate:CustomerConflict"
+	// ReasonUnavailable: nothing could be known in time, or nothing more can be
+	// recorded; never the customer's fault.
+	ReasonUnavailable Reason = "gate:EntitlementsUnavailable"
+	// ReasonPending: it would fit once requests now running settle, or it may fit once
+	// Stigg acknowledges what is on its way.
+	ReasonPending Reason = "gate:ConcurrentUsagePending"
+	// ReasonBadRequest: the amount or the values could not be read from the request.
+	ReasonBadRequest Reason = "gate:RequestNotUnderstood"
+	// ReasonNotInTable: the route is registered but no policy names it (DenyRest).
+	ReasonNotInTable Reason = "gate:RouteNotInTable"
+	// ReasonClientGone: the request's context ended before a decision was made. The client
+	// has left, most likely; one that has closed only its own side, or whose server stops,
+	// is still there, and is answered as for ReasonUnavailable.
+	ReasonClientGone Reason = "gate:ClientGone"
+)
+
+// ofStigg reports whether Stigg is the one who says so, or would be.
+func (r Reason) ofStigg() bool { return len(r) < 5 || r[:5] != "gate:" }
+
+// ofOutside is a reason that came from a Source or a push: none of the gate's own.
+func (r Reason) ofOutside() Reason {
+	if r.ofStigg() {
+		return r
+	}
+	return ReasonUnknown
+}
+
+// known returns r, or ReasonUnknown for a reason of Stigg's that this version does
+// not know.
+func (r Reason) known() Reason {
+	if r.answer().Known() {
+		return r
+	}
+	return ReasonUnknown
+}
+
+// answer is how it is answered.
+func (r Reason) answer() problem.Reason { return problem.Of(string(r)) }
+
+// mayHaveChanged reports whether a refusal rests on what is known of the customer, and not
+// on the request, the app's policies or what runs just now.
+func (r Reason) mayHaveChanged() bool {
+	return r.ofStigg() && r != ReasonFeatureMismatch
 }

@@ -2,12 +2,8 @@ package gate
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"net/http"
-	"net/url"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/stiggate/gate/internal/problem"
@@ -15,12 +11,9 @@ import (
 
 // denials is how a gate answers the requests that it refuses.
 type denials struct {
-	statuses  map[Reason]int
-	upgrade   string
-	base      string // of the problem types
-	page      *problem.Page
-	quota     QuotaHeaders
-	challenge string // the field WWW-Authenticate of a 401
+	problem.Style
+	statuses map[Reason]int
+	quota    QuotaHeaders
 }
 
 // DefaultProblemBase begins the type of every denial: docs/denials.md, which explains each
@@ -36,9 +29,9 @@ const (
 // finish gives a refusal its code, status and hints.
 func (g *Gate) finish(p *Policy, d *Decision) {
 	a := d.Reason.answer()
-	d.Code, d.Status = a.code, a.status
+	d.Code, d.Status = a.Code, a.Status
 	if d.never {
-		d.Code = "usage_never_fits"
+		d.Code = problem.NeverFits
 	}
 	switch d.Reason {
 	case ReasonPending:
@@ -58,7 +51,7 @@ func (g *Gate) finish(p *Policy, d *Decision) {
 			d.Status = status
 		}
 	}
-	if a.ours {
+	if a.Mistake {
 		g.logMistake(d)
 	}
 }
@@ -94,108 +87,37 @@ func (g *Gate) logMistake(d *Decision) {
 // others have set and that are not named here stay as they are: a compression in front
 // may have announced itself (golang/go#66343).
 func (g *Gate) WriteDenial(w http.ResponseWriter, r *http.Request, d Decision) {
-	a := problem.Answer{Problem: g.problem(&d), RetryAfter: d.retrySeconds(), Challenge: g.denials.challenge, Page: g.denials.page, Failed: g.logTemplate}
-	a.View = func() any { return denialPage(&a.Problem, a.RetryAfter) }
 	g.SetQuotaHeaders(w.Header(), d)
-	a.Write(w, r)
+	g.denials.Write(w, r, d.denial())
 }
 
-// logTemplate logs, once, that the app's template fails.
-func (g *Gate) logTemplate(err error) {
-	type failing struct{ p *problem.Page }
-	if _, known := g.logged.LoadOrStore(failing{g.denials.page}, true); !known {
-		g.logger.Error("gate: the denial template fails; denials are answered as problem+json", "error", err)
+// denial is what a client may see of it: not the customer, nor anything of another one.
+func (d *Decision) denial() *problem.Denial {
+	to := &problem.Denial{
+		Reason: string(d.Reason), OfStigg: d.Reason.ofStigg(), Code: d.Code, Status: d.Status, RetryAfter: d.RetryAfter,
+		FeatureID: d.FeatureID, FeatureName: d.FeatureName, ResetsAt: d.ResetsAt,
+		Requested: known(d.Requested, d.HasRequested), Used: known(d.Usage, d.Metered), Limit: known(d.Limit, d.HasLimit),
 	}
-}
-
-// retrySeconds is RetryAfter in whole seconds, rounded up.
-func (d *Decision) retrySeconds() int { return int(math.Ceil(d.RetryAfter.Seconds())) }
-
-// problem is what a denial says. The customer's id is not in it, nor anything of another
-// customer.
-func (g *Gate) problem(d *Decision) problem.Problem {
-	a := d.Reason.answer()
-	p := problem.Problem{
-		Type: g.denials.base + d.Code, Title: a.title, Status: d.Status, Detail: d.detail(),
-		Instance: problem.NewInstance(), Code: d.Code,
-	}
-	if d.FeatureID != "" {
-		p.Feature = &problem.Feature{ID: d.FeatureID, DisplayName: d.FeatureName}
-	}
-	if d.Reason.ofStigg() {
-		p.AccessDeniedReason = string(d.Reason)
-	}
-	switch d.Reason {
-	case ReasonLimitExceeded, ReasonPending, ReasonInsufficientCredits:
-		p.RequestedUsage = finite(d.Requested, d.HasRequested)
-		p.CurrentUsage = finite(d.Usage, d.Metered)
-		p.UsageLimit = finite(d.Limit, d.HasLimit)
-		if !d.ResetsAt.IsZero() {
-			at := d.ResetsAt.UTC()
-			p.ResetsAt = &at
-		}
-	}
-	if a.upgrade && g.denials.upgrade != "" {
-		p.Upgrade = &problem.Upgrade{URL: strings.ReplaceAll(g.denials.upgrade, "{feature}", url.QueryEscape(d.FeatureID))}
-	}
-	return p
-}
-
-func finite(n float64, has bool) *float64 {
-	if !has || math.IsNaN(n) || math.IsInf(n, 0) {
-		return nil
-	}
-	return &n
-}
-
-// detail is one sentence for people.
-func (d *Decision) detail() string {
 	switch d.Reason {
 	case ReasonLimitExceeded:
-		return d.limitDetail()
-	case ReasonPending:
-		return fmt.Sprintf("This request needs %s of %s, which other requests now running may use up. Try again in a moment.", number(d.Requested), d.FeatureName)
-	case ReasonInsufficientCredits:
-		return fmt.Sprintf("There are not enough credits left for %s.", d.FeatureName)
-	case ReasonBudgetExceeded:
-		return fmt.Sprintf("The budget set for %s is spent.", d.FeatureName)
-	case ReasonNoSubscription:
-		return "There is no active subscription."
-	case ReasonNotInPlan, ReasonEntitlementNotFound:
-		return fmt.Sprintf("%s is not part of the plan.", d.FeatureName)
-	case ReasonValueNotAllowed:
-		return fmt.Sprintf("The plan does not allow this value of %s.", d.FeatureName)
-	case ReasonCustomerIsArchived:
-		return "The customer is archived."
-	case ReasonCustomerNotFound:
-		return "The customer is not known."
-	case ReasonResourceNotFound:
-		return "The resource is not known."
-	case ReasonRevoked:
-		return fmt.Sprintf("Access to %s was revoked.", d.FeatureName)
-	case ReasonFeatureNotFound, ReasonFeatureMismatch, ReasonNotInTable:
-		return "This route is not set up correctly. That is not the caller's fault."
-	case ReasonUnresolved:
-		return "The request does not say, in a valid way, which customer it is made for."
-	case ReasonCustomerConflict:
-		return "The request is made for another customer than the one who is signed in."
-	case ReasonUnavailable, ReasonClientGone:
-		return "What the plan covers can't be looked up at the moment. Nothing was charged; try again later."
+		to.Counted, to.NeverFits = true, d.never
+	case ReasonPending, ReasonInsufficientCredits:
+		to.Counted = true
 	case ReasonBadRequest:
-		return d.requestDetail()
-	default:
-		return "The plan does not give access."
+		to.Told = d.mistake()
 	}
+	return to
 }
 
-func (d *Decision) limitDetail() string {
-	if d.never {
-		return fmt.Sprintf("This request needs %s of %s; the plan allows %s in all.", number(d.Requested), d.FeatureName, number(d.Limit))
+func known(n float64, has bool) float64 {
+	if has {
+		return n
 	}
-	return fmt.Sprintf("This request needs %s of %s; %s of %s are used.", number(d.Requested), d.FeatureName, number(d.Usage), number(d.Limit))
+	return math.NaN()
 }
 
-func (d *Decision) requestDetail() string {
+// mistake is what may be told of a request that was not understood; empty if it is not known.
+func (d *Decision) mistake() string {
 	var told *RequestError
 	if errors.As(d.Err, &told) && told.Detail != "" {
 		return told.Detail
@@ -204,10 +126,16 @@ func (d *Decision) requestDetail() string {
 	if errors.As(d.Err, &amount) {
 		return "The amount asked for " + amount.Problem + "."
 	}
-	return "The amount or the values asked for can't be read from the request."
+	return ""
 }
 
-func number(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
+// logTemplate logs, once, that the app's template fails.
+func (g *Gate) logTemplate(err error) {
+	type failing struct{}
+	if _, known := g.logged.LoadOrStore(failing{}, true); !known {
+		g.logger.Error("gate: the denial template fails; denials are answered as problem+json", "error", err)
+	}
+}
 
 // DenialPage is what a denial's template is executed with (WithDenialTemplate): the
 // members of the problem+json body as plain fields, so that the page says the same.
@@ -238,41 +166,4 @@ type DenialPage struct {
 	// UpgradeURL is where another plan can be had; empty unless that is the remedy
 	// and WithUpgradeLink gave one.
 	UpgradeURL string
-}
-
-// samplePages are tried with a template: a denial that has everything, and one that has next
-// to nothing.
-var samplePages = []any{DenialPage{
-	Status: 402, Type: DefaultProblemBase + "usage_limit_exceeded", Title: "Plan limit reached",
-	Detail: "This request needs 3 of Templates; 3 of 5 are used.",
-	Code:   "usage_limit_exceeded", Reason: string(ReasonLimitExceeded), Instance: "urn:uuid:00000000-0000-4000-8000-000000000000",
-	FeatureID: "feature-01-templates", FeatureName: "Templates", Requested: "3", Used: "3", Limit: "5", Meter: true,
-	ResetsAt: time.Date(2030, time.January, 1, 0, 0, 0, 0, time.UTC), RetryAfter: 1, UpgradeURL: "https://example.com/upgrade",
-}, DenialPage{Status: 401, Title: "No customer", Code: "customer_unresolved"}}
-
-// denialPage is the problem for people.
-func denialPage(p *problem.Problem, retryAfter int) DenialPage {
-	v := DenialPage{
-		Status: p.Status, Type: p.Type, Title: p.Title, Detail: p.Detail, Code: p.Code, Instance: p.Instance,
-		Reason: p.AccessDeniedReason, RetryAfter: retryAfter,
-	}
-	if p.Feature != nil {
-		v.FeatureID, v.FeatureName = p.Feature.ID, p.Feature.DisplayName
-	}
-	for _, amount := range []struct {
-		from *float64
-		to   *string
-	}{{p.RequestedUsage, &v.Requested}, {p.CurrentUsage, &v.Used}, {p.UsageLimit, &v.Limit}} {
-		if amount.from != nil {
-			*amount.to = number(*amount.from)
-		}
-	}
-	v.Meter = p.CurrentUsage != nil && p.UsageLimit != nil && *p.UsageLimit > 0
-	if p.ResetsAt != nil {
-		v.ResetsAt = *p.ResetsAt
-	}
-	if p.Upgrade != nil {
-		v.UpgradeURL = p.Upgrade.URL
-	}
-	return v
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/stiggate/gate/internal/problem"
 )
 
 func denialOf(t *testing.T, g *Gate, p Policy, r *http.Request) (*httptest.ResponseRecorder, map[string]any) {
@@ -192,9 +194,16 @@ func TestEveryDetailIsASentence(t *testing.T) {
 		ReasonLimitExceeded, ReasonValueNotAllowed, ReasonRevoked, ReasonUnknown, "New",
 		ReasonUnresolved, ReasonCustomerConflict, ReasonUnavailable, ReasonPending, ReasonBadRequest, ReasonNotInTable,
 	}
+	g := gateOf(t, &stub{})
 	for _, r := range reasons {
-		d := Decision{Customer: Customer{ID: "customer-x"}, FeatureName: "Templates", Reason: r, Err: errors.New("inner")}
-		detail := d.detail()
+		d := Decision{Status: 403, Customer: Customer{ID: "customer-x"}, FeatureName: "Templates", Reason: r, Err: errors.New("inner")}
+		w := httptest.NewRecorder()
+		g.WriteDenial(w, httptest.NewRequest("GET", "/", nil), d)
+		var body problem.Problem
+		if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil {
+			t.Fatal(err)
+		}
+		detail := body.Detail
 		if !strings.HasSuffix(detail, ".") || strings.Contains(detail, "customer-x") || strings.Contains(detail, "inner") {
 			t.Errorf("%s: %q", r, detail)
 		}

@@ -88,6 +88,7 @@ func start(source Source, who Resolver, c config) (*Gate, error) {
 		denials: c.denials, outage: c.outage, offline: c.offline, kept: c.outbox != nil,
 		ledger: ledger.New(), stopped: make(chan struct{}), done: make(chan struct{}),
 	}
+	g.denials.Failed = g.logTemplate
 	var err error
 	if g.cache, err = newCache(source, g.ledger, c); err != nil {
 		return nil, fmt.Errorf("gate: new: %w", err)

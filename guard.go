@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/stiggate/gate/recorder"
@@ -122,4 +123,12 @@ func isHead(r *http.Request) bool {
 		}
 	}
 	return true
+}
+
+// ofResolver is the reason of a Resolver's error.
+func ofResolver(err error) Reason {
+	if errors.Is(err, ErrCustomerConflict) {
+		return ReasonCustomerConflict
+	}
+	return ReasonUnresolved
 }

@@ -6,8 +6,6 @@ import (
 	"html/template"
 	"log/slog"
 	"maps"
-	"net/url"
-	"strings"
 	"time"
 
 	"github.com/stiggate/gate/internal/problem"
@@ -65,7 +63,7 @@ func defaults() config {
 		decisionTimeout: defaultDecisionTimeout,
 		queue:           defaultQueueSize,
 		queueBytes:      defaultQueueBytes,
-		denials:         denials{base: DefaultProblemBase, page: problem.Own(DenialPage{})},
+		denials:         denials{Style: problem.NewStyle(DefaultProblemBase, func(v problem.View) any { return DenialPage(v) })},
 	}
 }
 
@@ -259,40 +257,20 @@ func WithStatus(reason Reason, status int) Option {
 // WithUpgradeLink puts a link into denials that another plan would mend. {feature}
 // in it is replaced by the feature's id.
 func WithUpgradeLink(link string) Option {
-	return func(c *config) error {
-		u, err := url.Parse(strings.ReplaceAll(link, "{feature}", "feature"))
-		if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" {
-			return errors.New("the upgrade link is not an absolute http or https URL")
-		}
-		c.denials.upgrade = link
-		return nil
-	}
+	return func(c *config) error { return c.denials.SetUpgrade(link) }
 }
 
 // WithChallenge is the field WWW-Authenticate of every 401, such as
 // `Bearer realm="api"`: how to say who asks. RFC 9110, section 15.5.2, wants one there; the
 // gate does not know what stands in front of it, so by default there is none.
 func WithChallenge(challenge string) Option {
-	return func(c *config) error {
-		scheme, _, _ := strings.Cut(challenge, " ")
-		if scheme == "" || strings.ContainsFunc(challenge, func(r rune) bool { return r < ' ' || r > '~' }) {
-			return errors.New("the challenge is not a scheme and its parameters in visible ASCII")
-		}
-		c.denials.challenge = challenge
-		return nil
-	}
+	return func(c *config) error { return c.denials.SetChallenge(challenge) }
 }
 
 // WithProblemBase is what the type of every denial begins with; the code follows.
 // The page it leads to should explain the codes. Default: DefaultProblemBase.
 func WithProblemBase(base string) Option {
-	return func(c *config) error {
-		if u, err := url.Parse(base); err != nil || u.Scheme == "" {
-			return errors.New("the problem base is not an absolute URI")
-		}
-		c.denials.base = base
-		return nil
-	}
+	return func(c *config) error { return c.denials.SetBase(base) }
 }
 
 // WithDenialTemplate answers the denials of requests that prefer HTML with the app's own
@@ -302,10 +280,7 @@ func WithProblemBase(base string) Option {
 // Status and headers are the gate's, with one exception: a Content-Security-Policy is not
 // set, so that the page may load what the app's own policy lets it.
 func WithDenialTemplate(t *template.Template) Option {
-	return func(c *config) (err error) {
-		c.denials.page, err = problem.Of(t, samplePages...)
-		return err
-	}
+	return func(c *config) error { return c.denials.SetTemplate(t) }
 }
 
 // WithQuotaHeaders tells clients what is left of a metered feature, in the header of

@@ -96,11 +96,11 @@ func TestEveryReasonHasItsPage(t *testing.T) {
 			w := pageOf(g, "GET", d)
 			body := w.Body.String()
 			a := reason.answer()
-			if w.Code != d.Status || strings.Count(body, "<h1>") != 1 || !strings.Contains(body, "<h1>"+a.title+"</h1>") || !strings.Contains(body, d.Code) {
+			if w.Code != d.Status || strings.Count(body, "<h1>") != 1 || !strings.Contains(body, "<h1>"+a.Title+"</h1>") || !strings.Contains(body, d.Code) {
 				t.Errorf("got %d %s", w.Code, body)
 			}
-			if link := w.Header().Get("Link"); a.upgrade != strings.Contains(body, "<a ") || a.upgrade != (link != "") {
-				t.Errorf("whether paying is the remedy: %v, Link %q, %s", a.upgrade, link, body)
+			if link := w.Header().Get("Link"); a.Upgrade != strings.Contains(body, "<a ") || a.Upgrade != (link != "") {
+				t.Errorf("whether paying is the remedy: %v, Link %q, %s", a.Upgrade, link, body)
 			}
 			for _, never := range []string{"customer-demo-01", "resource-demo-01", "secret", "<script", " style=", "<img", "<link", "src=", "@import", "url(", "ZgotmplZ"} {
 				if strings.Contains(body, never) {

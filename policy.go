@@ -258,6 +258,16 @@ func (p Policy) Status(reason Reason, status int) Policy {
 	return p
 }
 
+func checkStatus(reason Reason, status int) error {
+	if reason == "" {
+		return errors.New("a status needs a reason")
+	}
+	if status < 400 || status > 599 {
+		return fmt.Errorf("status %d for %s is not between 400 and 599", status, reason)
+	}
+	return nil
+}
+
 // Shadow makes the policy look on: it decides, and Observers and Stats are told, but every
 // request is let through, and nothing is held or reported. It shows what a new gate would
 // refuse before it does.

@@ -2,7 +2,6 @@ package gate
 
 import (
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/stiggate/gate/internal/header"
@@ -39,41 +38,13 @@ func (q QuotaHeaders) set(h http.Header, d *Decision, now time.Time) {
 	if !d.Metered || !d.HasLimit || d.ResetsAt.IsZero() || !d.Allowed && d.Reason != ReasonLimitExceeded && d.Reason != ReasonPending {
 		return
 	}
-	limit, fine := header.Integer(d.Limit)
-	left, finite := header.Integer(d.Limit - d.Usage - d.held)
-	if !fine || !finite {
-		return
-	}
+	left := header.Quota{Name: d.FeatureID, Limit: d.Limit, Left: d.Limit - d.Usage - d.held, Start: d.since, Reset: d.ResetsAt, RetryAfter: d.RetryAfter != 0}
 	switch q {
 	case QuotaHeadersDraft:
-		d.draft(h, limit, left, now)
+		left.SetDraft(h, now)
 	case QuotaHeadersLegacy:
-		h.Set("X-RateLimit-Limit", limit)
-		h.Set("X-RateLimit-Remaining", left)
-		if h.Del("X-RateLimit-Reset"); d.RetryAfter == 0 {
-			h.Set("X-RateLimit-Reset", strconv.FormatInt(d.ResetsAt.Unix(), 10))
-		}
+		left.SetLegacy(h)
 	}
-}
-
-func (d *Decision) draft(h http.Header, limit, left string, now time.Time) {
-	name, ok := header.String(d.FeatureID)
-	if !ok {
-		return
-	}
-	policy, rate := name+";q="+limit, name+";r="+left
-	if length := d.ResetsAt.Unix() - d.since.Unix(); !d.since.IsZero() && length > 0 {
-		policy += ";w=" + strconv.FormatInt(length, 10)
-	}
-	if d.RetryAfter == 0 {
-		until := d.ResetsAt.Unix() - now.Unix()
-		if now.Nanosecond() < d.ResetsAt.Nanosecond() {
-			until++ // not before it is so
-		}
-		rate += ";t=" + strconv.FormatInt(max(0, until), 10)
-	}
-	h.Add("RateLimit-Policy", policy)
-	h.Add("RateLimit", rate)
 }
 
 // SetQuotaHeaders sets what the option WithQuotaHeaders asks for, for a decision that

@@ -13,7 +13,7 @@ import (
 // reasons are all constants of the type Reason.
 func reasons(t *testing.T) (all []Reason) {
 	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "reason.go", nil, 0)
+	file, err := parser.ParseFile(token.NewFileSet(), "decision.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,8 +48,8 @@ func TestEveryReasonIsExplained(t *testing.T) {
 			continue // nobody sees its answer
 		}
 		a := r.answer()
-		want := []shown{{strconv.Itoa(a.status), a.code, "no"}}
-		if a.upgrade {
+		want := []shown{{strconv.Itoa(a.Status), a.Code, "no"}}
+		if a.Upgrade {
 			want[0].upgrade = "yes"
 		}
 		if r == ReasonLimitExceeded {

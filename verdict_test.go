@@ -188,8 +188,8 @@ func TestEveryReasonHasItsAnswer(t *testing.T) {
 		{ReasonPending, 429, "concurrent_usage_pending"},
 	}
 	for _, tt := range tests {
-		if a := tt.reason.answer(); a.status != tt.status || a.code != tt.code {
-			t.Errorf("%s: got %d %s, want %d %s", tt.reason, a.status, a.code, tt.status, tt.code)
+		if a := tt.reason.answer(); a.Status != tt.status || a.Code != tt.code {
+			t.Errorf("%s: got %d %s, want %d %s", tt.reason, a.Status, a.Code, tt.status, tt.code)
 		}
 	}
 }

@@ -19,12 +19,12 @@ type Page struct {
 //go:embed page.html
 var html string
 
-// Own is the page of Gate itself, tried with a view.
+// own is the page of Gate itself, tried with a view.
 //
 // Its Content-Security-Policy lets it load, run, frame and send nothing; its one
 // style element is let through by its hash. 'unsafe-inline' would let through any
 // style that got into the page, too.
-func Own(view any) *Page {
+func own(view any) *Page {
 	p := &Page{template: template.Must(template.New("denial").Parse(html))}
 	b, err := p.render(view)
 	if err != nil {
@@ -38,8 +38,8 @@ func Own(view any) *Page {
 	return p
 }
 
-// Of is a template of the app's, tried with views.
-func Of(t *template.Template, views ...any) (*Page, error) {
+// of is a template of the app's, tried with views.
+func of(t *template.Template, views ...any) (*Page, error) {
 	if t == nil {
 		return nil, errors.New("the denial template is nil")
 	}

@@ -1,6 +1,6 @@
 // Package problem is how a denial is written: as application/problem+json (RFC 9457), or as a
-// page of HTML for a request that prefers one (RFC 9110, section 12.5.1). It decides nothing
-// of what it says.
+// page of HTML for a request that prefers one (RFC 9110, section 12.5.1). It has the words and
+// the status of each reason, and decides nothing.
 package problem
 
 import (
@@ -43,34 +43,27 @@ type Upgrade struct {
 	URL string `json:"url"`
 }
 
-// Answer is a Problem and how it is sent.
-type Answer struct {
+// answer is a Problem and how it is sent.
+type answer struct {
 	Problem
-	// RetryAfter is in seconds; 0 says nothing.
-	RetryAfter int
-	// Challenge is the WWW-Authenticate of a 401; empty sends none.
-	Challenge string
-	// Page is for requests that prefer HTML. It is executed with what View returns; should
-	// it fail, Failed is told, and the answer is JSON.
-	Page   *Page
-	View   func() any
-	Failed func(error)
+	retryAfter int // in seconds; 0 says nothing
+	style      *Style
 }
 
-// Write sends the answer. HEAD gets the same header and no body.
-func (a *Answer) Write(w http.ResponseWriter, r *http.Request) {
+// write sends the answer. HEAD gets the same header and no body.
+func (a *answer) write(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	header.Vary(h, "Accept")
-	if a.RetryAfter > 0 {
-		h.Set("Retry-After", strconv.Itoa(a.RetryAfter))
+	if a.retryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(a.retryAfter))
 	}
 	if a.Upgrade != nil && a.Status == http.StatusPaymentRequired {
 		h.Add("Link", "<"+header.LinkTarget(a.Upgrade.URL)+`>; rel="payment"`)
 	}
-	if a.Challenge != "" && a.Status == http.StatusUnauthorized {
-		h.Set("WWW-Authenticate", a.Challenge)
+	if a.style.Challenge != "" && a.Status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", a.style.Challenge)
 	}
 	body := a.represent(h, r)
 	if body == nil {
@@ -89,17 +82,17 @@ func (a *Answer) Write(w http.ResponseWriter, r *http.Request) {
 // represent makes the body that the request prefers and says in the header what it
 // is. It is nil if there is none: a Problem is strings and finite numbers, but a
 // time may be one that JSON has no form for.
-func (a *Answer) represent(h http.Header, r *http.Request) []byte {
-	if header.PrefersHTML(r.Header) {
-		body, err := a.Page.render(a.View())
+func (a *answer) represent(h http.Header, r *http.Request) []byte {
+	if page := a.style.page; header.PrefersHTML(r.Header) {
+		body, err := page.render(a.style.View(a.view()))
 		if err == nil {
 			h.Set("Content-Type", "text/html; charset=utf-8")
-			if a.Page.csp != "" {
-				h.Set("Content-Security-Policy", a.Page.csp)
+			if page.csp != "" {
+				h.Set("Content-Security-Policy", page.csp)
 			}
 			return body
 		}
-		a.Failed(err)
+		a.style.Failed(err)
 	}
 	body, err := json.Marshal(&a.Problem)
 	if err != nil {
@@ -109,8 +102,8 @@ func (a *Answer) represent(h http.Header, r *http.Request) []byte {
 	return append(body, '\n')
 }
 
-// NewInstance names one denial: a random UUID (RFC 9562, version 4).
-func NewInstance() string {
+// newInstance names one denial: a random UUID (RFC 9562, version 4).
+func newInstance() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80

@@ -1,0 +1,147 @@
+package problem
+
+import (
+	"errors"
+	"html/template"
+	"math"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Denial is what is told of a refusal. It knows nothing of the customer.
+type Denial struct {
+	// Reason is told as accessDeniedReason if it is Stigg's.
+	Reason, Code string
+	OfStigg      bool
+	Status       int
+	RetryAfter   time.Duration
+
+	// FeatureID and FeatureName tell what was refused; empty if it was no feature.
+	FeatureID, FeatureName string
+	// Counted says that what follows was decisive. An amount that is not known is NaN.
+	Counted                bool
+	Requested, Used, Limit float64
+	ResetsAt               time.Time // zero without a usage period
+	NeverFits              bool      // Requested is more than Limit
+	// Told comes in place of the reason's own sentence.
+	Told string
+}
+
+// NeverFits is the code of a limit that is less than what is asked for, however little of it
+// is used.
+const NeverFits = "usage_never_fits"
+
+// Style is what an app chooses of its denials.
+type Style struct {
+	Base      string // of the problem types
+	Upgrade   string // a link, with {feature} in it for the feature's id
+	Challenge string // the field WWW-Authenticate of a 401
+	// View is what the page's template is executed with.
+	View func(View) any
+	// Failed is told of a page that can't be written.
+	Failed func(error)
+
+	page *Page
+}
+
+// NewStyle is what an app has that chooses nothing.
+func NewStyle(base string, view func(View) any) Style {
+	return Style{Base: base, View: view, page: own(view(View{}))}
+}
+
+// SetUpgrade checks and takes a link.
+func (s *Style) SetUpgrade(link string) error {
+	u, err := url.Parse(strings.ReplaceAll(link, "{feature}", "feature"))
+	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" {
+		return errors.New("the upgrade link is not an absolute http or https URL")
+	}
+	s.Upgrade = link
+	return nil
+}
+
+// SetChallenge checks and takes a challenge.
+func (s *Style) SetChallenge(challenge string) error {
+	scheme, _, _ := strings.Cut(challenge, " ")
+	if scheme == "" || strings.ContainsFunc(challenge, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return errors.New("the challenge is not a scheme and its parameters in visible ASCII")
+	}
+	s.Challenge = challenge
+	return nil
+}
+
+// SetBase checks and takes what the problem types begin with.
+func (s *Style) SetBase(base string) error {
+	if u, err := url.Parse(base); err != nil || u.Scheme == "" {
+		return errors.New("the problem base is not an absolute URI")
+	}
+	s.Base = base
+	return nil
+}
+
+// SetTemplate tries and takes a template.
+func (s *Style) SetTemplate(t *template.Template) (err error) {
+	full, bare := samples()
+	s.page, err = of(t, s.View(full), s.View(bare))
+	return err
+}
+
+// Write answers a request with a denial.
+func (s *Style) Write(w http.ResponseWriter, r *http.Request, d *Denial) {
+	a := answer{Problem: s.problem(d), retryAfter: int(math.Ceil(d.RetryAfter.Seconds())), style: s}
+	a.write(w, r)
+}
+
+// problem is what a denial says.
+func (s *Style) problem(d *Denial) Problem {
+	row := Of(d.Reason)
+	p := Problem{Type: s.Base + d.Code, Title: row.Title, Status: d.Status, Detail: d.detail(row), Instance: newInstance(), Code: d.Code}
+	if d.FeatureID != "" {
+		p.Feature = &Feature{ID: d.FeatureID, DisplayName: d.FeatureName}
+	}
+	if d.OfStigg {
+		p.AccessDeniedReason = d.Reason
+	}
+	if d.Counted {
+		p.RequestedUsage, p.CurrentUsage, p.UsageLimit = finite(d.Requested), finite(d.Used), finite(d.Limit)
+		if !d.ResetsAt.IsZero() {
+			at := d.ResetsAt.UTC()
+			p.ResetsAt = &at
+		}
+	}
+	if row.Upgrade && s.Upgrade != "" {
+		p.Upgrade = &Upgrade{URL: strings.ReplaceAll(s.Upgrade, "{feature}", url.QueryEscape(d.FeatureID))}
+	}
+	return p
+}
+
+func finite(n float64) *float64 {
+	if math.IsNaN(n) || math.IsInf(n, 0) {
+		return nil
+	}
+	return &n
+}
+
+// detail is one sentence for people.
+func (d *Denial) detail(row Reason) string {
+	sentence := row.Detail
+	switch {
+	case d.Told != "":
+		return d.Told
+	case d.NeverFits:
+		sentence = "This request needs {requested} of {feature}; the plan allows {limit} in all."
+	}
+	return strings.NewReplacer("{feature}", d.FeatureName, "{requested}", shown(d.Requested), "{used}", shown(d.Used), "{limit}", shown(d.Limit)).Replace(sentence)
+}
+
+// shown is an amount in a sentence; 0 if it is not known.
+func shown(n float64) string {
+	if math.IsNaN(n) {
+		n = 0
+	}
+	return number(n)
+}
+
+func number(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }

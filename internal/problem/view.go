@@ -1,0 +1,58 @@
+package problem
+
+import "time"
+
+// View is a Problem as a template takes it. Package gate documents its fields (DenialPage).
+type View struct {
+	Status                 int
+	Type, Title, Detail    string
+	Code, Reason           string
+	Instance               string
+	FeatureID, FeatureName string
+	Requested, Used, Limit string
+	Meter                  bool
+	ResetsAt               time.Time
+	RetryAfter             int
+	UpgradeURL             string
+}
+
+// samples are what a template is tried with: a denial that has everything, and one that has
+// next to nothing.
+func samples() (full, bare View) {
+	full = View{
+		Status: 402, Type: "https://example.com/problems#usage_limit_exceeded", Title: "Plan limit reached",
+		Detail: "This request needs 3 of Templates; 3 of 5 are used.",
+		Code:   "usage_limit_exceeded", Reason: "RequestedUsageExceedingLimit", Instance: "urn:uuid:00000000-0000-4000-8000-000000000000",
+		FeatureID: "feature-01-templates", FeatureName: "Templates", Requested: "3", Used: "3", Limit: "5", Meter: true,
+		ResetsAt: time.Date(2030, time.January, 1, 0, 0, 0, 0, time.UTC), RetryAfter: 1, UpgradeURL: "https://example.com/upgrade",
+	}
+	return full, View{Status: 401, Title: "No customer", Code: "customer_unresolved"}
+}
+
+// view is the answer for people.
+func (a *answer) view() View {
+	p := &a.Problem
+	v := View{
+		Status: p.Status, Type: p.Type, Title: p.Title, Detail: p.Detail, Code: p.Code, Instance: p.Instance,
+		Reason: p.AccessDeniedReason, RetryAfter: a.retryAfter,
+	}
+	if p.Feature != nil {
+		v.FeatureID, v.FeatureName = p.Feature.ID, p.Feature.DisplayName
+	}
+	for _, amount := range []struct {
+		from *float64
+		to   *string
+	}{{p.RequestedUsage, &v.Requested}, {p.CurrentUsage, &v.Used}, {p.UsageLimit, &v.Limit}} {
+		if amount.from != nil {
+			*amount.to = number(*amount.from)
+		}
+	}
+	v.Meter = p.CurrentUsage != nil && p.UsageLimit != nil && *p.UsageLimit > 0
+	if p.ResetsAt != nil {
+		v.ResetsAt = *p.ResetsAt
+	}
+	if p.Upgrade != nil {
+		v.UpgradeURL = p.Upgrade.URL
+	}
+	return v
+}
