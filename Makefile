@@ -35,7 +35,7 @@ identity: cc
 
 # go.mod's versions are floors: the lowest without an advisory. Everything else is tested
 # at them; this tests the adapters with the newest routers, and leaves go.mod as it is.
-ADAPTERS = ./nethttp ./chistigg ./ginstigg ./echostigg ./gatetest
+ADAPTERS = ./nethttp ./chistigg ./ginstigg ./echostigg ./conformance
 newest:
 	@dir=$$(mktemp -d) && cp go.mod go.sum $$dir && \
 	$(GO) get -modfile=$$dir/go.mod github.com/go-chi/chi/v5@latest github.com/gin-gonic/gin@latest github.com/labstack/echo/v4@latest && \

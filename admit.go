@@ -200,8 +200,12 @@ func ofCustomer(err error) bool {
 // judge decides by what was found, and holds.
 func (g *Gate) judge(ctx context.Context, q *admission, p *Policy, d *Decision, found finding) (t *Ticket, next step) {
 	defer found.done() // also if a function of the policy panics
-	q.found, d.Origin = found, found.origin
 	s := found.Value
+	if s.set.Everything && s.set.Denied == "" {
+		s = s.everything(p)
+	}
+	q.found, d.Origin = found, found.origin
+	q.found.Value = s
 	switch {
 	case q.slots == 0 || len(s.rights)+len(s.wallets) == 0: // nothing to hold
 		d.Allowed = g.decide(q, p, d)

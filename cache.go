@@ -144,7 +144,7 @@ func (s *snapshot) Unpin() { s.book.Unpin() }
 
 // Lifetime is how long it may be served.
 func (s *snapshot) Lifetime() swr.Lifetime {
-	l := swr.Lifetime{Denies: s.set.Denied != "", Empty: len(s.rights)+len(s.wallets) == 0}
+	l := swr.Lifetime{Denies: s.set.Denied != "", Empty: len(s.rights)+len(s.wallets) == 0 && !s.set.Everything}
 	ends := func(at time.Time) {
 		if !at.IsZero() && (l.Ends.IsZero() || at.Before(l.Ends)) {
 			l.Ends = at

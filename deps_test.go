@@ -48,7 +48,8 @@ func TestDependencies(t *testing.T) {
 		{module + "/chistigg", "an adapter translates", with(module+"/nethttp", "github.com/go-chi/chi/v5")},
 		{module + "/ginstigg", "gin brings much of its own; an adapter adds nothing", with(depsOf(t, "github.com/gin-gonic/gin")...)},
 		{module + "/echostigg", "echo brings much of its own; an adapter adds nothing", with(depsOf(t, "github.com/labstack/echo/v4")...)},
-		{module + "/gatetest", "it tests what is not ours", with(identity)},
+		{module + "/gatetest", "every app's tests link it", with()},
+		{module + "/conformance", "it tests what is not ours", with(identity)},
 		{module + "/webhook", "it needs no client", with()},
 		{module + "/outbox", "bbolt is linked by those alone who want a disk", with(depsOf(t, "go.etcd.io/bbolt")...)},
 	}

@@ -44,6 +44,11 @@ type EntitlementSet struct {
 	// CustomerIsArchived or NoActiveSubscription. It decides only for features
 	// that are not in the set.
 	Denied Reason
+	// Everything says that the customer has every feature and every wallet that is not in the
+	// set, too, without a limit. What is used is reported. Stigg never says so: it is for
+	// tests, and for a Source of your own that knows accounts of your staff. Denied comes
+	// before it.
+	Everything bool
 	// Age is how old the set may be: by how much longer ago Stigg may have counted than a
 	// Source was asked, or than the set was told to a Sink. What was used since counts beside
 	// its counts. Zero is for a Source that asks Stigg itself; of a copy that is near, such as

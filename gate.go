@@ -234,7 +234,7 @@ func (g *Gate) Entitlements(ctx context.Context, c Customer) (EntitlementSet, er
 	set := EntitlementSet{
 		Features: make([]Entitlement, 0, len(s.set.Features)),
 		Credits:  append([]Credit(nil), s.set.Credits...),
-		Denied:   s.set.Denied,
+		Denied:   s.set.Denied, Everything: s.set.Everything,
 	}
 	for i := range set.Credits {
 		w := &set.Credits[i]

@@ -177,6 +177,14 @@ func (p *Policy) open(set *EntitlementSet) {
 	set.Features = append(set.Features, e)
 }
 
+// everything is s with what the policy asks for beyond the set, without a bound.
+func (s *snapshot) everything(p *Policy) *snapshot {
+	var set EntitlementSet
+	p.static([]outage{{says: OutageAllow}}, &set)
+	set.Features, set.Credits = append(set.Features, s.set.Features...), append(set.Credits, s.set.Credits...)
+	return join(s.book, set)
+}
+
 // fallback is a snapshot of what the policy finds when nothing is known. Its book is
 // pinned for the caller.
 func (g *Gate) fallback(c Customer, p *Policy) *snapshot {

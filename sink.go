@@ -204,5 +204,5 @@ func (s EntitlementSet) grantsAs(other EntitlementSet) bool {
 	}
 	features, credits := terms(s)
 	otherFeatures, otherCredits := terms(other)
-	return s.Denied == other.Denied && reflect.DeepEqual(features, otherFeatures) && reflect.DeepEqual(credits, otherCredits)
+	return s.Denied == other.Denied && s.Everything == other.Everything && reflect.DeepEqual(features, otherFeatures) && reflect.DeepEqual(credits, otherCredits)
 }

@@ -13,11 +13,11 @@ import (
 
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/chistigg"
-	"github.com/stiggate/gate/gatetest"
+	"github.com/stiggate/gate/conformance"
 	"github.com/stiggate/gate/internal/stubstigg"
 )
 
-func register(router chi.Router, r gatetest.Route) {
+func register(router chi.Router, r conformance.Route) {
 	if r.Body != "" {
 		r.Handler = func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, r.Body) }
 	}
@@ -41,8 +41,8 @@ func quiet(next http.Handler) http.Handler {
 }
 
 // behind is the router's part behind all that the suite asks for.
-func behind(router chi.Router, g *gate.Gate, r gatetest.Route) chi.Router {
-	if r.Recovery == gatetest.RecoveryOutside {
+func behind(router chi.Router, g *gate.Gate, r conformance.Route) chi.Router {
+	if r.Recovery == conformance.RecoveryOutside {
 		router = router.With(quiet, middleware.Recoverer)
 	}
 	if r.Before != nil {
@@ -58,15 +58,15 @@ func behind(router chi.Router, g *gate.Gate, r gatetest.Route) chi.Router {
 	for _, p := range r.Policies {
 		router = router.With(chistigg.Require(g, p))
 	}
-	if r.Recovery == gatetest.RecoveryInside {
+	if r.Recovery == conformance.RecoveryInside {
 		router = router.With(quiet, middleware.Recoverer)
 	}
 	return router
 }
 
 func TestAdapter(t *testing.T) {
-	group := func(put func(root chi.Router, prefix string, fill func(chi.Router))) gatetest.Group {
-		return func(g *gate.Gate, prefix string, p gate.Policy, routes []gatetest.Route) http.Handler {
+	group := func(put func(root chi.Router, prefix string, fill func(chi.Router))) conformance.Group {
+		return func(g *gate.Gate, prefix string, p gate.Policy, routes []conformance.Route) http.Handler {
 			router := chi.NewRouter()
 			put(router, prefix, func(group chi.Router) {
 				group.Use(chistigg.Require(g, p))
@@ -77,15 +77,15 @@ func TestAdapter(t *testing.T) {
 			return router
 		}
 	}
-	gatetest.Run(t, gatetest.Adapter{
-		Guarded: func(g *gate.Gate, routes []gatetest.Route) http.Handler {
+	conformance.RunAdapter(t, conformance.Adapter{
+		Guarded: func(g *gate.Gate, routes []conformance.Route) http.Handler {
 			router := chi.NewRouter()
 			for _, r := range routes {
 				register(behind(router, g, r), r)
 			}
 			return router
 		},
-		Tabled: func(g *gate.Gate, routes []gatetest.Route, t gate.Table, rest gate.Rest) http.Handler {
+		Tabled: func(g *gate.Gate, routes []conformance.Route, t gate.Table, rest gate.Rest) http.Handler {
 			router := chi.NewRouter()
 			router.Use(chistigg.Routes(g, t, rest))
 			for _, r := range routes {
@@ -93,15 +93,15 @@ func TestAdapter(t *testing.T) {
 			}
 			return router
 		},
-		Verify: func(routes []gatetest.Route, t gate.Table) error {
+		Verify: func(routes []conformance.Route, t gate.Table) error {
 			router := chi.NewRouter()
 			for _, r := range routes {
 				register(router, r)
 			}
 			return chistigg.Verify(router, t)
 		},
-		Grouped: map[string]gatetest.Group{
-			"the root": func(g *gate.Gate, prefix string, p gate.Policy, routes []gatetest.Route) http.Handler {
+		Grouped: map[string]conformance.Group{
+			"the root": func(g *gate.Gate, prefix string, p gate.Policy, routes []conformance.Route) http.Handler {
 				router := chi.NewRouter()
 				router.Use(chistigg.Require(g, p))
 				for _, r := range routes {

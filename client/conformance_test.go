@@ -8,8 +8,8 @@ import (
 
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/client"
+	"github.com/stiggate/gate/conformance"
 	"github.com/stiggate/gate/emulator"
-	"github.com/stiggate/gate/gatetest"
 )
 
 // clientOf returns a client of a Stigg that answers as h does.
@@ -51,7 +51,7 @@ func clientStarted(t testing.TB) (*client.Client, *emulator.Emulator) {
 }
 
 func TestTheClientIsASource(t *testing.T) {
-	gatetest.RunSource(t, gatetest.Source{
+	conformance.RunSource(t, conformance.Source{
 		New: func(t testing.TB) gate.Source {
 			c, _ := clientStarted(t)
 			return c
@@ -67,7 +67,7 @@ func TestTheClientIsASource(t *testing.T) {
 }
 
 func TestTheClientIsAReporter(t *testing.T) {
-	gatetest.RunReporter(t, gatetest.Reporter{
+	conformance.RunReporter(t, conformance.Reporter{
 		New: func(t testing.TB) (gate.Reporter, func() float64) {
 			c, stigg := clientStarted(t)
 			return c, func() float64 {

@@ -16,8 +16,8 @@ import (
 	"github.com/labstack/echo/v4/middleware"
 
 	"github.com/stiggate/gate"
+	"github.com/stiggate/gate/conformance"
 	"github.com/stiggate/gate/echostigg"
-	"github.com/stiggate/gate/gatetest"
 	"github.com/stiggate/gate/internal/stubstigg"
 )
 
@@ -40,7 +40,7 @@ type adder interface {
 	Any(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) []*echo.Route
 }
 
-func register(e adder, r gatetest.Route, m ...echo.MiddlewareFunc) {
+func register(e adder, r conformance.Route, m ...echo.MiddlewareFunc) {
 	h := func(c echo.Context) error {
 		switch {
 		case r.Body != "":
@@ -62,10 +62,10 @@ func register(e adder, r gatetest.Route, m ...echo.MiddlewareFunc) {
 }
 
 // chain is all that the suite asks for in front of a handler.
-func chain(g *gate.Gate, r gatetest.Route) []echo.MiddlewareFunc {
+func chain(g *gate.Gate, r conformance.Route) []echo.MiddlewareFunc {
 	var ms []echo.MiddlewareFunc
 	recovery := middleware.RecoverWithConfig(middleware.RecoverConfig{DisablePrintStack: true})
-	if r.Recovery == gatetest.RecoveryOutside {
+	if r.Recovery == conformance.RecoveryOutside {
 		ms = append(ms, recovery)
 	}
 	if r.Before != nil {
@@ -83,15 +83,15 @@ func chain(g *gate.Gate, r gatetest.Route) []echo.MiddlewareFunc {
 	for _, p := range r.Policies {
 		ms = append(ms, echostigg.Require(g, p))
 	}
-	if r.Recovery == gatetest.RecoveryInside {
+	if r.Recovery == conformance.RecoveryInside {
 		ms = append(ms, recovery)
 	}
 	return ms
 }
 
 func TestAdapter(t *testing.T) {
-	group := func(of func(e *echo.Echo, prefix string, require echo.MiddlewareFunc) adder) gatetest.Group {
-		return func(g *gate.Gate, prefix string, p gate.Policy, routes []gatetest.Route) http.Handler {
+	group := func(of func(e *echo.Echo, prefix string, require echo.MiddlewareFunc) adder) conformance.Group {
+		return func(g *gate.Gate, prefix string, p gate.Policy, routes []conformance.Route) http.Handler {
 			e := newEcho()
 			in := of(e, prefix, echostigg.Require(g, p))
 			for _, r := range routes {
@@ -100,15 +100,15 @@ func TestAdapter(t *testing.T) {
 			return e
 		}
 	}
-	gatetest.Run(t, gatetest.Adapter{
-		Guarded: func(g *gate.Gate, routes []gatetest.Route) http.Handler {
+	conformance.RunAdapter(t, conformance.Adapter{
+		Guarded: func(g *gate.Gate, routes []conformance.Route) http.Handler {
 			e := newEcho()
 			for _, r := range routes {
 				register(e, r, chain(g, r)...)
 			}
 			return e
 		},
-		Tabled: func(g *gate.Gate, routes []gatetest.Route, t gate.Table, rest gate.Rest) http.Handler {
+		Tabled: func(g *gate.Gate, routes []conformance.Route, t gate.Table, rest gate.Rest) http.Handler {
 			e := newEcho()
 			e.Use(echostigg.Routes(g, t, rest))
 			for _, r := range routes {
@@ -116,7 +116,7 @@ func TestAdapter(t *testing.T) {
 			}
 			return e
 		},
-		Verify: func(routes []gatetest.Route, t gate.Table) error {
+		Verify: func(routes []conformance.Route, t gate.Table) error {
 			e := newEcho()
 			for _, r := range routes {
 				register(e, r)
@@ -125,7 +125,7 @@ func TestAdapter(t *testing.T) {
 		},
 		Spell: spell,
 		Error: func(status int) error { return echo.NewHTTPError(status) },
-		Grouped: map[string]gatetest.Group{
+		Grouped: map[string]conformance.Group{
 			"a group": group(func(e *echo.Echo, prefix string, require echo.MiddlewareFunc) adder {
 				return e.Group(prefix, require)
 			}),
@@ -133,7 +133,7 @@ func TestAdapter(t *testing.T) {
 				first, second := path.Split(prefix)
 				return e.Group(strings.TrimSuffix(first, "/")).Group("/"+second, require)
 			}),
-			"the root": func(g *gate.Gate, prefix string, p gate.Policy, routes []gatetest.Route) http.Handler {
+			"the root": func(g *gate.Gate, prefix string, p gate.Policy, routes []conformance.Route) http.Handler {
 				e := newEcho()
 				e.Use(echostigg.Require(g, p))
 				for _, r := range routes {
@@ -143,10 +143,8 @@ func TestAdapter(t *testing.T) {
 			},
 		},
 		Skip: map[string]string{
-			"early hints, then success":              "labstack/echo#3106",
-			"early hints, then success, over HTTP/2": "labstack/echo#3106",
-			"early hints, then failure":              "labstack/echo#3106",
-			"early hints, then failure, over HTTP/2": "labstack/echo#3106",
+			"early hints, then success": "labstack/echo#3106",
+			"early hints, then failure": "labstack/echo#3106",
 		},
 	})
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/stiggate/gate"
-	"github.com/stiggate/gate/gatetest"
+	"github.com/stiggate/gate/conformance"
 	"github.com/stiggate/gate/ginstigg"
 	"github.com/stiggate/gate/internal/stubstigg"
 )
@@ -38,7 +38,7 @@ func engine() *gin.Engine {
 	return e
 }
 
-func register(e gin.IRoutes, r gatetest.Route, before ...gin.HandlerFunc) {
+func register(e gin.IRoutes, r conformance.Route, before ...gin.HandlerFunc) {
 	h := func(c *gin.Context) { r.Handler(c.Writer, c.Request) }
 	if r.Body != "" {
 		h = func(c *gin.Context) { c.String(http.StatusOK, "%s", r.Body) }
@@ -54,10 +54,10 @@ func register(e gin.IRoutes, r gatetest.Route, before ...gin.HandlerFunc) {
 }
 
 // chain is all that the suite asks for in front of a handler.
-func chain(g *gate.Gate, r gatetest.Route) []gin.HandlerFunc {
+func chain(g *gate.Gate, r conformance.Route) []gin.HandlerFunc {
 	var hs []gin.HandlerFunc
 	recovery := gin.RecoveryWithWriter(io.Discard)
-	if r.Recovery == gatetest.RecoveryOutside {
+	if r.Recovery == conformance.RecoveryOutside {
 		hs = append(hs, recovery)
 	}
 	if r.Before != nil {
@@ -72,15 +72,15 @@ func chain(g *gate.Gate, r gatetest.Route) []gin.HandlerFunc {
 	for _, p := range r.Policies {
 		hs = append(hs, ginstigg.Require(g, p))
 	}
-	if r.Recovery == gatetest.RecoveryInside {
+	if r.Recovery == conformance.RecoveryInside {
 		hs = append(hs, recovery)
 	}
 	return hs
 }
 
 func TestAdapter(t *testing.T) {
-	group := func(of func(e *gin.Engine, prefix string, require gin.HandlerFunc) gin.IRoutes) gatetest.Group {
-		return func(g *gate.Gate, prefix string, p gate.Policy, routes []gatetest.Route) http.Handler {
+	group := func(of func(e *gin.Engine, prefix string, require gin.HandlerFunc) gin.IRoutes) conformance.Group {
+		return func(g *gate.Gate, prefix string, p gate.Policy, routes []conformance.Route) http.Handler {
 			e := engine()
 			in := of(e, prefix, ginstigg.Require(g, p))
 			for _, r := range routes {
@@ -89,15 +89,15 @@ func TestAdapter(t *testing.T) {
 			return e
 		}
 	}
-	gatetest.Run(t, gatetest.Adapter{
-		Guarded: func(g *gate.Gate, routes []gatetest.Route) http.Handler {
+	conformance.RunAdapter(t, conformance.Adapter{
+		Guarded: func(g *gate.Gate, routes []conformance.Route) http.Handler {
 			e := engine()
 			for _, r := range routes {
 				register(e, r, chain(g, r)...)
 			}
 			return e
 		},
-		Tabled: func(g *gate.Gate, routes []gatetest.Route, t gate.Table, rest gate.Rest) http.Handler {
+		Tabled: func(g *gate.Gate, routes []conformance.Route, t gate.Table, rest gate.Rest) http.Handler {
 			e := engine()
 			e.Use(ginstigg.Routes(g, t, rest))
 			for _, r := range routes {
@@ -105,7 +105,7 @@ func TestAdapter(t *testing.T) {
 			}
 			return e
 		},
-		Verify: func(routes []gatetest.Route, t gate.Table) error {
+		Verify: func(routes []conformance.Route, t gate.Table) error {
 			e := engine()
 			for _, r := range routes {
 				register(e, r)
@@ -114,10 +114,9 @@ func TestAdapter(t *testing.T) {
 		},
 		Spell: spell,
 		Skip: map[string]string{ // the answer after them is right
-			"early hints reach the client":              "gin-gonic/gin#3289",
-			"early hints reach the client, over HTTP/2": "gin-gonic/gin#3289",
+			"early hints reach the client": "gin-gonic/gin#3289",
 		},
-		Grouped: map[string]gatetest.Group{
+		Grouped: map[string]conformance.Group{
 			"a group": group(func(e *gin.Engine, prefix string, require gin.HandlerFunc) gin.IRoutes {
 				return e.Group(prefix, require)
 			}),
@@ -125,7 +124,7 @@ func TestAdapter(t *testing.T) {
 				first, second := path.Split(prefix)
 				return e.Group(first).Group(second).Use(require)
 			}),
-			"the engine": func(g *gate.Gate, prefix string, p gate.Policy, routes []gatetest.Route) http.Handler {
+			"the engine": func(g *gate.Gate, prefix string, p gate.Policy, routes []conformance.Route) http.Handler {
 				e := engine()
 				e.Use(ginstigg.Require(g, p))
 				for _, r := range routes {

@@ -5,7 +5,7 @@
 // Put recovery outside, then CORS, then authentication, then the gate, then the handler. A
 // Require inside another charges twice. It works for every router whose middlewares
 // are of net/http's shape; chi has an adapter of its own that knows chi's routes.
-// gatetest.Run holds the adapter to all this: go test -race ./nethttp.
+// conformance.RunAdapter holds the adapter to all this: go test -race ./nethttp.
 package nethttp
 
 import (

@@ -14,15 +14,15 @@ import (
 	"time"
 
 	"github.com/stiggate/gate"
-	"github.com/stiggate/gate/gatetest"
+	"github.com/stiggate/gate/conformance"
 )
 
 func TestContract(t *testing.T) {
 	t.Run("waiting for the disk", func(t *testing.T) {
-		gatetest.RunOutbox(t, func(dir string) (gate.Outbox, error) { return Open(dir) })
+		conformance.RunOutbox(t, func(dir string) (gate.Outbox, error) { return Open(dir) })
 	})
 	t.Run("not waiting", func(t *testing.T) {
-		gatetest.RunOutbox(t, func(dir string) (gate.Outbox, error) { return Open(dir, NoWait()) })
+		conformance.RunOutbox(t, func(dir string) (gate.Outbox, error) { return Open(dir, NoWait()) })
 	})
 }
 

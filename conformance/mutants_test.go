@@ -1,4 +1,4 @@
-package gatetest
+package conformance
 
 import (
 	"bytes"
@@ -111,7 +111,7 @@ func (m *plain) adapter() Adapter {
 	}
 }
 
-func TestWhatTheMutantsAreMadeOfPasses(t *testing.T) { Run(t, newPlain().adapter()) }
+func TestWhatTheMutantsAreMadeOfPasses(t *testing.T) { RunAdapter(t, newPlain().adapter()) }
 
 // hiding is a writer that hides what the one within can do, but for what it embeds.
 type hiding struct{ http.ResponseWriter }

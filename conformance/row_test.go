@@ -1,4 +1,4 @@
-package gatetest
+package conformance
 
 import (
 	"slices"
@@ -16,6 +16,34 @@ func TestRowsHaveNamesOfTheirOwn(t *testing.T) {
 				t.Errorf("two rows are named %q: a skip could not tell them apart", r.name)
 			}
 			names = append(names, r.name)
+		}
+	}
+}
+
+func TestEachGroupOfRowsHasARule(t *testing.T) {
+	a := newPlain().adapter()
+	a.Error = func(int) error { return nil }
+	a.Grouped = map[string]Group{"a group": nil}
+	told := make(map[string]bool)
+	for _, rows := range [][]row{rows(a), Source{}.rows(), Reporter{}.rows()} {
+		for _, r := range rows {
+			if told[r.rule()] = true; r.rule() == "" {
+				t.Errorf("the group %q has no rule", r.group)
+			}
+		}
+	}
+	for group, rule := range rules {
+		if !told[rule] {
+			t.Errorf("no row is of the group %q", group)
+		}
+	}
+}
+
+func TestASkipIsForBothProtocols(t *testing.T) {
+	rows := append(over("a group", "a row", nil), over("a group", "another row", nil)...)
+	for skip, want := range map[string]int{"a row": 2, "a row, over HTTP/2": 1, "no row": 0} {
+		if n := count(rows, skip); n != want {
+			t.Errorf("the skip of %q is of %d rows, want %d", skip, n, want)
 		}
 	}
 }

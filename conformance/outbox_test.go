@@ -1,4 +1,4 @@
-package gatetest_test
+package conformance_test
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/stiggate/gate"
-	"github.com/stiggate/gate/gatetest"
+	"github.com/stiggate/gate/conformance"
 )
 
 // memory is the simplest outbox that keeps the contract, as long as the process lives.
@@ -93,7 +93,7 @@ func (m *memory) Close() error {
 
 func TestOutboxInMemory(t *testing.T) {
 	boxes := make(map[string]*memory) // by directory
-	gatetest.RunOutbox(t, func(dir string) (gate.Outbox, error) {
+	conformance.RunOutbox(t, func(dir string) (gate.Outbox, error) {
 		m := &memory{}
 		if old := boxes[dir]; old != nil {
 			m.kept, m.last = old.kept, old.last

@@ -1,4 +1,4 @@
-package gatetest
+package conformance
 
 import (
 	"context"
@@ -21,7 +21,7 @@ import (
 // detector.
 //
 //	func TestOutbox(t *testing.T) {
-//		gatetest.RunOutbox(t, func(dir string) (gate.Outbox, error) { return outbox.Open(dir) })
+//		conformance.RunOutbox(t, func(dir string) (gate.Outbox, error) { return outbox.Open(dir) })
 //	}
 func RunOutbox(t *testing.T, open func(dir string) (gate.Outbox, error)) {
 	for _, test := range []struct {

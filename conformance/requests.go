@@ -1,4 +1,4 @@
-package gatetest
+package conformance
 
 import (
 	"errors"

@@ -1,4 +1,4 @@
-package gatetest
+package conformance
 
 import (
 	"context"
@@ -47,7 +47,7 @@ func (s *stigg) Entitlements(ctx context.Context, c gate.Customer) (gate.Entitle
 			return gate.EntitlementSet{}, ctx.Err()
 		}
 	case "down":
-		return gate.EntitlementSet{}, errors.New("gatetest: down")
+		return gate.EntitlementSet{}, errors.New("conformance: down")
 	case "none":
 		return gate.EntitlementSet{Denied: gate.ReasonNoSubscription}, nil
 	case "archived":

@@ -1,8 +1,9 @@
-package gatetest
+package conformance
 
 import (
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -21,42 +22,63 @@ func over(group, name string, run func(t testing.TB, p protocol)) []row {
 	}
 }
 
+// base is the row's name without its protocol: one skip is for both.
+func (r row) base() string { return strings.TrimSuffix(r.name, ", over HTTP/2") }
+
 // run runs the rows, each as a subtest of its group's.
 func run(t *testing.T, rows []row, skip map[string]string) {
-	for name := range skip {
-		if !slices.ContainsFunc(rows, func(r row) bool { return r.name == name }) {
-			t.Errorf("no row is named %q: it can't be skipped", name)
-		}
-	}
 	var groups []string
 	for _, r := range rows {
 		if !slices.Contains(groups, r.group) {
 			groups = append(groups, r.group)
 		}
 	}
+	passed := make(map[string]int) // how many rows pass that a skip names
 	for _, group := range groups {
 		t.Run(group, func(t *testing.T) {
 			for _, r := range rows {
 				if r.group == group {
-					t.Run(r.name, func(t *testing.T) { r.runOrSkip(t, skip) })
+					t.Run(r.name, func(t *testing.T) { r.runOrSkip(t, skip, passed) })
 				}
 			}
 		})
 	}
+	for name, issue := range skip {
+		switch named := count(rows, name); {
+		case named == 0:
+			t.Errorf("no row is named %q: it can't be skipped", name)
+		case issue == "":
+			t.Errorf("the skip of %q needs the router's issue", name)
+		case passed[name] == named:
+			t.Errorf("the row %q passes: its skip for %s is no longer needed", name, issue)
+		}
+	}
 }
 
-// runOrSkip runs the row, which must fail if it is to be skipped.
-func (r row) runOrSkip(t *testing.T, skip map[string]string) {
-	switch issue, skipped := skip[r.name]; {
-	case !skipped:
-		r.run(t)
-	case issue == "":
-		t.Error("a skip needs the router's issue")
-	case !r.fails(t):
-		t.Errorf("the row passes: its skip for %s is no longer needed", issue)
-	default:
-		t.Skip(issue)
+// count is how many rows a skip names.
+func count(rows []row, skip string) (n int) {
+	for _, r := range rows {
+		if r.name == skip || r.base() == skip {
+			n++
+		}
 	}
+	return n
+}
+
+// runOrSkip runs the row. One that fails is skipped if its name, or that without the
+// protocol, is to be.
+func (r row) runOrSkip(t *testing.T, skip map[string]string, passed map[string]int) {
+	for _, name := range []string{r.name, r.base()} {
+		if issue, skipped := skip[name]; skipped {
+			if r.fails(t) {
+				t.Skip(issue)
+			}
+			passed[name]++
+			return
+		}
+	}
+	r.explain(t)
+	r.run(t)
 }
 
 // fails runs a row without failing t.

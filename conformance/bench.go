@@ -1,8 +1,9 @@
-package gatetest
+package conformance
 
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -39,6 +40,34 @@ type bench struct {
 	gate   *gate.Gate
 	server *httptest.Server
 	active atomic.Int64 // the requests that are being served
+
+	mu      sync.Mutex
+	answers []string // what the clients have seen, for a row that fails
+}
+
+// saw keeps what a client has seen.
+func (b *bench) saw(r *http.Request, a answer) {
+	what := fmt.Sprintf("%s %s: %d, %d bytes", r.Method, r.URL.Path, a.status, len(a.body))
+	if a.code != "" {
+		what += ", " + a.code
+	}
+	if a.broken {
+		what += ", and the connection broke"
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.answers = append(b.answers, what)
+}
+
+// showAnswers shows a few of the answers if the row fails.
+func (b *bench) showAnswers(t testing.TB) {
+	t.Cleanup(func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if t.Failed() && len(b.answers) > 0 {
+			t.Logf("the client saw: %s", strings.Join(b.answers[:min(len(b.answers), 5)], "; "))
+		}
+	})
 }
 
 // witness is told what the gate does.
@@ -66,6 +95,7 @@ func (w *witness) settle(_ context.Context, _ gate.Decision, o gate.Outcome, rep
 func start(t testing.TB, p protocol, build func(*gate.Gate) http.Handler, options ...gate.Option) *bench {
 	t.Helper()
 	b := &bench{stigg: newStigg(), seen: &witness{}}
+	b.showAnswers(t)
 	options = append([]gate.Option{
 		gate.WithDecisionTimeout(patience), gate.WithObserver(gate.Observer{Decided: b.seen.decide, Settled: b.seen.settle}),
 		gate.WithUpgradeLink("https://app.example.com/upgrade?feature={feature}"),
@@ -175,6 +205,7 @@ func (b *bench) send(r *http.Request) (a answer) {
 		}
 		return nil
 	}}
+	defer func() { b.saw(r, a) }()
 	res, err := b.server.Client().Do(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
 	if err != nil {
 		return answer{broken: true}
