@@ -1,11 +1,12 @@
 package gate
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
+
+	"github.com/stiggate/gate/internal/valid"
 )
 
 // This file is what a policy says about billing: whether a request is billed at all,
@@ -140,7 +141,7 @@ func (p Policy) ReportAs(e Event) Policy {
 // takes Uses and Asks; without them it asks for 1.
 func Credits(currencyID string) Policy {
 	p := Policy{kind: kindCredits, feature: currencyID}
-	if problem := checkID(currencyID, false); problem != "" {
+	if problem := valid.ID(currencyID, false); problem != "" {
 		p.err = &InvalidIDError{What: "credit currency id", Problem: problem}
 	}
 	return p
@@ -177,12 +178,8 @@ func (e *Event) dimensions(r *http.Request, feature string) (map[string]any, err
 	if dimensions, err = encodeDimensions(dimensions, len(e.Name)); err != nil {
 		return nil, err
 	}
-	size := 0
-	for name, value := range dimensions {
-		raw, _ := value.(json.RawMessage)
-		if size += len(name) + len(raw); size > maxRequestDimensions {
-			return nil, &DimensionsError{FeatureID: feature, Event: e.Name, MaxBytes: maxRequestDimensions}
-		}
+	if valid.Size(dimensions) > maxRequestDimensions {
+		return nil, &DimensionsError{FeatureID: feature, Event: e.Name, MaxBytes: maxRequestDimensions}
 	}
 	return dimensions, nil
 }

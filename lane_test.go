@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/stiggate/gate/internal/valid"
 )
 
 // far is a Reporter whose answers take 50 ms.
@@ -86,7 +88,7 @@ func TestABatchOfLargeEventsArrives(t *testing.T) {
 		block := make(chan struct{})
 		g := gateOf(t, s, WithReporter(held{s, block}))
 		for range 8 {
-			large := map[string]any{"a": strings.Repeat("x", maxNamed-100)}
+			large := map[string]any{"a": strings.Repeat("x", valid.MaxNamed-100)}
 			if err := g.Report(t.Context(), Usage{Customer: Customer{ID: "c"}, Kind: UsageEvent, Event: "e", Dimensions: large}); err != nil {
 				t.Fatal(err)
 			}

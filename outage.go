@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"github.com/stiggate/gate/internal/ledger"
+	"github.com/stiggate/gate/internal/valid"
 )
 
 // Outage says what becomes of a request when nothing is known of its customer: nothing is
@@ -66,7 +67,7 @@ func (f Fallback) validate() error {
 		return errors.New("it names no feature")
 	}
 	for _, id := range slices.Sorted(maps.Keys(f)) {
-		if problem := checkID(id, false); problem != "" {
+		if problem := valid.ID(id, false); problem != "" {
 			return &InvalidIDError{What: "feature id", Problem: problem}
 		}
 		e := f[id]

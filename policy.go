@@ -4,9 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"net/http"
 	"slices"
+
+	"github.com/stiggate/gate/internal/valid"
 )
 
 // Policy is what a route asks of a customer's plan. It is an immutable value: every
@@ -54,7 +55,7 @@ const (
 // Nothing is held and nothing reported.
 func Feature(id string) Policy {
 	p := Policy{kind: kindFeature, feature: id}
-	if problem := checkID(id, false); problem != "" {
+	if problem := valid.ID(id, false); problem != "" {
 		p.err = &InvalidIDError{What: "feature id", Problem: problem}
 	}
 	return p
@@ -154,29 +155,6 @@ func (p *Policy) fail(problem error) {
 		p.err = problem
 	}
 }
-
-// AmountError is an amount that no plan can be asked for.
-type AmountError struct{ Problem string }
-
-func (e *AmountError) Error() string { return "gate: amount " + e.Problem }
-
-func checkAmount(n float64) error {
-	switch {
-	case math.IsNaN(n):
-		return &AmountError{"is not a number"}
-	case math.IsInf(n, 0):
-		return &AmountError{"is infinite"}
-	case n < 0:
-		return &AmountError{"is negative"}
-	case n > mostAmount:
-		return &AmountError{"is too large to be counted"}
-	}
-	return nil
-}
-
-// mostAmount is the largest number up to which a float64, and so JSON, counts every
-// unit.
-const mostAmount = 1 << 53
 
 // All asks for every one of the policies, in order. Holds are taken in order too, and
 // all undone at the first refusal, which is the answer. Only one of the policies may
@@ -291,7 +269,7 @@ func (p Policy) Validate() error {
 
 // named is the feature id if it is one that may be quoted.
 func (p Policy) named() string {
-	if checkID(p.feature, false) != "" {
+	if valid.ID(p.feature, false) != "" {
 		return ""
 	}
 	return p.feature

@@ -3,35 +3,13 @@ package gate
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
-	"maps"
+	"iter"
 	"time"
 	"unicode/utf8"
+
+	"github.com/stiggate/gate/internal/valid"
 )
-
-// Reporter takes usage to Stigg. Package client is one.
-//
-// Report delivers one batch and answers in the batch's order, one Ack for each. A
-// batch holds changes and totals, at most 100; or events, at most 1,000; or credits, at
-// most 100. An error means that it is not known what Stigg did with the batch: the gate
-// sends the same usage again, with the same keys, so a batch may arrive twice and must
-// not count twice. Report must end when ctx does.
-//
-// An *UpstreamError says what its failure means; any other error means that Stigg is down.
-// A Reporter that is also a Pacer is asked how fast to report.
-type Reporter interface {
-	Report(ctx context.Context, batch []Usage) ([]Ack, error)
-}
-
-// Pacer is a Reporter that tells how fast Stigg's rate limit lets it report. Package client
-// is one.
-type Pacer interface {
-	// Pace is how long to wait between two batches of a kind, so that what the rate limit
-	// leaves is not used up; it is asked for UsageChange of totals, too. The gate waits at
-	// least its own pause and at most 5 s.
-	Pace(kind UsageKind) time.Duration
-}
 
 // UsageKind says what the Value of a Usage is.
 type UsageKind uint8
@@ -109,9 +87,17 @@ func (e *UsageError) Error() string {
 // Unwrap returns what is beneath.
 func (e *UsageError) Unwrap() error { return e.Err }
 
-// maxNamed bounds names, keys and dimensions of one usage together: the largest event
-// that Stigg takes is 1 MB, and some of it is ids, time and punctuation.
-const maxNamed = 1_000_000 - 4096
+// AmountError is an amount that no plan can be asked for.
+type AmountError struct{ Problem string }
+
+func (e *AmountError) Error() string { return "gate: amount " + e.Problem }
+
+func checkAmount(n float64) error {
+	if problem := valid.Amount(n); problem != "" {
+		return &AmountError{problem}
+	}
+	return nil
+}
 
 // validate checks everything, except that there is a key and a time, and returns u with
 // dimensions that nobody can change any more: encoded.
@@ -129,7 +115,7 @@ func (u Usage) validate() (Usage, error) {
 	if err := cmp.Or(checkAmount(value), checkAmount(u.Excess)); err != nil {
 		return u, &UsageError{Problem: "has no value that can be counted", Err: err}
 	}
-	if len(u.Event)+len(u.Currency)+len(u.Key) > maxNamed {
+	if len(u.Event)+len(u.Currency)+len(u.Key) > valid.MaxNamed {
 		return u, &UsageError{Problem: "has names of more than 1 MB"}
 	}
 	var err error
@@ -143,8 +129,8 @@ func (u *Usage) named() string {
 	switch {
 	case u.Kind > UsageCredits:
 		return "is of no known kind"
-	case feature && checkID(u.FeatureID, false) != "":
-		return "names no feature: its id " + checkID(u.FeatureID, false)
+	case feature && valid.ID(u.FeatureID, false) != "":
+		return "names no feature: its id " + valid.ID(u.FeatureID, false)
 	case u.Kind == UsageEvent && u.Event == "":
 		return "is an event without a name"
 	case u.Kind == UsageCredits && u.Currency == "":
@@ -160,22 +146,11 @@ func (u *Usage) named() string {
 	return ""
 }
 
-// encodeDimensions encodes the values, so that nothing that follows can stumble over
-// one of them or see it change. size is that of the rest.
+// encodeDimensions encodes the values. size is that of the rest.
 func encodeDimensions(dimensions map[string]any, size int) (map[string]any, error) {
-	if len(dimensions) == 0 {
-		return nil, nil
-	}
-	encoded := maps.Clone(dimensions)
-	for name, value := range dimensions {
-		raw, err := json.Marshal(value)
-		if err != nil {
-			return nil, &UsageError{Problem: "has a dimension that can't be encoded as JSON"}
-		}
-		if size += len(name) + len(raw) + len(`"":,`); size > maxNamed {
-			return nil, &UsageError{Problem: "has dimensions of more than 1 MB"}
-		}
-		encoded[name] = json.RawMessage(raw)
+	encoded, problem := valid.Encode(dimensions, size)
+	if problem != "" {
+		return nil, &UsageError{Problem: problem}
 	}
 	return encoded, nil
 }
@@ -186,12 +161,30 @@ const sizeOfUsage = 256
 
 // bytes is about what u takes on the wire, if its dimensions are encoded.
 func (u *Usage) bytes() int {
-	n := sizeOfUsage + len(u.Event) + len(u.Currency) + len(u.Key)
-	for name, value := range u.Dimensions {
-		raw, _ := value.(json.RawMessage)
-		n += len(name) + len(raw)
-	}
-	return n
+	return sizeOfUsage + len(u.Event) + len(u.Currency) + len(u.Key) + valid.Size(u.Dimensions)
+}
+
+// Reporter takes usage to Stigg. Package client is one.
+//
+// Report delivers one batch and answers in the batch's order, one Ack for each. A
+// batch holds changes and totals, at most 100; or events, at most 1,000; or credits, at
+// most 100. An error means that it is not known what Stigg did with the batch: the gate
+// sends the same usage again, with the same keys, so a batch may arrive twice and must
+// not count twice. Report must end when ctx does.
+//
+// An *UpstreamError says what its failure means; any other error means that Stigg is down.
+// A Reporter that is also a Pacer is asked how fast to report.
+type Reporter interface {
+	Report(ctx context.Context, batch []Usage) ([]Ack, error)
+}
+
+// Pacer is a Reporter that tells how fast Stigg's rate limit lets it report. Package client
+// is one.
+type Pacer interface {
+	// Pace is how long to wait between two batches of a kind, so that what the rate limit
+	// leaves is not used up; it is asked for UsageChange of totals, too. The gate waits at
+	// least its own pause and at most 5 s.
+	Pace(kind UsageKind) time.Duration
 }
 
 // Ack is Stigg's answer to one Usage.
@@ -218,3 +211,75 @@ type CreditAck struct {
 	At         time.Time
 	PeriodEnd  time.Time
 }
+
+// Outbox keeps usage until Stigg has it, beyond the life of the process. Package
+// outbox is one, on disk. The gate it is given to by WithOutbox closes it.
+//
+// What the gate does with it: usage is appended when it is settled, before the
+// response leaves, and only then queued for delivery; what Stigg has acknowledged is
+// done, what Stigg refused for good is set aside. At start the gate takes over what is
+// pending. So a usage is delivered at least once, with the same Key and CreatedAt in
+// every attempt, and Stigg counts it once.
+//
+// What does not find a place in memory (WithQueue) waits in the outbox alone, and is read back
+// by Pending.
+//
+// A usage is known by its customer and resource, feature, event, currency and key together, as
+// Stigg knows it: an app may give one key to usage of several features.
+//
+// All methods may be called from any goroutine at any time.
+type Outbox interface {
+	// Append keeps usage. Once it returns nil, a crash does not lose it (an outbox may
+	// have a mode in which that becomes true a little later). With an error it is not
+	// known whether the usage is kept; the gate delivers it from memory all the same.
+	// Append must return when ctx ends.
+	Append(ctx context.Context, u ...Usage) error
+	// Done forgets usage that Stigg has. It ignores what it does not know. It
+	// need not be durable at once: what is forgotten too late is sent again and counts
+	// once. It must not wait for the disk, nor must SetAside.
+	Done(u ...Usage) error
+	// SetAside keeps usage that Stigg refused for good, with the reason, for a person
+	// to look at. It is no longer pending.
+	SetAside(u Usage, reason string) error
+	// Pending yields what is kept behind a position and neither done nor set aside, in the
+	// order of Append; from 0 it is all. What was appended before the call is yielded, what is
+	// appended meanwhile may be. An error is yielded for what can't be read; the rest still
+	// follows. Several may run at once, and a caller may take its time between two usages.
+	Pending(after Position) iter.Seq2[Kept, error]
+	// Healthy is nil, or says why the next Append is expected to fail: a full disk, a
+	// disk that fails, a bound that is reached. It is asked before every request that
+	// may report usage, so it must answer from memory.
+	Healthy() error
+	// Close makes durable what was appended and frees the store. What is pending stays
+	// there for the next start.
+	Close() error
+}
+
+// Position is where a usage is in an Outbox: those appended later have greater ones. It is at
+// least 1, and stays the same while the Outbox is open.
+type Position uint64
+
+// Kept is a usage in an Outbox.
+type Kept struct {
+	Usage
+	At Position
+}
+
+// OutboxError says that the outbox does not keep usage.
+type OutboxError struct {
+	// Taken says that the usage is delivered from memory all the same; a crash may lose
+	// it. Otherwise it was refused.
+	Taken bool
+	Err   error // what the outbox said
+}
+
+func (e *OutboxError) Error() string {
+	taken := ""
+	if e.Taken {
+		taken = " (it is delivered from memory)"
+	}
+	return "gate: the outbox does not keep usage" + taken + ": " + e.Err.Error()
+}
+
+// Unwrap returns what the outbox said.
+func (e *OutboxError) Unwrap() error { return e.Err }
