@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/stiggate/gate/internal/ledger"
 	"github.com/stiggate/gate/internal/swr"
 	"github.com/stiggate/gate/internal/upstream"
 )
@@ -189,6 +190,31 @@ func (g *Gate) look(ctx context.Context, c Customer, p *Policy, q *admission, d 
 	}
 	f.Value, f.guess = g.fallback(c, p), true
 	return f, nil
+}
+
+// fallback is a snapshot of what the policy finds when nothing is known. Its book is
+// pinned for the caller.
+func (g *Gate) fallback(c Customer, p *Policy) *snapshot {
+	var set EntitlementSet
+	p.static([]outage{p.outage, g.outage}, &set)
+	s := join(g.ledger.Open(ledger.Owner(c)), set)
+	for _, r := range s.rights {
+		if r.meter != nil {
+			r.meter.Unpriced = true // nobody asked Stigg what it costs
+		}
+	}
+	if g.offline {
+		g.cache.Remember(c, s)
+	}
+	return s
+}
+
+// everything is s with what the policy asks for beyond the set, without a bound.
+func (s *snapshot) everything(p *Policy) *snapshot {
+	var set EntitlementSet
+	p.static([]outage{{says: OutageAllow}}, &set)
+	set.Features, set.Credits = append(set.Features, s.set.Features...), append(set.Credits, s.set.Credits...)
+	return join(s.book, set)
 }
 
 // ofCustomer reports whether nothing is known of a customer for a reason that is the customer's

@@ -23,12 +23,13 @@ func TestDependencies(t *testing.T) {
 		delivery = inside + "delivery"
 		swr      = inside + "swr"
 		graceful = inside + "graceful"
+		handler  = inside + "handler"
 		valid    = inside + "valid"
 		route    = inside + "route"
 		identity = module + "/identity"
 		recorder = module + "/recorder"
 	)
-	core := []string{lru, ledger, upstream, header, problem, delivery, swr, graceful, route, valid, recorder, module}
+	core := []string{lru, ledger, upstream, header, problem, delivery, swr, graceful, handler, route, valid, recorder, module}
 	with := func(more ...string) []string { return append(slices.Clone(core), more...) }
 	walls := []struct {
 		pkg, why string
@@ -41,6 +42,7 @@ func TestDependencies(t *testing.T) {
 		{graceful, "it ends servers in order, whatever they serve", nil},
 		{route, "it compares keys and paths, and knows no guard", nil},
 		{valid, "it says what Stigg takes, and knows no usage", nil},
+		{handler, "it sees an answer, and bills nothing", []string{recorder}},
 		{problem, "it writes what it is given, and decides nothing", []string{header}},
 		{delivery, "it moves usage of any type, and tells the ledger", []string{ledger, upstream}},
 		{swr, "it keeps values of any type, and knows no account", []string{lru, upstream}},

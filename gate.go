@@ -250,3 +250,29 @@ func (g *Gate) Entitlements(ctx context.Context, c Customer) (EntitlementSet, er
 	}
 	return set, nil
 }
+
+var errOffline = errors.New("the gate is offline")
+
+// nowhere stands for Stigg in a gate that is offline.
+type nowhere struct{}
+
+func (nowhere) Entitlements(context.Context, Customer) (EntitlementSet, error) {
+	return EntitlementSet{}, errOffline
+}
+
+// Report counts usage as arrived.
+func (nowhere) Report(_ context.Context, batch []Usage) ([]Ack, error) {
+	return make([]Ack, len(batch)), nil
+}
+
+// goOffline puts nowhere in place of Stigg.
+func (c *config) goOffline(source *Source) error {
+	switch {
+	case c.outbox != nil || c.reporter != nil:
+		return errors.New("a gate that is offline reports to nobody, so it takes no outbox and no reporter")
+	case c.outage.says != OutageAllow && c.outage.fallback == nil:
+		return errors.New("a gate that is offline needs WithFallback or WithOutage(OutageAllow)")
+	}
+	*source, c.reporter = nowhere{}, nowhere{}
+	return nil
+}

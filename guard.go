@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/stiggate/gate/internal/handler"
 	"github.com/stiggate/gate/recorder"
 )
 
@@ -102,7 +103,7 @@ func (gd *Guard) enter(c Call) (*Ticket, Decision) {
 	} else {
 		customer, err := g.who.Resolve(c.Request)
 		if err == nil {
-			return g.admit(ctx, customer, &gd.policy, c.Request, c.Route, !gd.policy.freeHead || !isHead(c.Request))
+			return g.admit(ctx, customer, &gd.policy, c.Request, c.Route, !gd.policy.freeHead || !handler.IsHead(c.Request))
 		}
 		d.deny(ofResolver(err), err)
 	}
@@ -110,19 +111,23 @@ func (gd *Guard) enter(c Call) (*Ticket, Decision) {
 	return nil, d
 }
 
-// isHead reports whether the answer to r is sent without its body. A method override in
-// front makes a HEAD of a request whose client gets the body all the same: net/http goes by
-// the request that it made, of which r may be a copy.
-func isHead(r *http.Request) bool {
-	if r.Method != http.MethodHead {
-		return false
+// run calls the handler and settles, exactly once, whatever way it ends.
+func (t *Ticket) run(c Call, next func(http.ResponseWriter, *http.Request) bool, outcome func(Outcome) Outcome) {
+	w, run := handler.New(c.Writer, c.Request)
+	if t.gate.denials.quota != QuotaHeadersNone {
+		run.BeforeHeader(func(h http.Header) { t.gate.SetQuotaHeaders(h, t.decision) })
 	}
-	for _, field := range [...]string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override"} {
-		if len(r.Header[field]) > 0 {
-			return false
+	t.within = ticketContext{c.Request.Context(), t}
+	defer func() {
+		o := Outcome{Panicked: true}
+		defer func() { t.conclude(o) }() // even if outcome panics
+		seen := Outcome(run.Seen())
+		if outcome != nil && !seen.Panicked {
+			seen = outcome(seen)
 		}
-	}
-	return true
+		o = Outcome(run.Outcome(handler.Outcome(seen)))
+	}()
+	run.Call(&t.within, w, next)
 }
 
 // ofResolver is the reason of a Resolver's error.

@@ -320,3 +320,13 @@ func WithFallback(f Fallback) Option {
 		return nil
 	}
 }
+
+// WithOffline decides by the fallbacks alone and never uses the network: for tests and for
+// development. The Source may be nil. Usage counts in this process and is reported to
+// nobody. Refusals are those of the plan then, 402 among them.
+func WithOffline() Option {
+	return func(c *config) error {
+		c.offline = true
+		return nil
+	}
+}

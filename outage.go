@@ -2,7 +2,6 @@ package gate
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"math"
 	"slices"
 
-	"github.com/stiggate/gate/internal/ledger"
 	"github.com/stiggate/gate/internal/valid"
 )
 
@@ -178,31 +176,6 @@ func (p *Policy) open(set *EntitlementSet) {
 	set.Features = append(set.Features, e)
 }
 
-// everything is s with what the policy asks for beyond the set, without a bound.
-func (s *snapshot) everything(p *Policy) *snapshot {
-	var set EntitlementSet
-	p.static([]outage{{says: OutageAllow}}, &set)
-	set.Features, set.Credits = append(set.Features, s.set.Features...), append(set.Credits, s.set.Credits...)
-	return join(s.book, set)
-}
-
-// fallback is a snapshot of what the policy finds when nothing is known. Its book is
-// pinned for the caller.
-func (g *Gate) fallback(c Customer, p *Policy) *snapshot {
-	var set EntitlementSet
-	p.static([]outage{p.outage, g.outage}, &set)
-	s := join(g.ledger.Open(ledger.Owner(c)), set)
-	for _, r := range s.rights {
-		if r.meter != nil {
-			r.meter.Unpriced = true // nobody asked Stigg what it costs
-		}
-	}
-	if g.offline {
-		g.cache.Remember(c, s)
-	}
-	return s
-}
-
 // OnOutage says for this policy what becomes of requests when nothing is known of their
 // customer. It comes before what WithOutage and WithFallback say for the gate.
 func (p Policy) OnOutage(o Outage) Policy {
@@ -221,40 +194,4 @@ func (p Policy) Fallback(f Fallback) Policy {
 	}
 	p.outage.fallback = f.clone()
 	return p
-}
-
-// WithOffline decides by the fallbacks alone and never uses the network: for tests and for
-// development. The Source may be nil. Usage counts in this process and is reported to
-// nobody. Refusals are those of the plan then, 402 among them.
-func WithOffline() Option {
-	return func(c *config) error {
-		c.offline = true
-		return nil
-	}
-}
-
-var errOffline = errors.New("the gate is offline")
-
-// nowhere stands for Stigg in a gate that is offline.
-type nowhere struct{}
-
-func (nowhere) Entitlements(context.Context, Customer) (EntitlementSet, error) {
-	return EntitlementSet{}, errOffline
-}
-
-// Report counts usage as arrived.
-func (nowhere) Report(_ context.Context, batch []Usage) ([]Ack, error) {
-	return make([]Ack, len(batch)), nil
-}
-
-// goOffline puts nowhere in place of Stigg.
-func (c *config) goOffline(source *Source) error {
-	switch {
-	case c.outbox != nil || c.reporter != nil:
-		return errors.New("a gate that is offline reports to nobody, so it takes no outbox and no reporter")
-	case c.outage.says != OutageAllow && c.outage.fallback == nil:
-		return errors.New("a gate that is offline needs WithFallback or WithOutage(OutageAllow)")
-	}
-	*source, c.reporter = nowhere{}, nowhere{}
-	return nil
 }
