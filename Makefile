@@ -1,14 +1,14 @@
 # The two commands: `make test` passes everything a change must pass, on a machine
-# with Go alone; `make lint` runs the linters, at a pinned version.
+# with Go alone (a C compiler and a browser are installed if missing); `make lint` runs the linters, at a pinned version.
 
 GO ?= go
 GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: all test format vet generated cc race identity newest examples lint bench fuzz soak
+.PHONY: all test format vet generated cc chromium race identity newest examples browser lint bench fuzz soak
 
 all: test lint
 
-test: format vet generated race identity newest examples
+test: format vet generated race identity newest examples browser
 
 format:
 	@out=$$(gofmt -l .); [ -z "$$out" ] || { echo "gofmt would change:"; echo "$$out"; exit 1; }
@@ -44,6 +44,14 @@ newest:
 # What the README tells a newcomer to run. (Its tests take the tour on all four routers.)
 examples:
 	$(GO) run ./examples/quickstart -once
+
+# examples/saas and the emulator's console, in a real browser. Pictures of every page are left in
+# examples/saas/browser/screenshots.
+chromium:
+	@command -v chromium >/dev/null || { apt-get update && apt-get install -y chromium; }
+
+browser: chromium
+	cd examples/saas/browser && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test -count=1 ./...
 
 lint:
 	$(GO) run $(GOLANGCI_LINT) run ./...

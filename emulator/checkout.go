@@ -35,7 +35,7 @@ func (v view) openCheckout(s *subscription, in input, cost due, success, cancel 
 	}
 	c := checkout{
 		ID: "cs_" + v.w.nextID("checkout"), CustomerID: s.customer.id, Order: order, OrderType: in.of, SuccessURL: success, CancelURL: cancel,
-		Plan: s.plan.DisplayName, Amount: string(shownDecimal(cost.total)), Currency: cost.currency, CreatedAt: v.now, State: "OPEN",
+		Plan: s.plan.DisplayName, Amount: cost.total.FloatString(places(cost.currency)), Currency: cost.currency, CreatedAt: v.now, State: "OPEN",
 	}
 	v.w.checkouts[c.ID] = c
 	return v.withEntitlements(obj{

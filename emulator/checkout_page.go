@@ -81,7 +81,7 @@ func (e *Emulator) serveInvoice(w http.ResponseWriter, r *http.Request) {
 	i := s.invoice
 	e.showCheckout(w, http.StatusOK, pageOfCheckout{
 		Invoice: true, Open: !i.Paid, Paid: i.Paid, Failed: i.Err != "", Customer: s.customer.id, Plan: s.plan.DisplayName,
-		Amount: string(shownDecimal(i.Total)), Currency: i.Currency,
+		Amount: i.Total.FloatString(places(i.Currency)), Currency: i.Currency,
 	})
 }
 

@@ -40,7 +40,7 @@ func TestAnOrderWithACheckoutIsProvisionedWhenItsPageIsPaid(t *testing.T) {
 	if got := plansOf(t, e, "customer-basic"); got != "plan-revvenu-basic" {
 		t.Errorf("before the payment: %s", got)
 	}
-	if w := visit(e, "GET", url, ""); w.Code != 200 || !strings.Contains(w.Body.String(), "30 USD") || !strings.Contains(w.Body.String(), "Essentials") {
+	if w := visit(e, "GET", url, ""); w.Code != 200 || !strings.Contains(w.Body.String(), "30.00 USD") || !strings.Contains(w.Body.String(), "Essentials") {
 		t.Errorf("the page: %d %s", w.Code, w.Body)
 	}
 	if w := visit(e, "POST", url, "do=fail"); w.Code != 200 || !strings.Contains(w.Body.String(), "declined") || plansOf(t, e, "customer-basic") != "plan-revvenu-basic" {

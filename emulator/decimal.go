@@ -44,12 +44,16 @@ func lesser(a, b *big.Rat) *big.Rat {
 // rounded gives an amount as it can be paid: to the currency's smallest unit, halves
 // away from zero.
 func rounded(r *big.Rat, currency string) *big.Rat {
-	places := 2
-	if slices.Contains([]string{"BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"}, currency) {
-		places = 0
-	}
-	out, _ := new(big.Rat).SetString(r.FloatString(places))
+	out, _ := new(big.Rat).SetString(r.FloatString(places(currency)))
 	return out
+}
+
+// places is how many decimals a currency's smallest unit has.
+func places(currency string) int {
+	if slices.Contains([]string{"BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"}, currency) {
+		return 0
+	}
+	return 2
 }
 
 // shownDecimal writes an amount as a JSON number without zeros at its end.

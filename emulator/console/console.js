@@ -211,6 +211,7 @@ onSubmit("advance", (values) => ask("clock", { advance: values.by }));
 onSubmit("add-customer", async (values, form) => {
   await ask("customers?limit=0", { customerId: values.customerId });
   state.customer = values.customerId;
+  state.search = byId("search").value = ""; // or the new one may not be among those shown
   form.reset();
 });
 onSubmit("upgrade", (values) => ask("subscriptions", {

@@ -28,10 +28,10 @@ type usage struct {
 	Others    []gate.Entitlement
 }
 
-// usageOf shows Stigg's own count. The gate's is for decisions: it takes in what Stigg may not have
-// counted yet.
+// usageOf shows the gate's count: Stigg's, with what this process reported since, so that what was
+// just made is in it.
 func (a *app) usageOf(ctx context.Context, who account) (usage, error) {
-	set, err := a.stigg.Entitlements(ctx, who.customer())
+	set, err := a.gate.Entitlements(ctx, who.customer())
 	if err != nil {
 		return usage{}, err
 	}

@@ -46,7 +46,7 @@ var notes = map[string]string{
 
 func parsePages() (pages, error) {
 	layout, err := template.New("layout").Funcs(template.FuncMap{
-		"money": money, "count": count, "date": date, "when": when, "lower": strings.ToLower,
+		"money": money, "count": count, "number": number, "date": date, "when": when, "lower": strings.ToLower,
 	}).ParseFS(files, "templates/layout.html")
 	if err != nil {
 		return nil, err
@@ -92,6 +92,7 @@ func (a *app) showMessage(w http.ResponseWriter, r *http.Request, status int, ti
 func (a *app) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var refused *client.Error
 	switch {
+	case r.Context().Err() != nil: // nobody waits for the page
 	case errors.Is(err, errNoPlan):
 		a.showMessage(w, r, http.StatusNotFound, "There is no such plan", "It may not be sold any more.")
 	case errors.As(err, &refused) && refused.Permanent():
@@ -121,7 +122,19 @@ func money(m client.Money) string {
 	return amount + " " + strings.ToUpper(m.Currency)
 }
 
-func count(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
+// number is for machines, count for people: it has commas between thousands.
+func number(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
+
+func count(n float64) string {
+	whole, part, fraction := strings.Cut(number(n), ".")
+	for at := len(whole) - 3; at > 0 && whole[at-1] != '-'; at -= 3 {
+		whole = whole[:at] + "," + whole[at:]
+	}
+	if fraction {
+		whole += "." + part
+	}
+	return whole
+}
 
 func date(t time.Time) string { return t.UTC().Format("2 January 2006") }
 

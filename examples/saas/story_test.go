@@ -19,7 +19,8 @@ func TestTheStoryOfACustomer(t *testing.T) {
 	for range 4 {
 		b.post("/campaigns", "name", "spring").leadsTo("/app?note=campaign")
 	}
-	b.post("/campaigns", "name", "spring").has(http.StatusPaymentRequired, " of 4", p.url+"/plans?feature=feature-02-campaigns")
+	b.get("/app").has(http.StatusOK, "4 of 4")
+	b.post("/campaigns", "name", "spring").has(http.StatusPaymentRequired, "4 of 4", p.url+"/plans?feature=feature-02-campaigns")
 	b.get("/analytics").has(http.StatusPaymentRequired, "Analytics")
 
 	b.get("/plans").has(http.StatusOK, "Basic", "Your plan", "Essentials", "$30.00", "a month", "$6.00 for each more", "Professional")
@@ -38,16 +39,17 @@ func TestTheStoryOfACustomer(t *testing.T) {
 	b.get("/app/usage").has(http.StatusOK, "Your plan: Basic") // nothing is paid
 	b.at(paid.location, "do", "fail").has(http.StatusOK, "declined")
 	b.at(paid.location, "do", "pay").leadsTo("/app?note=upgraded")
-	live.until("/app/usage", "Your plan: Essentials", " of 12")
+	live.until("/app/usage", "Your plan: Essentials", "0 of 12") // a new subscription starts a new period
 
 	b.post("/campaigns", "name", "summer").leadsTo("/app?note=campaign")
+	b.get("/app").has(http.StatusOK, "1 of 12")
 	b.get("/analytics").has(http.StatusOK, "<dd>5</dd>")
 	b.get("/plans").has(http.StatusOK, "Your plan")
 
 	b.get("/billing?estimate=1&addon-10-campaigns=2").has(http.StatusOK, "Due now")
 	b.post("/billing/addons", "addon-10-campaigns", "2").leadsTo("/billing?note=addons")
 	b.get("/billing").has(http.StatusOK, "2 × 10 campaigns", "Essentials")
-	live.until("/app/usage", " of 32")
+	live.until("/app/usage", "1 of 32")
 
 	b.post("/billing/cancel").leadsTo("/billing?note=ended")
 	b.get("/billing").has(http.StatusOK, "Canceled, ends on")
@@ -81,13 +83,15 @@ func TestAGiftOfAnAdminIsFeltByAnOpenPage(t *testing.T) {
 func TestATemplateThatIsDeletedMakesRoom(t *testing.T) {
 	b := start(t).browser(t)
 	b.post("/signup", "name", "Acme", "email", "ann@acme.test").leadsTo("/app?note=welcome")
+	live := b.listen(t)
 	for range 3 {
 		b.post("/templates", "name", "news").leadsTo("/app?note=template")
 	}
-	b.post("/templates", "name", "news").has(http.StatusPaymentRequired, " of 3")
+	b.post("/templates", "name", "news").has(http.StatusPaymentRequired, "3 of 3")
 	b.post("/templates/0/delete", "name", "another").has(http.StatusNotFound)
 	b.post("/templates", "name", "news").has(http.StatusPaymentRequired)
 	b.post("/templates/0/delete", "name", "news").leadsTo("/app?note=deleted")
+	live.until("/app/usage", "2 of 3") // once Stigg has it
 	b.post("/templates", "name", "news").leadsTo("/app?note=template")
 }
 

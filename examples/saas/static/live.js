@@ -3,7 +3,8 @@
 const usage = document.getElementById("usage");
 const news = document.getElementById("news");
 new EventSource("/app/events").onmessage = async () => {
-  const answer = await fetch("/app/usage", { redirect: "error" }).catch(() => null);
+  const answer = await fetch("/app/usage", { redirect: "manual" }).catch(() => null);
+  if (answer && answer.type === "opaqueredirect") location.reload(); // nobody is signed in any more
   if (!answer || !answer.ok) return;
   const text = await answer.text();
   if (text.trim() === usage.dataset.text) return;
