@@ -77,7 +77,7 @@ func (q *admission) feature(p *Policy, d *Decision) bool {
 		}
 		v = q.meter(p, r, a, d)
 	}
-	if v.reason == "" && r.CreditRate != nil && r.CreditRate.Formula && !r.Granted {
+	if v.reason == "" && r.CreditRate != nil && r.CreditRate.Formula && !r.Granted && a.mode != modeIncluded {
 		v.reason = ReasonInsufficientCredits // only Stigg can evaluate a formula
 	}
 	d.Reason, d.never, d.OverLimit = v.reason, v.never, v.over
@@ -112,7 +112,7 @@ func (q *admission) meter(p *Policy, r *right, a ask, d *Decision) verdict {
 		d.Requested, d.HasRequested = 1, true
 	}
 	asked := ledger.Ask{Limit: r.limit(), Amount: a.amount, Own: q.ticket.holding(r.meter.Account)}
-	if a.mode == modeFrees {
+	if a.mode == modeFrees || a.mode == modeIncluded {
 		asked.Limit.Unlimited, asked.Amount = true, 0
 	}
 	hold := q.ticket != nil && (a.mode == modeUses || a.mode == modeFrees)
@@ -223,7 +223,7 @@ func (q *admission) askWallet(c *Credit, wallet *ledger.Account, credits float64
 
 // pay asks the wallet of a feature that costs credits.
 func (q *admission) pay(r *right, a ask, held *ledger.Hold, hold bool) verdict {
-	if r.CreditRate == nil || r.CreditRate.Formula || a.mode == modeFrees {
+	if r.CreditRate == nil || r.CreditRate.Formula || a.mode == modeFrees || a.mode == modeIncluded {
 		return verdict{}
 	}
 	if r.credit == nil {

@@ -57,6 +57,9 @@ type Decision struct {
 	Err error
 }
 
+// Lets reports whether the request is let through: it is allowed, or the policy only looks on.
+func (d Decision) Lets() bool { return d.Allowed || d.Shadow }
+
 // Origin says what a decision rests on.
 type Origin string
 

@@ -56,6 +56,16 @@ type EntitlementSet struct {
 	Age time.Duration
 }
 
+// Feature is what the set says of a feature; false if it is not in the set.
+func (s EntitlementSet) Feature(id string) (Entitlement, bool) {
+	for i := range s.Features {
+		if s.Features[i].FeatureID == id {
+			return s.Features[i], true
+		}
+	}
+	return Entitlement{}, false
+}
+
 // FeatureKind tells how a feature is decided.
 type FeatureKind uint8
 

@@ -90,7 +90,7 @@ func ExampleGate_Check() {
 func ExampleGate_Admit() {
 	g := newGate()
 	ticket, d := g.Admit(context.Background(), gate.Customer{ID: "acme"}, gate.Feature("templates").Uses(2))
-	if !d.Allowed {
+	if !d.Lets() {
 		fmt.Println(d.Code)
 		return
 	}
@@ -252,7 +252,7 @@ func ExampleGate_Ready() {
 func ExampleWithObserver() {
 	refused := map[string]int{}
 	count := gate.Observer{Decided: func(_ context.Context, d gate.Decision) {
-		if !d.Allowed {
+		if !d.Lets() {
 			refused[d.Code]++
 		}
 	}}

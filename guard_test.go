@@ -153,10 +153,13 @@ func TestTheHandlersRequestKeepsItsContext(t *testing.T) {
 }
 
 func TestATicketThatIsNotThere(t *testing.T) {
+	var amount *AmountError
 	var ticket *Ticket
-	_ = ticket.Settle()
 	ticket.Release()
-	if err := ticket.Use(1); !errors.Is(err, ErrNoTicket) {
+	if err := errors.Join(ticket.Settle(), ticket.Use(1), ticket.Dimension("a", 1)); err != nil {
+		t.Errorf("got %v", err)
+	}
+	if err := ticket.Use(-1); !errors.As(err, &amount) {
 		t.Errorf("got %v", err)
 	}
 	g := gateOf(t, &stub{set: features(metered("f", 0, 5), metered("e", 0, 5))})
@@ -164,7 +167,9 @@ func TestATicketThatIsNotThere(t *testing.T) {
 	if plain == nil || !d.Allowed {
 		t.Fatalf("got %v, %+v", plain, d)
 	}
-	_ = plain.Settle()
+	if err := errors.Join(plain.Use(1), plain.Dimension("a", 1), plain.Settle(), plain.Settle()); err != nil {
+		t.Errorf("got %v", err)
+	}
 	both, _ := g.Admit(t.Context(), Customer{ID: "c"}, All(Feature("f").Uses(1), Feature("e").Uses(1)))
 	if err := both.Use(2); !errors.Is(err, ErrAmbiguousUse) {
 		t.Errorf("got %v", err)
@@ -173,12 +178,37 @@ func TestATicketThatIsNotThere(t *testing.T) {
 	if err := both.Use(2); !errors.Is(err, ErrSettled) {
 		t.Errorf("got %v", err)
 	}
-	var amount *AmountError
 	one, _ := g.Admit(t.Context(), Customer{ID: "c"}, Feature("f").Uses(1))
 	if err := one.Use(-1); !errors.As(err, &amount) {
 		t.Errorf("got %v", err)
 	}
 	one.Release()
+}
+
+// TestAHandlerIsTheSameWhereNothingIsReported: the handler that ExampleTicket_Settle shows.
+func TestAHandlerIsTheSameWhereNothingIsReported(t *testing.T) {
+	stream := func(w http.ResponseWriter, r *http.Request) {
+		ticket := TicketFrom(r.Context())
+		if err := errors.Join(ticket.Use(3), ticket.Settle()); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		}
+	}
+	for name, tt := range map[string]struct {
+		policy Policy
+		method string
+	}{
+		"a policy that reports":            {Feature("f").Uses(1), "GET"},
+		"a policy in the shadow":           {Feature("f").Uses(1).Shadow(), "GET"},
+		"one in the shadow that refuses":   {Feature("f").Uses(99).Shadow(), "GET"},
+		"HEAD of a policy that frees HEAD": {Feature("f").Uses(1).FreeHead(), "HEAD"},
+		"a policy that only asks":          {Feature("f"), "GET"},
+		"a public route":                   {Public(), "GET"},
+	} {
+		g := gateOf(t, &stub{set: features(metered("f", 0, 5))})
+		if w := serve(t, g, tt.policy, request(tt.method, "/", "c"), stream); w.Code != 200 {
+			t.Errorf("%s: got %d %s", name, w.Code, w.Body)
+		}
+	}
 }
 
 type seen struct {

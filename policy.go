@@ -51,8 +51,8 @@ const (
 )
 
 // Feature asks for a feature of the plan, whatever its kind: a boolean one must be
-// on, an enum or a configuration there, and of a metered one 1 must be left.
-// Nothing is held and nothing reported.
+// on, an enum or a configuration there, and of a metered one 1 must be left (Has asks for
+// none). Nothing is held and nothing reported.
 func Feature(id string) Policy {
 	p := Policy{kind: kindFeature, feature: id}
 	if problem := valid.ID(id, false); problem != "" {
@@ -60,6 +60,10 @@ func Feature(id string) Policy {
 	}
 	return p
 }
+
+// Has asks that the feature is in the plan, however much of it is used: for a route that
+// shows what there is, and for one that deletes.
+func (p Policy) Has() Policy { return p.asking(modeIncluded, 0) }
 
 // Uses asks for n units of a metered feature, holds them while the handler runs,
 // and reports them as used if the handler succeeds. With 0 units the request is let
@@ -141,7 +145,7 @@ func (p Policy) asking(m mode, n float64) Policy {
 		p.fail(errors.New("an amount or values belong to a Feature policy, not to a combined one"))
 	}
 	if p.mode != modeHas {
-		p.fail(errors.New("a policy takes one of Uses, Frees, Asks and Values"))
+		p.fail(errors.New("a policy takes one of Has, Uses, Frees, Asks and Values"))
 	}
 	p.mode, p.amount = m, n
 	if err := checkAmount(n); err != nil {

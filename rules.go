@@ -27,11 +27,12 @@ import (
 type mode uint8
 
 const (
-	modeHas    mode = iota // granted; of a metered feature, 1 must be left
-	modeAsks               // an amount must be left
-	modeUses               // an amount must be left, is held and reported
-	modeFrees              // an amount is given back
-	modeValues             // values must be allowed
+	modeHas      mode = iota // granted; of a metered feature, 1 must be left
+	modeIncluded             // granted, whatever is left
+	modeAsks                 // an amount must be left
+	modeUses                 // an amount must be left, is held and reported
+	modeFrees                // an amount is given back
+	modeValues               // values must be allowed
 )
 
 // ask is one question to the table.
@@ -82,7 +83,7 @@ func (e *Entitlement) judge(q ask) (v verdict, metered bool) {
 		}
 		return verdict{}, false
 	case Configuration:
-		if q.mode == modeHas || e.Unlimited || ledger.Fits(q.amount, e.Limit) {
+		if q.mode == modeHas || q.mode == modeIncluded || e.Unlimited || ledger.Fits(q.amount, e.Limit) {
 			return verdict{}, false
 		}
 		return verdict{reason: ReasonLimitExceeded, never: true}, false
@@ -101,7 +102,7 @@ func (e *Entitlement) judge(q ask) (v verdict, metered bool) {
 // (MeteringNotAvailableForFeatureType).
 func (k FeatureKind) takes(m mode) bool {
 	switch m {
-	case modeHas:
+	case modeHas, modeIncluded:
 		return true
 	case modeAsks:
 		return k == Metered || k == Configuration

@@ -19,7 +19,11 @@ import (
 // does it alone (defer t.Release(), and t.Settle() after success).
 //
 // Its methods may be called from any goroutine. The first of Settle and Release
-// counts; what comes after changes nothing. A nil Ticket does nothing.
+// counts; what comes after changes nothing.
+//
+// Where nothing is to be reported (the policy reports nothing, or only looks on, or HEAD is
+// free, or there is no gate at all) a Ticket is nil or empty, and its methods do nothing: a
+// handler is the same with and without a gate.
 type Ticket struct {
 	gate         *Gate
 	decision     Decision
@@ -54,9 +58,8 @@ type hold struct {
 // ErrSettled is returned for a ticket that was settled or released before.
 var ErrSettled = errors.New("gate: the ticket is settled already")
 
-// ErrNoTicket is returned where there is no usage to speak of: the route has no gate,
-// or its policy reports nothing.
-var ErrNoTicket = errors.New("gate: nothing to report here")
+// ErrNoEvent is returned by Dimension for a ticket whose policy reports no event.
+var ErrNoEvent = errors.New("gate: the policy reports no event; Policy.ReportAs does")
 
 // ErrAmbiguousUse is returned by Use when the policy uses more than one feature.
 var ErrAmbiguousUse = errors.New("gate: the policy uses several features; Use can't tell which is meant")
@@ -98,19 +101,16 @@ func (t *Ticket) Decision() Decision {
 // With 0 nothing is reported.
 //
 // It fails with an *AmountError for an amount that is NaN, infinite, negative or above
-// 2^53, and with ErrSettled, ErrNoTicket or ErrAmbiguousUse; the amount then stays as it was.
+// 2^53, and with ErrSettled or ErrAmbiguousUse; the amount then stays as it was.
 func (t *Ticket) Use(n float64) error {
-	if t == nil {
-		return ErrNoTicket
-	}
-	if err := checkAmount(n); err != nil {
+	if err := checkAmount(n); err != nil || t == nil {
 		return err
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
 	case len(t.holds) == 0:
-		return ErrNoTicket
+		return nil
 	case t.done:
 		return ErrSettled
 	case len(t.holds) > 1:
@@ -125,15 +125,18 @@ func (t *Ticket) Use(n float64) error {
 
 // Dimension adds a dimension to the event that the policy reports (Policy.ReportAs), in place
 // of one of the same name. It fails with a *UsageError for a value that can't be encoded
-// as JSON or makes the event too large, and with ErrNoTicket, also where the policy
-// reports no event, or ErrSettled; nothing is changed then.
+// as JSON or makes the event too large, and with ErrNoEvent or ErrSettled; nothing is
+// changed then.
 func (t *Ticket) Dimension(name string, value any) error {
 	if t == nil {
-		return ErrNoTicket
+		return nil
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.done {
+	switch {
+	case len(t.holds) == 0:
+		return nil
+	case t.done:
 		return ErrSettled
 	}
 	found := false
@@ -155,7 +158,7 @@ func (t *Ticket) Dimension(name string, value any) error {
 		h.dimensions = encoded
 	}
 	if !found {
-		return ErrNoTicket
+		return ErrNoEvent
 	}
 	return nil
 }
@@ -166,11 +169,11 @@ func (t *Ticket) Dimension(name string, value any) error {
 // billed is done while the answer goes on; what the handler does afterwards changes
 // nothing any more.
 //
-// It fails with ErrSettled, ErrNoTicket, or an *OutboxError: the usage is then reported
-// from memory, and a crash may lose it.
+// It fails with ErrSettled, or an *OutboxError: the usage is then reported from memory, and
+// a crash may lose it.
 func (t *Ticket) Settle() error {
 	if t == nil {
-		return ErrNoTicket
+		return nil
 	}
 	return t.end(Outcome{Status: http.StatusOK}, true)
 }
@@ -222,7 +225,10 @@ func (t *Ticket) billed() bool {
 func (t *Ticket) end(o Outcome, report bool) error {
 	t.mu.Lock()
 	if t.done {
-		t.mu.Unlock()
+		defer t.mu.Unlock()
+		if len(t.holds) == 0 {
+			return nil
+		}
 		return ErrSettled
 	}
 	t.done = true
