@@ -178,8 +178,8 @@ func (s *server) end() {
 // startStigg builds the emulator and starts it as a process.
 func startStigg(t *testing.T) stigg {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "stigg-emulator")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "github.com/stiggate/gate/cmd/stigg-emulator").CombinedOutput(); err != nil {
+	binary := filepath.Join(t.TempDir(), "stigg")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "github.com/stiggate/gate/cmd/stigg").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	file := filepath.Join(t.TempDir(), "catalog.json")
@@ -187,7 +187,7 @@ func startStigg(t *testing.T) stigg {
 		t.Fatal(err)
 	}
 	addr := freeAddr(t)
-	process := exec.CommandContext(t.Context(), binary, "-addr", addr, "-catalog", file)
+	process := exec.CommandContext(t.Context(), binary, "emulate", "-addr", addr, "-catalog", file)
 	var log bytes.Buffer
 	process.Stderr = &log
 	out, err := process.StdoutPipe()

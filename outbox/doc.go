@@ -47,7 +47,7 @@
 //
 // # Copies
 //
-// Outbox.Backup copies an outbox while it is in use, Backup and gate-outbox -backup one that no
+// Outbox.Backup copies an outbox while it is in use, Backup and stigg outbox -backup one that no
 // process has open. A copy made of the file itself while it is written to, by cp or a backup of
 // the volume, may have pages of several commits. Each commit leaves a sum of what the file holds:
 // a copy that is as one commit left it is opened, any other is a FileError, and so is a copy of

@@ -47,7 +47,7 @@ func (e *FileError) Error() string {
 	if e.Err != nil {
 		text += ": " + e.Err.Error()
 	}
-	return text + "; it was left as it is: move its directory away to start with a new one, and look into it with gate-outbox DIR"
+	return text + "; it was left as it is: move its directory away to start with a new one, and look into it with stigg outbox DIR"
 }
 
 // Unwrap returns what is beneath.

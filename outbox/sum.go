@@ -86,7 +86,7 @@ func whole(tx *bolt.Tx) error {
 }
 
 const mixed = "lacks something, as a copy does that was made of the file while a process had it open " +
-	"(copy it with Outbox.Backup, or with gate-outbox -backup when no process has it open)"
+	"(copy it with Outbox.Backup, or with stigg outbox -backup when no process has it open)"
 
 // home is what homeKey holds: the file's own number in its file system, by which a copy is known,
 // and how much of it could not be read. A disk that loses bits leaves some usage that can't be

@@ -1,6 +1,6 @@
 // Command chi is the smallest API gated with chi, by a table. Run an emulator beside it:
 //
-//	go run ./cmd/stigg-emulator &
+//	go run ./cmd/stigg emulate &
 //	STIGG_API_KEY=stigg-emulator-key STIGG_URL=http://127.0.0.1:4100 go run ./examples/chi
 //	curl -i -X POST -H 'X-Customer-ID: customer-basic' http://127.0.0.1:8080/campaigns
 package main

@@ -1,6 +1,6 @@
 // Command nethttp is the smallest API gated with net/http. Run an emulator beside it:
 //
-//	go run ./cmd/stigg-emulator &
+//	go run ./cmd/stigg emulate &
 //	STIGG_API_KEY=stigg-emulator-key STIGG_URL=http://127.0.0.1:4100 go run ./examples/nethttp
 //	curl -i -X POST -H 'X-Customer-ID: customer-basic' http://127.0.0.1:8080/campaigns
 package main

@@ -133,7 +133,7 @@ func welcome(w io.Writer, s settings, api string, emulated bool) {
 	}
 	fmt.Fprintf(w, "Your gated API    %s   (router %s)\n", api, s.router)
 	if s.outbox != "" {
-		fmt.Fprintf(w, "Usage on disk     %s   (go run ./cmd/gate-outbox %s, once this has ended)\n", s.outbox, s.outbox)
+		fmt.Fprintf(w, "Usage on disk     %s   (go run ./cmd/stigg outbox %s, once this has ended)\n", s.outbox, s.outbox)
 	}
 	fmt.Fprint(w, "\nTry:\n")
 	for _, try := range []struct{ what, curl string }{

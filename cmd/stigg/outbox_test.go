@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -37,7 +36,7 @@ func filled(t *testing.T) string {
 	return dir
 }
 
-func TestCommand(t *testing.T) {
+func TestOutbox(t *testing.T) {
 	damaged := t.TempDir()
 	if err := os.WriteFile(filepath.Join(damaged, "outbox.db"), []byte("something else"), 0o600); err != nil {
 		t.Fatal(err)
@@ -59,38 +58,39 @@ func TestCommand(t *testing.T) {
 		{"backup", []string{"-backup", filepath.Join(t.TempDir(), "copy"), filled(t)}, 0, []string{"holds a copy"}, nil},
 		{"backup over a file", []string{"-backup", filepath.Join(damaged, "outbox.db"), filled(t)}, 1, []string{"exists"}, nil},
 		{"backup of a damaged file", []string{"-backup", filepath.Join(t.TempDir(), "copy"), damaged}, 1, []string{"not an outbox"}, nil},
+		{"retry in JSON", []string{"-json", "-retry", "all", filled(t)}, 0, []string{`{"measurements":1}`}, nil},
+		{"backup in JSON", []string{"-json", "-backup", filepath.Join(t.TempDir(), "copy"), filled(t)}, 0, []string{`{"backup":`}, nil},
 		{"drop all", []string{"-drop", "all", filled(t)}, 0, []string{"1 measurements were deleted"}, nil},
-		{"help", []string{"-help"}, 0, []string{"usage: gate-outbox", "-customers"}, nil},
 		{"no directory", nil, 2, []string{"name one directory"}, nil},
 		{"both", []string{"-retry", "a", "-drop", "a", "dir"}, 2, []string{"not both"}, nil},
 		{"an unknown flag", []string{"-x", "dir"}, 2, []string{"-x"}, nil},
 		{"a directory that is not there", []string{filepath.Join(t.TempDir(), "none")}, 1, []string{"no such file"}, nil},
 		{"a damaged file", []string{damaged}, 1, []string{"not an outbox"}, nil},
 	} {
-		var out bytes.Buffer
-		if code := run(tt.args, &out, &out); code != tt.code {
-			t.Errorf("%s: exit code %d, want %d", tt.name, code, tt.code)
+		got := stigg(t, nil, append([]string{"outbox"}, tt.args...)...)
+		if got.code != tt.code {
+			t.Errorf("%s: exit code %d, want %d", tt.name, got.code, tt.code)
 		}
 		for _, want := range tt.want {
-			if !strings.Contains(out.String(), want) {
-				t.Errorf("%s: %q is not in\n%s", tt.name, want, &out)
+			if !strings.Contains(got.out+got.err, want) {
+				t.Errorf("%s: %q is not in\n%+v", tt.name, want, got)
 			}
 		}
 		for _, hidden := range tt.hidden {
-			if strings.Contains(out.String(), hidden) {
-				t.Errorf("%s: %q is in\n%s", tt.name, hidden, &out)
+			if strings.Contains(got.out+got.err, hidden) {
+				t.Errorf("%s: %q is in\n%+v", tt.name, hidden, got)
 			}
 		}
 	}
 }
 
-func TestJSONDecodes(t *testing.T) {
-	var out, errs bytes.Buffer
-	if code := run([]string{"-json", filled(t)}, &out, &errs); code != 0 {
-		t.Fatalf("exit code %d: %s", code, &errs)
+func TestTheJSONOfOutboxDecodes(t *testing.T) {
+	got := stigg(t, nil, "outbox", "-json", filled(t))
+	if got.code != exitOK {
+		t.Fatalf("%+v", got)
 	}
 	var r outbox.Report
-	if err := json.Unmarshal(out.Bytes(), &r); err != nil || r.Pending != 1 || len(r.SetAside) != 1 {
+	if err := json.Unmarshal([]byte(got.out), &r); err != nil || r.Pending != 1 || len(r.SetAside) != 1 {
 		t.Errorf("%+v, %v", r, err)
 	}
 }

@@ -1,0 +1,40 @@
+package gate_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"os"
+
+	"github.com/stiggate/gate"
+	"github.com/stiggate/gate/identity"
+	"github.com/stiggate/gate/outbox"
+)
+
+// Usage is on disk before the response leaves, and a process that is killed loses none.
+func ExampleWithOutbox() {
+	dir, err := os.MkdirTemp("", "outbox")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	box, err := outbox.Open(dir)
+	if err != nil {
+		log.Fatal(err)
+	}
+	g, err := gate.New(plan{}, identity.FromTrustedHeader("X-Customer-ID", ""), gate.WithOutbox(box))
+	if err != nil {
+		log.Fatal(err)
+	}
+	ticket, d := g.Admit(context.Background(), gate.Customer{ID: "customer-1"}, gate.Feature("templates").Uses(1))
+	fmt.Println("allowed:", d.Allowed)
+	if err := ticket.Settle(); err != nil {
+		log.Fatal(err)
+	}
+	if err := g.Close(context.Background()); err != nil { // delivers what is kept, and closes the outbox
+		log.Fatal(err)
+	}
+	// Output:
+	// allowed: true
+	// reported: 1 of templates
+}
