@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/stiggate/gate/internal/rules"
 	"github.com/stiggate/gate/internal/valid"
 )
 
@@ -89,7 +90,7 @@ func (p Policy) MeasuredBy(f MeasureFunc) Policy {
 		p.fail(errors.New("a policy takes one MeasuredBy"))
 	case f == nil:
 		p.fail(errors.New("the MeasureFunc is nil"))
-	case p.mode != modeUses:
+	case p.mode != rules.Uses:
 		p.fail(errors.New("MeasuredBy belongs to a policy with Uses, after it"))
 	}
 	p.measure = f
@@ -130,7 +131,7 @@ func (p Policy) ReportAs(e Event) Policy {
 		p.fail(errors.New("a policy takes one ReportAs"))
 	case e.Name == "":
 		p.fail(errors.New("the event has no name"))
-	case p.mode != modeUses || p.kind != kindFeature:
+	case p.mode != rules.Uses || p.kind != kindFeature:
 		p.fail(errors.New("ReportAs belongs to a Feature policy with Uses, after it"))
 	}
 	p.event = &e

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/stiggate/gate/internal/ledger"
+	"github.com/stiggate/gate/internal/rules"
 )
 
 // evaluate answers a policy; d tells of the feature that decided.
@@ -56,17 +57,18 @@ func (q *admission) feature(p *Policy, d *Decision) bool {
 		d.deny(ReasonBadRequest, err)
 		return false
 	}
-	if a.mode == modeAsks || a.mode == modeUses {
-		d.Requested, d.HasRequested = a.amount, true
+	if a.Mode == rules.Asks || a.Mode == rules.Uses {
+		d.Requested, d.HasRequested = a.Amount, true
 	}
 	r := q.found.Value.rights[p.feature]
-	if d.Reason = lookup(q.found.Value.set.Denied, r != nil); d.Reason != "" {
+	if d.Reason = Reason(rules.Lookup(string(q.found.Value.set.Denied), r != nil)); d.Reason != "" {
 		return false
 	}
 	if r.DisplayName != "" {
 		d.FeatureName = r.DisplayName
 	}
-	v, metered := r.judge(a)
+	terms := r.terms()
+	v, metered := terms.Judge(a.Ask)
 	if r.Kind == Configuration && !r.Unlimited {
 		d.Limit, d.HasLimit = r.Limit, true
 	}
@@ -77,16 +79,22 @@ func (q *admission) feature(p *Policy, d *Decision) bool {
 		}
 		v = q.meter(p, r, a, d)
 	}
-	if v.reason == "" && r.CreditRate != nil && r.CreditRate.Formula && !r.Granted && a.mode != modeIncluded {
-		v.reason = ReasonInsufficientCredits // only Stigg can evaluate a formula
+	if v.Reason == "" && r.CreditRate != nil && r.CreditRate.Formula && !r.Granted && a.Mode != rules.Has {
+		v.Reason = rules.InsufficientCredits // only Stigg can evaluate a formula
 	}
-	d.Reason, d.never, d.OverLimit = v.reason, v.never, v.over
-	return v.reason == ""
+	d.Reason, d.never, d.OverLimit = Reason(v.Reason), v.Never, v.Over
+	return v.Reason == ""
+}
+
+// ask is one question: to the table, and what goes with the report.
+type ask struct {
+	rules.Ask
+	dimensions map[string]any // of the event to report
 }
 
 // ask fills in what the request tells.
 func (p *Policy) ask(r *http.Request) (ask, error) {
-	a := ask{mode: p.mode, amount: p.amount, values: p.values}
+	a := ask{Ask: rules.Ask{Mode: p.mode, Amount: p.amount, Values: p.values}}
 	if p.amountOf == nil && p.valuesOf == nil {
 		return a, nil
 	}
@@ -95,30 +103,30 @@ func (p *Policy) ask(r *http.Request) (ask, error) {
 	}
 	var err error
 	if p.valuesOf != nil {
-		a.values, err = p.valuesOf(r)
+		a.Values, err = p.valuesOf(r)
 		return a, err
 	}
-	if a.amount, err = p.amountOf(r); err == nil {
-		err = checkAmount(a.amount)
+	if a.Amount, err = p.amountOf(r); err == nil {
+		err = checkAmount(a.Amount)
 	}
 	return a, err
 }
 
 // meter is rows 8 to 10 on the feature's account and, if it costs credits, on the
 // wallet's. If the ticket holds, both hold or neither.
-func (q *admission) meter(p *Policy, r *right, a ask, d *Decision) verdict {
-	if a.mode == modeHas {
-		a.amount = 1
+func (q *admission) meter(p *Policy, r *right, a ask, d *Decision) rules.Verdict {
+	if a.Mode == rules.Available {
+		a.Amount = 1
 		d.Requested, d.HasRequested = 1, true
 	}
-	asked := ledger.Ask{Limit: r.limit(), Amount: a.amount, Own: q.ticket.holding(r.meter.Account)}
-	if a.mode == modeFrees || a.mode == modeIncluded {
+	asked := ledger.Ask{Limit: ledger.Limit{Max: r.Limit, Unlimited: r.Unlimited, Soft: r.SoftLimit}, Amount: a.Amount, Own: q.ticket.holding(r.meter.Account)}
+	if a.Mode == rules.Frees || a.Mode == rules.Has {
 		asked.Limit.Unlimited, asked.Amount = true, 0
 	}
-	hold := q.ticket != nil && (a.mode == modeUses || a.mode == modeFrees)
+	hold := q.ticket != nil && (a.Mode == rules.Uses || a.Mode == rules.Frees)
 	units := q.ask(r.meter, asked, hold)
 	d.meter(units, r.Limit, !r.Unlimited)
-	v := room(units.Answer, ReasonLimitExceeded)
+	v := rules.Room(units.Answer, rules.LimitExceeded)
 	if units.Refuses() {
 		return v
 	}
@@ -126,7 +134,7 @@ func (q *admission) meter(p *Policy, r *right, a ask, d *Decision) verdict {
 	if hold {
 		held = r.meter.Hold(units, q.now)
 	}
-	if w := q.pay(r, a, &held, hold); w.reason != "" {
+	if w := q.pay(r, a, &held, hold); w.Reason != "" {
 		if hold {
 			held.Release()
 		}
@@ -169,9 +177,9 @@ func (t *Ticket) keep(h hold, d *Decision) {
 
 // hold is what a request of this kind means to report of what is held.
 func (p *Policy) hold(r *right, a ask, held ledger.Hold) hold {
-	h := hold{Hold: held, right: r, asked: a.amount, use: a.amount}
-	if a.mode == modeFrees {
-		h.use, h.frees = -a.amount, true
+	h := hold{Hold: held, right: r, asked: a.Amount, use: a.Amount}
+	if a.Mode == rules.Frees {
+		h.use, h.frees = -a.Amount, true
 		return h
 	}
 	h.measure, h.event, h.dimensions = p.measure, p.event, a.dimensions
@@ -187,10 +195,10 @@ func (q *admission) credits(p *Policy, d *Decision) bool {
 		d.deny(ReasonBadRequest, err)
 		return false
 	}
-	if a.mode == modeHas {
-		a.amount = 1
+	if a.Mode == rules.Available {
+		a.Amount = 1
 	}
-	d.Requested, d.HasRequested = a.amount, true
+	d.Requested, d.HasRequested = a.Amount, true
 	r := q.found.Value.wallets[p.feature]
 	if r == nil {
 		d.Reason = cmp.Or(q.found.Value.set.Denied, ReasonInsufficientCredits)
@@ -199,14 +207,14 @@ func (q *admission) credits(p *Policy, d *Decision) bool {
 	if r.credit.DisplayName != "" {
 		d.FeatureName = r.credit.DisplayName
 	}
-	if d.Reason = r.credit.admits(); d.Reason != "" {
+	if d.Reason = Reason(rules.Wallet(string(r.credit.Denied))); d.Reason != "" {
 		return false
 	}
-	hold := q.ticket != nil && a.mode == modeUses
-	answer := q.ask(r.meter, q.askWallet(r.credit, r.meter.Account, a.amount), hold)
+	hold := q.ticket != nil && a.Mode == rules.Uses
+	answer := q.ask(r.meter, q.askWallet(r.credit, r.meter.Account, a.Amount), hold)
 	d.meter(answer, r.credit.Limit, !math.IsInf(r.credit.Limit, 1))
-	v := room(answer.Answer, ReasonInsufficientCredits)
-	d.Reason, d.OverLimit = v.reason, v.over
+	v := rules.Room(answer.Answer, rules.InsufficientCredits)
+	d.Reason, d.OverLimit = Reason(v.Reason), v.Over
 	if answer.Refuses() {
 		return false
 	}
@@ -218,24 +226,24 @@ func (q *admission) credits(p *Policy, d *Decision) bool {
 
 func (q *admission) askWallet(c *Credit, wallet *ledger.Account, credits float64) ledger.Ask {
 	unpriced, acked := q.found.Value.unpriced(wallet)
-	return ledger.Ask{Limit: c.limit(), Amount: credits, Own: q.ticket.holding(wallet), Unpriced: unpriced, UnpricedAcked: acked}
+	return ledger.Ask{Limit: ledger.Limit{Max: c.Limit, Soft: c.SoftLimit}, Amount: credits, Own: q.ticket.holding(wallet), Unpriced: unpriced, UnpricedAcked: acked}
 }
 
 // pay asks the wallet of a feature that costs credits.
-func (q *admission) pay(r *right, a ask, held *ledger.Hold, hold bool) verdict {
-	if r.CreditRate == nil || r.CreditRate.Formula || a.mode == modeFrees || a.mode == modeIncluded {
-		return verdict{}
+func (q *admission) pay(r *right, a ask, held *ledger.Hold, hold bool) rules.Verdict {
+	if r.CreditRate == nil || r.CreditRate.Formula || a.Mode == rules.Frees || a.Mode == rules.Has {
+		return rules.Verdict{}
 	}
 	if r.credit == nil {
-		return verdict{reason: ReasonInsufficientCredits}
+		return rules.Verdict{Reason: rules.InsufficientCredits}
 	}
-	if reason := r.credit.admits(); reason != "" {
-		return verdict{reason: reason}
+	if reason := rules.Wallet(string(r.credit.Denied)); reason != "" {
+		return rules.Verdict{Reason: reason}
 	}
 	wallet := r.meter.Wallet
-	answer := q.ask(wallet.Meter(), q.askWallet(r.credit, wallet, a.amount*r.meter.Price), hold)
+	answer := q.ask(wallet.Meter(), q.askWallet(r.credit, wallet, a.Amount*r.meter.Price), hold)
 	if hold {
 		held.Pay(answer)
 	}
-	return room(answer.Answer, ReasonInsufficientCredits)
+	return rules.Room(answer.Answer, rules.InsufficientCredits)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stiggate/gate/internal/ledger"
+	"github.com/stiggate/gate/internal/rules"
 )
 
 // Source says what a customer has. It is asked for whole sets, so that one call
@@ -147,6 +148,14 @@ func (e Entitlement) clone() Entitlement {
 		e.CreditRate = &rate
 	}
 	return e
+}
+
+// terms is what the decision table looks at.
+func (e *Entitlement) terms() rules.Feature {
+	return rules.Feature{
+		Kind: rules.Kind(e.Kind), Denied: string(e.Denied), Granted: e.Granted,
+		Limit: e.Limit, Unlimited: e.Unlimited, Values: e.Values, AnyValue: e.anyValue,
+	}
 }
 
 // CreditRate is what one unit of a feature costs in credits.

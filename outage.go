@@ -10,6 +10,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/stiggate/gate/internal/rules"
 	"github.com/stiggate/gate/internal/valid"
 )
 
@@ -163,9 +164,9 @@ func (p *Policy) open(set *EntitlementSet) {
 	}
 	e := Entitlement{FeatureID: p.feature, Granted: true, Unlimited: true}
 	switch p.mode {
-	case modeUses, modeFrees, modeAsks:
+	case rules.Uses, rules.Frees, rules.Asks:
 		e.Kind = Metered
-	case modeValues:
+	case rules.Values:
 		e.Kind, e.anyValue = Enum, true
 	default:
 		e.Kind = Boolean

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/stiggate/gate/internal/rules"
 	"github.com/stiggate/gate/internal/valid"
 )
 
@@ -21,7 +22,7 @@ import (
 type Policy struct {
 	kind     policyKind
 	feature  string
-	mode     mode
+	mode     rules.Mode
 	amount   float64
 	amountOf func(*http.Request) (float64, error)
 	values   []string
@@ -63,34 +64,34 @@ func Feature(id string) Policy {
 
 // Has asks that the feature is in the plan, however much of it is used: for a route that
 // shows what there is, and for one that deletes.
-func (p Policy) Has() Policy { return p.asking(modeIncluded, 0) }
+func (p Policy) Has() Policy { return p.asking(rules.Has, 0) }
 
 // Uses asks for n units of a metered feature, holds them while the handler runs,
 // and reports them as used if the handler succeeds. With 0 units the request is let
 // in up to the limit, and the handler says through its Ticket what it used.
-func (p Policy) Uses(n float64) Policy { return p.asking(modeUses, n) }
+func (p Policy) Uses(n float64) Policy { return p.asking(rules.Uses, n) }
 
 // UsesFunc is Uses with an amount that the request tells. See AmountFunc.
-func (p Policy) UsesFunc(n AmountFunc) Policy { return p.askingFunc(modeUses, n) }
+func (p Policy) UsesFunc(n AmountFunc) Policy { return p.askingFunc(rules.Uses, n) }
 
 // Frees gives back n units of a metered feature: nothing is asked but that the
 // feature is in the plan, and -n is reported if the handler succeeds. What is given
 // back can be used again once Stigg has acknowledged it.
-func (p Policy) Frees(n float64) Policy { return p.asking(modeFrees, n) }
+func (p Policy) Frees(n float64) Policy { return p.asking(rules.Frees, n) }
 
 // FreesFunc is Frees with an amount that the request tells. See AmountFunc.
-func (p Policy) FreesFunc(n AmountFunc) Policy { return p.askingFunc(modeFrees, n) }
+func (p Policy) FreesFunc(n AmountFunc) Policy { return p.askingFunc(rules.Frees, n) }
 
 // Asks asks whether n units would fit, of a metered feature or into the value of a
 // configuration (is a file of n MB allowed?). Nothing is held and nothing reported.
-func (p Policy) Asks(n float64) Policy { return p.asking(modeAsks, n) }
+func (p Policy) Asks(n float64) Policy { return p.asking(rules.Asks, n) }
 
 // AsksFunc is Asks with an amount that the request tells. See AmountFunc.
-func (p Policy) AsksFunc(n AmountFunc) Policy { return p.askingFunc(modeAsks, n) }
+func (p Policy) AsksFunc(n AmountFunc) Policy { return p.askingFunc(rules.Asks, n) }
 
 // Values asks whether each of the values is allowed by an enum feature.
 func (p Policy) Values(values ...string) Policy {
-	p = p.asking(modeValues, 0)
+	p = p.asking(rules.Values, 0)
 	p.values = slices.Clone(values)
 	if len(values) == 0 {
 		p.fail(errors.New("Values needs at least one value"))
@@ -101,7 +102,7 @@ func (p Policy) Values(values ...string) Policy {
 // ValuesFunc is Values with values that the request tells. Its errors are answered
 // as those of an AmountFunc.
 func (p Policy) ValuesFunc(values func(*http.Request) ([]string, error)) Policy {
-	p = p.asking(modeValues, 0)
+	p = p.asking(rules.Values, 0)
 	p.valuesOf = values
 	if values == nil {
 		p.fail(errors.New("ValuesFunc is nil"))
@@ -128,7 +129,7 @@ type RequestError struct {
 
 func (e *RequestError) Error() string { return "gate: request not understood: " + e.Detail }
 
-func (p Policy) askingFunc(m mode, n AmountFunc) Policy {
+func (p Policy) askingFunc(m rules.Mode, n AmountFunc) Policy {
 	p = p.asking(m, 0)
 	p.amountOf = n
 	if n == nil {
@@ -137,14 +138,14 @@ func (p Policy) askingFunc(m mode, n AmountFunc) Policy {
 	return p
 }
 
-func (p Policy) asking(m mode, n float64) Policy {
+func (p Policy) asking(m rules.Mode, n float64) Policy {
 	switch {
-	case p.kind == kindCredits && m != modeUses && m != modeAsks:
+	case p.kind == kindCredits && m != rules.Uses && m != rules.Asks:
 		p.fail(errors.New("a Credits policy takes Uses and Asks"))
 	case p.kind != kindFeature && p.kind != kindCredits:
 		p.fail(errors.New("an amount or values belong to a Feature policy, not to a combined one"))
 	}
-	if p.mode != modeHas {
+	if p.mode != rules.Available {
 		p.fail(errors.New("a policy takes one of Has, Uses, Frees, Asks and Values"))
 	}
 	p.mode, p.amount = m, n
@@ -183,7 +184,7 @@ func (p Policy) amounts(ids map[string]bool) map[string]bool {
 	if ids == nil {
 		ids = make(map[string]bool)
 	}
-	if p.mode != modeHas && p.mode != modeValues {
+	if p.mode != rules.Available && p.mode != rules.Values {
 		id := p.feature
 		if p.kind == kindCredits {
 			id = "credits " + id // no feature's id has a blank
@@ -302,13 +303,13 @@ func (e *PolicyError) Unwrap() error { return e.Err }
 
 // reports tells whether serving p can report usage.
 func (p Policy) reports() bool {
-	return p.mode == modeUses || p.mode == modeFrees || slices.ContainsFunc(p.parts, Policy.reports)
+	return p.mode.Reports() || slices.ContainsFunc(p.parts, Policy.reports)
 }
 
 // meters is the largest number of usages that one admission of p can report.
 func (p Policy) meters() int {
 	switch {
-	case p.mode == modeUses || p.mode == modeFrees:
+	case p.mode.Reports():
 		return 1
 	case p.kind == kindAny:
 		most := 0

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestDecisionTable has one group of cases for each row of the table in verdict.go.
+// TestDecisionTable has one group of cases for each row of the table in internal/rules.
 func TestDecisionTable(t *testing.T) {
 	boolean := Entitlement{FeatureID: "f", Kind: Boolean, Granted: true}
 	enum := Entitlement{FeatureID: "f", Kind: Enum, Granted: true, Values: []string{"NY", "LA"}}
