@@ -12,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/stiggate/gate/internal/watch"
 )
 
 // What comes from outside, read or pushed, grants nothing that can't be read.
@@ -217,7 +219,7 @@ func TestAWatcherThatLivedForAWhileIsAskedAgainSoon(t *testing.T) {
 		for w.called() < 6 {
 			time.Sleep(time.Second)
 		}
-		time.Sleep(time.Hour + leastWatchPause)
+		time.Sleep(time.Hour + watch.LeastPause)
 		if !g.Stats().Live {
 			t.Error("it waits as long as for one that never lived")
 		}

@@ -1,19 +1,18 @@
 package gate
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"hash/maphash"
 	"log/slog"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/stiggate/gate/internal/ledger"
 	"github.com/stiggate/gate/internal/swr"
+	"github.com/stiggate/gate/internal/upstream"
 )
 
 // cache is what Stigg last said of each customer: snapshots, served stale while they are
@@ -26,7 +25,7 @@ type cache struct {
 	logger *slog.Logger
 	// unreadable: numbers that can't be read are logged already.
 	unreadable atomic.Bool
-	key        key
+	key        upstream.Key
 }
 
 func newCache(source Source, l *ledger.Ledger, c config) (k *cache, err error) {
@@ -66,9 +65,10 @@ type load struct {
 func (l *load) Do(ctx context.Context) (*snapshot, error) {
 	began := l.Begin()
 	set, err := l.cache.source.Entitlements(ctx, l.customer)
-	l.cache.key.note(err, l.cache.now())
+	err = ofUpstream(err)
+	l.cache.key.Note(err, l.cache.now())
 	if err != nil {
-		return nil, ofUpstream(err)
+		return nil, err
 	}
 	asked := began.Before(set.Age)
 	set, unreadable := set.checked()
@@ -78,9 +78,6 @@ func (l *load) Do(ctx context.Context) (*snapshot, error) {
 	return l.cache.snapshot(l.Book, set, func(m *ledger.Meter, n ledger.Count, now time.Time) { m.Account.Read(asked, n, now, m.Cycle) }), nil
 }
 
-// mostWarm is how many customers Warm reads at once.
-const mostWarm = 64
-
 // Warm reads customers whose entitlements are not cached, before their first requests do: at
 // a start, or for those who were there before a deploy. It waits for all of them, as long as
 // ctx allows, at the pace that Stigg does; what is cached is not read again. The error tells
@@ -89,32 +86,9 @@ func (g *Gate) Warm(ctx context.Context, customers ...Customer) error {
 	if g.offline {
 		return nil
 	}
-	var mu sync.Mutex
-	var first error
-	failed := 0
-	var group sync.WaitGroup
-	places := make(chan struct{}, mostWarm)
-	for _, c := range customers {
-		places <- struct{}{}
-		group.Go(func() {
-			defer func() { <-places }()
-			err := c.Validate()
-			if err == nil {
-				var found swr.Found[*snapshot]
-				found, err = g.cache.Get(ctx, c, g.now(), false, &swr.Wait{Unbounded: true})
-				found.Done()
-			}
-			if err != nil {
-				mu.Lock()
-				defer mu.Unlock()
-				first = cmp.Or(first, ofCache(err))
-				failed++
-			}
-		})
-	}
-	group.Wait()
+	failed, first := g.cache.Warm(ctx, customers, Customer.Validate)
 	if failed > 0 {
-		return fmt.Errorf("gate: warm: %d of %d customers could not be read: %w", failed, len(customers), first)
+		return fmt.Errorf("gate: warm: %d of %d customers could not be read: %w", failed, len(customers), ofCache(first))
 	}
 	return nil
 }
@@ -225,29 +199,4 @@ func ofCache(err error) error {
 		return ErrClosed
 	}
 	return err
-}
-
-// key is what reads learn of the API key.
-type key struct {
-	accepted  atomic.Bool
-	refusedAt atomic.Int64 // Unix nanoseconds; 0: never
-}
-
-// keyRefused is how long a refusal is believed: then a request may find out.
-const keyRefused = time.Minute
-
-func (k *key) note(err error, now time.Time) {
-	var e *UpstreamError
-	switch {
-	case err == nil:
-		k.accepted.Store(true)
-	case errors.As(err, &e) && e.Kind == UpstreamUnauthorized:
-		k.refusedAt.Store(now.UnixNano())
-	}
-}
-
-// unauthorized reports whether the key was refused a moment ago and nothing was ever read.
-func (k *cache) unauthorized() bool {
-	at := k.key.refusedAt.Load()
-	return at != 0 && !k.key.accepted.Load() && k.now().Sub(time.Unix(0, at)) < keyRefused
 }

@@ -23,6 +23,7 @@ func TestDependencies(t *testing.T) {
 		delivery = inside + "delivery"
 		swr      = inside + "swr"
 		graceful = inside + "graceful"
+		watch    = inside + "watch"
 		rules    = inside + "rules"
 		handler  = inside + "handler"
 		valid    = inside + "valid"
@@ -30,7 +31,7 @@ func TestDependencies(t *testing.T) {
 		identity = module + "/identity"
 		recorder = module + "/recorder"
 	)
-	core := []string{lru, ledger, upstream, header, problem, delivery, swr, graceful, rules, handler, route, valid, recorder, module}
+	core := []string{lru, ledger, upstream, header, problem, delivery, swr, graceful, watch, rules, handler, route, valid, recorder, module}
 	with := func(more ...string) []string { return append(slices.Clone(core), more...) }
 	walls := []struct {
 		pkg, why string
@@ -45,6 +46,7 @@ func TestDependencies(t *testing.T) {
 		{valid, "it says what Stigg takes, and knows no usage", nil},
 		{handler, "it sees an answer, and bills nothing", []string{recorder}},
 		{rules, "it is Stigg's decision table, and knows no policy", []string{ledger}},
+		{watch, "it keeps a connection, and knows no cache", nil},
 		{problem, "it writes what it is given, and decides nothing", []string{header}},
 		{delivery, "it moves usage of any type, and tells the ledger", []string{ledger, upstream}},
 		{swr, "it keeps values of any type, and knows no account", []string{lru, upstream}},

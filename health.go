@@ -119,7 +119,7 @@ func (g *Gate) Ready(ctx context.Context) error {
 		return err
 	case g.closing.Load():
 		return ErrClosed
-	case g.outage.says != OutageAllow && g.outage.fallback == nil && g.cache.unauthorized():
+	case g.outage.says != OutageAllow && g.outage.fallback == nil && g.cache.key.Refused(g.now()):
 		return ErrUnauthorized
 	}
 	return nil

@@ -40,29 +40,18 @@ type config struct {
 	denials denials
 }
 
-// The defaults, each of them said in the option that changes it.
-const (
-	defaultTTL             = time.Minute
-	defaultLiveTTL         = 10 * time.Minute
-	defaultMaxStale        = time.Hour
-	defaultCacheSize       = 100_000
-	defaultDecisionTimeout = 250 * time.Millisecond
-	defaultColdTimeout     = 2 * time.Second
-	defaultQueueSize       = 100_000
-	defaultQueueBytes      = 64 << 20
-)
-
+// defaults are those that the options name.
 func defaults() config {
 	return config{
 		logger:          slog.New(slog.DiscardHandler),
 		now:             time.Now, //nolint:forbidigo // the default of WithClock
-		ttl:             defaultTTL,
-		liveTTL:         defaultLiveTTL,
-		maxStale:        defaultMaxStale,
-		cacheSize:       defaultCacheSize,
-		decisionTimeout: defaultDecisionTimeout,
-		queue:           defaultQueueSize,
-		queueBytes:      defaultQueueBytes,
+		ttl:             time.Minute,
+		liveTTL:         10 * time.Minute,
+		maxStale:        time.Hour,
+		cacheSize:       100_000,
+		decisionTimeout: 250 * time.Millisecond,
+		queue:           100_000,
+		queueBytes:      64 << 20,
 		denials:         denials{Style: problem.NewStyle(DefaultProblemBase, func(v problem.View) any { return DenialPage(v) })},
 	}
 }
@@ -70,13 +59,7 @@ func defaults() config {
 // WithReporter reports usage through r. Without it the Source is used, if it is a
 // Reporter too, as package client is.
 func WithReporter(r Reporter) Option {
-	return func(c *config) error {
-		if r == nil {
-			return errors.New("the reporter is nil")
-		}
-		c.reporter = r
-		return nil
-	}
+	return given("reporter", r != nil, func(c *config) { c.reporter = r })
 }
 
 // WithObserver tells o of every decision and every settlement. It may be given several times;
@@ -95,24 +78,12 @@ func WithObserver(o Observer) Option {
 // does not have, usage that was refused, Stigg out of reach. It logs changes of
 // state, not requests, and no customer's data. The default logs nothing.
 func WithLogger(l *slog.Logger) Option {
-	return func(c *config) error {
-		if l == nil {
-			return errors.New("the logger is nil")
-		}
-		c.logger = l
-		return nil
-	}
+	return given("logger", l != nil, func(c *config) { c.logger = l })
 }
 
 // WithClock takes the time from now, for tests. Waiting is done on the real clock.
 func WithClock(now func() time.Time) Option {
-	return func(c *config) error {
-		if now == nil {
-			return errors.New("the clock is nil")
-		}
-		c.now = now
-		return nil
-	}
+	return given("clock", now != nil, func(c *config) { c.now = now })
 }
 
 // WithTTL is how long a customer's entitlements are fresh, give or take 10 %, if
@@ -163,7 +134,7 @@ func (c *config) coldWait() time.Duration {
 	if c.coldTimeout != 0 {
 		return c.coldTimeout
 	}
-	return max(defaultColdTimeout, c.decisionTimeout)
+	return max(2 * time.Second, c.decisionTimeout)
 }
 
 // WithQueueSize bounds how many usages wait in memory: settled ones and those that
@@ -194,13 +165,7 @@ func WithQueueBytes(n int) Option {
 // at most 10,000 of a kind, are in memory, and what came later is read from the outbox as those
 // are delivered.
 func WithOutbox(o Outbox) Option {
-	return func(c *config) error {
-		if o == nil {
-			return errors.New("the outbox is nil")
-		}
-		c.outbox = o
-		return nil
-	}
+	return given("outbox", o != nil, func(c *config) { c.outbox = o })
 }
 
 // WithOutboxFailOpen lets requests in whose usage the outbox can't keep: it is then in
@@ -213,6 +178,18 @@ func WithOutboxFailOpen() Option {
 	}
 }
 
+// given is an option whose value must be there.
+func given(what string, is bool, set func(*config)) Option {
+	return func(c *config) error {
+		if !is {
+			return errors.New("the " + what + " is nil")
+		}
+		set(c)
+		return nil
+	}
+}
+
+// positive is an option whose value must be above 0.
 func positive[N int | time.Duration](what string, n N, set func(*config)) Option {
 	return func(c *config) error {
 		if n <= 0 {
@@ -228,13 +205,7 @@ func positive[N int | time.Duration](what string, n N, set func(*config)) Option
 // other, apart from the delivery, which does not wait for it. What it was not yet told takes its
 // place in the queue; Close waits until it was told all.
 func WithRefused(f func(Usage, error)) Option {
-	return func(c *config) error {
-		if f == nil {
-			return errors.New("the function for refused usage is nil")
-		}
-		c.onRefused = f
-		return nil
-	}
+	return given("function for refused usage", f != nil, func(c *config) { c.onRefused = f })
 }
 
 // WithStatus changes the HTTP status of denials with this reason. A policy's own

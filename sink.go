@@ -2,14 +2,12 @@ package gate
 
 import (
 	"context"
-	"fmt"
-	"math/rand/v2"
 	"reflect"
-	"runtime/debug"
 	"sync/atomic"
 	"time"
 
 	"github.com/stiggate/gate/internal/ledger"
+	"github.com/stiggate/gate/internal/watch"
 )
 
 // Watcher brings news of what customers have, as they happen. A Source that is also a
@@ -125,12 +123,6 @@ func (g sink) SetLive(live bool) { g.cache.SetLive(live) }
 // is said.
 const silence = 10 * time.Second
 
-// A Watcher that has given up is asked again after leastWatchPause, then seldom.
-const (
-	leastWatchPause = time.Minute
-	mostWatchPause  = time.Hour
-)
-
 // watched notes whether news arrived.
 type watched struct {
 	Sink
@@ -148,40 +140,22 @@ func (w *watched) SetLive(live bool) {
 func (g *Gate) follow(ctx context.Context, w Watcher) {
 	late := time.AfterFunc(silence, g.cache.Silent)
 	defer late.Stop()
-	logged := false
-	for pause := leastWatchPause; ; pause = min(2*pause, mostWatchPause) {
-		to := &watched{Sink: g.Sink()}
-		err := watch(ctx, w, to)
-		g.cache.SetLive(false)
-		if err == nil || ctx.Err() != nil {
-			return
-		}
-		g.cache.Lost()
-		if to.live.Load() {
-			logged, pause = false, leastWatchPause
-		}
-		if !logged {
-			g.logger.Error("gate: changes in Stigg are not told any more; they are felt when what is cached expires; it is tried again, at least once an hour", "error", err)
-			logged = true
-		}
-		timer := time.NewTimer(pause/2 + rand.N(pause/2))
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return
-		}
+	var to *watched
+	kept := watch.Watch{
+		Open: func(ctx context.Context) error {
+			to = &watched{Sink: g.Sink()}
+			defer g.cache.SetLive(false)
+			return w.Watch(ctx, to)
+		},
+		Worked: func() bool { return to.live.Load() },
+		Lost: func(err error, first bool) {
+			g.cache.Lost()
+			if first {
+				g.logger.Error("gate: changes in Stigg are not told any more; they are felt when what is cached expires; it is tried again, at least once an hour", "error", err)
+			}
+		},
 	}
-}
-
-// watch is the Watcher's. Its panic is an error.
-func watch(ctx context.Context, w Watcher, to Sink) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("the watcher panicked with a %T:\n%s", p, debug.Stack())
-		}
-	}()
-	return w.Watch(ctx, to)
+	kept.Keep(ctx)
 }
 
 // grantsAs reports whether two sets say the same but for what is used, and what follows
