@@ -257,7 +257,7 @@ func TestACustomerThatIsCachedWaitsForTheDecisionTimeout(t *testing.T) {
 		g.Invalidate(c)
 		start := time.Now()
 		d := g.Check(t.Context(), c, Feature("f"))
-		if waited := time.Since(start); !d.Allowed || d.Origin != OriginStale || waited != defaultDecisionTimeout {
+		if waited := time.Since(start); !d.Allowed || d.Origin != OriginStale || waited != defaults().decisionTimeout {
 			t.Errorf("got %+v after %v", d, waited)
 		}
 	})

@@ -134,7 +134,7 @@ func (c *config) coldWait() time.Duration {
 	if c.coldTimeout != 0 {
 		return c.coldTimeout
 	}
-	return max(2 * time.Second, c.decisionTimeout)
+	return max(2*time.Second, c.decisionTimeout)
 }
 
 // WithQueueSize bounds how many usages wait in memory: settled ones and those that

@@ -54,13 +54,13 @@ func TestTheDeadlineHoldsWhateverNewsCome(t *testing.T) {
 		f.gate.cache.source = slow{f.stub}
 		begun := time.Now()
 		ticket, d := f.gate.Admit(f.Context(), c, Feature("f").Uses(1))
-		if waited := time.Since(begun); waited > defaultDecisionTimeout {
+		if waited := time.Since(begun); waited > defaults().decisionTimeout {
 			t.Errorf("decided after %v: %+v", waited, d)
 		}
 		ticket.Release()
 		close(end)
 		time.Sleep(time.Second)
-	}, WithColdTimeout(defaultDecisionTimeout))
+	}, WithColdTimeout(defaults().decisionTimeout))
 }
 
 func TestALoadFromBeforeACountDoesNotUndoIt(t *testing.T) {
