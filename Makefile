@@ -65,10 +65,11 @@ bench:
 KILLS ?= 1000
 OUTBOX_KILLS ?= 200
 PHASE ?= 20s
+BACKLOG ?= 1000000
 SEEDS ?= 100000
 soak: cc
 	$(GO) test -v -run 'Simulation|EverySchedule' -timeout 2h ./internal/ledger -args -seeds $(SEEDS) -every
-	$(GO) test -race -v -timeout 2h ./drill -args -kills $(KILLS) -phase $(PHASE)
+	$(GO) test -race -v -timeout 2h ./drill -args -kills $(KILLS) -phase $(PHASE) -backlog $(BACKLOG)
 	$(GO) test -race -timeout 2h ./outbox -args -long -kills $(OUTBOX_KILLS)
 
 # Each fuzz test for FUZZTIME.

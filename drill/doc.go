@@ -4,6 +4,7 @@
 // success, to the unit.
 //
 //	go test ./drill                              50 kills, and 15 kinds of outage for 200 ms each
+//	go test ./drill -args -backlog 1000000       a start with a million usages in the outbox
 //	go test ./drill -args -phase 20s             longer outages
 //	go test ./drill -args -kills 2000 -seed 7    more, repeatably chosen
 package drill

@@ -13,7 +13,17 @@
 // a second later, and one that a crash forgets is only sent again, with the same key.
 //
 // One process owns a directory. A second one gets a LockedError; give each replica its
-// own directory, on a local disk.
+// own directory, on a local disk. The directory is made with mode 0700, the file with 0600.
+// Where there are owners and modes, Open refuses, with a DirError, a directory or file that
+// everybody may write to or that belongs to another user (a directory may be root's, as
+// volumes are), and a file that is a symbolic link.
+//
+// # What is in memory
+//
+// Of each usage that waits, its place in the file and a hash of its name: some 40 bytes. The
+// gate has a window of what is next, and reads the rest back, by Pending, as it is delivered;
+// so an outage is bounded by MaxBytes and not by memory. At a start it reads all of it once,
+// to count it against the limits: a million in about a second.
 //
 // # When the disk fails
 //

@@ -10,7 +10,7 @@ import (
 
 // With a Store, what waits behind a full window is not in memory: the Store has it, and it is
 // read from there, in order, when the window has room. What is known of it meanwhile is how many
-// those are, and their entries in the ledger, merged by series and minute, so that limits hold.
+// those are, and their entries in the ledger, merged by series and time, so that limits hold.
 
 // backlog is what of a lane waits in the Store alone. It is under the lock of Queue.
 //
@@ -23,64 +23,40 @@ type backlog struct {
 	// own and named are what of this run is counted.
 	own    numbers
 	named  named
-	sums   map[sumKey][]sum
+	sums   map[sumKey]*sums
 	oldest time.Time // about; zero without any
 }
 
-// sumKey is what usages have in common whose entries are merged.
-type sumKey struct {
-	Series
-	total, back bool // a total; less than none
-	minute      int64
-}
-
-// sum is an entry that stands for n usages.
-type sum struct {
-	entry ledger.Entry
-	n     int
-}
-
 func newBacklog() backlog {
-	return backlog{own: make(numbers), named: newNamed(), sums: make(map[sumKey][]sum)}
-}
-
-func keyOf(s Series, h *Header) sumKey {
-	return sumKey{s, h.Total, h.Value < 0, h.CreatedAt.Unix() / 60}
+	return backlog{own: make(numbers), named: newNamed(), sums: make(map[sumKey]*sums)}
 }
 
 // add counts a usage and takes its entry over.
-func (b *backlog) add(s Series, h *Header, e ledger.Entry) {
+func (b *backlog) add(s Series, h *Header, e ledger.Entry, now time.Time) {
 	if b.count++; b.count == 1 {
 		b.oldest = h.CreatedAt
 	}
 	key := keyOf(s, h)
-	sums := b.sums[key]
-	if last := len(sums) - 1; last >= 0 && sums[last].entry.Merge(&e) {
-		sums[last].n++
-		return
+	all := b.sums[key]
+	if all == nil {
+		all = new(sums)
+		b.sums[key] = all
 	}
-	b.sums[key] = append(sums, sum{e, 1})
+	all.add(sum{e, 1, h.CreatedAt.Unix(), h.CreatedAt.Unix()}, now.Unix())
 }
 
 // remove is the opposite of add. It is false if no such usage was counted.
 func (b *backlog) remove(s Series, h *Header) (e ledger.Entry, ok bool) {
 	key := keyOf(s, h)
-	sums := b.sums[key]
-	if len(sums) == 0 {
+	all := b.sums[key]
+	if all == nil {
 		return e, false
 	}
 	if b.count--; b.count == 0 {
 		b.oldest = time.Time{}
 	}
-	if sums[0].n > 1 {
-		sums[0].n--
-		return sums[0].entry.Split(h.Value), true
-	}
-	e = sums[0].entry
-	if len(sums) == 1 {
+	if e = all.remove(h); len(all.sums) == 0 {
 		delete(b.sums, key)
-	} else {
-		b.sums[key] = sums[1:]
 	}
 	return e, true
 }
@@ -144,7 +120,7 @@ func (q *Queue[U]) spill(items []Item[U]) {
 			series := q.config.Series(i.Usage)
 			number, key := q.config.Key(i.Usage)
 			s.backlog.mark(series, number, key)
-			s.backlog.add(series, &h, i.Entry)
+			s.backlog.add(series, &h, i.Entry, q.config.Now())
 			i.stays = true
 		}
 	}
@@ -275,7 +251,7 @@ func (q *Queue[U]) Replay() {
 	if q.journal == nil {
 		return
 	}
-	taken, unread, end := 0, 0, uint64(0)
+	taken, unread, end, now := 0, 0, uint64(0), q.config.Now()
 	unreadable := func(err error) {
 		unread++
 		q.config.Logger.Error("gate: the outbox has usage that can't be read; it stays there", "error", err)
@@ -292,7 +268,7 @@ func (q *Queue[U]) Replay() {
 				continue
 			}
 			q.journal.count(k.Usage, 1)
-			q.replay(&k, e)
+			q.replay(&k, e, now)
 			taken++
 		}
 		return nil
@@ -307,13 +283,13 @@ func (q *Queue[U]) Replay() {
 }
 
 // replay takes one over, into memory or not.
-func (q *Queue[U]) replay(k *Kept[U], e ledger.Entry) {
+func (q *Queue[U]) replay(k *Kept[U], e ledger.Entry, now time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	h := q.config.Header(k.Usage)
 	s := q.lanes[h.Lane]
 	if s.backlog.count > 0 || !s.room() {
-		s.backlog.add(q.config.Series(k.Usage), &h, e)
+		s.backlog.add(q.config.Series(k.Usage), &h, e, now)
 		return
 	}
 	s.backlog.read = k.At

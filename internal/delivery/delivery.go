@@ -29,7 +29,7 @@
 //
 // Locks: Queue.mu is for the queues of all lanes and what belongs to them. Under it an Entry may
 // be told (which takes the lock of its account), and the functions of Config that read a usage
-// are called (Header, Series, Key). Reporter, Store, Refused and the logger are called without
+// are called (Header, Series, Key), and its clock. Reporter, Store, Refused and the logger are called without
 // it. journal.mu, refusals.mu are leaves.
 package delivery
 

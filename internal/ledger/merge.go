@@ -9,7 +9,7 @@ package ledger
 // if one can't stand for both: they count in different places, one is a total, is on its way or
 // was in this run, or only one gives back.
 func (e *Entry) Merge(o *Entry) bool {
-	if e.book != o.book || e.meter != o.meter || e.event != o.event || e.total || o.total || e.before != o.before {
+	if e.book != o.book || !e.meter.same(o.meter) || e.event != o.event || e.total || o.total || e.before != o.before {
 		return false
 	}
 	if e.onWay || o.onWay || e.first != 0 && !e.before || o.first != 0 && !o.before || e.value < 0 != (o.value < 0) {
@@ -31,6 +31,9 @@ func (e *Entry) Merge(o *Entry) bool {
 	o.Close()
 	return true
 }
+
+// same reports whether two count alike: each snapshot of a customer has its own.
+func (m *Meter) same(o *Meter) bool { return m == o || m != nil && o != nil && *m == *o }
 
 // alike reports whether two slots can be one.
 func alike(a, b slot) bool {
