@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -103,6 +104,9 @@ func (g *Gate) conclude(ctx context.Context, p *Policy, d *Decision) {
 		g.finish(p, d)
 	}
 	g.counters.count(d)
+	if g.logger.Enabled(ctx, slog.LevelDebug) {
+		g.logger.LogAttrs(ctx, slog.LevelDebug, "gate: a request was decided", slog.Any("decision", *d))
+	}
 	g.observers.decided(ctx, d)
 }
 

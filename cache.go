@@ -63,10 +63,11 @@ type load struct {
 
 // Do reads the set.
 func (l *load) Do(ctx context.Context) (*snapshot, error) {
-	began := l.Begin()
+	began, at := l.Begin(), l.cache.now()
 	set, err := l.cache.source.Entitlements(ctx, l.customer)
 	err = ofUpstream(err)
 	l.cache.key.Note(err, l.cache.now())
+	l.cache.logger.Debug("gate: a customer was read", "took", l.cache.now().Sub(at), "features", len(set.Features), "error", err)
 	if err != nil {
 		return nil, err
 	}

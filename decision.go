@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"log/slog"
 	"time"
 
 	"github.com/stiggate/gate/internal/problem"
@@ -55,6 +56,30 @@ type Decision struct {
 
 	// Err is what kept the gate from deciding, for logs. It never holds a secret.
 	Err error
+}
+
+// LogValue is the decision for a slog.Logger, without the customer.
+func (d Decision) LogValue() slog.Value {
+	attrs := []slog.Attr{slog.Bool("allowed", d.Allowed), slog.String("route", d.Route), slog.String("feature", d.FeatureID), slog.String("origin", string(d.Origin))}
+	if d.Shadow {
+		attrs = append(attrs, slog.Bool("shadow", true))
+	}
+	if !d.Allowed {
+		attrs = append(attrs, slog.Int("status", d.Status), slog.String("code", d.Code), slog.String("reason", string(d.Reason)))
+	}
+	for _, amount := range []struct {
+		name string
+		n    float64
+		has  bool
+	}{{"requested", d.Requested, d.HasRequested}, {"usage", d.Usage, d.Metered}, {"limit", d.Limit, d.HasLimit}} {
+		if amount.has {
+			attrs = append(attrs, slog.Float64(amount.name, amount.n))
+		}
+	}
+	if d.Err != nil {
+		attrs = append(attrs, slog.String("error", d.Err.Error()))
+	}
+	return slog.GroupValue(attrs...)
 }
 
 // Lets reports whether the request is let through: it is allowed, or the policy only looks on.

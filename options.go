@@ -43,7 +43,7 @@ type config struct {
 // defaults are those that the options name.
 func defaults() config {
 	return config{
-		logger:          slog.New(slog.DiscardHandler),
+		logger:          slog.Default(),
 		now:             time.Now, //nolint:forbidigo // the default of WithClock
 		ttl:             time.Minute,
 		liveTTL:         10 * time.Minute,
@@ -75,8 +75,10 @@ func WithObserver(o Observer) Option {
 }
 
 // WithLogger logs what an operator must know: a feature the policies name and Stigg
-// does not have, usage that was refused, Stigg out of reach. It logs changes of
-// state, not requests, and no customer's data. The default logs nothing.
+// does not have, usage that was refused, Stigg out of reach. Those are changes of state,
+// not requests; at DEBUG each decision and each read is logged, too. No line has a
+// customer's data. The default is what slog.Default is when the gate is made;
+// slog.New(slog.DiscardHandler) logs nothing.
 func WithLogger(l *slog.Logger) Option {
 	return given("logger", l != nil, func(c *config) { c.logger = l })
 }

@@ -67,7 +67,7 @@ func New(apiKey string, opts ...Option) (*Client, error) {
 		keys:      map[string]*condition{overHTTP: {}, overSocket: {}},
 		http:      &http.Client{},
 		large:     make(chan struct{}, mostLarge),
-		logger:    slog.New(slog.DiscardHandler),
+		logger:    slog.Default(),
 		timeout:   defaultTimeout,
 		retry:     retryPolicy{attempts: defaultAttempts, maxWait: defaultMaxWait},
 		now:       time.Now,

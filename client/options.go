@@ -84,8 +84,9 @@ func WithHTTPClient(h *http.Client) Option {
 }
 
 // WithLogger logs, once for each change, that Stigg refuses the API key or takes it again, and
-// that Watch's connection is interrupted, with the reason, or goes on; and callbacks that panic. Nothing is logged by default. No line has a key, a request, an
-// answer, or a customer's data.
+// that Watch's connection is interrupted, with the reason, or goes on; and callbacks that panic.
+// The default is what slog.Default is when the Client is made. No line has a key, a request,
+// an answer, or a customer's data.
 func WithLogger(l *slog.Logger) Option {
 	return func(c *Client) error {
 		if l == nil {

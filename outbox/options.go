@@ -23,7 +23,7 @@ func defaults() config {
 		maxBytes: 1 << 30,
 		maxAge:   90 * 24 * time.Hour,
 		minRetry: 100 * time.Millisecond,
-		logger:   slog.New(slog.DiscardHandler),
+		logger:   slog.Default(),
 		now:      time.Now, //nolint:forbidigo // the default of WithClock
 	}
 }
@@ -65,8 +65,8 @@ func MaxAge(d time.Duration) Option {
 }
 
 // WithLogger logs each change of state once: Error when the disk fails or the outbox is
-// full, Info when it is well again. And it logs what Open finds damaged or too old. No log line holds anything of a customer's.
-// Without it nothing is logged.
+// full, Info when it is well again. And it logs what Open finds damaged or too old. No log
+// line holds anything of a customer's. The default is what slog.Default is at Open.
 func WithLogger(l *slog.Logger) Option {
 	return func(c *config) error {
 		if l == nil {

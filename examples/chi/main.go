@@ -8,7 +8,6 @@ package main
 import (
 	"context"
 	"log"
-	"log/slog"
 	"net/http"
 	"os"
 	"time"
@@ -29,7 +28,7 @@ func main() {
 	}
 	// A proxy in front of this program authenticates and sets the header itself. Where
 	// your own middleware does, use identity.FromContext.
-	g, err := gate.New(stigg, identity.FromTrustedHeader("X-Customer-ID", ""), gate.WithLogger(slog.Default()))
+	g, err := gate.New(stigg, identity.FromTrustedHeader("X-Customer-ID", ""))
 	if err != nil {
 		log.Fatal(err)
 	}

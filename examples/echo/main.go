@@ -14,7 +14,6 @@ import (
 	"flag"
 	"io"
 	"log"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -52,7 +51,7 @@ func run(ctx context.Context, addr string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	g, err := gate.New(stigg, identity.Agree(identity.FromContext(gate.CustomerFromContext), identity.FromPath("/orgs/{customer}")), gate.WithLogger(slog.Default()))
+	g, err := gate.New(stigg, identity.Agree(identity.FromContext(gate.CustomerFromContext), identity.FromPath("/orgs/{customer}")))
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,6 @@ import (
 	"flag"
 	"io"
 	"log"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -51,7 +50,7 @@ func run(ctx context.Context, addr string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	g, err := gate.New(stigg, identity.FromClaims(claims, "org", "site"), gate.WithLogger(slog.Default()))
+	g, err := gate.New(stigg, identity.FromClaims(claims, "org", "site"))
 	if err != nil {
 		return err
 	}
