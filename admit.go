@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stiggate/gate/internal/ledger"
+	"github.com/stiggate/gate/internal/rules"
 	"github.com/stiggate/gate/internal/swr"
 	"github.com/stiggate/gate/internal/upstream"
 )
@@ -51,33 +52,15 @@ type admission struct {
 	fresh, timedOut bool
 }
 
-// step is what an admission does after it was judged.
-type step uint8
-
-const (
-	stepDone   step = iota // the decision stands
-	stepAwait              // wait for the acknowledgement that may change it
-	stepRead               // read the customer's set again
-	stepReopen             // look the customer up anew: the book was forgotten since
-)
-
-// next is the step after a decision; the first rule that holds counts.
-func (q *admission) next(d *Decision) step {
-	switch {
-	case d.Allowed:
-		return stepDone
-	case q.doubted != nil && !q.timedOut && !q.shadow: // Stigg may count some of it twice
-		return stepAwait
-	case q.fresh: // it was read for this request
-		return stepDone
-	case q.outdated && d.Reason == ReasonPending: // less of it may be used by now
-		return stepRead
-	case !d.Reason.mayHaveChanged(): // it does not rest on what was read
-		return stepDone
-	case d.Origin == OriginStale, q.outdated: // it may have changed since
-		return stepRead
+// next is the step after a decision.
+func (q *admission) next(d *Decision) rules.Step {
+	if d.Allowed {
+		return rules.Done
 	}
-	return stepDone
+	return rules.Refusal{
+		Doubted: q.doubted != nil && !q.timedOut && !q.shadow, Fresh: q.fresh, Stale: d.Origin == OriginStale,
+		Outdated: q.outdated, Pending: d.Reason == ReasonPending, Known: d.Reason.mayHaveChanged(),
+	}.Next()
 }
 
 // admit decides, and takes holds if hold is set and the policy reports. The ticket
@@ -137,18 +120,18 @@ func (g *Gate) try(ctx context.Context, c Customer, p *Policy, r *http.Request, 
 		}
 		t, next := g.judge(ctx, &q, p, d, found)
 		switch next {
-		case stepDone:
+		case rules.Done:
 			return t
-		case stepAwait:
+		case rules.Await:
 			err := g.cache.Await(ctx, q.doubted, &q.waits)
 			if ctx.Err() != nil {
 				d.undecided(ctx, err)
 				return nil
 			}
 			q.timedOut = err != nil // it is judged once more, for the last time
-		case stepRead:
+		case rules.Read:
 			q.fresh = true
-		case stepReopen:
+		case rules.Reopen:
 			reopened++
 		}
 	}
@@ -228,7 +211,7 @@ func ofCustomer(err error) bool {
 }
 
 // judge decides by what was found, and holds.
-func (g *Gate) judge(ctx context.Context, q *admission, p *Policy, d *Decision, found finding) (t *Ticket, next step) {
+func (g *Gate) judge(ctx context.Context, q *admission, p *Policy, d *Decision, found finding) (t *Ticket, next rules.Step) {
 	defer found.done() // also if a function of the policy panics
 	s := found.Value
 	if s.set.Everything && s.set.Denied == "" {
@@ -242,7 +225,7 @@ func (g *Gate) judge(ctx context.Context, q *admission, p *Policy, d *Decision, 
 	case s.Pin():
 		t = g.hold(ctx, q, p, d)
 	default:
-		return nil, stepReopen
+		return nil, rules.Reopen
 	}
 	doubtful := d.Origin == OriginFallback || found.State == swr.Suspect
 	if doubtful && !d.Allowed && d.Reason.mayHaveChanged() {

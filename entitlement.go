@@ -4,7 +4,6 @@ import (
 	"context"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/stiggate/gate/internal/ledger"
@@ -86,20 +85,7 @@ const (
 // and older answers differ. A number without a meter type has no meter. It is for a Source
 // of your own.
 func ParseFeatureKind(featureType, meterType string) FeatureKind {
-	switch strings.ToUpper(featureType) {
-	case "BOOLEAN":
-		return Boolean
-	case "ENUM":
-		return Enum
-	case "NUMBER":
-		switch strings.ToUpper(meterType) {
-		case "", "NONE":
-			return Configuration
-		case "INCREMENTAL", "FLUCTUATING":
-			return Metered
-		}
-	}
-	return KindUnknown
+	return FeatureKind(rules.ParseKind(featureType, meterType))
 }
 
 // Entitlement is what a customer has of one feature.
@@ -224,25 +210,8 @@ const (
 	ResetYear  ResetPeriod = "YEAR"
 )
 
-// length is the ledger's word for it.
-func (p ResetPeriod) length() ledger.Length {
-	switch p {
-	case ResetHour:
-		return ledger.Hour
-	case ResetDay:
-		return ledger.Day
-	case ResetWeek:
-		return ledger.Week
-	case ResetMonth:
-		return ledger.Month
-	case ResetYear:
-		return ledger.Year
-	}
-	return ledger.Never
-}
-
 func (e *Entitlement) cycle() ledger.Cycle {
-	return ledger.Cycle{Every: e.Reset.length(), Anchor: e.Anchor}
+	return ledger.Cycle{Every: ledger.ParseLength(string(e.Reset)), Anchor: e.Anchor}
 }
 
 // meter is where its usage counts. What units cost by a formula only Stigg can tell.

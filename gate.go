@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/stiggate/gate/internal/delivery"
+	"github.com/stiggate/gate/internal/graceful"
 	"github.com/stiggate/gate/internal/ledger"
 	"github.com/stiggate/gate/internal/swr"
 )
@@ -36,10 +36,7 @@ type Gate struct {
 	stopped  chan struct{}      // closed when the delivery has ended
 	logged   sync.Map           // configuration mistakes already logged
 	counters counters
-
-	closing atomic.Bool
-	done    chan struct{} // closed when Close is through
-	result  error         // what it found; set before done is closed
+	closer   *graceful.Closer
 }
 
 // ErrClosed is returned for what is asked of a Gate after Close.
@@ -86,7 +83,7 @@ func start(source Source, who Resolver, c config) (*Gate, error) {
 	g := &Gate{
 		who: who, observers: c.observers, logger: c.logger, now: c.now,
 		denials: c.denials, outage: c.outage, offline: c.offline, kept: c.outbox != nil,
-		ledger: ledger.New(), stopped: make(chan struct{}), done: make(chan struct{}),
+		ledger: ledger.New(), stopped: make(chan struct{}), closer: graceful.NewCloser(),
 	}
 	g.denials.Failed = g.logTemplate
 	var err error
@@ -121,77 +118,28 @@ func start(source Source, who Resolver, c config) (*Gate, error) {
 // Close is safe on a gate that was never used. The first call decides how long is
 // waited; another waits for it as long as its own ctx allows, and gives the same
 // answer.
-func (g *Gate) Close(ctx context.Context) error {
-	if g.closing.CompareAndSwap(false, true) {
-		g.close(ctx)
-	}
-	select {
-	case <-g.done:
-		return g.result
-	default:
-	}
-	select {
-	case <-g.done:
-		return g.result
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (g *Gate) close(ctx context.Context) {
-	defer close(g.done)
-	if g.queue != nil {
-		select {
-		case <-g.queue.Shut():
-		case <-ctx.Done():
-		}
-	}
-	g.stop()
-	g.cache.Close(ctx)
-	watched := make(chan struct{})
-	go func() { g.watch.Wait(); close(watched) }()
-	select {
-	case <-watched:
-	case <-ctx.Done():
-	}
-	select {
-	case <-g.stopped:
-	case <-ctx.Done():
-	}
-	if g.queue == nil {
-		return
-	}
-	kept := g.kept
-	if s := g.queue.Stats(); s.Queued+s.Reserved > 0 {
-		g.result = &UndeliveredError{Queued: s.Queued, Open: s.Reserved, Kept: kept}
-		g.logger.Error("gate: closed with usage undelivered", "queued", s.Queued, "open", s.Reserved, "kept", kept)
-	}
-	if err := g.closeQueue(ctx); err != nil {
-		g.result = errors.Join(g.result, err)
-	}
-}
+func (g *Gate) Close(ctx context.Context) error { return g.closer.Close(ctx, g.close) }
 
 // closeGrace is how much longer than its context a Close waits for the outbox, which has only
 // begun to close when the context has ended.
 const closeGrace = 100 * time.Millisecond
 
-// closeQueue closes the outbox, and does not wait for a disk that hangs.
-func (g *Gate) closeQueue(ctx context.Context) error {
-	closed := make(chan error, 1)
-	go func() { closed <- g.queue.Close() }()
-	select {
-	case err := <-closed:
-		return err
-	case <-ctx.Done():
+func (g *Gate) close(ctx context.Context) (err error) {
+	if g.queue != nil {
+		graceful.Wait(ctx, g.queue.Shut())
 	}
-	grace := time.NewTimer(closeGrace)
-	defer grace.Stop()
-	select {
-	case err := <-closed:
-		return err
-	case <-grace.C:
-		return fmt.Errorf("gate: close the outbox: %w", ctx.Err())
+	g.stop()
+	g.cache.Close(ctx)
+	graceful.Wait(ctx, graceful.Done(g.watch.Wait))
+	graceful.Wait(ctx, g.stopped)
+	if g.queue == nil {
+		return nil
 	}
+	if s := g.queue.Stats(); s.Queued+s.Reserved > 0 {
+		err = &UndeliveredError{Queued: s.Queued, Open: s.Reserved, Kept: g.kept}
+		g.logger.Error("gate: closed with usage undelivered", "queued", s.Queued, "open", s.Reserved, "kept", g.kept)
+	}
+	return errors.Join(err, graceful.Within(ctx, closeGrace, "gate: close the outbox", g.queue.Close))
 }
 
 // UndeliveredError is what Close could not finish in time.

@@ -117,7 +117,7 @@ func (g *Gate) Ready(ctx context.Context) error {
 	switch err := ctx.Err(); {
 	case err != nil:
 		return err
-	case g.closing.Load():
+	case g.closer.Begun():
 		return ErrClosed
 	case g.outage.says != OutageAllow && g.outage.fallback == nil && g.cache.key.Refused(g.now()):
 		return ErrUnauthorized

@@ -215,7 +215,7 @@ func WithRefused(f func(Usage, error)) Option {
 // does not know.
 func WithStatus(reason Reason, status int) Option {
 	return func(c *config) error {
-		if err := checkStatus(reason, status); err != nil {
+		if err := problem.CheckStatus(string(reason), status); err != nil {
 			return err
 		}
 		c.denials.statuses = maps.Clone(c.denials.statuses)

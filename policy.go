@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/stiggate/gate/internal/problem"
 	"github.com/stiggate/gate/internal/rules"
 	"github.com/stiggate/gate/internal/valid"
 )
@@ -229,7 +230,7 @@ func Public() Policy { return Policy{kind: kindPublic} }
 // status must be between 400 and 599. ReasonUnknown also stands for all reasons that
 // this version does not know.
 func (p Policy) Status(reason Reason, status int) Policy {
-	if err := checkStatus(reason, status); err != nil {
+	if err := problem.CheckStatus(string(reason), status); err != nil {
 		p.fail(err)
 		return p
 	}
@@ -239,16 +240,6 @@ func (p Policy) Status(reason Reason, status int) Policy {
 	}
 	p.statuses[reason] = status
 	return p
-}
-
-func checkStatus(reason Reason, status int) error {
-	if reason == "" {
-		return errors.New("a status needs a reason")
-	}
-	if status < 400 || status > 599 {
-		return fmt.Errorf("status %d for %s is not between 400 and 599", status, reason)
-	}
-	return nil
 }
 
 // Shadow makes the policy look on: it decides, and Observers and Stats are told, but every

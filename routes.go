@@ -52,9 +52,8 @@ func (g *Gate) RouteGuards(t Table, rest Rest) (*RouteGuards, error) {
 			continue
 		}
 		guard, err := g.Guard(t[name])
-		var wrong *PolicyError
-		if errors.As(err, &wrong) {
-			problems = append(problems, &PolicyError{Route: name, Feature: wrong.Feature, Err: wrong.Err})
+		if err != nil {
+			problems = append(problems, &PolicyError{Route: name, Feature: t[name].named(), Err: unwrapPolicy(err)})
 		}
 		gs.guards.Add(key, guard)
 	}

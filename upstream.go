@@ -2,7 +2,6 @@ package gate
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/stiggate/gate/internal/upstream"
@@ -48,23 +47,7 @@ const (
 	UpstreamUnauthorized
 )
 
-func (k UpstreamKind) String() string {
-	switch k {
-	case UpstreamDown:
-		return "down"
-	case UpstreamRefused:
-		return "refused"
-	case UpstreamRefusedAll:
-		return "refused, and all alike"
-	case UpstreamGarbled:
-		return "garbled"
-	case UpstreamUnsent:
-		return "unsent"
-	case UpstreamUnauthorized:
-		return "unauthorized"
-	}
-	return fmt.Sprintf("UpstreamKind(%d)", uint8(k))
-}
+func (k UpstreamKind) String() string { return upstream.Kind(k).String() }
 
 func (e *UpstreamError) Error() string {
 	if e.Err == nil {

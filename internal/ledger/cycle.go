@@ -22,6 +22,23 @@ const (
 	Year
 )
 
+// ParseLength reads one of Stigg's reset periods; Never if it is none of them.
+func ParseLength(period string) Length {
+	switch period {
+	case "HOUR":
+		return Hour
+	case "DAY":
+		return Day
+	case "WEEK":
+		return Week
+	case "MONTH":
+		return Month
+	case "YEAR":
+		return Year
+	}
+	return Never
+}
+
 // after returns the period that now falls in, given that one ended at end.
 func (c Cycle) after(end, now time.Time) (time.Time, time.Time, bool) {
 	anchor := c.Anchor

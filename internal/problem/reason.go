@@ -1,6 +1,10 @@
 package problem
 
-import "net/http"
+import (
+	"errors"
+	"fmt"
+	"net/http"
+)
 
 // Reason is how a reason for a denial is answered.
 type Reason struct {
@@ -67,4 +71,15 @@ func Of(reason string) Reason {
 	default:
 		return Reason{Status: http.StatusForbidden, Code: unknown, Title: "Access denied", Detail: "The plan does not give access."}
 	}
+}
+
+// CheckStatus says what is wrong with the status that an app chooses for a reason.
+func CheckStatus(reason string, status int) error {
+	if reason == "" {
+		return errors.New("a status needs a reason")
+	}
+	if status < 400 || status > 599 {
+		return fmt.Errorf("status %d for %s is not between 400 and 599", status, reason)
+	}
+	return nil
 }

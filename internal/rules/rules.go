@@ -18,6 +18,7 @@ package rules
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/stiggate/gate/internal/ledger"
 )
@@ -168,4 +169,22 @@ func Wallet(denied string) string {
 		return ""
 	}
 	return denied
+}
+
+// ParseKind reads the two types that Stigg gives a feature, in whatever case.
+func ParseKind(featureType, meterType string) Kind {
+	switch strings.ToUpper(featureType) {
+	case "BOOLEAN":
+		return Boolean
+	case "ENUM":
+		return Enum
+	case "NUMBER":
+		switch strings.ToUpper(meterType) {
+		case "", "NONE":
+			return Configuration
+		case "INCREMENTAL", "FLUCTUATING":
+			return Metered
+		}
+	}
+	return KindUnknown
 }

@@ -4,6 +4,7 @@ package upstream
 
 import (
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -26,6 +27,24 @@ const (
 	KindUnsent
 	KindUnauthorized
 )
+
+func (k Kind) String() string {
+	switch k {
+	case KindDown:
+		return "down"
+	case KindRefused:
+		return "refused"
+	case KindRefusedAll:
+		return "refused, and all alike"
+	case KindGarbled:
+		return "garbled"
+	case KindUnsent:
+		return "unsent"
+	case KindUnauthorized:
+		return "unauthorized"
+	}
+	return fmt.Sprintf("UpstreamKind(%d)", uint8(k))
+}
 
 // Error is a failure of a known kind. An error that is none, or of a kind
 // that is not named here, means KindDown.
