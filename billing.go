@@ -141,11 +141,7 @@ func (p Policy) ReportAs(e Event) Policy {
 // Credits asks for credits of a wallet itself, not of a feature that costs credits. It
 // takes Uses and Asks; without them it asks for 1.
 func Credits(currencyID string) Policy {
-	p := Policy{kind: kindCredits, feature: currencyID}
-	if problem := valid.ID(currencyID, false); problem != "" {
-		p.err = &InvalidIDError{What: "credit currency id", Problem: problem}
-	}
-	return p
+	return Policy{kind: kindCredits, feature: currencyID, err: checkID("credit currency id", currencyID, false)}
 }
 
 // maxRequestDimensions bounds what the dimensions that are read from a request take, with their

@@ -23,16 +23,10 @@ type Customer struct {
 // letter or digit, then up to 254 letters, digits, or any of _ | . - and, in a
 // customer id, @. The error is an *InvalidIDError; it never quotes the id.
 func (c Customer) Validate() error {
-	if problem := valid.ID(c.ID, true); problem != "" {
-		return &InvalidIDError{What: "customer id", Problem: problem}
+	if err := checkID("customer id", c.ID, true); err != nil || c.Resource == "" {
+		return err
 	}
-	if c.Resource == "" {
-		return nil
-	}
-	if problem := valid.ID(c.Resource, false); problem != "" {
-		return &InvalidIDError{What: "resource id", Problem: problem}
-	}
-	return nil
+	return checkID("resource id", c.Resource, false)
 }
 
 // InvalidIDError says which id is malformed and how. It holds no part of the id, so
@@ -43,6 +37,13 @@ type InvalidIDError struct {
 }
 
 func (e *InvalidIDError) Error() string { return "gate: " + e.What + " " + e.Problem }
+
+func checkID(what, id string, at bool) error {
+	if problem := valid.ID(id, at); problem != "" {
+		return &InvalidIDError{What: what, Problem: problem}
+	}
+	return nil
+}
 
 // Resolver says which customer a request is made for. Package identity makes them. Take the
 // identity from what authentication has verified, never from what a client can write by

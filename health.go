@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -54,23 +55,16 @@ type Stats struct {
 // (503).
 type DecisionCounts struct{ Allowed, Denied, Unavailable uint64 }
 
-// counters counts decisions.
+// counters counts decisions by origin, of which the last is none, and by outcome.
 type counters struct {
 	counts   [5][3]atomic.Uint64
 	shadowed atomic.Uint64
 }
 
 func (t *counters) count(d *Decision) {
-	origin, outcome := 4, 1
-	switch d.Origin {
-	case OriginFresh:
-		origin = 0
-	case OriginStale:
-		origin = 1
-	case OriginFallback:
-		origin = 2
-	case OriginOffline:
-		origin = 3
+	origin, outcome := slices.Index([]Origin{OriginFresh, OriginStale, OriginFallback, OriginOffline}, d.Origin), 1
+	if origin < 0 {
+		origin = 4
 	}
 	switch {
 	case d.Allowed:

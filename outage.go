@@ -11,7 +11,6 @@ import (
 	"slices"
 
 	"github.com/stiggate/gate/internal/rules"
-	"github.com/stiggate/gate/internal/valid"
 )
 
 // Outage says what becomes of a request when nothing is known of its customer: nothing is
@@ -66,8 +65,8 @@ func (f Fallback) validate() error {
 		return errors.New("it names no feature")
 	}
 	for _, id := range slices.Sorted(maps.Keys(f)) {
-		if problem := valid.ID(id, false); problem != "" {
-			return &InvalidIDError{What: "feature id", Problem: problem}
+		if err := checkID("feature id", id, false); err != nil {
+			return err
 		}
 		e := f[id]
 		kinds := 0

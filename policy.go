@@ -56,11 +56,7 @@ const (
 // on, an enum or a configuration there, and of a metered one 1 must be left (Has asks for
 // none). Nothing is held and nothing reported.
 func Feature(id string) Policy {
-	p := Policy{kind: kindFeature, feature: id}
-	if problem := valid.ID(id, false); problem != "" {
-		p.err = &InvalidIDError{What: "feature id", Problem: problem}
-	}
-	return p
+	return Policy{kind: kindFeature, feature: id, err: checkID("feature id", id, false)}
 }
 
 // Has asks that the feature is in the plan, however much of it is used: for a route that

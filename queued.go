@@ -82,16 +82,15 @@ func (q queued) usage(keys delivery.Keys) Usage {
 
 // header is what the queue must know of it.
 func (q queued) header() delivery.Header {
-	u := q.whole
-	if u == nil {
-		h := delivery.Header{Size: sizeOfUsage, Value: q.value, CreatedAt: time.Unix(0, q.at)}
-		if q.right.currency != "" {
-			h.Lane = delivery.Credits
-		}
-		return h
+	h := delivery.Header{Size: sizeOfUsage, Value: q.value}
+	kind := UsageChange
+	if u := q.whole; u != nil {
+		h.Size, h.Value, h.CreatedAt, kind = u.bytes(), u.Value, u.CreatedAt, u.Kind
+	} else if h.CreatedAt = time.Unix(0, q.at); q.right.currency != "" {
+		kind = UsageCredits
 	}
-	h := delivery.Header{Total: u.Kind == UsageTotal, Size: u.bytes(), Value: u.Value, CreatedAt: u.CreatedAt}
-	switch u.Kind {
+	h.Total = kind == UsageTotal
+	switch kind {
 	case UsageEvent:
 		h.Lane = delivery.Events
 	case UsageCredits:
@@ -102,21 +101,20 @@ func (q queued) header() delivery.Header {
 
 // series is what Stigg refuses usage by.
 func (q queued) series() delivery.Series {
-	u := q.whole
-	if u == nil {
-		o := q.book.Owner()
-		s := delivery.Series{Customer: o.ID, Resource: o.Resource, Feature: q.right.FeatureID}
-		if q.right.currency != "" {
-			s.Feature, s.Currency = "", q.right.currency
+	if u := q.whole; u != nil {
+		s := delivery.Series{Customer: u.Customer.ID, Resource: u.Customer.Resource, Feature: u.FeatureID}
+		switch u.Kind {
+		case UsageEvent:
+			s.Event = u.Event
+		case UsageCredits:
+			s.Feature, s.Currency = "", u.Currency
 		}
 		return s
 	}
-	s := delivery.Series{Customer: u.Customer.ID, Resource: u.Customer.Resource, Feature: u.FeatureID}
-	switch u.Kind {
-	case UsageEvent:
-		s.Event = u.Event
-	case UsageCredits:
-		s.Feature, s.Currency = "", u.Currency
+	o := q.book.Owner()
+	s := delivery.Series{Customer: o.ID, Resource: o.Resource, Feature: q.right.FeatureID, Currency: q.right.currency}
+	if s.Currency != "" {
+		s.Feature = ""
 	}
 	return s
 }

@@ -198,27 +198,11 @@ func (t *Ticket) conclude(o Outcome) {
 		o.Duration = t.gate.now().Sub(t.admitted)
 		report = t.reportIf(o)
 	}
-	if report && t.billed() {
+	if report {
 		report = false // should a MeasureFunc panic
-		o.Duration = t.gate.now().Sub(t.admitted)
-		for _, mistake := range t.bill(o) {
-			t.gate.logger.Error("gate: the amount to bill can't be counted; what was asked for is billed", "route", t.decision.Route, "error", mistake)
-		}
+		t.bill(o)
 		report = true
 	}
-}
-
-// billed reports whether bill has something to do.
-func (t *Ticket) billed() bool {
-	if t.onClientGone != BillUsed {
-		return true
-	}
-	for i := range t.holds { // not by value: the handler may have left work that sets amounts
-		if t.holds[i].measure != nil {
-			return true
-		}
-	}
-	return false
 }
 
 // end moves every hold of the ticket out of held, exactly once.
@@ -292,33 +276,40 @@ func (t *Ticket) undo(n int) {
 	t.holds = t.holds[:n]
 }
 
-// bill sets what each hold reports, now that it is known what became of the request. It
-// returns the mistakes of BillFuncs.
-func (t *Ticket) bill(o Outcome) (mistakes []error) {
+// bill sets what each hold reports, now that it is known what became of the request.
+func (t *Ticket) bill(o Outcome) {
+	asked := o.ClientGone && t.onClientGone == BillAsked
 	for i := range t.holds {
-		if err := t.billHold(&t.holds[i], o); err != nil {
-			mistakes = append(mistakes, err)
+		h := &t.holds[i] // not by value: the handler may have left work that sets amounts
+		if h.measure == nil && !asked {
+			continue
+		}
+		if o.Duration == 0 {
+			o.Duration = t.gate.now().Sub(t.admitted)
+		}
+		if err := t.billHold(h, o, asked); err != nil {
+			t.gate.logger.Error("gate: the amount to bill can't be counted; what was asked for is billed", "route", t.decision.Route, "error", err)
 		}
 	}
-	return mistakes
 }
 
-// billHold is bill for one hold. What the handler left running may set the amount or
+// billHold is bill for one hold: by its MeasureFunc, and at least what was asked for if the client
+// has left and that is to be billed. What the handler left running may set the amount or
 // settle meanwhile; that comes first.
-func (t *Ticket) billHold(h *hold, o Outcome) (err error) {
+func (t *Ticket) billHold(h *hold, o Outcome, asked bool) (err error) {
 	var n float64
-	asked := h.measure != nil && t.unsaid(h)
-	if asked { // without the lock: it may panic, or use the ticket
+	measured := h.measure != nil && t.unsaid(h)
+	if measured { // without the lock: it may panic, or use the ticket
 		if n, err = h.measure(o); err == nil {
 			err = checkAmount(n)
 		}
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if asked && err == nil && !h.set && !t.done {
+	if measured && err == nil && !h.set && !t.done {
 		h.use = n
 	}
-	if o.ClientGone && t.onClientGone == BillAsked && !t.done {
+	if asked && !t.done {
 		h.use = math.Copysign(max(math.Abs(h.use), h.asked), h.use)
 	}
 	return err
