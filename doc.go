@@ -46,4 +46,41 @@
 // would hide a panic from it, a gate outside of authentication can't know who asks, and a
 // timeout outside of it may answer 503 to what was done and charged. Two gates on one
 // request charge twice.
+//
+// # For applications
+//
+//   - A gate: [New], [Gate], [Option], [Serve] ([ServeOption], [ShutdownWithin], [DeliverWithin],
+//     [ServeOn]), [Stats], [DecisionCounts], [Health], [Observer], [Outcome], [UndeliveredError],
+//     [ErrClosed], [ErrUnauthorized], [ErrNoReporter], [ErrQueueFull].
+//   - Who asks: [Customer], [Resolver], [ResolverFunc], [Validator], [ContextWithCustomer],
+//     [CustomerFromContext], [InvalidIDError], [ErrNoCustomer], [ErrCustomerConflict]; package
+//     identity has resolvers.
+//   - What a route asks: [Policy], [Feature], [Credits], [All], [Any], [Public], [Table], [Rest],
+//     [AmountFunc], [RequestError], [AmountError], [PolicyError].
+//   - What it bills: [Ticket], [TicketFrom], [Billing], [MeasureFunc], [ResponseBytes], [Event],
+//     [DimensionsError], [ErrSettled], [ErrAmbiguousUse], [ErrNoEvent].
+//   - What comes out: [Decision], [Origin], [Reason], [DenialPage], [DefaultProblemBase],
+//     [QuotaHeaders], [WithStatus], [WithUpgradeLink], [WithChallenge], [WithProblemBase],
+//     [WithDenialTemplate], [WithQuotaHeaders].
+//   - Outages: [Outage], [Fallback], [FallbackEntitlement], [ParseFallback], [WithOutage],
+//     [WithFallback], [WithOffline].
+//   - The cache: [WithTTL], [WithLiveTTL], [WithMaxStale], [WithCacheSize], [WithDecisionTimeout],
+//     [WithColdTimeout].
+//   - Reports and logs: [WithReporter], [WithOutbox], [WithOutboxFailOpen], [WithQueueSize],
+//     [WithQueueBytes], [WithRefused], [WithObserver], [WithLogger], [WithClock].
+//
+// # For makers of sources, reporters and outboxes
+//
+//   - Sources: [Source], [EntitlementSet], [Entitlement], [FeatureKind], [ParseFeatureKind],
+//     [ResetPeriod], [Credit], [CreditRate], [ReadPacer]; [Watcher], [Sink], [Patch].
+//   - Reporters: [Reporter], [Usage], [UsageKind], [UsageError], [Ack], [CreditAck], [Pacer].
+//   - What a failure means: [UpstreamError], [UpstreamKind].
+//   - Outboxes: [Outbox], [Kept], [Position], [OutboxError].
+//
+// Package conformance has the suites that they pass.
+//
+// # For makers of adapters
+//
+// [Guard] and [RouteGuards] stand in front of handlers, [Call] is a request; docs/adapters.md
+// shows how one is made, and package conformance has the suite that it passes.
 package gate
