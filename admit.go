@@ -67,6 +67,9 @@ func (q *admission) next(d *Decision) rules.Step {
 // is nil if nothing was held.
 func (g *Gate) admit(ctx context.Context, c Customer, p *Policy, r *http.Request, route string, hold bool) (*Ticket, Decision) {
 	d := Decision{Customer: c, Route: route}
+	if r != nil {
+		d.Method = r.Method
+	}
 	t := g.try(ctx, c, p, r, hold, &d)
 	told := false
 	defer func() {
@@ -109,13 +112,14 @@ func (g *Gate) try(ctx context.Context, c Customer, p *Policy, r *http.Request, 
 	}
 	d.Shadow = p.shadow
 	q := admission{request: r, shadow: p.shadow, now: g.now()}
+	defer func() { d.Waited = q.waits.Took }()
 	if hold && !p.shadow {
 		q.slots = p.meters()
 	}
 	for reopened := 0; reopened < mostReopened; q.now = g.now() {
 		found, err := g.look(ctx, c, p, &q, d)
 		if err != nil {
-			d.undecided(ctx, err)
+			d.undecided(ctx, p, err)
 			return nil
 		}
 		t, next := g.judge(ctx, &q, p, d, found)
@@ -125,7 +129,7 @@ func (g *Gate) try(ctx context.Context, c Customer, p *Policy, r *http.Request, 
 		case rules.Await:
 			err := g.cache.Await(ctx, q.doubted, &q.waits)
 			if ctx.Err() != nil {
-				d.undecided(ctx, err)
+				d.undecided(ctx, p, err)
 				return nil
 			}
 			q.timedOut = err != nil // it is judged once more, for the last time
@@ -141,7 +145,8 @@ func (g *Gate) try(ctx context.Context, c Customer, p *Policy, r *http.Request, 
 
 // undecided is a failed lookup: the caller left, or we don't know. net/http gives no
 // cause for a client that left; where there is one, it is the app's that ended the context.
-func (d *Decision) undecided(ctx context.Context, err error) {
+func (d *Decision) undecided(ctx context.Context, p *Policy, err error) {
+	d.asks(p)
 	if errors.Is(ctx.Err(), context.Canceled) && errors.Is(context.Cause(ctx), context.Canceled) {
 		d.deny(ReasonClientGone, err)
 		return
@@ -230,6 +235,7 @@ func (g *Gate) judge(ctx context.Context, q *admission, p *Policy, d *Decision, 
 	doubtful := d.Origin == OriginFallback || found.State == swr.Suspect
 	if doubtful && !d.Allowed && d.Reason.mayHaveChanged() {
 		*d = d.anew()
+		d.asks(p)
 		d.deny(ReasonUnavailable, found.Cause) // never 402 for our own fault
 	}
 	return t, q.next(d)

@@ -23,13 +23,15 @@ type cache struct {
 	ledger *ledger.Ledger
 	now    func() time.Time
 	logger *slog.Logger
+	// observers are told of every read.
+	observers observers
 	// unreadable: numbers that can't be read are logged already.
 	unreadable atomic.Bool
 	key        upstream.Key
 }
 
 func newCache(source Source, l *ledger.Ledger, c config) (k *cache, err error) {
-	k = &cache{source: source, ledger: l, now: c.now, logger: c.logger}
+	k = &cache{source: source, ledger: l, now: c.now, logger: c.logger, observers: c.observers}
 	to := swr.Config[Customer, *snapshot]{
 		Begin:  func(c Customer) swr.Read[*snapshot] { return &load{l.Open(ledger.Owner(c)), c, k} },
 		Parent: func(c Customer) Customer { return Customer{ID: c.ID} },
@@ -67,7 +69,9 @@ func (l *load) Do(ctx context.Context) (*snapshot, error) {
 	set, err := l.cache.source.Entitlements(ctx, l.customer)
 	err = ofUpstream(err)
 	l.cache.key.Note(err, l.cache.now())
-	l.cache.logger.Debug("gate: a customer was read", "took", l.cache.now().Sub(at), "features", len(set.Features), "error", err)
+	took := l.cache.now().Sub(at)
+	l.cache.observers.read(took, err)
+	l.cache.logger.Debug("gate: a customer was read", "took", took, "features", len(set.Features), "error", err)
 	if err != nil {
 		return nil, err
 	}

@@ -13,8 +13,9 @@ import (
 type Decision struct {
 	Allowed  bool
 	Customer Customer
-	// Route is the route as the router names it; empty where nobody asked for it.
-	Route string
+	// Route is the route as the router names it, and Method the request's; both are empty
+	// outside of a request, as for Gate.Check.
+	Route, Method string
 	// Feature is the feature that decided: of a combined policy the one that was
 	// refused, or the last one granted.
 	FeatureID, FeatureName string
@@ -27,6 +28,11 @@ type Decision struct {
 	Status int
 	// RetryAfter is when asking again may help; 0 if that is not known.
 	RetryAfter time.Duration
+
+	// Instance names this one refusal of a request, in the answer, the log and the observers.
+	Instance string
+	// Waited is how long the decision waited for Stigg; 0 if it was made from what is cached.
+	Waited time.Duration
 
 	// Origin says what it rests on; empty if it was decided before anything was asked for.
 	Origin Origin
@@ -60,12 +66,12 @@ type Decision struct {
 
 // LogValue is the decision for a slog.Logger, without the customer.
 func (d Decision) LogValue() slog.Value {
-	attrs := []slog.Attr{slog.Bool("allowed", d.Allowed), slog.String("route", d.Route), slog.String("feature", d.FeatureID), slog.String("origin", string(d.Origin))}
+	attrs := []slog.Attr{slog.Bool("allowed", d.Allowed), slog.String("method", d.Method), slog.String("route", d.Route), slog.String("feature", d.FeatureID), slog.String("origin", string(d.Origin))}
 	if d.Shadow {
 		attrs = append(attrs, slog.Bool("shadow", true))
 	}
 	if !d.Allowed {
-		attrs = append(attrs, slog.Int("status", d.Status), slog.String("code", d.Code), slog.String("reason", string(d.Reason)))
+		attrs = append(attrs, slog.Int("status", d.Status), slog.String("code", d.Code), slog.String("reason", string(d.Reason)), slog.String("instance", d.Instance))
 	}
 	for _, amount := range []struct {
 		name string
@@ -75,6 +81,9 @@ func (d Decision) LogValue() slog.Value {
 		if amount.has {
 			attrs = append(attrs, slog.Float64(amount.name, amount.n))
 		}
+	}
+	if d.Waited > 0 {
+		attrs = append(attrs, slog.Duration("waited", d.Waited))
 	}
 	if d.Err != nil {
 		attrs = append(attrs, slog.String("error", d.Err.Error()))
@@ -101,7 +110,15 @@ const (
 
 // anew is a Decision of the same question with no answer yet.
 func (d *Decision) anew() Decision {
-	return Decision{Customer: d.Customer, Route: d.Route, Origin: d.Origin, Shadow: d.Shadow}
+	return Decision{Customer: d.Customer, Route: d.Route, Method: d.Method, Origin: d.Origin, Shadow: d.Shadow}
+}
+
+// asks names the feature that a policy asks for first, where none has decided.
+func (d *Decision) asks(p *Policy) {
+	for len(p.parts) > 0 {
+		p = &p.parts[0]
+	}
+	d.FeatureID, d.FeatureName = p.feature, p.feature
 }
 
 func (d *Decision) deny(r Reason, err error) {

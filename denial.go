@@ -30,6 +30,9 @@ const (
 func (g *Gate) finish(p *Policy, d *Decision) {
 	a := d.Reason.answer()
 	d.Code, d.Status = a.Code, a.Status
+	if d.Method != "" {
+		d.Instance = problem.NewInstance()
+	}
 	if d.never {
 		d.Code = problem.NeverFits
 	}
@@ -80,8 +83,7 @@ func (g *Gate) logMistake(d *Decision) {
 // WriteDenial answers a request that d does not allow: as a page of HTML if the
 // request's Accept prefers that to JSON (a browser's does; RFC 9110, section 12.5.1), and
 // otherwise as application/problem+json (RFC 9457). Status and content are the same
-// either way. The instance is a new urn:uuid at each call; all else is the same bytes
-// for the same decision. HEAD gets the same header and no body.
+// either way, and the same bytes for the same decision. HEAD gets the same header and no body.
 //
 // A 402 with an upgrade link has it in the field Link, too, as rel="payment". Fields that
 // others have set and that are not named here stay as they are: a compression in front
@@ -95,10 +97,12 @@ func (g *Gate) WriteDenial(w http.ResponseWriter, r *http.Request, d Decision) {
 func (d *Decision) denial() *problem.Denial {
 	to := &problem.Denial{
 		Reason: string(d.Reason), OfStigg: d.Reason.ofStigg(), Code: d.Code, Status: d.Status, RetryAfter: d.RetryAfter,
-		FeatureID: d.FeatureID, FeatureName: d.FeatureName, ResetsAt: d.ResetsAt,
+		FeatureID: d.FeatureID, FeatureName: d.FeatureName, Instance: d.Instance, ResetsAt: d.ResetsAt,
 		Requested: known(d.Requested, d.HasRequested), Used: known(d.Usage, d.Metered), Limit: known(d.Limit, d.HasLimit),
 	}
 	switch d.Reason {
+	case ReasonUnavailable, ReasonClientGone:
+		to.FeatureID, to.FeatureName = "", "" // it is not the feature that is missing
 	case ReasonLimitExceeded:
 		to.Counted, to.NeverFits = true, d.never
 	case ReasonPending, ReasonInsufficientCredits:

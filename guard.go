@@ -97,7 +97,7 @@ func (g *Gate) runTold(c Call, d Decision, next func(http.ResponseWriter, *http.
 // enter resolves the customer and admits.
 func (gd *Guard) enter(c Call) (*Ticket, Decision) {
 	g, ctx := gd.gate, c.Request.Context()
-	d := Decision{Route: c.Route, Shadow: gd.policy.shadow}
+	d := Decision{Route: c.Route, Method: c.Request.Method, Shadow: gd.policy.shadow}
 	if gd.closed {
 		d.deny(ReasonNotInTable, nil)
 	} else {

@@ -66,7 +66,7 @@ func WithReporter(r Reporter) Option {
 // all observers are told, in that order.
 func WithObserver(o Observer) Option {
 	return func(c *config) error {
-		if o.Decided == nil && o.Settled == nil {
+		if o.Decided == nil && o.Settled == nil && o.Read == nil && o.Delivered == nil {
 			return errors.New("the observer has no function")
 		}
 		c.observers = append(c.observers, o)

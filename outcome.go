@@ -35,14 +35,21 @@ type Outcome struct {
 func (o Outcome) Succeeded() bool { return o.Status > 0 && o.Status < 400 }
 
 // Observer has functions that are told what the gate does, for metrics, traces and logs.
-// Those that are nil are not called. They are called on the request's own goroutine and must
-// return at once.
+// Those that are nil are not called. They must return at once: the first two are called on
+// the request's own goroutine, the others on those that read and deliver. A customer's id is
+// in what they are told; keep it out of a metric's labels.
 type Observer struct {
-	// Decided is called once for each request, when its decision is made.
+	// Decided is called when a decision is made: once for each request, and for each
+	// Gate.Check and Gate.Admit, whose decision has no Method.
 	Decided func(ctx context.Context, d Decision)
 	// Settled is called once for each request that was let in by a policy that
 	// reports, when its handler is done; reported is empty if it was released.
 	Settled func(ctx context.Context, d Decision, o Outcome, reported []Usage)
+	// Read is called after each read of a customer's set; err is what failed.
+	Read func(took time.Duration, err error)
+	// Delivered is called after each attempt to deliver a batch of usages; err is what failed.
+	// All of a batch are of one kind, changes and totals being one.
+	Delivered func(batch []Usage, took time.Duration, err error)
 }
 
 // observers are told in the order in which they were given.
@@ -52,6 +59,22 @@ func (all observers) decided(ctx context.Context, d *Decision) {
 	for i := range all {
 		if all[i].Decided != nil {
 			all[i].Decided(ctx, *d)
+		}
+	}
+}
+
+func (all observers) read(took time.Duration, err error) {
+	for i := range all {
+		if all[i].Read != nil {
+			all[i].Read(took, err)
+		}
+	}
+}
+
+func (all observers) delivered(batch []Usage, took time.Duration, err error) {
+	for i := range all {
+		if all[i].Delivered != nil {
+			all[i].Delivered(batch, took, err)
 		}
 	}
 }

@@ -124,7 +124,9 @@ func (g *Gate) newQueue(r Reporter, c config) *delivery.Queue[queued] {
 	var keys delivery.Keys
 	to := delivery.Config[queued]{
 		Report: func(ctx context.Context, batch []queued) ([]ledger.Ack, error) {
-			acks, err := r.Report(ctx, usages(batch, keys))
+			began, all := c.now(), usages(batch, keys)
+			acks, err := r.Report(ctx, all)
+			c.observers.delivered(all, c.now().Sub(began), err)
 			told := make([]ledger.Ack, len(acks))
 			for i := range acks {
 				told[i] = acks[i].ledger()

@@ -24,6 +24,7 @@ import (
 const envServe = "GATE_TEST_SERVE"
 
 func TestMain(m *testing.M) {
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // what gates log by default
 	if os.Getenv(envServe) == "" {
 		os.Exit(m.Run())
 	}

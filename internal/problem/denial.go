@@ -1,6 +1,7 @@
 package problem
 
 import (
+	"cmp"
 	"errors"
 	"html/template"
 	"math"
@@ -18,6 +19,7 @@ type Denial struct {
 	OfStigg      bool
 	Status       int
 	RetryAfter   time.Duration
+	Instance     string // empty: a new one
 
 	// FeatureID and FeatureName tell what was refused; empty if it was no feature.
 	FeatureID, FeatureName string
@@ -97,7 +99,7 @@ func (s *Style) Write(w http.ResponseWriter, r *http.Request, d *Denial) {
 // problem is what a denial says.
 func (s *Style) problem(d *Denial) Problem {
 	row := Of(d.Reason)
-	p := Problem{Type: s.Base + d.Code, Title: row.Title, Status: d.Status, Detail: d.detail(row), Instance: newInstance(), Code: d.Code}
+	p := Problem{Type: s.Base + d.Code, Title: row.Title, Status: d.Status, Detail: d.detail(row), Instance: cmp.Or(d.Instance, NewInstance()), Code: d.Code}
 	if d.FeatureID != "" {
 		p.Feature = &Feature{ID: d.FeatureID, DisplayName: d.FeatureName}
 	}

@@ -102,8 +102,8 @@ func (a *answer) represent(h http.Header, r *http.Request) []byte {
 	return append(body, '\n')
 }
 
-// newInstance names one denial: a random UUID (RFC 9562, version 4).
-func newInstance() string {
+// NewInstance names one denial: a random UUID (RFC 9562, version 4).
+func NewInstance() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80

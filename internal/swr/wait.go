@@ -14,6 +14,8 @@ var ErrTooSlow = errors.New("gate: no entitlements within the time that a reques
 type Wait struct {
 	// Unbounded waits as long as the context allows.
 	Unbounded bool
+	// Took is how long the caller has waited by now.
+	Took time.Duration
 
 	timer    *time.Timer // from the first wait on
 	timedOut bool
@@ -50,6 +52,8 @@ func (k *Cache[K, V]) await(ctx context.Context, done <-chan struct{}, w *Wait, 
 	default:
 		over = w.timer.C
 	}
+	began := k.c.Now()
+	defer func() { w.Took += k.c.Now().Sub(began) }()
 	select {
 	case <-done:
 		return nil

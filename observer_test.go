@@ -1,0 +1,102 @@
+package gate
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestTheLogHasEachDecisionAtDebugAndNoCustomer(t *testing.T) {
+	for level, want := range map[slog.Level]int{slog.LevelDebug: 2, slog.LevelInfo: 0} {
+		var log strings.Builder
+		g := gateOf(t, &stub{set: features(metered("f", 4, 5))}, WithLogger(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: level}))))
+		for _, n := range []float64{1, 2} {
+			g.Check(context.Background(), Customer{ID: "customer-4711"}, Feature("f").Asks(n))
+		}
+		text := log.String()
+		if n := strings.Count(text, "a request was decided"); n != want {
+			t.Errorf("at %v: %d lines:\n%s", level, n, text)
+		}
+		if strings.Contains(text, "4711") {
+			t.Errorf("the log has the customer:\n%s", text)
+		}
+		if want > 0 && !strings.Contains(text, "decision.allowed=false decision.method=\"\" decision.route=\"\" decision.feature=f decision.origin=fresh decision.status=402 decision.code=usage_limit_exceeded decision.reason=RequestedUsageExceedingLimit decision.instance=\"\" decision.requested=2 decision.usage=4 decision.limit=5") {
+			t.Errorf("a refusal is not told:\n%s", text)
+		}
+	}
+}
+
+func TestTheDefaultLogger(t *testing.T) {
+	g, err := New(&stub{}, fromHeader("X-Customer-ID", ""))
+	if err != nil || g.logger != slog.Default() {
+		t.Errorf("it is not slog's: %v", err)
+	}
+	_ = g.Close(t.Context())
+}
+
+func TestOneInstanceIsInTheAnswerAndInTheDecision(t *testing.T) {
+	var o seen
+	g := gateOf(t, &stub{set: features(metered("f", 5, 5))}, WithObserver(o.observer()))
+	w := serve(t, g, Feature("f").Uses(1), request("POST", "/", "c"), nil)
+	if d := o.decided[0]; d.Instance == "" || d.Method != "POST" || !strings.Contains(w.Body.String(), `"instance":"`+d.Instance+`"`) {
+		t.Errorf("%+v was answered by %s", d, w.Body)
+	}
+}
+
+func TestADecisionSaysHowLongItWaitedAndForWhat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{set: features(metered("f", 5, 5)), release: make(chan struct{})}
+		g := gateOf(t, s)
+		time.AfterFunc(time.Second, func() { close(s.release) })
+		both := All(Feature("f").Asks(0), Feature("g"))
+		for _, want := range []time.Duration{time.Second, 0} {
+			if d := g.Check(t.Context(), Customer{ID: "c"}, both); d.Waited != want {
+				t.Errorf("it waited %v, want %v", d.Waited, want)
+			}
+		}
+		s.mu.Lock()
+		s.err = errStubDown
+		s.mu.Unlock()
+		if d := g.Check(t.Context(), Customer{ID: "d"}, both); d.FeatureID != "f" || d.Reason != ReasonUnavailable {
+			t.Errorf("it was not decided for %q: %+v", "f", d)
+		}
+	})
+}
+
+func TestObserversAreToldOfReadsAndDeliveries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var told []string
+		tell := func(what string, err error) {
+			mu.Lock()
+			defer mu.Unlock()
+			told = append(told, fmt.Sprint(what, " ", err))
+		}
+		down := true
+		s := &stub{set: features(metered("f", 0, 5)), report: func([]Usage) ([]Ack, error) {
+			if down {
+				down = false
+				return nil, errStubDown
+			}
+			return nil, nil
+		}}
+		g := gateOf(t, s, WithObserver(Observer{
+			Read: func(_ time.Duration, err error) { tell("read", err) },
+			Delivered: func(batch []Usage, _ time.Duration, err error) {
+				tell(fmt.Sprint("delivered ", len(batch), " of ", batch[0].FeatureID), err)
+			},
+		}))
+		ticket, _ := g.Admit(t.Context(), Customer{ID: "c"}, Feature("f").Uses(1))
+		_ = ticket.Settle()
+		_ = g.Close(t.Context())
+		if want := []string{"read <nil>", "delivered 1 of f stub: down", "delivered 1 of f <nil>"}; !slices.Equal(told, want) {
+			t.Errorf("told %q, want %q", told, want)
+		}
+	})
+}
