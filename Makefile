@@ -4,11 +4,11 @@
 GO ?= go
 GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: all test format vet generated cc chromium race identity newest examples browser lint bench fuzz soak
+.PHONY: all test format vet generated cc chromium race contrib newest examples browser lint bench fuzz soak
 
 all: test lint
 
-test: format vet generated race identity newest examples browser
+test: format vet generated race contrib newest examples browser
 
 format:
 	@out=$$(gofmt -l .); [ -z "$$out" ] || { echo "gofmt would change:"; echo "$$out"; exit 1; }
@@ -29,9 +29,9 @@ cc:
 race: cc
 	$(GO) test -race -shuffle=on -timeout 8m ./...
 
-# The recipes for JWT middlewares have a module of their own: those bring much along.
-identity: cc
-	cd contrib/identity && $(GO) vet ./... && $(GO) test -race -shuffle=on ./...
+# Each directory of contrib is a module of its own: those bring much along.
+contrib: cc
+	@for dir in contrib/*/; do echo "$$dir"; ( cd $$dir && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test -race -shuffle=on ./... ) || exit 1; done
 
 # go.mod's versions are floors: the lowest without an advisory. Everything else is tested
 # at them; this tests the adapters with the newest routers, and leaves go.mod as it is.

@@ -93,6 +93,11 @@ func (g *Gate) WriteDenial(w http.ResponseWriter, r *http.Request, d Decision) {
 	g.denials.Write(w, r, d.denial())
 }
 
+// Describe is what a client may be told of a request that d does not allow, as WriteDenial
+// tells it: for a door that answers in another way than by HTTP. The instance is a new one at
+// each call.
+func (g *Gate) Describe(d Decision) DenialPage { return DenialPage(g.denials.Show(d.denial())) }
+
 // denial is what a client may see of it: not the customer, nor anything of another one.
 func (d *Decision) denial() *problem.Denial {
 	to := &problem.Denial{

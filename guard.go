@@ -15,6 +15,9 @@ type Call struct {
 	Writer http.ResponseWriter
 	// Route is the route's pattern, as the router names it; it may be empty.
 	Route string
+	// Who says who is asking in place of the gate's own Resolver, if it is not nil: for a door
+	// where customers are named in another way.
+	Who Resolver
 }
 
 // Guard is a policy bound to a gate: what an adapter puts in front of handlers. It is
@@ -101,7 +104,11 @@ func (gd *Guard) enter(c Call) (*Ticket, Decision) {
 	if gd.closed {
 		d.deny(ReasonNotInTable, nil)
 	} else {
-		customer, err := g.who.Resolve(c.Request)
+		who := g.who
+		if c.Who != nil {
+			who = c.Who
+		}
+		customer, err := who.Resolve(c.Request)
 		if err == nil {
 			return g.admit(ctx, customer, &gd.policy, c.Request, c.Route, !gd.policy.freeHead || !handler.IsHead(c.Request))
 		}

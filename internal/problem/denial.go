@@ -92,8 +92,14 @@ func (s *Style) SetTemplate(t *template.Template) (err error) {
 
 // Write answers a request with a denial.
 func (s *Style) Write(w http.ResponseWriter, r *http.Request, d *Denial) {
-	a := answer{Problem: s.problem(d), retryAfter: int(math.Ceil(d.RetryAfter.Seconds())), style: s}
-	a.write(w, r)
+	s.answer(d).write(w, r)
+}
+
+// Show is what Write writes, as plain fields.
+func (s *Style) Show(d *Denial) View { return s.answer(d).view() }
+
+func (s *Style) answer(d *Denial) *answer {
+	return &answer{Problem: s.problem(d), retryAfter: int(math.Ceil(d.RetryAfter.Seconds())), style: s}
 }
 
 // problem is what a denial says.
