@@ -71,6 +71,7 @@ soak: cc
 	$(GO) test -v -run 'Simulation|EverySchedule' -timeout 2h ./internal/ledger -args -seeds $(SEEDS) -every
 	$(GO) test -race -v -timeout 2h ./drill -args -kills $(KILLS) -phase $(PHASE) -backlog $(BACKLOG)
 	$(GO) test -race -timeout 2h ./outbox -args -long -kills $(OUTBOX_KILLS)
+	for os in windows darwin freebsd; do GOOS=$$os CGO_ENABLED=0 $(GO) vet ./outbox || exit 1; done
 
 # Each fuzz test for FUZZTIME.
 FUZZTIME ?= 30s

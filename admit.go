@@ -48,9 +48,14 @@ type admission struct {
 	outdated bool
 	// doubted is closed when there is more to know of a refusal in doubt; nil of others.
 	doubted <-chan struct{}
-	// fresh: only what is read from now on counts. timedOut: nothing more is waited for.
-	fresh, timedOut bool
+	// reads is how many reads were made for it. timedOut: no acknowledgement is waited for.
+	reads    int
+	timedOut bool
 }
+
+// mostReads bounds the reads that are made for one request. The first settles what was known when
+// it began; what crosses it is settled by the next one.
+const mostReads = 5
 
 // next is the step after a decision.
 func (q *admission) next(d *Decision) rules.Step {
@@ -58,7 +63,8 @@ func (q *admission) next(d *Decision) rules.Step {
 		return rules.Done
 	}
 	return rules.Refusal{
-		Doubted: q.doubted != nil && !q.timedOut && !q.shadow, Fresh: q.fresh, Stale: d.Origin == OriginStale,
+		Doubted: q.doubted != nil && !q.timedOut && !q.shadow, Fresh: q.reads > 0, Stale: d.Origin == OriginStale,
+		Last:     q.reads > 0 && q.found.Cause != nil || q.reads == mostReads,
 		Outdated: q.outdated, Pending: d.Reason == ReasonPending, Known: d.Reason.mayHaveChanged(),
 	}.Next()
 }
@@ -127,14 +133,15 @@ func (g *Gate) try(ctx context.Context, c Customer, p *Policy, r *http.Request, 
 		case rules.Done:
 			return t
 		case rules.Await:
-			err := g.cache.Await(ctx, q.doubted, &q.waits)
+			err := g.cache.Await(ctx, q.doubted, &q.waits, q.outdated)
 			if ctx.Err() != nil {
 				d.undecided(ctx, p, err)
 				return nil
 			}
-			q.timedOut = err != nil // it is judged once more, for the last time
+			q.timedOut = err != nil // it is judged once more, and read if that would tell more
 		case rules.Read:
-			q.fresh = true
+			q.reads++
+			q.timedOut = false
 		case rules.Reopen:
 			reopened++
 		}
@@ -171,7 +178,7 @@ func (f finding) done() {
 func (g *Gate) look(ctx context.Context, c Customer, p *Policy, q *admission, d *Decision) (f finding, err error) {
 	f.origin = OriginOffline
 	if !g.offline {
-		f.Found, err = g.cache.Get(ctx, c, q.now, q.fresh, &q.waits)
+		f.Found, err = g.cache.Get(ctx, c, q.now, q.reads > 0, &q.waits)
 		if err = ofCache(err); err == nil || ctx.Err() != nil || errors.Is(err, ErrClosed) || ofCustomer(err) {
 			if f.origin = OriginFresh; f.State != swr.Fresh {
 				f.origin = OriginStale

@@ -64,7 +64,10 @@ type load struct {
 }
 
 // Do reads the set.
-func (l *load) Do(ctx context.Context) (*snapshot, error) {
+func (l *load) Do(ctx context.Context, noCache bool) (*snapshot, error) {
+	if noCache {
+		ctx = context.WithValue(ctx, noCacheKey{}, true)
+	}
 	began, at := l.Begin(), l.cache.now()
 	set, err := l.cache.source.Entitlements(ctx, l.customer)
 	err = ofUpstream(err)

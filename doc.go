@@ -72,7 +72,7 @@
 // # For makers of sources, reporters and outboxes
 //
 //   - Sources: [Source], [EntitlementSet], [Entitlement], [FeatureKind], [ParseFeatureKind],
-//     [ResetPeriod], [Credit], [CreditRate], [ReadPacer]; [Watcher], [Sink], [Patch].
+//     [ResetPeriod], [Credit], [CreditRate], [NoCache], [ReadPacer]; [Watcher], [Sink], [Patch].
 //   - Reporters: [Reporter], [Usage], [UsageKind], [UsageError], [Ack], [CreditAck], [Pacer].
 //   - What a failure means: [UpstreamError], [UpstreamKind].
 //   - Outboxes: [Outbox], [Kept], [Position], [OutboxError].

@@ -25,6 +25,13 @@ type Source interface {
 	Entitlements(ctx context.Context, c Customer) (EntitlementSet, error)
 }
 
+// NoCache reports, of a Source's context, whether a copy of what Stigg says that may lag, such as
+// its edge's, will not do: the set is read since something has changed, or since it is in doubt
+// how much is used.
+func NoCache(ctx context.Context) bool { return ctx.Value(noCacheKey{}) != nil }
+
+type noCacheKey struct{}
+
 // ReadPacer is a Source that tells how fast Stigg's rate limit lets it read. Package client
 // is one.
 type ReadPacer interface {

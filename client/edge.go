@@ -25,7 +25,7 @@ const (
 // own, and through the API only where the edge fails. endpoint is the edge's base URL;
 // empty is Stigg's. A customer of whom anything is changed or reported through this Client,
 // or told by its Watch, is read from the API for the next minute: the edge may not know
-// it yet.
+// it yet. So is one of whom the gate knows that there is more to know (gate.NoCache).
 func WithEdge(endpoint string) Option {
 	return func(c *Client) error {
 		if endpoint == "" {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stiggate/gate"
+	"github.com/stiggate/gate/identity"
 )
 
 const edgeSet = `{"data":{"entitlementsState":{"accessDeniedReason":null,"entitlementsV2":[{"__typename":"FeatureEntitlement","isGranted":true,
@@ -80,6 +81,24 @@ func TestWhatTheEdgeMayNotKnowIsReadFromTheAPI(t *testing.T) {
 		if set, err := c.Entitlements(ctx, acme); err != nil || set.Denied != "" {
 			t.Errorf("not read from the edge a minute after %s: %+v, %v", name, set, err)
 		}
+	}
+}
+
+func TestWhatAGateKnowsToBeOutOfDateIsReadFromTheAPI(t *testing.T) {
+	c, rec := atEdge(t, says(200, edgeSet))
+	c.edge = strings.TrimSuffix(c.endpoint, "/graphql")
+	g, err := gate.New(struct{ gate.Source }{c}, identity.FromTrustedHeader("X-Customer-ID", ""), gate.WithDecisionTimeout(time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = g.Close(context.Background()) }()
+	one := gate.Feature("feature-a").Asks(1)
+	if d := g.Check(t.Context(), acme, one); !d.Allowed || rec.count() != 1 {
+		t.Fatalf("%+v after %d requests", d, rec.count())
+	}
+	g.Invalidate(acme) // as a webhook does, which the client does not see
+	if d := g.Check(t.Context(), acme, one); d.Reason != gate.ReasonCustomerNotFound {
+		t.Errorf("%+v: the edge was asked for what has changed a moment ago", d)
 	}
 }
 

@@ -30,7 +30,7 @@ func (c *Client) entitlements(ctx context.Context, who gate.Customer) (gate.Enti
 	if err := customer(opEntitlementsState, who); err != nil {
 		return gate.EntitlementSet{}, err
 	}
-	if c.edge != "" && !c.changes.late(who.ID, c.now()) {
+	if c.edge != "" && !gate.NoCache(ctx) && !c.changes.late(who.ID, c.now()) {
 		if state, ok := c.readEdge(ctx, who); ok {
 			set := setOf(state)
 			set.Age = edgeDelay

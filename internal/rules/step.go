@@ -15,6 +15,7 @@ const (
 type Refusal struct {
 	Doubted  bool // Stigg may count some of it twice, and its acknowledgement may be waited for
 	Fresh    bool // what it rests on was read for this request
+	Last     bool // no more is read for this request: that has failed, or was enough
 	Stale    bool // what it rests on was read before, and is past its time
 	Outdated bool // a read that begins now would tell more
 	Pending  bool // it would fit once what runs has settled
@@ -26,7 +27,7 @@ func (r Refusal) Next() Step {
 	switch {
 	case r.Doubted:
 		return Await
-	case r.Fresh:
+	case r.Last, r.Fresh && !(r.Outdated && r.Pending):
 		return Done
 	case r.Outdated && r.Pending: // less of it may be used by now
 		return Read

@@ -26,8 +26,9 @@ type read[K comparable, V Value] struct {
 	err   error
 
 	// Under the Cache's lock:
-	turn  turn[K, V]
-	begun bool
+	turn    turn[K, V]
+	begun   bool
+	noCache bool // see Read
 	// superseded: what it brings may be older than a change known since.
 	superseded bool
 	// overtaken: what it brings is to be read again, for the same reason.
@@ -46,7 +47,7 @@ func (r *read[K, V]) release() {
 
 // join returns the read of this key that there is, or a new one that begins when it is its
 // turn, within longest. The caller must release or leave it.
-func (k *Cache[K, V]) join(key K, now time.Time, pace, longest time.Duration) (*read[K, V], error) {
+func (k *Cache[K, V]) join(key K, now time.Time, noCache bool, pace, longest time.Duration) (*read[K, V], error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.closed {
@@ -54,6 +55,7 @@ func (k *Cache[K, V]) join(key K, now time.Time, pace, longest time.Duration) (*
 	}
 	if r, ok := k.reads[key]; ok {
 		r.refs.Add(1)
+		r.noCache = r.noCache || noCache
 		return r, nil
 	}
 	// A read may have ended between the lookup and the lock.
@@ -73,7 +75,7 @@ func (k *Cache[K, V]) join(key K, now time.Time, pace, longest time.Duration) (*
 	if err := k.breaker.rests(now); err != nil {
 		return nil, err
 	}
-	r := &read[K, V]{key: key, done: make(chan struct{})}
+	r := &read[K, V]{key: key, done: make(chan struct{}), noCache: noCache}
 	if err := k.lineUp(r, now, pace, longest); err != nil {
 		return nil, err
 	}
@@ -114,20 +116,24 @@ func (k *Cache[K, V]) begin(r *read[K, V]) {
 	of := k.c.Begin(r.key)
 	r.begun, r.pin = true, of
 	k.begun.Add(1)
-	k.wait.Go(func() { k.run(r, of) })
+	noCache := r.noCache
+	if e := k.index.get(r.key); e != nil {
+		noCache = noCache || e.outdated.Load() || e.suspect.Load()
+	}
+	k.wait.Go(func() { k.run(r, of, noCache) })
 }
 
 // run performs a read.
-func (k *Cache[K, V]) run(r *read[K, V], of Read[V]) {
+func (k *Cache[K, V]) run(r *read[K, V], of Read[V], noCache bool) {
 	generation := k.state.generation.Load()
 	var v V
 	err := errNoAnswer                              // should the source end its goroutine
 	defer func() { k.end(r, v, generation, err) }() //nolint:contextcheck // it ends what is told to others
-	v, err = k.do(of)
+	v, err = k.do(of, noCache)
 }
 
 // do asks the source. Its panic is an error.
-func (k *Cache[K, V]) do(of Read[V]) (v V, err error) {
+func (k *Cache[K, V]) do(of Read[V], noCache bool) (v V, err error) {
 	ctx, cancel := context.WithTimeout(k.ctx, k.c.Timeout)
 	defer cancel()
 	defer func() {
@@ -135,7 +141,7 @@ func (k *Cache[K, V]) do(of Read[V]) (v V, err error) {
 			err = &panicError{p, debug.Stack()}
 		}
 	}()
-	return of.Do(ctx)
+	return of.Do(ctx, noCache)
 }
 
 // panicError is a read that panicked. Its text has nothing of what a program may have put

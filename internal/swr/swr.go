@@ -70,10 +70,11 @@ type Lifetime struct {
 	Empty  bool      // it gives nothing: kept apart, and never served stale
 }
 
-// Read is one read of a key. It is pinned from the start.
+// Read is one read of a key. It is pinned from the start. With noCache, what others keep of it on
+// the way to the source will not do: it is read since what is known is out of date.
 type Read[V Value] interface {
 	Pinned
-	Do(ctx context.Context) (V, error)
+	Do(ctx context.Context, noCache bool) (V, error)
 }
 
 // Config is what a Cache needs.
@@ -216,7 +217,7 @@ func (k *Cache[K, V]) Get(ctx context.Context, key K, now time.Time, fresh bool,
 	if servable {
 		longest = k.c.StaleWait
 	}
-	found, err := k.read(ctx, key, now, w, longest)
+	found, err := k.read(ctx, key, now, fresh, w, longest)
 	if err == nil || !servable || ctx.Err() != nil {
 		return found, err
 	}
@@ -228,12 +229,12 @@ func (k *Cache[K, V]) Get(ctx context.Context, key K, now time.Time, fresh bool,
 }
 
 // read waits for a read of a key.
-func (k *Cache[K, V]) read(ctx context.Context, key K, now time.Time, w *Wait, longest time.Duration) (Found[V], error) {
+func (k *Cache[K, V]) read(ctx context.Context, key K, now time.Time, noCache bool, w *Wait, longest time.Duration) (Found[V], error) {
 	var pace time.Duration
 	if k.c.Pace != nil {
 		pace = k.pace()
 	}
-	r, err := k.join(key, now, pace, w.bound(longest))
+	r, err := k.join(key, now, noCache, pace, w.bound(longest))
 	if err != nil {
 		return Found[V]{}, k.gaveUp(err, longest)
 	}

@@ -42,7 +42,7 @@ type ask struct {
 func (ask) Pin() bool { return true }
 func (ask) Unpin()    {}
 
-func (a ask) Do(ctx context.Context) (*value, error) {
+func (a ask) Do(ctx context.Context, _ bool) (*value, error) {
 	a.mu.Lock()
 	a.asks = append(a.asks, a.key)
 	hold, says := a.hold, a.says

@@ -126,7 +126,7 @@ func TestWhatTheSourceAllowsIsKeptForThoseWhoWereGrantedSomething(t *testing.T) 
 			go func() { _, _ = k.lookup(t, key{parent: fmt.Sprint("made-up-", n)}) }()
 			if n%100 == 49 { // not within the last 40 ms of a window, when what is left is nobody's
 				k.Suspect(payer)
-				if _, err := k.read(t.Context(), payer, k.c.Now(), &Wait{}, time.Second); err != nil {
+				if _, err := k.read(t.Context(), payer, k.c.Now(), false, &Wait{}, time.Second); err != nil {
 					t.Fatalf("after %d made-up keys a payer is not read: %v", n, err)
 				}
 			}

@@ -29,9 +29,19 @@ func (w *Wait) bound(most time.Duration) time.Duration {
 	return most
 }
 
-// Await waits for a channel to be closed, at most StaleWait.
-func (k *Cache[K, V]) Await(ctx context.Context, done <-chan struct{}, w *Wait) error {
-	return k.await(ctx, done, w, k.c.StaleWait)
+// Await waits for a channel to be closed, at most StaleWait; or half as long, if a read follows
+// that shall have the rest.
+func (k *Cache[K, V]) Await(ctx context.Context, done <-chan struct{}, w *Wait, readFollows bool) error {
+	if !readFollows {
+		return k.await(ctx, done, w, k.c.StaleWait)
+	}
+	half, cancel := context.WithTimeout(ctx, k.c.StaleWait/2)
+	defer cancel()
+	err := k.await(half, done, w, k.c.StaleWait)
+	if err != nil && ctx.Err() == nil {
+		return ErrTooSlow
+	}
+	return err
 }
 
 func (k *Cache[K, V]) await(ctx context.Context, done <-chan struct{}, w *Wait, most time.Duration) error {
