@@ -172,7 +172,8 @@ func (u *Usage) bytes() int {
 // sends the same usage again, with the same keys, so a batch may arrive twice and must
 // not count twice. Report must end when ctx does.
 //
-// An *UpstreamError says what its failure means; any other error means that Stigg is down.
+// An *UpstreamError says what its failure means; any other error means that Stigg is down. A
+// number of answers that is not the batch's is UpstreamGarbled.
 // A Reporter that is also a Pacer is asked how fast to report.
 type Reporter interface {
 	Report(ctx context.Context, batch []Usage) ([]Ack, error)

@@ -296,7 +296,7 @@ func (s *sender[U]) attempt(ctx context.Context, batch []Item[U], n int) ([]ledg
 	}
 	acks, err := s.calls.call(ctx, func(ctx context.Context) ([]ledger.Ack, error) { return s.all.config.Report(ctx, usages) })
 	if err == nil && len(acks) != len(usages) {
-		err = fmt.Errorf("gate: the reporter answered %d of %d measurements", len(acks), len(usages))
+		err = &upstream.Error{Kind: upstream.KindGarbled, Err: fmt.Errorf("gate: the reporter answered %d of %d measurements", len(acks), len(usages))}
 	}
 	s.note(err)
 	for i := range batch {
