@@ -131,6 +131,7 @@ func (g *Gate) try(ctx context.Context, c Customer, p *Policy, r *http.Request, 
 		t, next := g.judge(ctx, &q, p, d, found)
 		switch next {
 		case rules.Done:
+			g.sells(ctx, &q, d)
 			return t
 		case rules.Await:
 			err := g.cache.Await(ctx, q.doubted, &q.waits, q.outdated)

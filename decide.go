@@ -62,6 +62,7 @@ func (q *admission) feature(p *Policy, d *Decision) bool {
 	}
 	r := q.found.Value.rights[p.feature]
 	if d.Reason = Reason(rules.Lookup(string(q.found.Value.set.Denied), r != nil)); d.Reason != "" {
+		d.absent = item{id: p.feature}
 		return false
 	}
 	if r.DisplayName != "" {
@@ -201,7 +202,7 @@ func (q *admission) credits(p *Policy, d *Decision) bool {
 	d.Requested, d.HasRequested = a.Amount, true
 	r := q.found.Value.wallets[p.feature]
 	if r == nil {
-		d.Reason = cmp.Or(q.found.Value.set.Denied, ReasonInsufficientCredits)
+		d.Reason, d.absent = cmp.Or(q.found.Value.set.Denied, ReasonInsufficientCredits), item{p.feature, true}
 		return false
 	}
 	if r.credit.DisplayName != "" {

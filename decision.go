@@ -55,6 +55,8 @@ type Decision struct {
 	ResetsAt time.Time
 
 	never bool // it would not fit an unused limit either
+	// absent is what was refused because the customer's set does not have it.
+	absent item
 	// held is what running requests hold of it, this one included; since is the
 	// beginning of the usage period, zero if that is not known.
 	held  float64

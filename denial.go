@@ -75,7 +75,11 @@ func (g *Gate) logMistake(d *Decision) {
 		feature, route string
 		reason         Reason
 	}
-	if _, known := g.logged.LoadOrStore(mistake{d.FeatureID, d.Route, d.Reason}, true); !known {
+	m := mistake{d.FeatureID, d.Route, d.Reason}
+	if d.absent.id != "" {
+		m.route = "" // it is not the route's: whoever names it is wrong
+	}
+	if _, known := g.logged.LoadOrStore(m, true); !known {
 		g.logger.Error("gate: a policy does not fit the catalog; requests are denied", "feature", d.FeatureID, "reason", string(d.Reason), "route", d.Route, "error", d.Err)
 	}
 }

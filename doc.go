@@ -56,7 +56,9 @@
 //     [CustomerFromContext], [InvalidIDError], [ErrNoCustomer], [ErrCustomerConflict]; package
 //     identity has resolvers.
 //   - What a route asks: [Policy], [Feature], [Credits], [All], [Any], [Public], [Table], [Rest],
-//     [AmountFunc], [RequestError], [AmountError], [PolicyError].
+//     [AmountFunc], [RequestError], [AmountError], [PolicyError]; whether
+//     Stigg has it all: [VerifyError], [ErrUnknownFeature], [ErrUnknownCurrency], [ErrFeatureKind],
+//     [ErrNoCatalog].
 //   - What it bills: [Ticket], [TicketFrom], [Billing], [MeasureFunc], [ResponseBytes], [Event],
 //     [DimensionsError], [ErrSettled], [ErrAmbiguousUse], [ErrNoEvent].
 //   - What comes out: [Decision], [Origin], [Reason], [DenialPage], [DefaultProblemBase],
@@ -72,7 +74,8 @@
 // # For makers of sources, reporters and outboxes
 //
 //   - Sources: [Source], [EntitlementSet], [Entitlement], [FeatureKind], [ParseFeatureKind],
-//     [ResetPeriod], [Credit], [CreditRate], [NoCache], [ReadPacer]; [Watcher], [Sink], [Patch].
+//     [ResetPeriod], [Credit], [CreditRate], [NoCache], [ReadPacer],
+//     [CatalogReader], [Catalog]; [Watcher], [Sink], [Patch].
 //   - Reporters: [Reporter], [Usage], [UsageKind], [UsageError], [Ack], [CreditAck], [Pacer].
 //   - What a failure means: [UpstreamError], [UpstreamKind].
 //   - Outboxes: [Outbox], [Kept], [Position], [OutboxError].

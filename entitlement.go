@@ -87,6 +87,21 @@ const (
 	Metered                   // a number that is used up or allocated
 )
 
+// String is the kind in Stigg's word for it.
+func (k FeatureKind) String() string {
+	switch k {
+	case Boolean:
+		return "boolean"
+	case Enum:
+		return "enum"
+	case Configuration:
+		return "configuration"
+	case Metered:
+		return "metered"
+	}
+	return "unknown"
+}
+
 // ParseFeatureKind reads the two types that Stigg gives a feature: BOOLEAN, ENUM or NUMBER, and for
 // a number its meter: None, Incremental or Fluctuating, in whatever case, since webhooks
 // and older answers differ. A number without a meter type has no meter. It is for a Source

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stiggate/gate/internal/delivery"
+	"github.com/stiggate/gate/internal/existence"
 	"github.com/stiggate/gate/internal/graceful"
 	"github.com/stiggate/gate/internal/ledger"
 	"github.com/stiggate/gate/internal/swr"
@@ -37,6 +38,8 @@ type Gate struct {
 	logged   sync.Map           // configuration mistakes already logged
 	counters counters
 	closer   *graceful.Closer
+	bound    bound
+	exists   *existence.Answers[item] // what no plan of a refused customer had
 }
 
 // ErrClosed is returned for what is asked of a Gate after Close.
@@ -83,7 +86,7 @@ func start(source Source, who Resolver, c config) (*Gate, error) {
 	g := &Gate{
 		who: who, observers: c.observers, logger: c.logger, now: c.now,
 		denials: c.denials, outage: c.outage, offline: c.offline, kept: c.outbox != nil,
-		ledger: ledger.New(), stopped: make(chan struct{}), closer: graceful.NewCloser(),
+		exists: existence.New[item](c.now), ledger: ledger.New(), stopped: make(chan struct{}), closer: graceful.NewCloser(),
 	}
 	g.denials.Failed = g.logTemplate
 	var err error
@@ -130,6 +133,7 @@ func (g *Gate) close(ctx context.Context) (err error) {
 	}
 	g.stop()
 	g.cache.Close(ctx)
+	g.exists.Close(ctx)
 	graceful.Wait(ctx, graceful.Done(g.watch.Wait))
 	graceful.Wait(ctx, g.stopped)
 	if g.queue == nil {

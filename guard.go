@@ -30,13 +30,17 @@ type Guard struct {
 }
 
 // Guard binds a policy. The error is a *PolicyError.
-func (g *Gate) Guard(p Policy) (*Guard, error) {
+func (g *Gate) Guard(p Policy) (*Guard, error) { return g.bind("", p) }
+
+// bind is Guard for a route whose name is known; Verify tells it.
+func (g *Gate) bind(route string, p Policy) (*Guard, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
 	if p.reports() && g.queue == nil {
 		return nil, &PolicyError{Feature: p.named(), Err: ErrNoReporter}
 	}
+	g.bound.add(route, p)
 	return &Guard{gate: g, policy: p}, nil
 }
 

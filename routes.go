@@ -51,7 +51,7 @@ func (g *Gate) RouteGuards(t Table, rest Rest) (*RouteGuards, error) {
 			problems = append(problems, &PolicyError{Route: name, Err: err})
 			continue
 		}
-		guard, err := g.Guard(t[name])
+		guard, err := g.bind(name, t[name])
 		if err != nil {
 			problems = append(problems, &PolicyError{Route: name, Feature: t[name].named(), Err: unwrapPolicy(err)})
 		}

@@ -47,6 +47,11 @@ const (
 	Values                // values must be allowed
 )
 
+// String is the policy's method.
+func (m Mode) String() string {
+	return [...]string{"Available", "Has", "Asks", "Uses", "Frees", "Values"}[m]
+}
+
 // Reports says that usage is held and reported.
 func (m Mode) Reports() bool { return m == Uses || m == Frees }
 
@@ -105,7 +110,7 @@ func (f *Feature) Judge(q Ask) (v Verdict, metered bool) {
 	if f.Denied != "" && f.Denied != LimitExceeded {
 		return Verdict{Reason: f.Denied}, false
 	}
-	if !f.Kind.takes(q.Mode) {
+	if !f.Kind.Takes(q.Mode) {
 		return Verdict{Reason: FeatureMismatch}, false
 	}
 	switch f.Kind {
@@ -133,10 +138,10 @@ func (f *Feature) Judge(q Ask) (v Verdict, metered bool) {
 	}
 }
 
-// takes reports whether a policy of this mode fits a feature of this kind. Uses and
+// Takes reports whether a policy of this mode fits a feature of this kind. Uses and
 // Frees report, and Stigg takes reports for metered features only
 // (MeteringNotAvailableForFeatureType).
-func (k Kind) takes(m Mode) bool {
+func (k Kind) Takes(m Mode) bool {
 	switch m {
 	case Available, Has:
 		return true

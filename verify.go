@@ -1,0 +1,157 @@
+package gate
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/stiggate/gate/internal/rules"
+)
+
+// Verify reads Stigg's catalog and compares it with every policy that is bound to the gate: those
+// of Guard, RouteGuards and the adapters' Require and Routes. Call it when the routes are
+// registered, at the start or in a test in CI; beside them it takes policies for Check and Admit.
+//
+// It returns a *VerifyError that lists every mistake with its route: a feature or a currency that
+// Stigg does not know, an amount or values that a feature's kind does not take. Any other error
+// says that nothing is known: Stigg can't be asked, the Source is no CatalogReader
+// (ErrNoCatalog), or there is nothing to verify yet. What events are (Policy.ReportAs) no catalog
+// tells.
+//
+// It is for a gate that can reach Stigg. An app that must start while Stigg is down goes on if the
+// error is no *VerifyError.
+func (g *Gate) Verify(ctx context.Context, policies ...Policy) error {
+	all := g.bound.list(policies)
+	reader, ok := g.cache.source.(CatalogReader)
+	switch {
+	case all == nil:
+		return errors.New("gate: verify: no policy is bound to the gate yet: register the routes first")
+	case !ok:
+		return fmt.Errorf("gate: verify: %w", ErrNoCatalog)
+	}
+	catalog, err := reader.ReadCatalog(ctx)
+	if err != nil {
+		return fmt.Errorf("gate: verify: read the catalog: %w", err)
+	}
+	wrong := new(VerifyError)
+	for _, u := range all {
+		err := u.verify(ctx, reader, catalog)
+		if ctx.Err() != nil {
+			return fmt.Errorf("gate: verify: %w", ctx.Err())
+		}
+		if err != nil {
+			wrong.Mistakes = append(wrong.Mistakes, &PolicyError{Route: u.route, Feature: u.id, Err: err})
+		}
+	}
+	if len(wrong.Mistakes) > 0 {
+		return wrong
+	}
+	return nil
+}
+
+// ErrNoCatalog says that the Source can't tell what there is: it is no CatalogReader.
+var ErrNoCatalog = errors.New("the source does not tell what Stigg's catalog has: it is no CatalogReader")
+
+// ErrFeatureKind says that a feature's kind does not take what a policy asks.
+var ErrFeatureKind = errors.New("the feature's kind does not take what the policy asks")
+
+// VerifyError is what Verify found: policies that don't fit Stigg's catalog.
+type VerifyError struct {
+	// Mistakes are sorted by route and feature. The Err of each is or wraps ErrUnknownFeature,
+	// ErrUnknownCurrency or ErrFeatureKind; any other says why that one can't be told.
+	Mistakes []*PolicyError
+}
+
+func (e *VerifyError) Error() string {
+	lines := make([]string, len(e.Mistakes))
+	for i, m := range e.Mistakes {
+		lines[i] = m.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Unwrap returns the mistakes.
+func (e *VerifyError) Unwrap() []error {
+	all := make([]error, len(e.Mistakes))
+	for i, m := range e.Mistakes {
+		all[i] = m
+	}
+	return all
+}
+
+// named is what a policy does with an item at a route, "" where that has no name.
+type named struct {
+	route string
+	item
+	mode rules.Mode
+}
+
+// verify compares it with the catalog. What that does not list is asked for by itself.
+func (u named) verify(ctx context.Context, r CatalogReader, c Catalog) (err error) {
+	kind, listed := c.Features[u.id]
+	if u.currency {
+		kind, listed = KindUnknown, c.Currencies[u.id]
+	}
+	if !listed {
+		if kind, err = u.find(ctx, r, Customer{}); err != nil {
+			return err
+		}
+	}
+	if kind != KindUnknown && !rules.Kind(kind).Takes(u.mode) {
+		return fmt.Errorf("%w: it is %s, and the policy has %s", ErrFeatureKind, kind, u.mode)
+	}
+	return nil
+}
+
+// bound is what the policies of a gate name. It is bounded by what the app's code names.
+type bound struct {
+	mu   sync.Mutex
+	uses map[named]bool
+}
+
+func (b *bound) add(route string, p Policy) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.uses == nil {
+		b.uses = make(map[named]bool)
+	}
+	p.uses(route, b.uses)
+}
+
+// list is what is bound and what more policies name, in order; nil if there is none.
+func (b *bound) list(more []Policy) []named {
+	b.mu.Lock()
+	all := maps.Clone(b.uses)
+	b.mu.Unlock()
+	if all == nil && len(more) == 0 {
+		return nil
+	}
+	if all == nil {
+		all = make(map[named]bool)
+	}
+	for _, p := range more {
+		p.uses("", all)
+	}
+	sorted := slices.SortedFunc(maps.Keys(all), func(a, b named) int {
+		return cmp.Or(cmp.Compare(a.route, b.route), cmp.Compare(a.id, b.id), cmp.Compare(a.mode, b.mode))
+	})
+	return append([]named{}, sorted...) // empty, not nil, if all is public
+}
+
+// uses adds what p names to all.
+func (p Policy) uses(route string, all map[named]bool) {
+	switch p.kind {
+	case kindFeature:
+		all[named{route, item{id: p.feature}, p.mode}] = true
+	case kindCredits:
+		all[named{route, item{p.feature, true}, p.mode}] = true
+	}
+	for _, part := range p.parts {
+		part.uses(route, all)
+	}
+}
