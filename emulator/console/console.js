@@ -160,7 +160,7 @@ function rows() {
 function showFeed() {
   const all = rows();
   byId("rows").replaceChildren(...all.map((r) => element("tr", {}, element("td", {}, hour(r.at)), element("td", {}, r.name),
-    element("td", {}, r.whom), element("td", { className: r.bad ? "bad" : "" }, r.outcome))));
+    element("td", { title: r.whom }, r.whom), element("td", { className: r.bad ? "bad" : "" }, r.outcome))));
   byId("nothing").hidden = all.length > 0;
 }
 

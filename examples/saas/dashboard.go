@@ -41,7 +41,10 @@ func (a *app) usageOf(ctx context.Context, who account) (usage, error) {
 	}
 	var u usage
 	if current != nil {
-		u.Plan, u.PeriodEnd, u.Ends = current.PlanName, current.CurrentPeriodEnd, current.CancellationDate
+		u.Plan, u.PeriodEnd = current.PlanName, current.CurrentPeriodEnd
+		if !current.CancellationDate.IsZero() {
+			u.Ends = current.EffectiveEndDate
+		}
 	}
 	for _, e := range set.Features {
 		switch {

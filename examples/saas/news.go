@@ -89,23 +89,27 @@ func (o overheard) InvalidateAll() {
 }
 
 // streamNews sends an event whenever something of the account has changed, one at the
-// beginning, for what changed before, and one a second after each, when usage that was on its
-// way to Stigg has arrived.
+// beginning, for what changed before, and some after each, less and less often, since usage that
+// is on its way to Stigg arrives within seconds.
 func (a *app) streamNews(w http.ResponseWriter, r *http.Request, who account) {
 	woken, stop := a.news.listen(who.ID)
 	defer stop()
 	w.Header().Set("Content-Type", "text/event-stream")
 	out := http.NewResponseController(w)
-	later := time.After(time.Second)
+	wait := time.Second
+	later := time.After(wait)
 	for {
 		if _, err := io.WriteString(w, "data: changed\n\n"); err != nil || out.Flush() != nil {
 			return
 		}
 		select {
 		case <-woken:
-			later = time.After(time.Second)
+			wait = time.Second
+			later = time.After(wait)
 		case <-later:
-			later = nil
+			if wait *= 2; wait < 10*time.Second {
+				later = time.After(wait)
+			}
 		case <-r.Context().Done():
 			return
 		case <-a.news.closed:

@@ -46,7 +46,7 @@ var notes = map[string]string{
 
 func parsePages() (pages, error) {
 	layout, err := template.New("layout").Funcs(template.FuncMap{
-		"money": money, "count": count, "number": number, "date": date, "when": when, "lower": strings.ToLower,
+		"money": money, "count": count, "number": number, "named": named, "date": date, "when": when, "lower": strings.ToLower,
 	}).ParseFS(files, "templates/layout.html")
 	if err != nil {
 		return nil, err
@@ -134,6 +134,14 @@ func count(n float64) string {
 		whole += "." + part
 	}
 	return whole
+}
+
+// named is a feature's name. Of a feature that a plan has not, Stigg tells only the id.
+func named(id, name string) string {
+	if own := map[string]string{templates: "Templates", campaigns: "Campaigns", analytics: "Analytics"}[id]; name == id && own != "" {
+		return own
+	}
+	return name
 }
 
 func date(t time.Time) string { return t.UTC().Format("2 January 2006") }

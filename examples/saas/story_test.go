@@ -19,9 +19,9 @@ func TestTheStoryOfACustomer(t *testing.T) {
 	for range 4 {
 		b.post("/campaigns", "name", "spring").leadsTo("/app?note=campaign")
 	}
-	b.get("/app").has(http.StatusOK, "4 of 4")
+	live.until("/app/usage", "4 of 4") // while it is on its way, a count may have it twice
 	b.post("/campaigns", "name", "spring").has(http.StatusPaymentRequired, "4 of 4", p.url+"/plans?feature=feature-02-campaigns")
-	b.get("/analytics").has(http.StatusPaymentRequired, "Analytics")
+	b.get("/analytics").has(http.StatusPaymentRequired, "Analytics comes with a larger plan")
 
 	b.get("/plans").has(http.StatusOK, "Basic", "Your plan", "Essentials", "$30.00", "a month", "$6.00 for each more", "Professional")
 	b.get("/plans?period=ANNUALLY").has(http.StatusOK, "$300.00", "a year")
@@ -42,7 +42,7 @@ func TestTheStoryOfACustomer(t *testing.T) {
 	live.until("/app/usage", "Your plan: Essentials", "0 of 12") // a new subscription starts a new period
 
 	b.post("/campaigns", "name", "summer").leadsTo("/app?note=campaign")
-	b.get("/app").has(http.StatusOK, "1 of 12")
+	live.until("/app/usage", "1 of 12")
 	b.get("/analytics").has(http.StatusOK, "<dd>5</dd>")
 	b.get("/plans").has(http.StatusOK, "Your plan")
 
@@ -51,9 +51,10 @@ func TestTheStoryOfACustomer(t *testing.T) {
 	b.get("/billing").has(http.StatusOK, "2 × 10 campaigns", "Essentials")
 	live.until("/app/usage", "1 of 32")
 
+	ends := date(p.stigg.Now().AddDate(0, 1, 0)) // what is paid for
 	b.post("/billing/cancel").leadsTo("/billing?note=ended")
-	b.get("/billing").has(http.StatusOK, "Canceled, ends on")
-	b.get("/app").has(http.StatusOK, "Your plan: Essentials", "Canceled; it ends on")
+	b.get("/billing").has(http.StatusOK, "Canceled, ends", ends)
+	b.get("/app").has(http.StatusOK, "Your plan: Essentials", "Canceled; it ends on", ends)
 
 	b.post("/billing/close").leadsTo("/?note=closed")
 	b.get("/app").leadsTo("/")

@@ -15,7 +15,7 @@ import (
 )
 
 // patience is how long a page may take. What never comes fails then.
-const patience = 15 * time.Second
+const patience = 60 * time.Second
 
 // startChromium starts a Chromium with a profile of its own, which ends with the test.
 func startChromium(t *testing.T) context.Context {

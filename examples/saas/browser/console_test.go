@@ -27,6 +27,8 @@ func testConsole(t *testing.T, p program, chromium context.Context) {
 	}
 	c.see("Campaigns 2 / 4", "reportUsageBulk")
 
+	c.look("31-console-usage")
+
 	c.choose("Plan", "Essentials")
 	c.choose("Billed", "annually")
 	c.fill("spinbutton", "Units", "7")
@@ -52,7 +54,7 @@ func testConsole(t *testing.T, p program, chromium context.Context) {
 	c.fill("spinbutton", "How often", "")
 	c.press("button", "Inject")
 	c.see(`"operation":"coupons"`)
-	c.look("31-console-customer")
+	c.look("32-console-fault")
 	c.press("button", "Clear all")
 	c.see("No fault.")
 
@@ -64,7 +66,7 @@ func testConsole(t *testing.T, p program, chromium context.Context) {
 		}
 	}
 	c.see("entitlementsUpdated")
-	c.look("32-console-events")
+	c.look("33-console-events")
 
 	c.fill("textbox", "New customer", "customer-of-the-console")
 	c.press("button", "Add")

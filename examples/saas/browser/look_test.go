@@ -27,7 +27,7 @@ var looks = []struct {
 }{
 	{"light", "light", 1280, 800, 1, false},
 	{"dark", "dark", 1280, 800, 1, false},
-	{"phone", "light", 390, 844, 2, true},
+	{"phone", "light", 390, 844, 1, true},
 }
 
 // look takes pictures of the page, and checks what every page must be: readable in each look,
