@@ -4,7 +4,7 @@
 GO ?= go
 GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: all test format vet generated cc chromium race contrib newest examples browser lint bench fuzz soak
+.PHONY: all test format vet generated cc chromium race contrib newest examples browser official lint bench fuzz soak
 
 all: test lint
 
@@ -59,6 +59,12 @@ lint:
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
+# Stigg's own clients, as npm serves them, against the emulator: its Node SDKs, its JS SDK, and its
+# React widgets in Chromium. The lockfile names no host: npm asks the registry that it is set to.
+official: chromium
+	@command -v npm >/dev/null || { apt-get update && apt-get install -y nodejs npm; }
+	cd emulator/official && ! grep -n '://' package-lock.json && npm ci && npm test
+
 # The drills of ./drill for longer: so many kills, so long a chaos; and of the outbox, whose
 # every kill is followed by reading all that it ever kept. And of the ledger: so many random
 # schedules, of which make test tries fewer, and every schedule of the small world.
@@ -67,7 +73,7 @@ OUTBOX_KILLS ?= 200
 PHASE ?= 20s
 BACKLOG ?= 1000000
 SEEDS ?= 100000
-soak: cc
+soak: cc official
 	$(GO) test -v -run 'Simulation|EverySchedule' -timeout 2h ./internal/ledger -args -seeds $(SEEDS) -every
 	$(GO) test -race -v -timeout 2h ./drill -args -kills $(KILLS) -phase $(PHASE) -backlog $(BACKLOG)
 	$(GO) test -race -timeout 2h ./outbox -args -long -kills $(OUTBOX_KILLS)
