@@ -72,6 +72,19 @@ func TestAValidationErrorIsToldApart(t *testing.T) {
 	}
 }
 
+func TestWhatIsNotThereIsRefusedForGoodWhateverItsSpelling(t *testing.T) {
+	for _, missing := range []string{"CustomerNotFound", "FeatureNotFound", "SubscriptionNotFound", "CouponNotFound", "PromotionCodeNotFound",
+		"CreditGrantNotFound", "PromotionalEntitlementNotFoundError"} {
+		for _, code := range spellings(missing) {
+			c, _ := serve(t, says(200, refusalJSON(code)))
+			_, err := c.EstimateSubscription(t.Context(), EstimateInput{CustomerID: "acme", SubscriptionParams: SubscriptionParams{PlanID: "plan"}})
+			if e := errorOf(t, err); !e.Permanent() || !errors.Is(err, Code(missing)) {
+				t.Errorf("%s as %s: %v, permanent: %t", missing, code, err, e.Permanent())
+			}
+		}
+	}
+}
+
 func TestALimitThatIsExceededRefusesAMeasurementAndNoneAfterIt(t *testing.T) {
 	for _, code := range spellings("EntitlementLimitExceededError") {
 		c, _ := serve(t, says(200, `{"data":null,"errors":[{"message":"m","extensions":{"code":"`+code+`","isValidationError":false}}]}`))

@@ -65,13 +65,14 @@ func TestPaceSpreadsWhatTheRateLimitLeaves(t *testing.T) {
 	}
 }
 
-// limited answers reads with what each says of the rate limit.
+// limited answers requests with what each says of the rate limit, and those that come after
+// them as the last.
 func limited(answers ...func(http.Header) int) http.HandlerFunc {
 	var mu sync.Mutex
 	return func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		answer := answers[0]
-		answers = answers[1:]
+		answers = answers[min(1, len(answers)-1):]
 		mu.Unlock()
 		says(answer(w.Header()), `{"data":{"entitlementsState":{"entitlementsV2":[]}}}`)(w, r)
 	}
