@@ -346,7 +346,7 @@ func TestAPriceThatOnlyStiggKnowsCountsOnceItSaysSo(t *testing.T) {
 					return []Ack{{Known: true, Usage: 7, At: time.Now(), Credit: &CreditAck{CurrencyID: "tokens", Usage: tt.says, At: time.Now()}}}, nil
 				}
 				block := make(chan struct{})
-				g := gateOf(t, s, WithReporter(held{s, block}))
+				g := gateOf(t, s, WithReporter(blockedReporter{s, block}))
 				look := func() float64 { return g.Check(t.Context(), c, Credits("tokens").Asks(0)).Usage }
 				if tt.cached {
 					look()

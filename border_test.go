@@ -34,7 +34,7 @@ func TestNumbersThatCannotBeReadGrantNothing(t *testing.T) {
 	for name, e := range unreadable() {
 		t.Run(name, func(t *testing.T) {
 			var log bytes.Buffer
-			weather(t, func(f *forecast) {
+			withFixture(t, func(f *fixture) {
 				wallet := Credit{CurrencyID: "x", Granted: true, Limit: 10}
 				f.says(EntitlementSet{Features: []Entitlement{e, metered("other", 0, 5)}, Credits: []Credit{wallet}}, nil)
 				for range 3 {
@@ -69,7 +69,7 @@ func TestWalletsThatCannotBeReadGrantNothing(t *testing.T) {
 		"a soft limit and a bad usage": {Limit: 10, Usage: math.Inf(-1), SoftLimit: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			weather(t, func(f *forecast) {
+			withFixture(t, func(f *fixture) {
 				wallet.CurrencyID, wallet.Granted = "x", true
 				paid := metered("f", 0, 100)
 				paid.CreditRate = &CreditRate{CurrencyID: "x", Amount: 1}
@@ -86,7 +86,7 @@ func TestWalletsThatCannotBeReadGrantNothing(t *testing.T) {
 func TestAPushedSetThatCannotBeReadIsReadInstead(t *testing.T) {
 	for name, e := range unreadable() {
 		t.Run(name, func(t *testing.T) {
-			weather(t, func(f *forecast) {
+			withFixture(t, func(f *fixture) {
 				c := Customer{ID: "c"}
 				f.says(features(metered("f", 4, 5)), nil)
 				f.check("c")
@@ -108,16 +108,16 @@ func TestReasonsOfTheGatesOwnDoNotComeFromOutside(t *testing.T) {
 		e.Denied = reason
 		set := EntitlementSet{Features: []Entitlement{e}, Credits: []Credit{wallet}, Denied: reason}
 		c := Customer{ID: "c"}
-		for name, told := range map[string]func(f *forecast){
-			"read": func(f *forecast) { f.says(set, nil) },
-			"pushed": func(f *forecast) {
+		for name, told := range map[string]func(f *fixture){
+			"read": func(f *fixture) { f.says(set, nil) },
+			"pushed": func(f *fixture) {
 				f.check("c")
 				time.Sleep(10 * time.Second)
 				f.gate.Sink().Replace(c, set)
 			},
 		} {
 			t.Run(fmt.Sprint(reason, " ", name), func(t *testing.T) {
-				weather(t, func(f *forecast) {
+				withFixture(t, func(f *fixture) {
 					told(f)
 					for _, p := range []Policy{Feature("f").Asks(1), Feature("absent"), Credits("x").Asks(1)} {
 						if d := f.gate.Check(f.Context(), c, p); d.Allowed || d.Reason != ReasonUnknown || d.Status != 403 {
@@ -232,7 +232,7 @@ func TestAWatcherThatLivedForAWhileIsAskedAgainSoon(t *testing.T) {
 
 func TestARefusedKeyIsToldAsWhatItIs(t *testing.T) {
 	var log bytes.Buffer
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		f.says(EntitlementSet{}, &UpstreamError{Kind: UpstreamUnauthorized, Err: errors.New("stub: 401")})
 		for i := range 600 { // ten minutes
 			f.check(fmt.Sprint("c", i))

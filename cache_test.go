@@ -180,7 +180,7 @@ func TestSteadyNewsDontKeepACustomerOut(t *testing.T) {
 		g := gateOf(t, s)
 		c, ended := Customer{ID: "c"}, make(chan struct{})
 		var wait sync.WaitGroup
-		wait.Go(func() { // reads take longer than the time between two news
+		wait.Go(func() { // reads take longer than the time between two pushes
 			for {
 				select {
 				case <-ended:
@@ -352,7 +352,7 @@ func TestEntitlementsTellWhatIsKnownHere(t *testing.T) {
 }
 
 func TestWarmReadsCustomersBeforeTheirRequestsDo(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		f.check("c0")
 		all := make([]Customer, 500)
 		for i := range all {

@@ -69,7 +69,7 @@ func FuzzCustomerIDs(f *testing.F) {
 	})
 }
 
-// TestNobodyToAsk holds that no odd identity causes a call to Stigg.
+// TestNobodyToAsk holds that no malformed identity causes a call to Stigg.
 func TestNobodyToAsk(t *testing.T) {
 	header := func(values ...string) http.Header { return http.Header{"X-Customer-Id": values} }
 	tests := []struct {

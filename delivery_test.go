@@ -118,13 +118,13 @@ func TestOneRefusedMeasurementCostsNoOther(t *testing.T) {
 	})
 }
 
-func TestOneRiddleDelaysNoOther(t *testing.T) {
+func TestOneGarbledAnswerDelaysNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &stub{set: features(metered("f", 0, 1e9))}
 		solved := false
 		s.report = func(batch []Usage) ([]Ack, error) {
 			for _, u := range batch {
-				if u.Customer.ID == "riddle" && !solved {
+				if u.Customer.ID == "garbled" && !solved {
 					return nil, fmt.Errorf("wrapped: %w", errGarbled)
 				}
 			}
@@ -134,12 +134,12 @@ func TestOneRiddleDelaysNoOther(t *testing.T) {
 		for i := range 40 {
 			customer := fmt.Sprint("c", i)
 			if i%10 == 7 {
-				customer = "riddle"
+				customer = "garbled"
 			}
 			use(t, g, customer, 1)
 		}
 		time.Sleep(30 * time.Second)
-		use(t, g, "late", 1)
+		use(t, g, "next", 1)
 		time.Sleep(30 * time.Second)
 		if n := len(s.usages()); n != 37 || g.Stats().Queued != 4 {
 			t.Errorf("%d delivered, %d queued, want 37 and 4", n, g.Stats().Queued)
@@ -157,7 +157,7 @@ func TestOneRiddleDelaysNoOther(t *testing.T) {
 	})
 }
 
-func TestARiddleOfAllIsTheWeather(t *testing.T) {
+func TestAnAnswerToAllThatIsGarbledIsAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &stub{set: features(metered("f", 0, 1e9))}
 		until := time.Now().Add(20 * time.Second)
@@ -402,7 +402,7 @@ func TestReadYourWrites(t *testing.T) {
 			return []Ack{{Known: true, Usage: 4, At: time.Now()}}, nil // another process used 3
 		}
 		arrive := make(chan struct{})
-		g := gateOf(t, s, WithReporter(held{s, arrive}))
+		g := gateOf(t, s, WithReporter(blockedReporter{s, arrive}))
 		use(t, g, "c", 1)
 		if d := g.Check(t.Context(), Customer{ID: "c"}, Feature("f")); d.Usage != 1 {
 			t.Errorf("before the acknowledgement: %v used, want 1", d.Usage)
@@ -415,13 +415,13 @@ func TestReadYourWrites(t *testing.T) {
 	})
 }
 
-// stuckShelf is an outbox whose Close never returns.
-type stuckShelf struct{ shelf }
+// stuckOutbox is an outbox whose Close never returns.
+type stuckOutbox struct{ memOutbox }
 
-func (*stuckShelf) Close() error { select {} }
+func (*stuckOutbox) Close() error { select {} }
 
 func TestCloseReturnsThoughTheOutboxHangs(t *testing.T) {
-	g := gateOf(t, &stub{set: features(metered("f", 0, 5))}, WithOutbox(&stuckShelf{}))
+	g := gateOf(t, &stub{set: features(metered("f", 0, 5))}, WithOutbox(&stuckOutbox{}))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := g.Close(ctx); !errors.Is(err, context.Canceled) {
@@ -447,7 +447,7 @@ func TestAQueueThatIsFullByBytesDenies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		up := make(chan struct{})
 		s := &stub{set: features(metered("f", 0, 50))}
-		g := gateOf(t, s, WithReporter(held{s, up}), WithQueueBytes(10_000))
+		g := gateOf(t, s, WithReporter(blockedReporter{s, up}), WithQueueBytes(10_000))
 		large := Usage{Customer: Customer{ID: "c"}, Kind: UsageEvent, Event: "e", Dimensions: map[string]any{"x": strings.Repeat("x", 20_000)}}
 		if err := g.Report(t.Context(), large); err != nil {
 			t.Fatal(err)

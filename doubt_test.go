@@ -9,13 +9,13 @@ import (
 
 // doubtful has one of 2 units of f on its way, of which Stigg has told already. It arrives
 // once arrive takes a value.
-func doubtful(t *testing.T, test func(f *forecast, arrive chan<- struct{}), options ...Option) {
+func doubtful(t *testing.T, test func(f *fixture, arrive chan<- struct{}), options ...Option) {
 	t.Helper()
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		f.says(features(metered("f", 0, 2), metered("g", 0, 9), metered("h", 1, 1)), nil)
 		f.report = counter(f.stub, "f")
 		arrive := make(chan struct{})
-		options = append(options, WithReporter(held{f.stub, arrive}), WithDecisionTimeout(100*time.Millisecond))
+		options = append(options, WithReporter(blockedReporter{f.stub, arrive}), WithDecisionTimeout(100*time.Millisecond))
 		f.gate = gateOf(f.T, f.stub, options...)
 		use(f.T, f.gate, "c", 1)
 		synctest.Wait()
@@ -25,12 +25,12 @@ func doubtful(t *testing.T, test func(f *forecast, arrive chan<- struct{}), opti
 }
 
 // tells pushes a count of f.
-func (f *forecast) tells(count float64) {
+func (f *fixture) tells(count float64) {
 	f.gate.Sink().Patch(Customer{ID: "c"}, Patch{FeatureID: "f", Usage: count, At: time.Now()})
 }
 
 // timed checks a policy, and how long that takes.
-func (f *forecast) timed(ctx context.Context, p Policy) (Decision, time.Duration) {
+func (f *fixture) timed(ctx context.Context, p Policy) (Decision, time.Duration) {
 	began := time.Now()
 	return f.gate.Check(ctx, Customer{ID: "c"}, p), time.Since(began)
 }
@@ -51,7 +51,7 @@ func TestWhoWaitsInDoubt(t *testing.T) {
 		"the last of several, any is ok":  {Any(Feature("h").Asks(1), one), ReasonPending, 100 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
-			doubtful(t, func(f *forecast, _ chan<- struct{}) {
+			doubtful(t, func(f *fixture, _ chan<- struct{}) {
 				if d, took := f.timed(f.Context(), tt.policy); d.Reason != tt.reason || took != tt.waits {
 					f.Errorf("%q after %v, want %q after %v", d.Reason, took, tt.reason, tt.waits)
 				}
@@ -61,7 +61,7 @@ func TestWhoWaitsInDoubt(t *testing.T) {
 }
 
 func TestARefusalInDoubtWaits(t *testing.T) {
-	doubtful(t, func(f *forecast, arrive chan<- struct{}) {
+	doubtful(t, func(f *fixture, arrive chan<- struct{}) {
 		one := Feature("f").Asks(1)
 		d, took := f.timed(f.Context(), one)
 		if d.Reason != ReasonPending || d.Status != 429 || d.RetryAfter == 0 || took != 100*time.Millisecond {
@@ -79,26 +79,26 @@ func TestARefusalInDoubtWaits(t *testing.T) {
 	})
 }
 
-// lazyShelf takes its time to note what is done.
-type lazyShelf struct{ shelf }
+// lazyOutbox takes its time to note what is done.
+type lazyOutbox struct{ memOutbox }
 
-func (s *lazyShelf) Done(u ...Usage) error {
+func (s *lazyOutbox) Done(u ...Usage) error {
 	time.Sleep(200 * time.Millisecond)
-	return s.shelf.Done(u...)
+	return s.memOutbox.Done(u...)
 }
 
 func TestDoubtDoesNotWaitForTheOutbox(t *testing.T) {
-	doubtful(t, func(f *forecast, arrive chan<- struct{}) {
+	doubtful(t, func(f *fixture, arrive chan<- struct{}) {
 		time.AfterFunc(10*time.Millisecond, func() { arrive <- struct{}{} })
 		if d, took := f.timed(f.Context(), Feature("f").Asks(1)); !d.Allowed || took != 10*time.Millisecond {
 			t.Errorf("%q after %v", d.Reason, took)
 		}
 		time.Sleep(time.Second)
-	}, WithOutbox(&lazyShelf{}))
+	}, WithOutbox(&lazyOutbox{}))
 }
 
 func TestDoubtIsJudgedOnceMoreWhenTimeIsUp(t *testing.T) {
-	doubtful(t, func(f *forecast, _ chan<- struct{}) {
+	doubtful(t, func(f *fixture, _ chan<- struct{}) {
 		time.AfterFunc(50*time.Millisecond, func() {
 			f.says(features(metered("f", 0, 20)), nil)
 			f.gate.Sink().Replace(Customer{ID: "c"}, features(metered("f", 0, 20)))
@@ -110,7 +110,7 @@ func TestDoubtIsJudgedOnceMoreWhenTimeIsUp(t *testing.T) {
 }
 
 func TestWhatIsParkedStaysInDoubt(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		f.says(features(metered("f", 0, 3)), nil)
 		count, poison := counter(f.stub, "f"), ""
 		f.report = func(batch []Usage) ([]Ack, error) {
@@ -151,7 +151,7 @@ func TestReportsThatFailAreInDoubtIfTheyLeft(t *testing.T) {
 		"for long: nobody waits then": {busyFor(2 * time.Second), time.Minute, ReasonPending},
 	} {
 		t.Run(name, func(t *testing.T) {
-			weather(t, func(f *forecast) {
+			withFixture(t, func(f *fixture) {
 				f.says(features(metered("f", 0, 10)), nil)
 				f.report = func([]Usage) ([]Ack, error) { return nil, tt.err }
 				use(f.T, f.gate, "c", 5)
@@ -168,7 +168,7 @@ func TestReportsThatFailAreInDoubtIfTheyLeft(t *testing.T) {
 }
 
 func TestWhatNeverLeftIsNotCountedWhenItIsRefused(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		f.says(features(metered("f", 0, 1)), nil)
 		tries := 0
 		f.report = func([]Usage) ([]Ack, error) {
@@ -186,7 +186,7 @@ func TestWhatNeverLeftIsNotCountedWhenItIsRefused(t *testing.T) {
 }
 
 func TestWhatWasGivenBackIsWaitedFor(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		f.says(features(metered("f", 5, 5)), nil)
 		count := counter(f.stub, "f")
 		f.report = func(batch []Usage) ([]Ack, error) {

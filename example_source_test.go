@@ -44,10 +44,10 @@ func (reporter) Report(context.Context, []gate.Usage) ([]gate.Ack, error) {
 	return nil, serverError(answer)
 }
 
-// far is a Stigg an ocean away.
-type far struct{}
+// distant is a Stigg an ocean away.
+type distant struct{}
 
-func (far) Entitlements(context.Context, gate.Customer) (gate.EntitlementSet, error) {
+func (distant) Entitlements(context.Context, gate.Customer) (gate.EntitlementSet, error) {
 	time.Sleep(300 * time.Millisecond)
 	return gate.EntitlementSet{Features: []gate.Entitlement{{FeatureID: "feature-analytics", Kind: gate.Boolean, Granted: true}}}, nil
 }
@@ -55,7 +55,7 @@ func (far) Entitlements(context.Context, gate.Customer) (gate.EntitlementSet, er
 // After a deploy the customers who are expected first are read before their requests come;
 // any other may wait up to 2 s for the first read.
 func ExampleGate_Warm() {
-	g, err := gate.New(far{}, identity.FromTrustedHeader("X-Customer-ID", ""), gate.WithColdTimeout(2*time.Second))
+	g, err := gate.New(distant{}, identity.FromTrustedHeader("X-Customer-ID", ""), gate.WithColdTimeout(2*time.Second))
 	if err != nil {
 		fmt.Println(err)
 		return

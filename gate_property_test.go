@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// tally is a Stigg that counts by key once, answers late and fails often. It also
+// flawedStigg is a Stigg that counts by key once, answers late and fails often. It also
 // keeps what the gate has promised: the units of all tickets that are open or were
 // settled, less what was refused or given back. That must never be over the limit.
-type tally struct {
+type flawedStigg struct {
 	t        *testing.T
 	limits   map[string]float64 // by feature
 	troubled bool
@@ -31,23 +31,23 @@ type meterKey struct {
 	feature  string
 }
 
-func newTally(t *testing.T, limits map[string]float64) *tally {
-	return &tally{t: t, limits: limits, keys: map[string]bool{}, refused: map[string]bool{}, count: map[meterKey]float64{}, promised: map[meterKey]float64{}}
+func newFlawedStigg(t *testing.T, limits map[string]float64) *flawedStigg {
+	return &flawedStigg{t: t, limits: limits, keys: map[string]bool{}, refused: map[string]bool{}, count: map[meterKey]float64{}, promised: map[meterKey]float64{}}
 }
 
-var errTally = errors.New("tally: out of reach")
+var errOutOfReach = errors.New("stub: out of reach")
 
 // chance is true n times in a hundred, if there is to be trouble.
-func (s *tally) chance(n int) bool { return s.troubled && rand.IntN(100) < n }
+func (s *flawedStigg) chance(n int) bool { return s.troubled && rand.IntN(100) < n }
 
 // wander takes up to 200 ms of the bubble's time.
-func (s *tally) wander() {
+func (s *flawedStigg) wander() {
 	if s.chance(50) {
 		time.Sleep(time.Duration(rand.IntN(200)) * time.Millisecond)
 	}
 }
 
-func (s *tally) Entitlements(_ context.Context, c Customer) (EntitlementSet, error) {
+func (s *flawedStigg) Entitlements(_ context.Context, c Customer) (EntitlementSet, error) {
 	s.wander()
 	var set EntitlementSet
 	s.mu.Lock()
@@ -57,15 +57,15 @@ func (s *tally) Entitlements(_ context.Context, c Customer) (EntitlementSet, err
 	s.mu.Unlock()
 	s.wander() // the answer is old when it arrives
 	if s.chance(10) {
-		return EntitlementSet{}, errTally
+		return EntitlementSet{}, errOutOfReach
 	}
 	return set, nil
 }
 
-func (s *tally) Report(_ context.Context, batch []Usage) ([]Ack, error) {
+func (s *flawedStigg) Report(_ context.Context, batch []Usage) ([]Ack, error) {
 	s.wander()
 	if s.chance(15) {
-		return nil, errTally
+		return nil, errOutOfReach
 	}
 	if err := s.refuse(batch); err != nil {
 		return nil, err
@@ -90,13 +90,13 @@ func (s *tally) Report(_ context.Context, batch []Usage) ([]Ack, error) {
 	s.mu.Unlock()
 	s.wander()
 	if s.chance(15) {
-		return nil, errTally // counted, and the answer is lost
+		return nil, errOutOfReach // counted, and the answer is lost
 	}
 	return acks, nil
 }
 
 // refuse refuses a batch with usage in it that is to be refused: always the same.
-func (s *tally) refuse(batch []Usage) error {
+func (s *flawedStigg) refuse(batch []Usage) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, u := range batch {
@@ -113,7 +113,7 @@ func (s *tally) refuse(batch []Usage) error {
 }
 
 // promise notes units that were admitted, or, below 0, are about to be released.
-func (s *tally) promise(c Customer, feature string, n float64) {
+func (s *flawedStigg) promise(c Customer, feature string, n float64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	k := meterKey{c, feature}
@@ -123,7 +123,7 @@ func (s *tally) promise(c Customer, feature string, n float64) {
 }
 
 // visit is one request: it may use less than it holds, fail, or give back.
-func (s *tally) visit(g *Gate, c Customer, r *rand.Rand) {
+func (s *flawedStigg) visit(g *Gate, c Customer, r *rand.Rand) {
 	feature := []string{"refusable", "seats", "scarce"}[r.IntN(3)]
 	n := float64(r.IntN(4))
 	t, d := g.Admit(context.Background(), c, Feature(feature).Uses(n))
@@ -158,7 +158,7 @@ func (s *tally) visit(g *Gate, c Customer, r *rand.Rand) {
 func TestTheGateAndStiggAgreeWhateverFails(t *testing.T) {
 	for range 60 {
 		synctest.Test(t, func(t *testing.T) {
-			s := newTally(t, map[string]float64{"refusable": 40, "seats": 6, "scarce": 10})
+			s := newFlawedStigg(t, map[string]float64{"refusable": 40, "seats": 6, "scarce": 10})
 			s.troubled = true
 			g := gateOf(t, s, WithCacheSize(2), WithTTL(400*time.Millisecond))
 			customers := []Customer{{ID: "a"}, {ID: "a", Resource: "r"}, {ID: "b"}, {ID: "c"}}
@@ -197,7 +197,7 @@ func closeGate(t *testing.T, g *Gate) {
 }
 
 // agrees holds what Stigg counted against what was promised, once all is delivered.
-func (s *tally) agrees(t *testing.T, g *Gate) {
+func (s *flawedStigg) agrees(t *testing.T, g *Gate) {
 	t.Helper()
 	for k, n := range s.promised {
 		if s.count[k] != n {
@@ -221,7 +221,7 @@ func (s *tally) agrees(t *testing.T, g *Gate) {
 
 func TestOfManyWhoAskAtOnceTheLimitGetsIn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := gateOf(t, newTally(t, map[string]float64{"seats": 12}))
+		g := gateOf(t, newFlawedStigg(t, map[string]float64{"seats": 12}))
 		var wait sync.WaitGroup
 		decisions := make([]Decision, 500)
 		tickets := make([]*Ticket, len(decisions))
@@ -250,7 +250,7 @@ func TestOfManyWhoAskAtOnceTheLimitGetsIn(t *testing.T) {
 
 func TestARefusalInAllUndoesEveryHold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newTally(t, map[string]float64{"seats": 6, "scarce": 10, "none": 0})
+		s := newFlawedStigg(t, map[string]float64{"seats": 6, "scarce": 10, "none": 0})
 		g := gateOf(t, s)
 		c := Customer{ID: "a"}
 		refused := All(Feature("seats").Uses(2), Any(Feature("none").Uses(1), Feature("scarce").Uses(3)), Feature("none").Uses(1))
@@ -277,7 +277,7 @@ func TestARefusalInAllUndoesEveryHold(t *testing.T) {
 
 func TestAnyHoldsOnlyTheFirstThatFits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newTally(t, map[string]float64{"seats": 6, "scarce": 10})
+		s := newFlawedStigg(t, map[string]float64{"seats": 6, "scarce": 10})
 		g := gateOf(t, s)
 		c := Customer{ID: "a"}
 		var wait sync.WaitGroup
@@ -319,7 +319,7 @@ func TestACustomerNobodyKnowsIsRefusedAtOnce(t *testing.T) {
 }
 
 func TestAnAmountThatPanicsLeavesNoTrace(t *testing.T) {
-	g := gateOf(t, newTally(t, map[string]float64{"seats": 6, "scarce": 1}))
+	g := gateOf(t, newFlawedStigg(t, map[string]float64{"seats": 6, "scarce": 1}))
 	p := All(Feature("seats").Uses(6), Feature("scarce").UsesFunc(func(*http.Request) (float64, error) { panic("bug") }))
 	for range 2 {
 		func() {

@@ -91,7 +91,7 @@ func TestOneCustomersResourcesKeepNobodyOut(t *testing.T) {
 }
 
 func TestRealResourcesOfOneCustomerAreReadSoonAfterAStart(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		var wait sync.WaitGroup
 		for i := range 500 {
 			wait.Go(func() {
@@ -107,7 +107,7 @@ func TestRealResourcesOfOneCustomerAreReadSoonAfterAStart(t *testing.T) {
 
 // TestABudgetThatIsSpentOpensNothing: what a customer brings about itself is no outage.
 func TestABudgetThatIsSpentOpensNothing(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		f.says(EntitlementSet{Denied: ReasonNoSubscription}, nil)
 		var wait sync.WaitGroup
 		for i := range 1000 {
@@ -125,7 +125,7 @@ func TestABudgetThatIsSpentOpensNothing(t *testing.T) {
 }
 
 func TestARefusalOfStiggsOpensNothing(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		f.says(EntitlementSet{}, errRefused)
 		for range 3 { // the second and third from memory
 			if d := f.check("c"); d.Allowed || d.Status != 503 || !errors.Is(d.Err, errRefused) {
@@ -151,7 +151,7 @@ func TestMadeUpResourcesDropNobody(t *testing.T) {
 		"denied with entitlements": {Denied: ReasonNoSubscription, Features: []Entitlement{metered("f", 0, 5)}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			weather(t, func(f *forecast) {
+			withFixture(t, func(f *fixture) {
 				f.check("payer")
 				f.says(set, nil)
 				for i := range 150 {

@@ -11,15 +11,15 @@ import (
 	"github.com/stiggate/gate/internal/valid"
 )
 
-// far is a Reporter whose answers take 50 ms.
-type far struct{ Reporter }
+// slowReporter is a Reporter whose answers take 50 ms.
+type slowReporter struct{ Reporter }
 
-func (f far) Report(ctx context.Context, batch []Usage) ([]Ack, error) {
+func (f slowReporter) Report(ctx context.Context, batch []Usage) ([]Ack, error) {
 	time.Sleep(50 * time.Millisecond)
 	return f.Reporter.Report(ctx, batch)
 }
 
-func TestARiddleIsTriedAgainHoweverMuchElseThereIs(t *testing.T) {
+func TestWhatIsGarbledIsTriedAgainHoweverMuchElseThereIs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &stub{}
 		solved := time.Now().Add(5 * time.Second)
@@ -27,7 +27,7 @@ func TestARiddleIsTriedAgainHoweverMuchElseThereIs(t *testing.T) {
 		s.report = func(batch []Usage) ([]Ack, error) {
 			for _, u := range batch {
 				switch {
-				case u.Customer.ID != "riddle":
+				case u.Customer.ID != "garbled":
 				case time.Now().Before(solved):
 					return nil, errGarbled
 				default:
@@ -36,14 +36,14 @@ func TestARiddleIsTriedAgainHoweverMuchElseThereIs(t *testing.T) {
 			}
 			return nil, nil
 		}
-		g := gateOf(t, s, WithReporter(far{s}))
+		g := gateOf(t, s, WithReporter(slowReporter{s}))
 		report := func(customer string) {
 			t.Helper()
 			if err := g.Report(t.Context(), Usage{Customer: Customer{ID: customer}, FeatureID: "f", Value: 1}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		report("riddle")
+		report("garbled")
 		for range 30 * 50 { // 50 a second: there is always more when a batch is through
 			report("c")
 			time.Sleep(20 * time.Millisecond)
@@ -51,8 +51,8 @@ func TestARiddleIsTriedAgainHoweverMuchElseThereIs(t *testing.T) {
 		if err := g.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if late := delivered.Sub(solved); late > 2*10*time.Second {
-			t.Errorf("delivered %v after it could be", late)
+		if delay := delivered.Sub(solved); delay > 2*10*time.Second {
+			t.Errorf("delivered %v after it could be", delay)
 		}
 	})
 }
@@ -86,7 +86,7 @@ func TestABatchOfLargeEventsArrives(t *testing.T) {
 		var sizes []int
 		s.report = func(batch []Usage) ([]Ack, error) { sizes = append(sizes, len(batch)); return nil, nil }
 		block := make(chan struct{})
-		g := gateOf(t, s, WithReporter(held{s, block}))
+		g := gateOf(t, s, WithReporter(blockedReporter{s, block}))
 		for range 8 {
 			large := map[string]any{"a": strings.Repeat("x", valid.MaxNamed-100)}
 			if err := g.Report(t.Context(), Usage{Customer: Customer{ID: "c"}, Kind: UsageEvent, Event: "e", Dimensions: large}); err != nil {
@@ -104,7 +104,7 @@ func TestABatchOfLargeEventsArrives(t *testing.T) {
 	})
 }
 
-func TestWhatComesWhileARiddleIsSolvedStaysBehindIt(t *testing.T) {
+func TestWhatComesAfterSomethingGarbledStaysBehindIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var g *Gate
 		var order []string
@@ -117,7 +117,7 @@ func TestWhatComesWhileARiddleIsSolvedStaysBehindIt(t *testing.T) {
 		}
 		s := &stub{report: func(batch []Usage) ([]Ack, error) {
 			for _, u := range batch {
-				if u.Key == "1 riddle" && !solved {
+				if u.Key == "1 garbled" && !solved {
 					return nil, errGarbled
 				}
 			}
@@ -131,7 +131,7 @@ func TestWhatComesWhileARiddleIsSolvedStaysBehindIt(t *testing.T) {
 			return nil, nil
 		}}
 		g = gateOf(t, s)
-		report("1 riddle", UsageTotal)
+		report("1 garbled", UsageTotal)
 		time.Sleep(time.Second)
 		report("2", UsageChange)
 		time.Sleep(time.Second)
@@ -142,7 +142,7 @@ func TestWhatComesWhileARiddleIsSolvedStaysBehindIt(t *testing.T) {
 		if err := g.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if got := strings.Join(order, ", "); got != "1 riddle, 2, 3" {
+		if got := strings.Join(order, ", "); got != "1 garbled, 2, 3" {
 			t.Errorf("delivered %s", got)
 		}
 	})

@@ -53,7 +53,7 @@ func TestWhatAnOutageMeans(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			weather(t, func(f *forecast) {
+			withFixture(t, func(f *fixture) {
 				f.says(EntitlementSet{}, errStubDown)
 				ticket, d := f.gate.Admit(f.Context(), Customer{ID: "c"}, tt.policy)
 				f.want(d, tt.reason == "", OriginFallback, tt.reason)
@@ -75,7 +75,7 @@ func TestWhatAnOutageMeans(t *testing.T) {
 }
 
 func TestUsageOfAnOutageIsReportedAndCounts(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		f.says(EntitlementSet{}, errStubDown)
 		down := true
 		f.report = func([]Usage) ([]Ack, error) {
@@ -118,7 +118,7 @@ func TestOffline(t *testing.T) {
 		if answers != "Created; Created; Payment Required; " {
 			t.Error(answers)
 		}
-		f := &forecast{T: t}
+		f := &fixture{T: t}
 		f.want(g.Check(t.Context(), Customer{ID: "c"}, Feature("on")), true, OriginOffline, "")
 		f.want(g.Check(t.Context(), Customer{ID: "c"}, Feature("off")), false, OriginOffline, ReasonNotInPlan)
 		if _, err := g.Entitlements(t.Context(), Customer{ID: "c"}); err == nil {
@@ -131,7 +131,7 @@ func TestOffline(t *testing.T) {
 	who := fromHeader("X-Customer-ID", "")
 	for name, options := range map[string][]Option{
 		"nothing to decide by": {WithOffline()},
-		"an outbox":            {WithOffline(), WithOutage(OutageAllow), WithOutbox(&shelf{})},
+		"an outbox":            {WithOffline(), WithOutage(OutageAllow), WithOutbox(&memOutbox{})},
 		"a reporter":           {WithOffline(), WithOutage(OutageAllow), WithReporter(&stub{})},
 	} {
 		if _, err := New(nil, who, options...); err == nil {
@@ -141,7 +141,7 @@ func TestOffline(t *testing.T) {
 }
 
 func TestShadowLooksOn(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		f.says(features(metered("f", 5, 5)), nil)
 		p := Feature("f").Uses(1).Shadow()
 		for _, customer := range []string{"c", ""} {

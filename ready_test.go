@@ -11,7 +11,7 @@ import (
 )
 
 func TestReady(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		ready := func(want string) {
 			t.Helper()
 			got := strings.Join(append([]string{"ready"}, f.gate.Health().Degraded...), "; ")
@@ -62,7 +62,7 @@ func TestReadyOfTheOutbox(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		full := errors.New("disk full")
 		for _, goOn := range []bool{false, true} {
-			box := &shelf{sick: full}
+			box := &memOutbox{sick: full}
 			options := []Option{WithOutbox(box)}
 			if goOn {
 				options = append(options, WithOutboxFailOpen())
@@ -82,7 +82,7 @@ func TestReadyOfTheOutbox(t *testing.T) {
 
 func TestAGateWhoseKeyIsRefusedIsNotReadyUntilItEverReads(t *testing.T) {
 	refused := &UpstreamError{Kind: UpstreamUnauthorized, Err: errStubDown}
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		ready := func(want error) {
 			t.Helper()
 			if err := f.gate.Ready(f.Context()); !errors.Is(err, want) {
@@ -109,7 +109,7 @@ func TestAGateWhoseKeyIsRefusedIsNotReadyUntilItEverReads(t *testing.T) {
 		f.check("c")
 		ready(nil) // what is cached is served
 	})
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		f.says(EntitlementSet{}, refused)
 		f.check("c")
 		if err := f.gate.Ready(f.Context()); err != nil {
@@ -118,14 +118,14 @@ func TestAGateWhoseKeyIsRefusedIsNotReadyUntilItEverReads(t *testing.T) {
 	}, WithOutage(OutageAllow))
 }
 
-// herald is a Watcher by hand.
-type herald struct {
+// manualWatcher is a Watcher by hand.
+type manualWatcher struct {
 	*stub
 	sinks chan Sink
 	end   chan error
 }
 
-func (h herald) Watch(ctx context.Context, s Sink) error {
+func (h manualWatcher) Watch(ctx context.Context, s Sink) error {
 	h.sinks <- s
 	select {
 	case err := <-h.end:
@@ -137,10 +137,10 @@ func (h herald) Watch(ctx context.Context, s Sink) error {
 
 func TestAWatcherIsFollowedUntilClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := herald{&stub{set: features(metered("f", 0, 5))}, make(chan Sink, 1), make(chan error)}
+		h := manualWatcher{&stub{set: features(metered("f", 0, 5))}, make(chan Sink, 1), make(chan error)}
 		g := gateOf(t, h)
 		if h := g.Health(); len(h.Degraded) > 0 || g.Stats().Live {
-			t.Errorf("the news are missed before they can have come: %v", h)
+			t.Errorf("the pushes are missed before they can have come: %v", h)
 		}
 		(<-h.sinks).SetLive(true)
 		if h := g.Health(); len(h.Degraded) > 0 || !g.Stats().Live {
@@ -149,7 +149,7 @@ func TestAWatcherIsFollowedUntilClose(t *testing.T) {
 		h.end <- errors.New("the key is refused")
 		synctest.Wait()
 		if h := g.Health(); len(h.Degraded) != 1 || g.Stats().Live || g.Ready(t.Context()) != nil {
-			t.Errorf("without news: %v; %v", h, g.Ready(t.Context()))
+			t.Errorf("without pushes: %v; %v", h, g.Ready(t.Context()))
 		}
 		second := gateOf(t, h)
 		<-h.sinks
@@ -160,7 +160,7 @@ func TestAWatcherIsFollowedUntilClose(t *testing.T) {
 }
 
 func TestStatsCountDecisions(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		f.says(features(metered("f", 5, 5), Entitlement{FeatureID: "on", Kind: Boolean}), nil)
 		on := func(customer string) { f.gate.Check(f.Context(), Customer{ID: customer}, Feature("on")) }
 		for range 3 {

@@ -58,7 +58,7 @@ func newReplicas(t *testing.T, n int) *replicas {
 		})
 		r.gates = append(r.gates, g)
 	}
-	r.until("news arrive", func() bool {
+	r.until("pushes arrive", func() bool {
 		for _, g := range r.gates {
 			if !g.Stats().Live || g.Check(t.Context(), shared, gate.Feature(sharedFeature).Asks(0)).Status >= 500 {
 				return false

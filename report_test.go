@@ -62,7 +62,7 @@ func TestReportCountsAtOnceAndOnce(t *testing.T) {
 		s := &stub{set: features(metered("f", 10, 100))}
 		s.report = counter(s, "f")
 		arrive := make(chan struct{})
-		g := gateOf(t, s, WithReporter(held{s, arrive}))
+		g := gateOf(t, s, WithReporter(blockedReporter{s, arrive}))
 		c := Customer{ID: "c"}
 		if used(t, g) != 10 {
 			t.Fatal("not 10")
@@ -110,7 +110,7 @@ func TestReportOfACustomerNobodyAskedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &stub{set: features(metered("f", 10, 100))}
 		block := make(chan struct{})
-		g := gateOf(t, s, WithReporter(held{s, block}))
+		g := gateOf(t, s, WithReporter(blockedReporter{s, block}))
 		if err := g.Report(t.Context(), Usage{Customer: Customer{ID: "c"}, FeatureID: "f", Value: 30}); err != nil {
 			t.Fatal(err)
 		}
@@ -139,9 +139,9 @@ func TestUsageOfAPeriodThatIsOverCountsNowhere(t *testing.T) {
 		}
 		s.report = answers
 		g := gateOf(t, s)
-		late := Usage{Customer: Customer{ID: "c"}, FeatureID: "f", Value: 30, CreatedAt: time.Now().Add(-5 * time.Minute)}
+		recorded := Usage{Customer: Customer{ID: "c"}, FeatureID: "f", Value: 30, CreatedAt: time.Now().Add(-5 * time.Minute)}
 		for _, known := range []string{"nothing", "the period"} {
-			if err := g.Report(t.Context(), late); err != nil {
+			if err := g.Report(t.Context(), recorded); err != nil {
 				t.Fatal(err)
 			}
 			if known == "the period" && used(t, g) != 10 {
@@ -153,8 +153,8 @@ func TestUsageOfAPeriodThatIsOverCountsNowhere(t *testing.T) {
 				t.Errorf("with %s known: %v known after usage of the period before", known, n)
 			}
 		}
-		late.Kind, late.Value = UsageTotal, 80
-		if err := g.Report(t.Context(), late); err != nil {
+		recorded.Kind, recorded.Value = UsageTotal, 80
+		if err := g.Report(t.Context(), recorded); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
@@ -312,29 +312,29 @@ func TestReportRefusesWhatCannotBeCounted(t *testing.T) {
 	g := gateOf(t, &stub{})
 	c := Customer{ID: "c"}
 	tests := map[string]Usage{
-		"no customer":         {FeatureID: "f", Value: 1},
-		"an odd customer":     {Customer: Customer{ID: "x y"}, FeatureID: "f", Value: 1},
-		"no feature":          {Customer: c, Value: 1},
-		"NaN":                 {Customer: c, FeatureID: "f", Value: math.NaN()},
-		"infinity":            {Customer: c, FeatureID: "f", Value: math.Inf(-1)},
-		"1e308":               {Customer: c, FeatureID: "f", Value: 1e308},
-		"a negative total":    {Customer: c, FeatureID: "f", Kind: UsageTotal, Value: -1},
-		"no such kind":        {Customer: c, FeatureID: "f", Kind: 9},
-		"an unnamed event":    {Customer: c, FeatureID: "f", Kind: UsageEvent},
-		"an event of oddness": {Customer: c, FeatureID: "f g", Kind: UsageEvent, Event: "e"},
-		"credits of nothing":  {Customer: c, Kind: UsageCredits, Value: 1},
-		"no credits":          {Customer: c, Kind: UsageCredits, Currency: "x"},
-		"negative credits":    {Customer: c, Kind: UsageCredits, Currency: "x", Value: -1},
-		"a channel":           {Customer: c, Kind: UsageEvent, Event: "e", Dimensions: map[string]any{"a": make(chan int)}},
-		"NaN inside":          {Customer: c, Kind: UsageEvent, Event: "e", Dimensions: map[string]any{"a": []float64{math.NaN()}}},
-		"the year 10000":      {Customer: c, FeatureID: "f", Value: 1, CreatedAt: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)},
-		"the year 0":          {Customer: c, FeatureID: "f", Value: 1, CreatedAt: time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC)},
-		"an excess of NaN":    {Customer: c, FeatureID: "f", Value: 1, Excess: math.NaN()},
-		"a key of any bytes":  {Customer: c, FeatureID: "f", Value: 1, Key: "\xff"},
-		"an event of bytes":   {Customer: c, Kind: UsageEvent, Event: "\xff", Value: 1},
-		"credits of bytes":    {Customer: c, Kind: UsageCredits, Currency: "\xff", Value: 1},
-		"a huge key":          {Customer: c, FeatureID: "f", Key: strings.Repeat("x", 1<<20)},
-		"a megabyte":          {Customer: c, Kind: UsageEvent, Event: "e", Dimensions: map[string]any{"a": strings.Repeat("x", 1<<20)}},
+		"no customer":                        {FeatureID: "f", Value: 1},
+		"a customer that is none":            {Customer: Customer{ID: "x y"}, FeatureID: "f", Value: 1},
+		"no feature":                         {Customer: c, Value: 1},
+		"NaN":                                {Customer: c, FeatureID: "f", Value: math.NaN()},
+		"infinity":                           {Customer: c, FeatureID: "f", Value: math.Inf(-1)},
+		"1e308":                              {Customer: c, FeatureID: "f", Value: 1e308},
+		"a negative total":                   {Customer: c, FeatureID: "f", Kind: UsageTotal, Value: -1},
+		"no such kind":                       {Customer: c, FeatureID: "f", Kind: 9},
+		"an unnamed event":                   {Customer: c, FeatureID: "f", Kind: UsageEvent},
+		"an event of a feature that is none": {Customer: c, FeatureID: "f g", Kind: UsageEvent, Event: "e"},
+		"credits of nothing":                 {Customer: c, Kind: UsageCredits, Value: 1},
+		"no credits":                         {Customer: c, Kind: UsageCredits, Currency: "x"},
+		"negative credits":                   {Customer: c, Kind: UsageCredits, Currency: "x", Value: -1},
+		"a channel":                          {Customer: c, Kind: UsageEvent, Event: "e", Dimensions: map[string]any{"a": make(chan int)}},
+		"NaN inside":                         {Customer: c, Kind: UsageEvent, Event: "e", Dimensions: map[string]any{"a": []float64{math.NaN()}}},
+		"the year 10000":                     {Customer: c, FeatureID: "f", Value: 1, CreatedAt: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)},
+		"the year 0":                         {Customer: c, FeatureID: "f", Value: 1, CreatedAt: time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC)},
+		"an excess of NaN":                   {Customer: c, FeatureID: "f", Value: 1, Excess: math.NaN()},
+		"a key of any bytes":                 {Customer: c, FeatureID: "f", Value: 1, Key: "\xff"},
+		"an event of bytes":                  {Customer: c, Kind: UsageEvent, Event: "\xff", Value: 1},
+		"credits of bytes":                   {Customer: c, Kind: UsageCredits, Currency: "\xff", Value: 1},
+		"a huge key":                         {Customer: c, FeatureID: "f", Key: strings.Repeat("x", 1<<20)},
+		"a megabyte":                         {Customer: c, Kind: UsageEvent, Event: "e", Dimensions: map[string]any{"a": strings.Repeat("x", 1<<20)}},
 	}
 	for name, u := range tests {
 		var wrong *UsageError

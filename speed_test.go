@@ -120,7 +120,7 @@ func BenchmarkFloor(b *testing.B) {
 // its delivery, which another goroutine pays for, apart.
 func TestAllocsOfSettling(t *testing.T) {
 	s := &stub{set: features(metered("f", 0, 1e15))}
-	g := gateOf(t, s, WithReporter(held{s, make(chan struct{})}))
+	g := gateOf(t, s, WithReporter(blockedReporter{s, make(chan struct{})}))
 	once := func(status int) func() {
 		guard := g.MustGuard(Feature("f").Uses(1))
 		w, r := httptest.NewRecorder(), request("POST", "/", "c")
@@ -146,7 +146,7 @@ func BenchmarkMiddleware(b *testing.B) {
 	}{"unmetered": {Feature("f"), 200}, "released": {Feature("f").Uses(1), 500}, "settled": {Feature("f").Uses(1), 200}} {
 		b.Run(name, func(b *testing.B) {
 			s := &stub{set: features(metered("f", 0, 1e15))}
-			g, err := New(s, fromHeader("X-Customer-ID", ""), WithQueueSize(1<<30), WithReporter(held{s, make(chan struct{})}))
+			g, err := New(s, fromHeader("X-Customer-ID", ""), WithQueueSize(1<<30), WithReporter(blockedReporter{s, make(chan struct{})}))
 			if err != nil {
 				b.Fatal(err)
 			}

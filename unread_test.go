@@ -8,7 +8,7 @@ import (
 // TestWhatNobodyUnderstandsWidensNothing: whoever was read once is judged by that, however lenient
 // the outage policy is, and not let in because Stigg's answers about them became garbled.
 func TestWhatNobodyUnderstandsWidensNothing(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		f.says(features(metered("f", 1, 1), metered("g", 0, 1)), nil)
 		ask := func(feature string) Decision {
 			return f.gate.Check(f.Context(), Customer{ID: "c"}, Feature(feature).Asks(1))

@@ -12,17 +12,17 @@ import (
 	"pgregory.net/rapid"
 )
 
-// shipment is usage and what Stigg does with it.
-type shipment struct {
+// planned is usage and what Stigg does with it.
+type planned struct {
 	Usage
 	after   time.Duration
 	refused bool // it alone
-	odd     int  // so often Stigg answers it with what nobody understands
+	garbled int  // so often Stigg answers it with what nobody understands
 	down    int  // so often Stigg fails over it
 }
 
-func drawShipments(t *rapid.T) []shipment {
-	all := make([]shipment, rapid.IntRange(1, 150).Draw(t, "n"))
+func drawPlanned(t *rapid.T) []planned {
+	all := make([]planned, rapid.IntRange(1, 150).Draw(t, "n"))
 	trouble := rapid.IntRange(2, 30).Draw(t, "one in so many is trouble")
 	for i := range all {
 		s := &all[i]
@@ -38,7 +38,7 @@ func drawShipments(t *rapid.T) []shipment {
 		}
 		switch rapid.IntRange(0, 3).Draw(t, "which") {
 		case 0:
-			s.odd = rapid.IntRange(1, 8).Draw(t, "odd")
+			s.garbled = rapid.IntRange(1, 8).Draw(t, "garbled")
 		case 1:
 			s.down = rapid.IntRange(1, 4).Draw(t, "down")
 		default:
@@ -48,9 +48,9 @@ func drawShipments(t *rapid.T) []shipment {
 	return all
 }
 
-// harbor is where shipments arrive.
-type harbor struct {
-	by       map[string]*shipment
+// fakeStigg is where usages arrive.
+type fakeStigg struct {
+	by       map[string]*planned
 	archived map[string][2]time.Time // customers, from and until when
 	storm    *rand.Rand
 	arrived  map[string]int // key: its place in the order
@@ -58,7 +58,7 @@ type harbor struct {
 	problem  string
 }
 
-func (h *harbor) report(batch []Usage) ([]Ack, error) {
+func (h *fakeStigg) report(batch []Usage) ([]Ack, error) {
 	if h.storm.IntN(20) == 0 {
 		return nil, errStubDown
 	}
@@ -71,8 +71,8 @@ func (h *harbor) report(batch []Usage) ([]Ack, error) {
 		switch s := h.by[u.Key]; {
 		case s.refused:
 			return nil, errRefused
-		case s.odd > 0:
-			s.odd--
+		case s.garbled > 0:
+			s.garbled--
 			return nil, errGarbled
 		case s.down > 0:
 			s.down--
@@ -89,7 +89,7 @@ func (h *harbor) report(batch []Usage) ([]Ack, error) {
 }
 
 // judge says what is wrong with how all arrived.
-func (h *harbor) judge(all []shipment) string {
+func (h *fakeStigg) judge(all []planned) string {
 	for j := range all {
 		_, arrived := h.arrived[all[j].Key]
 		if n := h.refused[all[j].Key]; n > 1 || arrived == (n == 1) {
@@ -111,8 +111,8 @@ func (h *harbor) judge(all []shipment) string {
 
 func TestEveryUsageArrivesOrIsRefusedOnceAndInOrder(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		all, seed := drawShipments(rt), rapid.Uint64().Draw(rt, "seed")
-		h := &harbor{by: map[string]*shipment{}, archived: map[string][2]time.Time{}, arrived: map[string]int{}, refused: map[string]int{}}
+		all, seed := drawPlanned(rt), rapid.Uint64().Draw(rt, "seed")
+		h := &fakeStigg{by: map[string]*planned{}, archived: map[string][2]time.Time{}, arrived: map[string]int{}, refused: map[string]int{}}
 		h.storm = rand.New(rand.NewPCG(seed, 0))
 		from, long := rapid.IntRange(0, 5000).Draw(rt, "archived after"), rapid.IntRange(0, 20_000).Draw(rt, "for")
 		early := rapid.Bool().Draw(rt, "closed at once")

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// trickle reports 25 times a second for customer "gone" and 48 times for "c".
+// trickle reports 25 times a second for customer "c-archived" and 48 times for "c".
 func trickle(t *testing.T, g *Gate, d time.Duration) {
 	t.Helper()
 	send := func(customer string, every time.Duration) {
@@ -24,16 +24,16 @@ func trickle(t *testing.T, g *Gate, d time.Duration) {
 		}
 	}
 	done := make(chan struct{})
-	go func() { defer close(done); send("gone", time.Second/25) }()
+	go func() { defer close(done); send("c-archived", time.Second/25) }()
 	send("c", time.Second/48)
 	<-done
 }
 
-// refuser is a Stigg that refuses each batch with usage of "gone".
+// refuser is a Stigg that refuses each batch with usage of "c-archived".
 func refuser(err error, calls *int) *stub {
 	return &stub{report: func(batch []Usage) ([]Ack, error) {
 		*calls++
-		if slices.ContainsFunc(batch, func(u Usage) bool { return u.Customer.ID == "gone" }) {
+		if slices.ContainsFunc(batch, func(u Usage) bool { return u.Customer.ID == "c-archived" }) {
 			return nil, err
 		}
 		return nil, nil
@@ -44,10 +44,10 @@ func TestATrickleOfRefusedUsageDelaysNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		calls := 0
 		s := refuser(errArchived, &calls)
-		box := &shelf{}
+		box := &memOutbox{}
 		refused := 0
 		var log strings.Builder
-		g := gateOf(t, s, WithReporter(far{s}), WithQueueSize(200), WithOutbox(box), WithRefused(func(Usage, error) { refused++ }),
+		g := gateOf(t, s, WithReporter(slowReporter{s}), WithQueueSize(200), WithOutbox(box), WithRefused(func(Usage, error) { refused++ }),
 			WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
 		trickle(t, g, 5*time.Minute)
 		s.mu.Lock()
@@ -65,7 +65,7 @@ func TestATrickleOfRefusedUsageDelaysNobody(t *testing.T) {
 		if st.Acknowledged != 48*300 || len(s.usages()) != 48*300 || refused != 25*300 || len(box.aside) != refused || len(box.keys()) != 0 {
 			t.Errorf("%d acknowledged, %d refused, %d set aside, %d kept", st.Acknowledged, refused, len(box.aside), len(box.keys()))
 		}
-		if n := strings.Count(log.String(), "level=ERROR"); n < 2 || n > 6 || strings.Contains(log.String(), "gone") {
+		if n := strings.Count(log.String(), "level=ERROR"); n < 2 || n > 6 || strings.Contains(log.String(), "c-archived") {
 			t.Errorf("%d errors logged in 5 minutes:\n%s", n, log.String())
 		}
 	})
@@ -80,7 +80,7 @@ func TestRefusedUsageOfEachKindDelaysNobody(t *testing.T) {
 				calls := 0
 				g := gateOf(t, refuser(errArchived, &calls))
 				for i := range 40 * 60 {
-					u.Customer.ID = []string{"gone", "c"}[i%2]
+					u.Customer.ID = []string{"c-archived", "c"}[i%2]
 					if err := g.Report(t.Context(), u); err != nil {
 						t.Fatal(err)
 					}
@@ -105,7 +105,7 @@ func TestOneRefusedNowAndThenDelaysNobody(t *testing.T) {
 		}
 		g := gateOf(t, s)
 		for i := range 50 * 300 { // 25 a second of each; of one customer every 75th is refused
-			u := Usage{Customer: Customer{ID: []string{"odd", "c"}[i%2]}, FeatureID: "f", Value: 1}
+			u := Usage{Customer: Customer{ID: []string{"garbled", "c"}[i%2]}, FeatureID: "f", Value: 1}
 			if i%150 == 0 {
 				u.Value = -1
 			}
@@ -118,13 +118,13 @@ func TestOneRefusedNowAndThenDelaysNobody(t *testing.T) {
 		for _, u := range s.usages() {
 			of[u.Customer.ID]++
 		}
-		if of["c"] < 7480 || of["odd"] < 7300 || g.Stats().Refused < 98 {
+		if of["c"] < 7480 || of["garbled"] < 7300 || g.Stats().Refused < 98 {
 			t.Errorf("%v of 7500 each delivered, %d of 100 refused", of, g.Stats().Refused)
 		}
 	})
 }
 
-func TestTotalsAndChangesKeepTheirOrderInAWard(t *testing.T) {
+func TestTotalsAndChangesKeepTheirOrderInQuarantine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var order []string
 		archived := true
@@ -134,7 +134,7 @@ func TestTotalsAndChangesKeepTheirOrderInAWard(t *testing.T) {
 			for _, u := range batch {
 				tries[u.Key]++
 				switch {
-				case u.Customer.ID != "gone":
+				case u.Customer.ID != "c-archived":
 				case archived:
 					return nil, errArchived
 				case u.Value == 7:
@@ -146,7 +146,7 @@ func TestTotalsAndChangesKeepTheirOrderInAWard(t *testing.T) {
 				}
 			}
 			for _, u := range batch {
-				if u.Customer.ID == "gone" {
+				if u.Customer.ID == "c-archived" {
 					order = append(order, u.Key)
 				}
 			}
@@ -154,7 +154,7 @@ func TestTotalsAndChangesKeepTheirOrderInAWard(t *testing.T) {
 		}
 		g := gateOf(t, s)
 		report := reporting(t, g)
-		report("gone", "first", UsageChange, 1)
+		report("c-archived", "first", UsageChange, 1)
 		synctest.Wait()
 		s.mu.Lock()
 		archived = false
@@ -177,7 +177,7 @@ func TestTotalsAndChangesKeepTheirOrderInAWard(t *testing.T) {
 			if value != 7 {
 				want = append(want, key)
 			}
-			report("gone", key, kind, value)
+			report("c-archived", key, kind, value)
 			report("c", "c"+key, UsageChange, 1)
 			time.Sleep(10 * time.Millisecond)
 		}
@@ -191,12 +191,12 @@ func TestTotalsAndChangesKeepTheirOrderInAWard(t *testing.T) {
 	})
 }
 
-func TestAWardIsClearedWhenStiggTakesItsUsage(t *testing.T) {
+func TestAQuarantineEndsWhenStiggTakesItsUsage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		archived, together := true, 0
 		s := &stub{}
 		s.report = func(batch []Usage) ([]Ack, error) {
-			first := slices.IndexFunc(batch, func(u Usage) bool { return u.Customer.ID == "gone" })
+			first := slices.IndexFunc(batch, func(u Usage) bool { return u.Customer.ID == "c-archived" })
 			switch {
 			case first >= 0 && archived:
 				return nil, errArchived
@@ -231,14 +231,14 @@ func TestAWardIsClearedWhenStiggTakesItsUsage(t *testing.T) {
 	})
 }
 
-func TestCloseDrainsWards(t *testing.T) {
+func TestCloseDrainsQuarantines(t *testing.T) {
 	for _, err := range []error{errRefused, errArchived} {
 		synctest.Test(t, func(t *testing.T) {
 			calls := 0
 			s := refuser(err, &calls)
 			g := gateOf(t, s)
 			for range 50 { // nothing is sent in this instant but the first
-				for _, customer := range []string{"gone", "c"} {
+				for _, customer := range []string{"c-archived", "c"} {
 					if err := g.Report(t.Context(), Usage{Customer: Customer{ID: customer}, FeatureID: "f", Value: 1}); err != nil {
 						t.Fatal(err)
 					}
@@ -261,7 +261,7 @@ func TestCloseDrainsWards(t *testing.T) {
 	}
 }
 
-func TestAWardCountsInStatsAndKeepsItsPlaces(t *testing.T) {
+func TestAQuarantineCountsInStatsAndKeepsItsPlaces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		down := false
 		s := &stub{report: func([]Usage) ([]Ack, error) {
@@ -272,7 +272,7 @@ func TestAWardCountsInStatsAndKeepsItsPlaces(t *testing.T) {
 		}}
 		g := gateOf(t, s, WithQueueSize(4))
 		use := func() error {
-			return g.Report(t.Context(), Usage{Customer: Customer{ID: "gone"}, FeatureID: "f", Value: 1})
+			return g.Report(t.Context(), Usage{Customer: Customer{ID: "c-archived"}, FeatureID: "f", Value: 1})
 		}
 		if err := use(); err != nil {
 			t.Fatal(err)

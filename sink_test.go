@@ -11,8 +11,8 @@ import (
 	"github.com/stiggate/gate/internal/ledger"
 )
 
-func TestNewsKeepFreshLonger(t *testing.T) {
-	weather(t, func(f *forecast) {
+func TestPushesKeepFreshLonger(t *testing.T) {
+	withFixture(t, func(f *fixture) {
 		f.gate.Sink().SetLive(true)
 		f.check("c")
 		time.Sleep(8 * time.Minute)
@@ -32,8 +32,8 @@ func TestNewsKeepFreshLonger(t *testing.T) {
 	})
 }
 
-func TestALoadFromBeforeTheNewsIsNotFresh(t *testing.T) {
-	weather(t, func(f *forecast) {
+func TestALoadFromBeforeAPushIsNotFresh(t *testing.T) {
+	withFixture(t, func(f *fixture) {
 		f.holdBack()
 		go f.check("c")
 		synctest.Wait()
@@ -45,7 +45,7 @@ func TestALoadFromBeforeTheNewsIsNotFresh(t *testing.T) {
 }
 
 func TestReplaceIsFeltAtOnce(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		c := Customer{ID: "c"}
 		f.says(features(metered("f", 5, 5)), nil)
 		f.check("c")
@@ -54,7 +54,7 @@ func TestReplaceIsFeltAtOnce(t *testing.T) {
 		if d := f.check("c"); !d.Allowed || d.Limit != 12 || f.count() != 1 {
 			t.Errorf("got %+v after %d loads", d, f.count())
 		}
-		// A load that began before the news does not undo it.
+		// A load that began before the push does not undo it.
 		time.Sleep(2 * time.Minute)
 		f.holdBack()
 		f.check("c")
@@ -68,8 +68,8 @@ func TestReplaceIsFeltAtOnce(t *testing.T) {
 	})
 }
 
-func TestNewsOfOthersCostNoMemory(t *testing.T) {
-	weather(t, func(f *forecast) {
+func TestPushesOfOthersCostNoMemory(t *testing.T) {
+	withFixture(t, func(f *fixture) {
 		for i := range 1000 {
 			c := Customer{ID: fmt.Sprint("c", i)}
 			f.gate.Sink().Replace(c, features(metered("f", 0, 5)))
@@ -84,8 +84,8 @@ func TestNewsOfOthersCostNoMemory(t *testing.T) {
 	})
 }
 
-func TestAColdLoadFromBeforeTheNewsIsNotKept(t *testing.T) {
-	weather(t, func(f *forecast) {
+func TestAColdLoadFromBeforeAPushIsNotKept(t *testing.T) {
+	withFixture(t, func(f *fixture) {
 		f.holdBack()
 		go f.check("c")
 		synctest.Wait()
@@ -125,7 +125,7 @@ func TestPatch(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			weather(t, func(f *forecast) {
+			withFixture(t, func(f *fixture) {
 				f.says(features(metered("f", 3, 50)), nil)
 				f.check("c")
 				time.Sleep(tt.after)
@@ -143,7 +143,7 @@ func TestPatch(t *testing.T) {
 }
 
 func TestPatchOfAWallet(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		f.says(EntitlementSet{Credits: []Credit{{CurrencyID: "x", Limit: 10, Usage: 4}}}, nil)
 		left := func() Decision { return f.gate.Check(f.Context(), Customer{ID: "c"}, Credits("x").Asks(5)) }
 		left()
@@ -162,7 +162,7 @@ func TestPatchOfAWallet(t *testing.T) {
 }
 
 func TestAPatchDoesNotForgetWhatIsUnderWay(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		f.report = func([]Usage) ([]Ack, error) { return nil, errStubDown }
 		use(f.T, f.gate, "c", 2)
 		f.gate.Sink().Patch(Customer{ID: "c"}, Patch{FeatureID: "f", Usage: 1, At: time.Now().Add(time.Minute)})
@@ -173,7 +173,7 @@ func TestAPatchDoesNotForgetWhatIsUnderWay(t *testing.T) {
 }
 
 func TestStaleOfACustomerIsOfItsResourcesToo(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		sites := []Customer{{ID: "c"}, {ID: "c", Resource: "site-1"}, {ID: "c", Resource: "site-2"}, {ID: "d", Resource: "site-1"}}
 		check := func() {
 			for _, c := range sites {
@@ -206,7 +206,7 @@ func TestStaleOfACustomerIsOfItsResourcesToo(t *testing.T) {
 }
 
 func TestASetFromBeforeAnAcknowledgementDoesNotLower(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		f.says(features(metered("f", 9, 10)), nil)
 		f.report = func([]Usage) ([]Ack, error) { return []Ack{{Known: true, Usage: 10, At: time.Now()}}, nil }
 		use(f.T, f.gate, "c", 1)
@@ -225,7 +225,7 @@ func TestASetFromBeforeAnAcknowledgementDoesNotLower(t *testing.T) {
 }
 
 func TestACountFromBeforeAnAcknowledgementWithoutOneDoesNotLower(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		f.says(features(metered("f", 8, 10)), nil)
 		f.check("c")
 		time.Sleep(20 * time.Second)
@@ -244,10 +244,10 @@ func TestACountFromBeforeAnAcknowledgementWithoutOneDoesNotLower(t *testing.T) {
 }
 
 func TestWhatIsGivenBackAndPushedIsTakenOffOnce(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		f.says(features(metered("f", 10, 10)), nil)
 		block := make(chan struct{})
-		g := gateOf(f.T, f.stub, WithReporter(held{f.stub, block}))
+		g := gateOf(f.T, f.stub, WithReporter(blockedReporter{f.stub, block}))
 		c := Customer{ID: "c"}
 		g.Check(f.Context(), c, Feature("f"))
 		time.Sleep(20 * time.Second)
@@ -266,7 +266,7 @@ func TestWhatIsGivenBackAndPushedIsTakenOffOnce(t *testing.T) {
 }
 
 func TestACountedEventRefusesNobody(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		f.says(features(metered("f", 0, 10)), nil)
 		f.report = func(b []Usage) ([]Ack, error) {
 			f.set.Features[0].Usage += b[0].Value
@@ -287,7 +287,7 @@ func TestACountedEventRefusesNobody(t *testing.T) {
 }
 
 func TestAPushEndsTheWaitOfEvents(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		f.says(features(metered("f", 0, 10)), nil)
 		f.report = func([]Usage) ([]Ack, error) { return []Ack{{Delayed: true}}, nil }
 		f.check("c")
@@ -310,7 +310,7 @@ func TestAPushEndsTheWaitOfEvents(t *testing.T) {
 }
 
 func TestASetWithoutWalletsLeavesThem(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		f.says(EntitlementSet{Features: []Entitlement{metered("f", 0, 5)}, Credits: []Credit{{CurrencyID: "x", Limit: 10}}}, nil)
 		left := func() Decision { return f.gate.Check(f.Context(), Customer{ID: "c"}, Credits("x").Asks(5)) }
 		left()
@@ -328,7 +328,7 @@ func TestASetWithoutWalletsLeavesThem(t *testing.T) {
 }
 
 func TestAPushWithoutAPeriodKeepsIt(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		end := time.Now().Add(time.Hour)
 		f.says(EntitlementSet{Credits: []Credit{{CurrencyID: "x", Limit: 10, PeriodEnd: end}}}, nil)
 		left := func() Decision { return f.gate.Check(f.Context(), Customer{ID: "c"}, Credits("x").Asks(5)) }
@@ -340,8 +340,8 @@ func TestAPushWithoutAPeriodKeepsIt(t *testing.T) {
 	})
 }
 
-func TestALateSetIsHeldAgainstARead(t *testing.T) {
-	weather(t, func(f *forecast) {
+func TestASetThatIsPushedLateIsHeldAgainstARead(t *testing.T) {
+	withFixture(t, func(f *fixture) {
 		older, newer := features(metered("f", 1, 10)), features(metered("f", 1, 100))
 		c := Customer{ID: "c"}
 		limit := func() float64 {
@@ -370,7 +370,7 @@ func TestALateSetIsHeldAgainstARead(t *testing.T) {
 }
 
 func TestASetIsNoNewerThanItsAge(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		c := Customer{ID: "c"}
 		f.says(features(metered("f", 6, 10)), nil)
 		known := func() float64 { return f.gate.Check(f.Context(), c, Feature("f").Asks(0)).Usage }
@@ -388,7 +388,7 @@ func TestASetIsNoNewerThanItsAge(t *testing.T) {
 }
 
 func TestAReadThatLagsDoesNotLowerWhatWasUsedSince(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		c := Customer{ID: "c"}
 		f.says(features(metered("f", 3, 10)), nil)
 		known := func() float64 { return f.gate.Check(f.Context(), c, Feature("f").Asks(0)).Usage }

@@ -11,40 +11,40 @@ import (
 	"time"
 )
 
-// forecast is a gate over a stub, in a bubble of synctest.
-type forecast struct {
+// fixture is a gate over a stub, in a bubble of synctest.
+type fixture struct {
 	*testing.T
 	*stub
 	gate *Gate
 }
 
-func weather(t *testing.T, test func(f *forecast), options ...Option) {
+func withFixture(t *testing.T, test func(f *fixture), options ...Option) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		s := &stub{set: features(metered("f", 0, 5))}
-		test(&forecast{t, s, gateOf(t, s, options...)})
+		test(&fixture{t, s, gateOf(t, s, options...)})
 	})
 }
 
-func (f *forecast) check(customer string) Decision {
+func (f *fixture) check(customer string) Decision {
 	return f.gate.Check(f.Context(), Customer{ID: customer}, Feature("f"))
 }
 
 // says changes what Stigg answers from now on.
-func (f *forecast) says(set EntitlementSet, err error) {
+func (f *fixture) says(set EntitlementSet, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.set, f.err = set, err
 }
 
 // holdBack has Stigg answer no load until release is closed.
-func (f *forecast) holdBack() {
+func (f *fixture) holdBack() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.release = make(chan struct{})
 }
 
-func (f *forecast) want(d Decision, allowed bool, origin Origin, reason Reason) {
+func (f *fixture) want(d Decision, allowed bool, origin Origin, reason Reason) {
 	f.Helper()
 	if d.Allowed != allowed || d.Origin != origin || d.Reason != reason {
 		f.Errorf("got allowed %v, origin %q, reason %q; want %v, %q, %q", d.Allowed, d.Origin, d.Reason, allowed, origin, reason)
@@ -52,7 +52,7 @@ func (f *forecast) want(d Decision, allowed bool, origin Origin, reason Reason) 
 }
 
 func TestStaleIsServedAtOnceAndReadAgain(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		f.want(f.check("c"), true, OriginFresh, "")
 		time.Sleep(2 * time.Minute)
 		f.holdBack()
@@ -73,7 +73,7 @@ func TestStaleIsServedAtOnceAndReadAgain(t *testing.T) {
 }
 
 func TestStaleIsServedForAnHourOfOutageAndNoLonger(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		f.check("c")
 		f.says(EntitlementSet{}, errStubDown)
 		for range 59 {
@@ -95,7 +95,7 @@ func TestStaleIsServedForAnHourOfOutageAndNoLonger(t *testing.T) {
 }
 
 func TestARefusalIsNotByAnOldMemoryIfStiggAnswers(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		f.says(features(metered("f", 5, 5)), nil)
 		f.want(f.check("c"), false, OriginFresh, ReasonLimitExceeded)
 		time.Sleep(2 * time.Minute)
@@ -118,7 +118,7 @@ func TestARefusalIsNotByAnOldMemoryIfStiggAnswers(t *testing.T) {
 }
 
 func TestRefreshesArePacedTheMostUsedFirst(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		for i := range 100 {
 			f.check(fmt.Sprint("c", i))
 		}
@@ -152,7 +152,7 @@ func TestRefreshesArePacedTheMostUsedFirst(t *testing.T) {
 }
 
 func TestARefreshThatFailsIsTriedAgain(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		f.check("c")
 		f.says(EntitlementSet{}, errStubDown)
 		time.Sleep(2 * time.Minute)
@@ -169,7 +169,7 @@ func TestARefreshThatFailsIsTriedAgain(t *testing.T) {
 }
 
 func TestAnOpenBreakerAnswersAtOnceAndAsksSeldom(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		f.holdBack()
 		for i := range 5 {
 			f.check(fmt.Sprint("c", i))
@@ -190,7 +190,7 @@ func TestAnOpenBreakerAnswersAtOnceAndAsksSeldom(t *testing.T) {
 }
 
 func TestATooManyRequestsPausesReads(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		f.says(EntitlementSet{}, busyFor(20*time.Second))
 		f.want(f.check("a"), false, OriginFallback, ReasonUnavailable)
 		f.says(features(metered("f", 0, 5)), nil)
@@ -204,11 +204,11 @@ func TestATooManyRequestsPausesReads(t *testing.T) {
 	})
 }
 
-func TestOneOddCustomerIsNoOutage(t *testing.T) {
-	weather(t, func(f *forecast) {
+func TestOneGarbledCustomerIsNoOutage(t *testing.T) {
+	withFixture(t, func(f *fixture) {
 		f.says(EntitlementSet{}, errGarbled)
 		for range 20 {
-			f.want(f.check("odd"), false, OriginFallback, ReasonUnavailable)
+			f.want(f.check("garbled"), false, OriginFallback, ReasonUnavailable)
 		}
 		f.says(features(metered("f", 0, 5)), nil)
 		f.want(f.check("c"), true, OriginFresh, "")
@@ -216,7 +216,7 @@ func TestOneOddCustomerIsNoOutage(t *testing.T) {
 }
 
 func TestMadeUpCustomersCannotFlood(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		f.holdBack()
 		for i := range 3 * 1000 {
 			go f.check(fmt.Sprint("c", i))
@@ -235,8 +235,8 @@ func TestMadeUpCustomersCannotFlood(t *testing.T) {
 	})
 }
 
-func TestNewsOfAChangeWhileStiggIsSilent(t *testing.T) {
-	weather(t, func(f *forecast) {
+func TestAPushOfAChangeWhileStiggIsSilent(t *testing.T) {
+	withFixture(t, func(f *fixture) {
 		f.says(features(metered("f", 0, 1), metered("g", 1, 1)), nil)
 		f.check("c")
 		f.says(EntitlementSet{}, errStubDown)
@@ -258,7 +258,7 @@ func TestNewsOfAChangeWhileStiggIsSilent(t *testing.T) {
 }
 
 func TestAnswersThatNobodyUnderstandsDontFlood(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		f.says(EntitlementSet{}, errGarbled)
 		for range 1000 { // 10 s of one cold customer
 			f.want(f.check("c"), false, OriginFallback, ReasonUnavailable)
@@ -278,7 +278,7 @@ func TestAnswersThatNobodyUnderstandsDontFlood(t *testing.T) {
 		}
 
 		f.says(EntitlementSet{}, errGarbled)
-		f.check("odd")
+		f.check("garbled")
 		f.says(features(metered("f", 0, 5)), nil)
 		f.want(f.check("another"), true, OriginFresh, "")
 		if h := f.gate.Health(); len(h.Degraded) > 0 {
@@ -300,8 +300,8 @@ func TestAnswersThatNobodyUnderstandsDontFlood(t *testing.T) {
 	})
 }
 
-func TestTheBreakerTriesOnceNewsArriveAgain(t *testing.T) {
-	weather(t, func(f *forecast) {
+func TestTheBreakerTriesOncePushesArriveAgain(t *testing.T) {
+	withFixture(t, func(f *fixture) {
 		f.says(EntitlementSet{}, errStubDown)
 		for i := range 100 {
 			f.check(fmt.Sprint("c", i))
@@ -313,12 +313,12 @@ func TestTheBreakerTriesOnceNewsArriveAgain(t *testing.T) {
 	})
 }
 
-// mute is a Stigg whose news never come.
+// mute is a Stigg whose pushes never come.
 type mute struct{ *stub }
 
 func (mute) Watch(ctx context.Context, _ Sink) error { <-ctx.Done(); return nil }
 
-func TestNewsThatNeverComeAreMissed(t *testing.T) {
+func TestPushesThatNeverComeAreMissed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log strings.Builder
 		g, err := New(mute{&stub{}}, fromHeader("X-Customer-ID", ""), WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
@@ -345,7 +345,7 @@ func TestNewsThatNeverComeAreMissed(t *testing.T) {
 }
 
 func TestASetThatIsNotSureEndsNoSuspicion(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		c := Customer{ID: "c"}
 		f.says(features(metered("f", 4, 4)), nil)
 		f.check("c")
@@ -359,7 +359,7 @@ func TestASetThatIsNotSureEndsNoSuspicion(t *testing.T) {
 }
 
 func TestASetThatCrossesTheReadOfAChange(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		c := Customer{ID: "c"}
 		f.says(features(metered("f", 4, 4)), nil)
 		f.check("c")

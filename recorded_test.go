@@ -58,7 +58,7 @@ func TestWhatTheOutboxHasCostsCreditsUntilAReadHasIt(t *testing.T) {
 				u := tt.usage
 				u.Customer, u.FeatureID, u.Key, u.CreatedAt = c, "f", "k", time.Now()
 				may := make(chan struct{})
-				g := gateOf(t, s, WithReporter(held{s, may}), WithOutbox(&shelf{usages: []Usage{u}}))
+				g := gateOf(t, s, WithReporter(blockedReporter{s, may}), WithOutbox(&memOutbox{usages: []Usage{u}}))
 				one := Feature("f").Asks(1)
 				if d := g.Check(t.Context(), c, one); d.Allowed {
 					t.Error("1 more while 5 of 5 credits wait")
@@ -87,8 +87,8 @@ func TestWhatTheOutboxHasCostsCreditsUntilAReadHasIt(t *testing.T) {
 	}
 }
 
-func TestLateUsageOfNothingLeavesNothing(t *testing.T) {
-	weather(t, func(f *forecast) {
+func TestRecordedUsageOfNothingLeavesNothing(t *testing.T) {
+	withFixture(t, func(f *fixture) {
 		c := Customer{ID: "c"}
 		f.check("c")
 		for range 10 {
@@ -107,7 +107,7 @@ func TestLateUsageOfNothingLeavesNothing(t *testing.T) {
 }
 
 func TestEventsOfWhomNobodyAsksAboutAreForgotten(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		f.report = counter(f.stub, "f")
 		c := Customer{ID: "c"}
 		for range 5000 {
@@ -123,7 +123,7 @@ func TestEventsOfWhomNobodyAsksAboutAreForgotten(t *testing.T) {
 }
 
 func TestAnAnswerToASecondAttemptIsAsOldAsTheFirst(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		f.says(features(metered("f", 5, 5)), nil)
 		strange, counted := true, false
 		f.report = func(batch []Usage) ([]Ack, error) {
@@ -155,7 +155,7 @@ func TestAnAnswerToASecondAttemptIsAsOldAsTheFirst(t *testing.T) {
 }
 
 func TestACountOfAnotherPeriodIsReadAgain(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		start, c := time.Now(), Customer{ID: "c"}
 		e := metered("f", 0, 10)
 		e.Reset, e.Anchor, e.PeriodStart, e.PeriodEnd = ResetHour, start, start, start.Add(time.Hour)
@@ -179,24 +179,24 @@ func TestACountOfAnotherPeriodIsReadAgain(t *testing.T) {
 	})
 }
 
-// wild answers this and that.
-type wild struct{}
+// flakySource answers this and that.
+type flakySource struct{}
 
-func (wild) Entitlements(ctx context.Context, _ Customer) (EntitlementSet, error) {
+func (flakySource) Entitlements(ctx context.Context, _ Customer) (EntitlementSet, error) {
 	select {
 	case <-time.After(time.Duration(rand.IntN(3)) * time.Millisecond):
 	case <-ctx.Done():
 	}
 	switch rand.IntN(8) {
 	case 0:
-		return EntitlementSet{}, errors.New("stub: wild")
+		return EntitlementSet{}, errors.New("stub: flaky")
 	case 1:
 		return EntitlementSet{Denied: ReasonCustomerNotFound}, nil
 	}
 	return features(metered("f", 0, 1e9), metered("g", float64(rand.IntN(3)), 2)), nil
 }
 
-func (wild) Report(_ context.Context, batch []Usage) ([]Ack, error) {
+func (flakySource) Report(_ context.Context, batch []Usage) ([]Ack, error) {
 	if rand.IntN(10) == 0 {
 		return nil, errGarbled
 	}
@@ -205,7 +205,7 @@ func (wild) Report(_ context.Context, batch []Usage) ([]Ack, error) {
 
 // TestNothingStays: once all is answered and evicted, no book is left, whatever happened.
 func TestNothingStays(t *testing.T) {
-	g := gateOf(t, wild{}, WithCacheSize(3), WithDecisionTimeout(2*time.Millisecond), WithTTL(5*time.Millisecond))
+	g := gateOf(t, flakySource{}, WithCacheSize(3), WithDecisionTimeout(2*time.Millisecond), WithTTL(5*time.Millisecond))
 	panics := Feature("g").UsesFunc(func(*http.Request) (float64, error) { panic("an amount that panics") })
 	var wait sync.WaitGroup
 	for range 8 {

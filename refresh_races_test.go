@@ -12,7 +12,7 @@ import (
 
 // hangs has loads hang from now on until answer is called. They bring what Stigg said when
 // they began.
-func (f *forecast) hangs(from EntitlementSet) (answer func()) {
+func (f *fixture) hangs(from EntitlementSet) (answer func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	release := make(chan struct{})
@@ -38,8 +38,8 @@ func (s slow) Entitlements(ctx context.Context, c Customer) (EntitlementSet, err
 	return s.stub.Entitlements(ctx, c)
 }
 
-func TestTheDeadlineHoldsWhateverNewsCome(t *testing.T) {
-	weather(t, func(f *forecast) {
+func TestTheDeadlineHoldsWhateverIsPushed(t *testing.T) {
+	withFixture(t, func(f *fixture) {
 		c, end := Customer{ID: "c"}, make(chan struct{})
 		go func() {
 			for i := 0; ; i++ {
@@ -69,7 +69,7 @@ func TestALoadFromBeforeACountDoesNotUndoIt(t *testing.T) {
 		"without a time": func() time.Time { return time.Time{} },
 	} {
 		t.Run(name, func(t *testing.T) {
-			weather(t, func(f *forecast) {
+			withFixture(t, func(f *fixture) {
 				f.says(features(metered("f", 3, 5)), nil)
 				f.check("c")
 				time.Sleep(2 * time.Minute)
@@ -88,7 +88,7 @@ func TestALoadFromBeforeACountDoesNotUndoIt(t *testing.T) {
 }
 
 func TestALoadFromBeforeASetDoesNotUndoItsCounts(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		f.says(features(metered("f", 3, 5)), nil)
 		f.check("c")
 		f.gate.InvalidateAll()
@@ -105,7 +105,7 @@ func TestALoadFromBeforeASetDoesNotUndoItsCounts(t *testing.T) {
 }
 
 func TestACountDuringTheFirstLoadIsNotLost(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		answer := f.hangs(features(metered("f", 3, 5)))
 		go f.check("c")
 		synctest.Wait()
@@ -124,8 +124,8 @@ func TestATopUpIsNotLost(t *testing.T) {
 	wallet := func(limit float64) EntitlementSet {
 		return EntitlementSet{Credits: []Credit{{CurrencyID: "x", Limit: limit, Usage: 10}}}
 	}
-	for name, during := range map[string]func(f *forecast, topUp func()){
-		"while a load is under way": func(f *forecast, topUp func()) {
+	for name, during := range map[string]func(f *fixture, topUp func()){
+		"while a load is under way": func(f *fixture, topUp func()) {
 			f.gate.InvalidateAll()
 			answer := f.hangs(wallet(10))
 			f.gate.Check(f.Context(), Customer{ID: "c"}, Credits("x").Asks(0))
@@ -133,7 +133,7 @@ func TestATopUpIsNotLost(t *testing.T) {
 			topUp()
 			answer()
 		},
-		"while Stigg is down": func(f *forecast, topUp func()) {
+		"while Stigg is down": func(f *fixture, topUp func()) {
 			f.says(EntitlementSet{}, errStubDown)
 			f.gate.Sink().Patch(Customer{ID: "c"}, Patch{Currency: "x", Usage: 10, Limit: 100, HasLimit: true})
 			synctest.Wait()
@@ -141,7 +141,7 @@ func TestATopUpIsNotLost(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			weather(t, func(f *forecast) {
+			withFixture(t, func(f *fixture) {
 				f.says(wallet(10), nil)
 				asks := func() Decision { return f.gate.Check(f.Context(), Customer{ID: "c"}, Credits("x").Asks(1)) }
 				asks()
@@ -160,7 +160,7 @@ func TestATopUpIsNotLost(t *testing.T) {
 }
 
 func TestWhatIsWantedStaysSoWhileOneReadIsTried(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		for i := range 50 {
 			f.check(fmt.Sprint("c", i))
 		}
@@ -189,7 +189,7 @@ func TestWhatIsWantedStaysSoWhileOneReadIsTried(t *testing.T) {
 }
 
 func TestASignUpIsFeltByItsResourcesToo(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		site := Customer{ID: "c", Resource: "site-1"}
 		f.says(EntitlementSet{Denied: ReasonCustomerNotFound}, nil)
 		f.gate.Check(f.Context(), site, Feature("f"))
@@ -200,7 +200,7 @@ func TestASignUpIsFeltByItsResourcesToo(t *testing.T) {
 }
 
 func TestADenialWithAWalletIsDecided(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		f.says(EntitlementSet{Denied: ReasonCustomerNotFound, Credits: []Credit{{CurrencyID: "x", Limit: 5}}}, nil)
 		_, d := f.gate.Admit(f.Context(), Customer{ID: "c"}, Feature("f").Uses(1))
 		f.want(d, false, OriginFresh, ReasonCustomerNotFound)
@@ -208,7 +208,7 @@ func TestADenialWithAWalletIsDecided(t *testing.T) {
 }
 
 func TestUsageOfAnOutageCountsInCreditsToo(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		f.says(EntitlementSet{}, errStubDown)
 		f.report = func([]Usage) ([]Ack, error) { return nil, errStubDown }
 		use := func() Decision {
@@ -241,7 +241,7 @@ func TestAnOutageAllowsAFeatureThatIsAskedForTwice(t *testing.T) {
 		"access, then an amount": All(f, f.Uses(1)),
 		"values, then access":    All(f.Values("NY"), f),
 	} {
-		weather(t, func(f *forecast) {
+		withFixture(t, func(f *fixture) {
 			f.says(EntitlementSet{}, errStubDown)
 			ticket, d := f.gate.Admit(f.Context(), Customer{ID: "c"}, p)
 			if ticket.Release(); !d.Allowed {
@@ -252,7 +252,7 @@ func TestAnOutageAllowsAFeatureThatIsAskedForTwice(t *testing.T) {
 }
 
 func TestEntitlementsTellWhatIsUsedOfAWallet(t *testing.T) {
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		f.says(EntitlementSet{Credits: []Credit{{CurrencyID: "x", Limit: 10, Usage: 4}}}, nil)
 		f.report = func([]Usage) ([]Ack, error) { return nil, errStubDown }
 		ticket, _ := f.gate.Admit(f.Context(), Customer{ID: "c"}, Credits("x").Uses(3))
@@ -266,12 +266,12 @@ func TestEntitlementsTellWhatIsUsedOfAWallet(t *testing.T) {
 
 func TestReadsThatFailNowAndThenAreLoggedSeldom(t *testing.T) {
 	var log bytes.Buffer
-	weather(t, func(f *forecast) {
+	withFixture(t, func(f *fixture) {
 		for i := range 100 {
 			f.says(features(metered("f", 0, 5)), nil)
 			f.check(fmt.Sprint("c", i))
 			f.says(EntitlementSet{}, errGarbled)
-			f.check("odd")
+			f.check("garbled")
 			time.Sleep(100 * time.Millisecond)
 		}
 		synctest.Wait()

@@ -16,8 +16,8 @@ import (
 	"github.com/stiggate/gate/internal/ledger"
 )
 
-// shelf is an outbox in memory, which a test can break.
-type shelf struct {
+// memOutbox is an outbox in memory, which a test can break.
+type memOutbox struct {
 	mu     sync.Mutex
 	usages []Usage
 	aside  map[string]string
@@ -27,7 +27,7 @@ type shelf struct {
 	unread error // yielded first by Pending
 }
 
-func (s *shelf) Append(ctx context.Context, u ...Usage) error {
+func (s *memOutbox) Append(ctx context.Context, u ...Usage) error {
 	if s.append != nil {
 		if err := s.append(); err != nil {
 			return err
@@ -44,7 +44,7 @@ func sameUsage(a, b *Usage) bool {
 }
 
 // forget leaves a gap where usage was, so that positions stay.
-func (s *shelf) forget(u Usage) {
+func (s *memOutbox) forget(u Usage) {
 	for i := range s.usages {
 		if sameUsage(&u, &s.usages[i]) {
 			s.usages[i] = Usage{Event: gap}
@@ -54,7 +54,7 @@ func (s *shelf) forget(u Usage) {
 
 const gap = "gap"
 
-func (s *shelf) Done(u ...Usage) error {
+func (s *memOutbox) Done(u ...Usage) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, u := range u {
@@ -63,7 +63,7 @@ func (s *shelf) Done(u ...Usage) error {
 	return nil
 }
 
-func (s *shelf) SetAside(u Usage, reason string) error {
+func (s *memOutbox) SetAside(u Usage, reason string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.aside == nil {
@@ -74,7 +74,7 @@ func (s *shelf) SetAside(u Usage, reason string) error {
 	return nil
 }
 
-func (s *shelf) Pending(after Position) iter.Seq2[Kept, error] {
+func (s *memOutbox) Pending(after Position) iter.Seq2[Kept, error] {
 	return func(yield func(Kept, error) bool) {
 		if s.unread != nil && after == 0 && !yield(Kept{}, s.unread) {
 			return
@@ -90,10 +90,10 @@ func (s *shelf) Pending(after Position) iter.Seq2[Kept, error] {
 	}
 }
 
-func (s *shelf) Healthy() error { s.mu.Lock(); defer s.mu.Unlock(); return s.sick }
-func (s *shelf) Close() error   { s.closed++; return nil }
+func (s *memOutbox) Healthy() error { s.mu.Lock(); defer s.mu.Unlock(); return s.sick }
+func (s *memOutbox) Close() error   { s.closed++; return nil }
 
-func (s *shelf) keys() []string {
+func (s *memOutbox) keys() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var keys []string
@@ -105,11 +105,11 @@ func (s *shelf) keys() []string {
 	return keys
 }
 
-func (s *shelf) turn(sick error) { s.mu.Lock(); defer s.mu.Unlock(); s.sick = sick }
+func (s *memOutbox) turn(sick error) { s.mu.Lock(); defer s.mu.Unlock(); s.sick = sick }
 
 func TestUsageIsInTheOutboxBeforeTheResponseLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		box := &shelf{}
+		box := &memOutbox{}
 		s := &stub{set: features(metered("f", 0, 5))}
 		arrive := make(chan struct{})
 		s.report = func(batch []Usage) ([]Ack, error) {
@@ -118,7 +118,7 @@ func TestUsageIsInTheOutboxBeforeTheResponseLeaves(t *testing.T) {
 			}
 			return nil, nil
 		}
-		g := gateOf(t, s, WithOutbox(box), WithReporter(held{s, arrive}))
+		g := gateOf(t, s, WithOutbox(box), WithReporter(blockedReporter{s, arrive}))
 		serve(t, g, Feature("f").Uses(1), request("POST", "/", "c"), status(201))
 		if n := len(box.keys()); n != 1 {
 			t.Errorf("%d usages in the outbox after the response, want 1", n)
@@ -138,7 +138,7 @@ func TestWhatTheOutboxHasCountsBeforeTheFirstRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := Customer{ID: "c"}
 		at := time.Now()
-		box := &shelf{unread: errors.New("rotten"), usages: []Usage{
+		box := &memOutbox{unread: errors.New("rotten"), usages: []Usage{
 			{Customer: c, FeatureID: "f", Value: 2, Key: "k1", CreatedAt: at},
 			{Customer: c, FeatureID: "f", Value: 1, Key: "", CreatedAt: at},
 			{Customer: c, FeatureID: "f", Value: 1, Key: "k2", CreatedAt: at},
@@ -152,7 +152,7 @@ func TestWhatTheOutboxHasCountsBeforeTheFirstRequest(t *testing.T) {
 			Credits:  []Credit{{CurrencyID: "tokens", Limit: 50}},
 		}}
 		up := make(chan struct{})
-		g := gateOf(t, s, WithOutbox(box), WithQueueSize(2), WithReporter(held{s, up}))
+		g := gateOf(t, s, WithOutbox(box), WithQueueSize(2), WithReporter(blockedReporter{s, up}))
 		for p, want := range map[*Policy]float64{ptr(Feature("f")): 4, ptr(Feature("seats")): 9, ptr(Credits("tokens")): 30} {
 			if d := g.Check(t.Context(), c, *p); !d.Allowed || d.Usage != want {
 				t.Errorf("%v: %v known, want %v", p.feature, d.Usage, want)
@@ -185,13 +185,13 @@ func TestWhatTheOutboxHasCountsBeforeTheFirstRequest(t *testing.T) {
 	})
 }
 
-// held is a Reporter that waits until it may.
-type held struct {
+// blockedReporter is a Reporter that waits until it may.
+type blockedReporter struct {
 	*stub
 	may chan struct{}
 }
 
-func (h held) Report(ctx context.Context, batch []Usage) ([]Ack, error) {
+func (h blockedReporter) Report(ctx context.Context, batch []Usage) ([]Ack, error) {
 	select {
 	case <-h.may:
 		return h.stub.Report(ctx, batch)
@@ -212,7 +212,7 @@ func TestAnOutboxThatFails(t *testing.T) {
 				if goOn {
 					options = append(options, WithOutboxFailOpen())
 				}
-				box := &shelf{}
+				box := &memOutbox{}
 				s := &stub{set: features(metered("f", 0, 100))}
 				g := gateOf(t, s, append(options, WithOutbox(box))...)
 				u := Usage{Customer: Customer{ID: "c"}, FeatureID: "f", Value: 1}
@@ -272,7 +272,7 @@ func TestAnOutboxThatFails(t *testing.T) {
 func TestAResponseWaitsForAnOutboxThatHangsNoLongerThanBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &stub{set: features(metered("f", 0, 100))}
-		g := gateOf(t, s, WithOutbox(hanging{&shelf{}}))
+		g := gateOf(t, s, WithOutbox(hanging{&memOutbox{}}))
 		ticket, _ := g.Admit(t.Context(), Customer{ID: "c"}, Feature("f").Uses(1))
 		begun := time.Now()
 		var failed *OutboxError
@@ -285,13 +285,13 @@ func TestAResponseWaitsForAnOutboxThatHangsNoLongerThanBounded(t *testing.T) {
 	})
 }
 
-type hanging struct{ *shelf }
+type hanging struct{ *memOutbox }
 
 func (hanging) Append(ctx context.Context, _ ...Usage) error { <-ctx.Done(); return ctx.Err() }
 
 func TestCloseKeepsWhatItCannotDeliver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		box := &shelf{}
+		box := &memOutbox{}
 		s := &stub{set: features(metered("f", 0, 100)), report: func([]Usage) ([]Ack, error) { return nil, errStubDown }}
 		g := gateOf(t, s, WithOutbox(box))
 		use(t, g, "c", 1)
@@ -310,7 +310,7 @@ func TestCloseKeepsWhatItCannotDeliver(t *testing.T) {
 
 func TestRefusedUsageIsSetAsideInTheOutbox(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		box := &shelf{}
+		box := &memOutbox{}
 		s := &stub{set: features(metered("f", 0, 100)), report: func([]Usage) ([]Ack, error) { return nil, errRefused }}
 		g := gateOf(t, s, WithOutbox(box))
 		use(t, g, "c", 1)
@@ -326,10 +326,10 @@ func TestRefusedUsageIsSetAsideInTheOutbox(t *testing.T) {
 func TestUsageOfAnEarlierRunThatIsRefusedMayHaveBeenCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := Customer{ID: "c"}
-		box := &shelf{usages: []Usage{{Customer: c, FeatureID: "f", Value: 2, Key: "k", CreatedAt: time.Now()}}}
+		box := &memOutbox{usages: []Usage{{Customer: c, FeatureID: "f", Value: 2, Key: "k", CreatedAt: time.Now()}}}
 		s := &stub{set: features(metered("f", 0, 5)), report: func([]Usage) ([]Ack, error) { return nil, errRefused }}
 		may := make(chan struct{})
-		g := gateOf(t, s, WithOutbox(box), WithReporter(held{s, may}))
+		g := gateOf(t, s, WithOutbox(box), WithReporter(blockedReporter{s, may}))
 		known := func() float64 { return g.Check(t.Context(), c, Feature("f").Asks(0)).Usage }
 		known() // this read may have been before it was counted
 		close(may)
@@ -349,7 +349,7 @@ func TestWrongOutboxes(t *testing.T) {
 	if _, err := New(&stub{}, who, WithOutbox(nil)); err == nil {
 		t.Error("a nil outbox is taken")
 	}
-	box := &shelf{}
+	box := &memOutbox{}
 	if _, err := New(struct{ Source }{&stub{}}, who, WithOutbox(box)); !errors.Is(err, ErrNoReporter) {
 		t.Errorf("an outbox without a reporter: %v", err)
 	}
@@ -360,7 +360,7 @@ func TestWrongOutboxes(t *testing.T) {
 
 func TestAClosedGateSaysSoWhateverTheOutboxSays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		box := &shelf{}
+		box := &memOutbox{}
 		var log strings.Builder
 		g := gateOf(t, &stub{set: features(metered("f", 0, 10))}, WithOutbox(box), WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
 		c := Customer{ID: "c"}
@@ -395,7 +395,7 @@ func TestReplayedUsageIsSmall(t *testing.T) {
 func TestWhatWaitsInTheOutboxHoldsTheWalletToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := Customer{ID: "c"}
-		box := &shelf{usages: []Usage{{Customer: c, FeatureID: "f", Value: 8, Key: "k", CreatedAt: time.Now()}}}
+		box := &memOutbox{usages: []Usage{{Customer: c, FeatureID: "f", Value: 8, Key: "k", CreatedAt: time.Now()}}}
 		f := metered("f", 0, 1000)
 		f.CreditRate = &CreditRate{CurrencyID: "tokens", Amount: 10}
 		s := &stub{set: EntitlementSet{Features: []Entitlement{f}, Credits: []Credit{{CurrencyID: "tokens", Limit: 100}}}}
@@ -404,7 +404,7 @@ func TestWhatWaitsInTheOutboxHoldsTheWalletToo(t *testing.T) {
 			return []Ack{{Known: true, Usage: 8, At: time.Now(), Credit: &CreditAck{CurrencyID: "tokens", Usage: 80, At: time.Now()}}}, nil
 		}
 		up := make(chan struct{})
-		g := gateOf(t, s, WithOutbox(box), WithReporter(held{s, up}))
+		g := gateOf(t, s, WithOutbox(box), WithReporter(blockedReporter{s, up}))
 		allowed := func() string {
 			return fmt.Sprint(g.Check(t.Context(), c, Feature("f").Asks(2)).Allowed, g.Check(t.Context(), c, Feature("f").Asks(3)).Allowed,
 				g.Check(t.Context(), c, Credits("tokens").Asks(20)).Allowed, g.Check(t.Context(), c, Credits("tokens").Asks(21)).Allowed)
@@ -422,7 +422,7 @@ func TestWhatWaitsInTheOutboxHoldsTheWalletToo(t *testing.T) {
 
 func TestOneKeyOfTwoCustomersIsDoneForEach(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		box := &shelf{}
+		box := &memOutbox{}
 		s := &stub{report: func(b []Usage) ([]Ack, error) {
 			if b[0].Kind == UsageEvent {
 				return nil, errStubDown
@@ -430,7 +430,7 @@ func TestOneKeyOfTwoCustomersIsDoneForEach(t *testing.T) {
 			return nil, nil
 		}}
 		up := make(chan struct{})
-		g := gateOf(t, s, WithOutbox(box), WithReporter(held{s, up}))
+		g := gateOf(t, s, WithOutbox(box), WithReporter(blockedReporter{s, up}))
 		for _, u := range []Usage{{Customer: Customer{ID: "a"}, FeatureID: "f", Value: 1}, {Customer: Customer{ID: "b"}, Kind: UsageEvent, Event: "e", Value: 1}} {
 			u.Key = "2024-05-01"
 			if err := g.Report(t.Context(), u); err != nil {
