@@ -18,7 +18,7 @@ func TestTheTableOfTheAPINamesEachOperationWithItsMethodAndATestThatIsThere(t *t
 		t.Fatal(err)
 	}
 	operations, _, _ := strings.Cut(string(text), "\n## The samples")
-	rows := regexp.MustCompile(`(?m)^\| ([^|]+) \| ([^|]+) \| ([^|]+) \|$`).FindAllStringSubmatch(operations, -1)
+	rows := regexp.MustCompile(`(?m)^\| ([^|]+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$`).FindAllStringSubmatch(operations, -1)
 	rows = slices.DeleteFunc(rows, func(r []string) bool { return r[1] == "operation" })
 	if len(rows) != 71 {
 		t.Errorf("the table has %d rows, want 70 operations and customers", len(rows))
@@ -34,8 +34,13 @@ func TestTheTableOfTheAPINamesEachOperationWithItsMethodAndATestThatIsThere(t *t
 				t.Errorf("%s: there is no method %s", row[1], method)
 			}
 		}
-		if !tests[row[3]] {
-			t.Errorf("%s: there is no test %s", row[1], row[3])
+		for page := range strings.SplitSeq(row[3], ", ") {
+			if !slices.Contains([]string{"overview", "guide", "openapi", "Java", "schema"}, page) {
+				t.Errorf("%s: there is no page %s", row[1], page)
+			}
+		}
+		if !tests[row[4]] {
+			t.Errorf("%s: there is no test %s", row[1], row[4])
 		}
 	}
 	for _, name := range gql.DocumentOperationNames {
