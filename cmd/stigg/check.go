@@ -102,7 +102,7 @@ func (q *question) decide(ctx context.Context, t terminal, args []string) error 
 		return err
 	}
 	nobody := gate.ResolverFunc(func(*http.Request) (gate.Customer, error) { return gate.Customer{}, gate.ErrNoCustomer })
-	g, err := gate.New(stigg, nobody, gate.WithColdTimeout(q.timeout), gate.WithDecisionTimeout(q.timeout))
+	g, err := gate.New(stigg, nobody, gate.WithColdTimeout(q.timeout), gate.WithDecisionTimeout(q.timeout), gate.WithLogger(silent()))
 	if err != nil {
 		return misuse("%s", strings.TrimPrefix(err.Error(), "gate: new: "))
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -22,12 +23,15 @@ func (t terminal) connect(options ...client.Option) (*client.Client, error) {
 	if key == "" {
 		return nil, misuse("%s is not set: it must hold the server API key of an environment", keyVariable)
 	}
-	c, err := client.New(key, append([]client.Option{client.WithEndpoint(t.getenv(urlVariable))}, options...)...)
+	c, err := client.New(key, append([]client.Option{client.WithEndpoint(t.getenv(urlVariable)), client.WithLogger(silent())}, options...)...)
 	if err != nil {
 		return nil, misuse("%s", strings.TrimPrefix(err.Error(), "client: "))
 	}
 	return c, nil
 }
+
+// silent logs nothing: what a command has to say is its output.
+func silent() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // askFor is how long a command asks Stigg at most, if a flag says nothing else.
 const askFor = 15 * time.Second
