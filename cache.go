@@ -7,6 +7,7 @@ import (
 	"hash/maphash"
 	"log/slog"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -23,6 +24,8 @@ type cache struct {
 	ledger *ledger.Ledger
 	now    func() time.Time
 	logger *slog.Logger
+	// names are those of the features, by id, as sets have told them.
+	names sync.Map
 	// observers are told of every read.
 	observers observers
 	// unreadable: numbers that can't be read are logged already.
@@ -79,6 +82,11 @@ func (l *load) Do(ctx context.Context, noCache bool) (*snapshot, error) {
 		return nil, err
 	}
 	asked := began.Before(set.Age)
+	for i := range set.Features {
+		if e := &set.Features[i]; e.DisplayName != "" {
+			l.cache.names.LoadOrStore(e.FeatureID, e.DisplayName)
+		}
+	}
 	set, unreadable := set.checked()
 	if unreadable != "" && !l.cache.unreadable.Swap(true) {
 		l.cache.logger.Error("gate: Stigg's answer has numbers that can't be read; they grant nothing, and requests for them get 503", "feature", unreadable)

@@ -51,7 +51,7 @@ func (q *admission) evaluateAny(p *Policy, d *Decision) bool {
 // feature answers a policy for one feature by the decision table.
 func (q *admission) feature(p *Policy, d *Decision) bool {
 	*d = d.anew()
-	d.FeatureID, d.FeatureName = p.feature, p.feature
+	d.FeatureID, d.FeatureName = p.feature, cmp.Or(p.name, p.feature)
 	a, err := p.ask(q.request)
 	if err != nil {
 		d.deny(ReasonBadRequest, err)
@@ -65,9 +65,7 @@ func (q *admission) feature(p *Policy, d *Decision) bool {
 		d.absent = item{id: p.feature}
 		return false
 	}
-	if r.DisplayName != "" {
-		d.FeatureName = r.DisplayName
-	}
+	d.FeatureName = cmp.Or(p.name, r.DisplayName, p.feature)
 	terms := r.terms()
 	v, metered := terms.Judge(a.Ask)
 	if r.Kind == Configuration && !r.Unlimited {
@@ -82,6 +80,9 @@ func (q *admission) feature(p *Policy, d *Decision) bool {
 	}
 	if v.Reason == "" && r.CreditRate != nil && r.CreditRate.Formula && !r.Granted && a.Mode != rules.Has {
 		v.Reason = rules.InsufficientCredits // only Stigg can evaluate a formula
+	}
+	if v.Reason == rules.ValueNotAllowed {
+		d.AllowedValues = r.Values
 	}
 	d.Reason, d.never, d.OverLimit = Reason(v.Reason), v.Never, v.Over
 	return v.Reason == ""
@@ -127,6 +128,7 @@ func (q *admission) meter(p *Policy, r *right, a ask, d *Decision) rules.Verdict
 	hold := q.ticket != nil && (a.Mode == rules.Uses || a.Mode == rules.Frees)
 	units := q.ask(r.meter, asked, hold)
 	d.meter(units, r.Limit, !r.Unlimited)
+	d.reset = r.Reset
 	v := rules.Room(units.Answer, rules.LimitExceeded)
 	if units.Refuses() {
 		return v

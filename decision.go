@@ -54,7 +54,12 @@ type Decision struct {
 	// ResetsAt is the end of the usage period; zero without one.
 	ResetsAt time.Time
 
-	never bool // it would not fit an unused limit either
+	// AllowedValues are those of an enum, where another one was asked for; not to be changed.
+	AllowedValues []string
+
+	reset  ResetPeriod
+	answer *denialFunc // the policy's own
+	never  bool        // it would not fit an unused limit either
 	// absent is what was refused because the customer's set does not have it.
 	absent item
 	// held is what running requests hold of it, this one included; since is the

@@ -1,17 +1,21 @@
 package gate
 
 import (
+	"cmp"
 	"errors"
 	"math"
 	"net/http"
 	"time"
 
 	"github.com/stiggate/gate/internal/problem"
+	"github.com/stiggate/gate/recorder"
 )
 
 // denials is how a gate answers the requests that it refuses.
 type denials struct {
 	problem.Style
+	own      *denialFunc
+	upgrade  func(*http.Request, Decision) string
 	statuses map[Reason]int
 	quota    QuotaHeaders
 }
@@ -54,6 +58,10 @@ func (g *Gate) finish(p *Policy, d *Decision) {
 			d.Status = status
 		}
 	}
+	if name, known := g.cache.names.Load(d.FeatureID); known && d.FeatureName == d.FeatureID {
+		d.FeatureName = name.(string) // other customers have it
+	}
+	d.answer = p.onDenial
 	if a.Mistake {
 		g.logMistake(d)
 	}
@@ -89,24 +97,76 @@ func (g *Gate) logMistake(d *Decision) {
 // otherwise as application/problem+json (RFC 9457). Status and content are the same
 // either way, and the same bytes for the same decision. HEAD gets the same header and no body.
 //
-// A 402 with an upgrade link has it in the field Link, too, as rel="payment". Fields that
+// If the app answers in its own way (WithDenial, Policy.OnDenial), its function is called
+// instead; should it write nothing, the answer is the standard one.
+//
+// A 402 or 403 with an upgrade link has it in the field Link, too, as rel="payment". Fields that
 // others have set and that are not named here stay as they are: a compression in front
 // may have announced itself (golang/go#66343).
 func (g *Gate) WriteDenial(w http.ResponseWriter, r *http.Request, d Decision) {
 	g.SetQuotaHeaders(w.Header(), d)
-	g.denials.Write(w, r, d.denial())
+	d.Instance = cmp.Or(d.Instance, problem.NewInstance())
+	to := d.denial()
+	if g.denials.upgrade != nil {
+		if link := g.denials.upgrade(r, d); problem.IsLink(link) {
+			to.Upgrade = link
+		}
+	}
+	own := cmp.Or(d.answer, g.denials.own)
+	if own == nil {
+		g.denials.Write(w, r, to, problem.Negotiated)
+		return
+	}
+	seen, rec := recorder.New(w)
+	(*own)(seen, r, Denial{
+		DenialPage: DenialPage(g.denials.Show(r, to)), Decision: d,
+		write: func(w http.ResponseWriter, r *http.Request, form problem.Form) { g.denials.Write(w, r, to, form) },
+	})
+	if rec.Status() == 0 {
+		g.denials.Write(seen, r, to, problem.Negotiated)
+	}
+}
+
+// Denial is a refusal for an app that answers it in its own way: what the standard answers
+// say, and the decision, which has the customer and is for the app's own eyes.
+type Denial struct {
+	DenialPage
+	Decision Decision
+
+	write func(http.ResponseWriter, *http.Request, problem.Form)
+}
+
+// denialFunc answers a refusal.
+type denialFunc func(w http.ResponseWriter, r *http.Request, d Denial)
+
+// Write is the standard answer: what the request prefers of the two below.
+func (d Denial) Write(w http.ResponseWriter, r *http.Request) { d.write(w, r, problem.Negotiated) }
+
+// WriteJSON answers with application/problem+json.
+func (d Denial) WriteJSON(w http.ResponseWriter, r *http.Request) { d.write(w, r, problem.JSON) }
+
+// WritePage answers with the page of HTML.
+func (d Denial) WritePage(w http.ResponseWriter, r *http.Request) { d.write(w, r, problem.HTML) }
+
+// OnDenial answers the refusals of this policy by f, in place of what WithDenial says for the
+// gate.
+func (p Policy) OnDenial(f func(w http.ResponseWriter, r *http.Request, d Denial)) Policy {
+	if p.onDenial = (*denialFunc)(&f); f == nil {
+		p.fail(errors.New("the function of OnDenial is nil"))
+	}
+	return p
 }
 
 // Describe is what a client may be told of a request that d does not allow, as WriteDenial
-// tells it: for a door that answers in another way than by HTTP. The instance is a new one at
-// each call.
-func (g *Gate) Describe(d Decision) DenialPage { return DenialPage(g.denials.Show(d.denial())) }
+// tells it, in English: for a door that answers in another way than by HTTP. The instance is the
+// decision's, if it has one.
+func (g *Gate) Describe(d Decision) DenialPage { return DenialPage(g.denials.Show(nil, d.denial())) }
 
 // denial is what a client may see of it: not the customer, nor anything of another one.
 func (d *Decision) denial() *problem.Denial {
 	to := &problem.Denial{
 		Reason: string(d.Reason), OfStigg: d.Reason.ofStigg(), Code: d.Code, Status: d.Status, RetryAfter: d.RetryAfter,
-		FeatureID: d.FeatureID, FeatureName: d.FeatureName, Instance: d.Instance, ResetsAt: d.ResetsAt,
+		FeatureID: d.FeatureID, FeatureName: d.FeatureName, Instance: d.Instance, ResetsAt: d.ResetsAt, Period: string(d.reset), Values: d.AllowedValues,
 		Requested: known(d.Requested, d.HasRequested), Used: known(d.Usage, d.Metered), Limit: known(d.Limit, d.HasLimit),
 	}
 	switch d.Reason {
@@ -176,7 +236,9 @@ type DenialPage struct {
 	ResetsAt time.Time
 	// RetryAfter is in how many seconds asking again may help; 0 if that is not known.
 	RetryAfter int
+	// AllowedValues are the values that the plan allows, where another one was asked for.
+	AllowedValues []string
 	// UpgradeURL is where another plan can be had; empty unless that is the remedy
-	// and WithUpgradeLink gave one.
+	// and WithUpgradeLink or WithUpgrade gave one.
 	UpgradeURL string
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -44,7 +45,7 @@ func TestADenialSaysWhatAndWhy(t *testing.T) {
  "accessDeniedReason": "RequestedUsageExceedingLimit",
  "code": "usage_limit_exceeded",
  "currentUsage": 3,
- "detail": "This request needs 3 of Templates; 3 of 5 are used.",
+ "detail": "This request needs 3 of Templates; 2 of 5 are left this month.",
  "feature": {
   "displayName": "Templates",
   "id": "feature-01-templates"
@@ -221,5 +222,72 @@ func TestOnlyA401CarriesTheChallenge(t *testing.T) {
 	plain := gateOf(t, &stub{})
 	if w, _ := denialOf(t, plain, Feature("f"), request("GET", "/", "")); w.Code != 401 || w.Header()["Www-Authenticate"] != nil {
 		t.Errorf("%d %v", w.Code, w.Header())
+	}
+}
+
+func TestAnAppsOwnDenialHasWhatTheStandardOneSays(t *testing.T) {
+	for name, tt := range map[string]struct {
+		set    EntitlementSet
+		policy Policy
+		want   string
+	}{
+		"used up":             {features(Entitlement{FeatureID: "f", DisplayName: "The f", Kind: Metered, Limit: 5, Usage: 5, Reset: ResetMonth}), Feature("f").Uses(1), "402 usage_limit_exceeded You have used all 5 The f of your plan this month. 1 5 5 [] /pay/c"},
+		"some is left":        {features(metered("f", 4, 5)), Feature("f").Uses(2), "402 usage_limit_exceeded This request needs 2 of The f; 1 of 5 are left. 2 4 5 [] /pay/c"},
+		"a value":             {features(Entitlement{FeatureID: "f", Kind: Enum, Values: []string{"s", "m"}}), Feature("f").Values("l").Named("Model"), "403 value_not_allowed The plan does not allow this value of Model; it allows s, m.    [s m] /pay/c"},
+		"not in the plan":     {features(), Feature("f").Named("Single sign-on"), "402 feature_not_in_plan Single sign-on is not part of the plan.    [] /pay/c"},
+		"paying mends it not": {EntitlementSet{Denied: ReasonCustomerIsArchived}, Feature("f"), "403 customer_archived The customer is archived.    [] "},
+	} {
+		got := ""
+		g := gateOf(t, &stub{set: tt.set}, WithDenial(func(w http.ResponseWriter, _ *http.Request, d Denial) {
+			got = fmt.Sprint(d.Status, " ", d.Code, " ", d.Detail, " ", d.Requested, " ", d.Used, " ", d.Limit, " ", d.AllowedValues, " ", d.UpgradeURL)
+			w.WriteHeader(d.Status)
+			if d.Instance == "" || d.Instance != d.Decision.Instance || d.Decision.Customer.ID != "c" {
+				t.Errorf("%s: %+v", name, d)
+			}
+		}), WithUpgrade(func(_ *http.Request, d Decision) string { return "/pay/" + d.Customer.ID }))
+		if serve(t, g, tt.policy, request("POST", "/", "c"), nil); got != tt.want {
+			t.Errorf("%s:\ngot  %s\nwant %s", name, got, tt.want)
+		}
+	}
+}
+
+func TestTextsAreInTheReadersLanguage(t *testing.T) {
+	g := gateOf(t, &stub{}, WithTexts(func(languages []string, d DenialPage) (string, string) {
+		if len(languages) > 0 && languages[0] == "de" {
+			return "Nicht im Tarif", d.FeatureName + " ist nicht im Tarif."
+		}
+		return "", ""
+	}))
+	for accept, want := range map[string]string{
+		"de, en;q=0.8": `"title":"Nicht im Tarif","status":402,"detail":"f ist nicht im Tarif."`,
+		"en, de;q=0.8": `"title":"Not part of the plan","status":402,"detail":"f is not part of the plan."`,
+	} {
+		r := request("POST", "/", "c")
+		r.Header.Set("Accept-Language", accept)
+		w := serve(t, g, Feature("f"), r, nil)
+		if !strings.Contains(w.Body.String(), want) || !slices.Contains(w.Header().Values("Vary"), "Accept-Language") {
+			t.Errorf("%s: got %v %s", accept, w.Header(), w.Body)
+		}
+	}
+}
+
+func TestAFeatureHasTheNameThatOthersKnow(t *testing.T) {
+	s := &stub{set: features(metered("f", 0, 5))}
+	g := gateOf(t, s)
+	g.Check(t.Context(), Customer{ID: "has"}, Feature("f"))
+	s.mu.Lock()
+	s.set = features()
+	s.mu.Unlock()
+	if d := g.Check(t.Context(), Customer{ID: "hasnot"}, Feature("f")); d.FeatureName != "The f" || d.Reason != ReasonNotInPlan {
+		t.Errorf("got %+v", d)
+	}
+}
+
+func TestALinkThatLeadsElsewhereIsLeftOut(t *testing.T) {
+	for _, link := range []string{"javascript:alert(1)", "//example.com", `/\example.com`, "upgrade", ""} {
+		g := gateOf(t, &stub{}, WithUpgrade(func(*http.Request, Decision) string { return link }), WithUpgradeLink("/standard"))
+		if w := serve(t, g, Feature("f"), request("POST", "/", "c"), nil); w.Header().Get("Link") != `</standard>; rel="payment"` {
+			t.Errorf("%q: Link is %q", link, w.Header().Get("Link"))
+		}
 	}
 }

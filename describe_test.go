@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"testing"
 
 	"github.com/stiggate/gate"
@@ -35,7 +36,7 @@ func TestDescribeSaysWhatWriteDenialWrites(t *testing.T) {
 		Status: 402, Type: body.Type, Title: body.Title, Detail: body.Detail, Code: "usage_limit_exceeded", Reason: body.AccessDeniedReason,
 		Instance: told.Instance, FeatureID: "seats", FeatureName: "Seats", Requested: "1", Used: "3", Limit: "3", Meter: true, UpgradeURL: "https://acme.example/seats",
 	}
-	if told != want || told.Instance == body.Instance || body.Upgrade.URL != told.UpgradeURL || body.Status != told.Status ||
+	if !reflect.DeepEqual(told, want) || told.Instance == body.Instance || body.Upgrade.URL != told.UpgradeURL || body.Status != told.Status ||
 		body.RequestedUsage.String() != told.Requested || body.CurrentUsage.String() != told.Used || body.UsageLimit.String() != told.Limit || body.Feature.DisplayName != told.FeatureName {
 		t.Errorf("got\n%+v\nof\n%s", told, w.Body)
 	}

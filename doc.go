@@ -61,9 +61,9 @@
 //     [ErrNoCatalog].
 //   - What it bills: [Ticket], [TicketFrom], [Billing], [MeasureFunc], [ResponseBytes], [Event],
 //     [DimensionsError], [ErrSettled], [ErrAmbiguousUse], [ErrNoEvent].
-//   - What comes out: [Decision], [Origin], [Reason], [DenialPage], [DefaultProblemBase],
-//     [QuotaHeaders], [WithStatus], [WithUpgradeLink], [WithChallenge], [WithProblemBase],
-//     [WithDenialTemplate], [WithQuotaHeaders].
+//   - What comes out: [Decision], [Origin], [Reason], [Denial], [DenialPage],
+//     [DefaultProblemBase], [QuotaHeaders], [WithStatus], [WithDenial], [WithTexts], [WithUpgrade],
+//     [WithUpgradeLink], [WithChallenge], [WithProblemBase], [WithDenialTemplate], [WithQuotaHeaders].
 //   - Outages: [Outage], [Fallback], [FallbackEntitlement], [ParseFallback], [WithOutage],
 //     [WithFallback], [WithOffline].
 //   - The cache: [WithTTL], [WithLiveTTL], [WithMaxStale], [WithCacheSize], [WithDecisionTimeout],

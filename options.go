@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"log/slog"
 	"maps"
+	"net/http"
 	"time"
 
 	"github.com/stiggate/gate/internal/problem"
@@ -227,8 +228,47 @@ func WithStatus(reason Reason, status int) Option {
 	}
 }
 
-// WithUpgradeLink puts a link into denials that another plan would mend. {feature}
-// in it is replaced by the feature's id.
+// WithDenial answers refusals by f: as the app's own JSON, its page, or a redirect. A Denial has
+// everything that the standard answer says, and writes that, too, where f wants it. What f
+// answers must say that the request was refused. On every router, and for HEAD, it is
+// called where WriteDenial is; a policy's OnDenial comes before it.
+func WithDenial(f func(w http.ResponseWriter, r *http.Request, d Denial)) Option {
+	return func(c *config) error {
+		if c.denials.own = (*denialFunc)(&f); f == nil {
+			return errors.New("the function of WithDenial is nil")
+		}
+		return nil
+	}
+}
+
+// WithTexts gives the title and the detail of denials in the reader's languages: those of
+// Accept-Language, the one preferred first. What is empty stays as it is, in English. The
+// answer then varies by Accept-Language.
+func WithTexts(f func(languages []string, d DenialPage) (title, detail string)) Option {
+	return func(c *config) error {
+		if f == nil {
+			return errors.New("the function of WithTexts is nil")
+		}
+		c.denials.Say = func(languages []string, v problem.View) (string, string) { return f(languages, DenialPage(v)) }
+		return nil
+	}
+}
+
+// WithUpgrade makes the link of denials that another plan would mend: to a customer's own page, to
+// a checkout. It is an http or https URL, or a path on the same host that begins with /; any
+// other, "" too, is left out, and WithUpgradeLink's is taken.
+func WithUpgrade(f func(r *http.Request, d Decision) string) Option {
+	return func(c *config) error {
+		if c.denials.upgrade = f; f == nil {
+			return errors.New("the function of WithUpgrade is nil")
+		}
+		return nil
+	}
+}
+
+// WithUpgradeLink puts a link into denials that another plan would mend: an http or https
+// URL, or a path on the same host that begins with /. {feature} in it is replaced by the
+// feature's id.
 func WithUpgradeLink(link string) Option {
 	return func(c *config) error { return c.denials.SetUpgrade(link) }
 }

@@ -47,7 +47,7 @@ func TestAPageSaysWhatTheProblemSays(t *testing.T) {
 	body := w.Body.String()
 	for _, want := range []string{
 		`<html lang="en">`, "<title>Plan limit reached</title>", "<h1>Plan limit reached</h1>",
-		"This request needs 3 of Templates; 3 of 5 are used.",
+		"This request needs 3 of Templates; 2 of 5 are left.",
 		`<label for="usage">Templates</label>`,
 		`<meter id="usage" min="0" max="5" value="3">3 of 5 used</meter>`,
 		`<time datetime="2026-12-21T00:00:00Z">21 December 2026, 00:00 UTC</time>`,
@@ -213,7 +213,7 @@ func TestJSONHasNoneOfThePagesHeaders(t *testing.T) {
 	}
 }
 
-func TestALinkForPayingIsOnlyOn402(t *testing.T) {
+func TestALinkForPayingIsOnlyOn402And403(t *testing.T) {
 	g := gateOf(t, &stub{}, WithUpgradeLink("https://app.example.com/upgrade"), WithStatus(ReasonLimitExceeded, 429))
 	w := pageOf(g, "GET", denied(g, fullTemplates))
 	if w.Code != 429 || w.Header().Get("Link") != "" || !strings.Contains(w.Body.String(), "app.example.com") {

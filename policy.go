@@ -36,6 +36,8 @@ type Policy struct {
 	measure      MeasureFunc
 	event        *Event
 	outage       outage
+	onDenial     *denialFunc
+	name         string // of the feature
 	shadow       bool
 	freeHead     bool
 	err          error
@@ -62,6 +64,15 @@ func Feature(id string) Policy {
 // Has asks that the feature is in the plan, however much of it is used: for a route that
 // shows what there is, and for one that deletes.
 func (p Policy) Has() Policy { return p.asking(rules.Has, 0) }
+
+// Named gives the feature the name that people see in denials, in place of Stigg's. Stigg's is
+// known only once a customer has the feature; until then it is the id.
+func (p Policy) Named(name string) Policy {
+	if p.name = name; p.kind != kindFeature && p.kind != kindCredits {
+		p.fail(errors.New("a name belongs to a Feature or Credits policy"))
+	}
+	return p
+}
 
 // Uses asks for n units of a metered feature, holds them while the handler runs,
 // and reports them as used if the handler succeeds. With 0 units the request is let

@@ -26,7 +26,7 @@ func denials() []denial {
 	return []denial{
 		{
 			name: "400", target: "/near?n=x", customer: "payer", status: 400,
-			body: problem + `request_not_understood","title":"Request not understood","status":400,"detail":"n is not a number.","instance":"INSTANCE","code":"request_not_understood","feature":{"id":"near","displayName":"near"}}`,
+			body: problem + `request_not_understood","title":"Request not understood","status":400,"detail":"n is not a number.","instance":"INSTANCE","code":"request_not_understood","feature":{"id":"near","displayName":"Near"}}`,
 		},
 		{
 			name: "401", target: "/off", status: 401,
@@ -40,11 +40,12 @@ func denials() []denial {
 		{
 			name: "402 of a limit", target: "/monthly?n=8", customer: "payer", status: 402,
 			link: `<https://app.example.com/upgrade?feature=monthly>; rel="payment"`,
-			body: problem + `usage_limit_exceeded","title":"Plan limit reached","status":402,"detail":"This request needs 8 of Monthly; 3 of 10 are used.","instance":"INSTANCE","code":"usage_limit_exceeded","accessDeniedReason":"RequestedUsageExceedingLimit","feature":{"id":"monthly","displayName":"Monthly"},"requestedUsage":8,"currentUsage":3,"usageLimit":10,"resetsAt":"2030-02-01T00:00:00Z","upgrade":{"url":"https://app.example.com/upgrade?feature=monthly"}}`,
+			body: problem + `usage_limit_exceeded","title":"Plan limit reached","status":402,"detail":"This request needs 8 of Monthly; 7 of 10 are left this month.","instance":"INSTANCE","code":"usage_limit_exceeded","accessDeniedReason":"RequestedUsageExceedingLimit","feature":{"id":"monthly","displayName":"Monthly"},"requestedUsage":8,"currentUsage":3,"usageLimit":10,"resetsAt":"2030-02-01T00:00:00Z","upgrade":{"url":"https://app.example.com/upgrade?feature=monthly"}}`,
 		},
 		{
 			name: "403 of a value", target: "/cities/TLV", customer: "payer", status: 403,
-			body: problem + `value_not_allowed","title":"Value not allowed by the plan","status":403,"detail":"The plan does not allow this value of Cities.","instance":"INSTANCE","code":"value_not_allowed","accessDeniedReason":"RequestedValuesMismatch","feature":{"id":"cities","displayName":"Cities"}}`,
+			link: `<https://app.example.com/upgrade?feature=cities>; rel="payment"`,
+			body: problem + `value_not_allowed","title":"Value not allowed by the plan","status":403,"detail":"The plan does not allow this value of Cities; it allows NY, LA.","instance":"INSTANCE","code":"value_not_allowed","accessDeniedReason":"RequestedValuesMismatch","feature":{"id":"cities","displayName":"Cities"},"allowedValues":["NY","LA"],"upgrade":{"url":"https://app.example.com/upgrade?feature=cities"}}`,
 		},
 		{
 			name: "403 of an archived customer", target: "/off", customer: "archived", status: 403,
@@ -71,6 +72,7 @@ var instance = regexp.MustCompile(`urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}
 // denialRows compare denials with the bytes that all routers must answer.
 func denialRows(a Adapter) []row {
 	rows := []row{{"denials", "a denial does not wait for the body", func(t testing.TB) { denialBeforeBody(t, a) }}}
+	rows = append(rows, over("denials", "a denial that the app answers in its own way", func(t testing.TB, p protocol) { ownDenial(t, a, p) })...)
 	for _, tt := range denials() {
 		rows = append(rows, over("denials", "the denial "+tt.name, func(t testing.TB, p protocol) {
 			tt.check(t, a, p, "GET")
@@ -189,4 +191,30 @@ func quotaRows(a Adapter) []row {
 		}})
 	}
 	return rows
+}
+
+// ownDenial: the app's function answers, for the gate or for a policy, and one that writes
+// nothing leaves the standard answer.
+func ownDenial(t testing.TB, a Adapter, p protocol) {
+	off := gate.Feature("off")
+	envelope := func(w http.ResponseWriter, _ *http.Request, d gate.Denial) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusTeapot)
+		_, _ = io.WriteString(w, d.Code+" "+d.Decision.Customer.ID)
+	}
+	page := func(w http.ResponseWriter, r *http.Request, d gate.Denial) { d.WriteJSON(w, r) }
+	nothing := func(http.ResponseWriter, *http.Request, gate.Denial) {}
+	b := start(t, p, func(g *gate.Gate) http.Handler {
+		return a.Guarded(g, a.routes(route("GET", "/own", off, answerStatus), route("GET", "/standard", off.OnDenial(page), answerStatus),
+			route("GET", "/nothing", off.OnDenial(nothing), answerStatus)))
+	}, gate.WithDenial(envelope))
+	if got := b.get(t, "GET", "/own"); got.status != http.StatusTeapot || string(got.body) != "feature_not_in_plan payer" {
+		t.Errorf("got %d %s", got.status, got.body)
+	}
+	for _, path := range []string{"/standard", "/nothing"} {
+		if got := b.get(t, "GET", path); got.status != http.StatusPaymentRequired || got.code != "feature_not_in_plan" {
+			t.Errorf("%s: got %d %s", path, got.status, got.body)
+		}
+	}
+	b.bills(t, nil)
 }

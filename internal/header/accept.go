@@ -2,6 +2,7 @@
 package header
 
 import (
+	"cmp"
 	"mime"
 	"net/http"
 	"slices"
@@ -124,4 +125,35 @@ func Vary(h http.Header, field string) {
 		}
 	}
 	h.Add("Vary", field)
+}
+
+// Languages are the tags of a request's Accept-Language, the one that is preferred first (RFC
+// 9110, section 12.5.4), without those of weight 0, "*", and what is malformed.
+func Languages(h http.Header) []string {
+	type language struct {
+		tag string
+		q   float64
+	}
+	var all []language
+	for _, field := range h["Accept-Language"] {
+		for element := range elements(field) {
+			tag, weight, weighed := strings.Cut(element, ";")
+			l := language{strings.Trim(tag, " \t"), 1}
+			if weighed {
+				q, ok := qvalue(strings.TrimPrefix(strings.Trim(weight, " \t"), "q="))
+				if l.q = q; !ok {
+					continue
+				}
+			}
+			if l.q > 0 && l.tag != "" && strings.Trim(strings.ToLower(l.tag), "abcdefghijklmnopqrstuvwxyz0123456789-") == "" {
+				all = append(all, l)
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b language) int { return cmp.Compare(b.q, a.q) })
+	tags := make([]string, len(all))
+	for i := range all {
+		tags[i] = all[i].tag
+	}
+	return tags
 }

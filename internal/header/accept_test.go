@@ -2,6 +2,7 @@ package header
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -94,5 +95,20 @@ func TestVaryNamesAFieldOnce(t *testing.T) {
 				t.Errorf("got %q, want %q", h["Vary"], tt.want)
 			}
 		})
+	}
+}
+
+func TestLanguagesComeInTheirOrder(t *testing.T) {
+	for field, want := range map[string][]string{
+		"":                              {},
+		"de":                            {"de"},
+		"en;q=0.5, de-AT, fr;q=0.9":     {"de-AT", "fr", "en"},
+		"de;q=0, en;q=x, *, fr;q=0.001": {"fr"},
+		"de;v=1, en; q=0.5":             {"en"},
+		"<script>, en":                  {"en"},
+	} {
+		if got := Languages(http.Header{"Accept-Language": {field}}); !slices.Equal(got, want) {
+			t.Errorf("%q: got %q, want %q", field, got, want)
+		}
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/stiggate/gate/internal/header"
 )
 
 // Denial is what is told of a refusal. It knows nothing of the customer.
@@ -28,6 +30,10 @@ type Denial struct {
 	Requested, Used, Limit float64
 	ResetsAt               time.Time // zero without a usage period
 	NeverFits              bool      // Requested is more than Limit
+	Period                 string    // of usage, such as MONTH; empty without one
+	Values                 []string  // what the plan allows of it
+	// Upgrade comes in place of the app's link.
+	Upgrade string
 	// Told comes in place of the reason's own sentence.
 	Told string
 }
@@ -38,8 +44,11 @@ const NeverFits = "usage_never_fits"
 
 // Style is what an app chooses of its denials.
 type Style struct {
-	Base      string // of the problem types
-	Upgrade   string // a link, with {feature} in it for the feature's id
+	Base    string // of the problem types
+	Upgrade string // a link, with {feature} in it for the feature's id
+	// Say gives the title and the detail in the reader's languages, the one preferred first;
+	// what is empty stays.
+	Say       func(languages []string, v View) (title, detail string)
 	Challenge string // the field WWW-Authenticate of a 401
 	// View is what the page's template is executed with.
 	View func(View) any
@@ -56,12 +65,25 @@ func NewStyle(base string, view func(View) any) Style {
 
 // SetUpgrade checks and takes a link.
 func (s *Style) SetUpgrade(link string) error {
-	u, err := url.Parse(strings.ReplaceAll(link, "{feature}", "feature"))
-	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" {
-		return errors.New("the upgrade link is not an absolute http or https URL")
+	if !IsLink(strings.ReplaceAll(link, "{feature}", "feature")) {
+		return errors.New("the upgrade link is neither an http or https URL nor a path that begins with /")
 	}
 	s.Upgrade = link
 	return nil
+}
+
+// IsLink reports whether a page may link to it: an http or https URL, or a path on the same
+// host.
+func IsLink(link string) bool {
+	u, err := url.Parse(link)
+	switch {
+	case err != nil:
+		return false
+	case u.Scheme == "" && u.Host == "":
+		return strings.HasPrefix(link, "/") && !strings.HasPrefix(link, "/\\") // a browser takes that for a host
+	default:
+		return (u.Scheme == "https" || u.Scheme == "http") && u.Host != ""
+	}
 }
 
 // SetChallenge checks and takes a challenge.
@@ -90,16 +112,44 @@ func (s *Style) SetTemplate(t *template.Template) (err error) {
 	return err
 }
 
+// Form is what a denial is written as.
+type Form uint8
+
+// The forms.
+const (
+	Negotiated Form = iota // what the request prefers
+	JSON
+	HTML
+)
+
 // Write answers a request with a denial.
-func (s *Style) Write(w http.ResponseWriter, r *http.Request, d *Denial) {
-	s.answer(d).write(w, r)
+func (s *Style) Write(w http.ResponseWriter, r *http.Request, d *Denial, form Form) {
+	a := s.answer(r, d)
+	if s.Say != nil {
+		header.Vary(w.Header(), "Accept-Language")
+	}
+	if form == Negotiated {
+		header.Vary(w.Header(), "Accept")
+		if form = JSON; header.PrefersHTML(r.Header) {
+			form = HTML
+		}
+	}
+	a.write(w, r, form)
 }
 
-// Show is what Write writes, as plain fields.
-func (s *Style) Show(d *Denial) View { return s.answer(d).view() }
+// Show is what Write writes, as plain fields; without a request the texts are English.
+func (s *Style) Show(r *http.Request, d *Denial) View {
+	a := s.answer(r, d)
+	return a.view()
+}
 
-func (s *Style) answer(d *Denial) *answer {
-	return &answer{Problem: s.problem(d), retryAfter: int(math.Ceil(d.RetryAfter.Seconds())), style: s}
+func (s *Style) answer(r *http.Request, d *Denial) answer {
+	a := answer{Problem: s.problem(d), retryAfter: int(math.Ceil(d.RetryAfter.Seconds())), style: s}
+	if s.Say != nil && r != nil {
+		title, detail := s.Say(header.Languages(r.Header), a.view())
+		a.Title, a.Detail = cmp.Or(title, a.Title), cmp.Or(detail, a.Detail)
+	}
+	return a
 }
 
 // problem is what a denial says.
@@ -119,9 +169,10 @@ func (s *Style) problem(d *Denial) Problem {
 			p.ResetsAt = &at
 		}
 	}
-	if row.Upgrade && s.Upgrade != "" {
-		p.Upgrade = &Upgrade{URL: strings.ReplaceAll(s.Upgrade, "{feature}", url.QueryEscape(d.FeatureID))}
+	if link := cmp.Or(d.Upgrade, strings.ReplaceAll(s.Upgrade, "{feature}", url.QueryEscape(d.FeatureID))); row.Upgrade && link != "" {
+		p.Upgrade = &Upgrade{URL: link}
 	}
+	p.AllowedValues = d.Values
 	return p
 }
 
@@ -140,8 +191,14 @@ func (d *Denial) detail(row Reason) string {
 		return d.Told
 	case d.NeverFits:
 		sentence = "This request needs {requested} of {feature}; the plan allows {limit} in all."
+	case d.Counted && d.Used >= d.Limit && row.UsedUp != "":
+		sentence = row.UsedUp
+	case len(d.Values) > 0:
+		sentence = "The plan does not allow this value of {feature}; it allows {values}."
 	}
-	return strings.NewReplacer("{feature}", d.FeatureName, "{requested}", shown(d.Requested), "{used}", shown(d.Used), "{limit}", shown(d.Limit)).Replace(sentence)
+	period := map[string]string{"HOUR": " this hour", "DAY": " today", "WEEK": " this week", "MONTH": " this month", "YEAR": " this year"}[d.Period]
+	return strings.NewReplacer("{feature}", d.FeatureName, "{requested}", shown(d.Requested), "{used}", shown(d.Used), "{limit}", shown(d.Limit),
+		"{left}", shown(max(d.Limit-d.Used, 0)), "{period}", period, "{values}", strings.Join(d.Values, ", ")).Replace(sentence)
 }
 
 // shown is an amount in a sentence; 0 if it is not known.

@@ -29,6 +29,7 @@ type Problem struct {
 	CurrentUsage       *float64   `json:"currentUsage,omitempty"`
 	UsageLimit         *float64   `json:"usageLimit,omitempty"`
 	ResetsAt           *time.Time `json:"resetsAt,omitempty"`
+	AllowedValues      []string   `json:"allowedValues,omitempty"`
 	Upgrade            *Upgrade   `json:"upgrade,omitempty"`
 }
 
@@ -51,21 +52,20 @@ type answer struct {
 }
 
 // write sends the answer. HEAD gets the same header and no body.
-func (a *answer) write(w http.ResponseWriter, r *http.Request) {
+func (a *answer) write(w http.ResponseWriter, r *http.Request, form Form) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
-	header.Vary(h, "Accept")
 	if a.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(a.retryAfter))
 	}
-	if a.Upgrade != nil && a.Status == http.StatusPaymentRequired {
+	if a.Upgrade != nil && (a.Status == http.StatusPaymentRequired || a.Status == http.StatusForbidden) {
 		h.Add("Link", "<"+header.LinkTarget(a.Upgrade.URL)+`>; rel="payment"`)
 	}
 	if a.style.Challenge != "" && a.Status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", a.style.Challenge)
 	}
-	body := a.represent(h, r)
+	body := a.represent(h, form)
 	if body == nil {
 		http.Error(w, a.Code, a.Status)
 		return
@@ -79,11 +79,10 @@ func (a *answer) write(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// represent makes the body that the request prefers and says in the header what it
-// is. It is nil if there is none: a Problem is strings and finite numbers, but a
+// represent makes the body and says in the header what it is. It is nil if there is none: a Problem is strings and finite numbers, but a
 // time may be one that JSON has no form for.
-func (a *answer) represent(h http.Header, r *http.Request) []byte {
-	if page := a.style.page; header.PrefersHTML(r.Header) {
+func (a *answer) represent(h http.Header, form Form) []byte {
+	if page := a.style.page; form == HTML {
 		body, err := page.render(a.style.View(a.view()))
 		if err == nil {
 			h.Set("Content-Type", "text/html; charset=utf-8")

@@ -12,8 +12,10 @@ type Reason struct {
 	Code   string
 	Title  string
 	// Detail is one sentence for people. {feature} in it stands for the feature's name,
-	// {requested}, {used} and {limit} for amounts of it.
+	// {requested}, {used}, {left} and {limit} for amounts of it, {period} for the usage period.
 	Detail string
+	// UsedUp is the sentence where nothing is left of it.
+	UsedUp string
 	// Upgrade says that paying is the remedy.
 	Upgrade bool
 	// Mistake says that it can only come from a mistake in the app's configuration.
@@ -37,13 +39,13 @@ func Of(reason string) Reason {
 	case "EntitlementNotFound":
 		return Reason{Status: http.StatusPaymentRequired, Code: "entitlement_not_found", Title: "Not part of the plan", Detail: "{feature} is not part of the plan.", Upgrade: true}
 	case "RequestedUsageExceedingLimit":
-		return Reason{Status: http.StatusPaymentRequired, Code: "usage_limit_exceeded", Title: "Plan limit reached", Detail: "This request needs {requested} of {feature}; {used} of {limit} are used.", Upgrade: true}
+		return Reason{Status: http.StatusPaymentRequired, Code: "usage_limit_exceeded", Title: "Plan limit reached", Detail: "This request needs {requested} of {feature}; {left} of {limit} are left{period}.", UsedUp: "You have used all {limit} {feature} of your plan{period}.", Upgrade: true}
 	case "InsufficientCredits":
 		return Reason{Status: http.StatusPaymentRequired, Code: "insufficient_credits", Title: "Not enough credits", Detail: "There are not enough credits left for {feature}.", Upgrade: true}
 	case "BudgetExceeded":
 		return Reason{Status: http.StatusPaymentRequired, Code: "budget_exceeded", Title: "Budget exceeded", Detail: "The budget set for {feature} is spent."}
 	case "RequestedValuesMismatch":
-		return Reason{Status: http.StatusForbidden, Code: "value_not_allowed", Title: "Value not allowed by the plan", Detail: "The plan does not allow this value of {feature}."}
+		return Reason{Status: http.StatusForbidden, Code: "value_not_allowed", Title: "Value not allowed by the plan", Detail: "The plan does not allow this value of {feature}.", Upgrade: true}
 	case "CustomerIsArchived":
 		return Reason{Status: http.StatusForbidden, Code: "customer_archived", Title: "Customer is archived", Detail: "The customer is archived."}
 	case "Revoked":

@@ -13,6 +13,7 @@ type View struct {
 	Meter                  bool
 	ResetsAt               time.Time
 	RetryAfter             int
+	AllowedValues          []string
 	UpgradeURL             string
 }
 
@@ -21,7 +22,7 @@ type View struct {
 func samples() (full, bare View) {
 	full = View{
 		Status: 402, Type: "https://example.com/problems#usage_limit_exceeded", Title: "Plan limit reached",
-		Detail: "This request needs 3 of Templates; 3 of 5 are used.",
+		Detail: "This request needs 3 of Templates; 2 of 5 are left this month.",
 		Code:   "usage_limit_exceeded", Reason: "RequestedUsageExceedingLimit", Instance: "urn:uuid:00000000-0000-4000-8000-000000000000",
 		FeatureID: "feature-01-templates", FeatureName: "Templates", Requested: "3", Used: "3", Limit: "5", Meter: true,
 		ResetsAt: time.Date(2030, time.January, 1, 0, 0, 0, 0, time.UTC), RetryAfter: 1, UpgradeURL: "https://example.com/upgrade",
@@ -33,7 +34,7 @@ func samples() (full, bare View) {
 func (a *answer) view() View {
 	p := &a.Problem
 	v := View{
-		Status: p.Status, Type: p.Type, Title: p.Title, Detail: p.Detail, Code: p.Code, Instance: p.Instance,
+		Status: p.Status, Type: p.Type, Title: p.Title, Detail: p.Detail, Code: p.Code, Instance: p.Instance, AllowedValues: p.AllowedValues,
 		Reason: p.AccessDeniedReason, RetryAfter: a.retryAfter,
 	}
 	if p.Feature != nil {
