@@ -45,7 +45,9 @@ type Observer struct {
 	// Settled is called once for each request that was let in by a policy that
 	// reports, when its handler is done; reported is empty if it was released.
 	Settled func(ctx context.Context, d Decision, o Outcome, reported []Usage)
-	// Read is called after each read of a customer's set; err is what failed.
+	// Read is called after each read of a customer's set; err is what failed. It and Delivered
+	// should return at once: a call that takes longer than a second is left behind, and the
+	// function is not called again until it has returned. A panic of theirs is logged.
 	Read func(took time.Duration, err error)
 	// Delivered is called after each attempt to deliver a batch of usages; err is what failed.
 	// All of a batch are of one kind, changes and totals being one.
