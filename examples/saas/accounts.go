@@ -44,10 +44,13 @@ func (s *accounts) add(a account) {
 	s.all[a.ID] = a
 }
 
-func (s *accounts) remove(id string) {
+// remove returns what it removed.
+func (s *accounts) remove(id string) (account, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	found, ok := s.all[id]
 	delete(s.all, id)
+	return found, ok
 }
 
 // change applies f to an account, if it is still there, and reports whether f did.

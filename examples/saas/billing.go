@@ -100,13 +100,17 @@ func (a *app) cancel(w http.ResponseWriter, r *http.Request, who account) {
 	http.Redirect(w, r, "/billing?note=ended", http.StatusSeeOther)
 }
 
-// closeAccount archives the customer and forgets the account.
+// closeAccount forgets the account and archives the customer: in this order, so that a page that
+// hears of the archiving finds nobody signed in.
 func (a *app) closeAccount(w http.ResponseWriter, r *http.Request, who account) {
+	removed, ok := a.accounts.remove(who.ID)
 	if err := a.stigg.ArchiveCustomer(r.Context(), who.ID); err != nil {
+		if ok {
+			a.accounts.add(removed)
+		}
 		a.fail(w, r, err)
 		return
 	}
-	a.accounts.remove(who.ID)
 	a.forget(w)
 	http.Redirect(w, r, "/?note=closed", http.StatusSeeOther)
 }
