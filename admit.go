@@ -151,6 +151,14 @@ func (g *Gate) try(ctx context.Context, c Customer, p *Policy, r *http.Request, 
 	return nil
 }
 
+// asks names the feature that a policy asks for first, where none has decided.
+func (d *Decision) asks(p *Policy) {
+	for len(p.parts) > 0 {
+		p = &p.parts[0]
+	}
+	d.FeatureID, d.FeatureName = p.feature, p.feature
+}
+
 // undecided is a failed lookup: the caller left, or we don't know. net/http gives no
 // cause for a client that left; where there is one, it is the app's that ended the context.
 func (d *Decision) undecided(ctx context.Context, p *Policy, err error) {

@@ -3,9 +3,6 @@ package gate
 import (
 	"context"
 	"errors"
-	"net/http"
-
-	"github.com/stiggate/gate/internal/existence"
 )
 
 // CatalogReader is a Source that tells what there is at all, whoever has it: for Verify, and so
@@ -37,12 +34,6 @@ var (
 	ErrUnknownCurrency = errors.New("Stigg knows no such currency")
 )
 
-// item is a feature or a currency that a policy names.
-type item struct {
-	id       string
-	currency bool
-}
-
 func (i item) unknown() error {
 	if i.currency {
 		return ErrUnknownCurrency
@@ -56,39 +47,4 @@ func (i item) find(ctx context.Context, r CatalogReader, c Customer) (FeatureKin
 		return KindUnknown, r.FindCurrency(ctx, c, i.id)
 	}
 	return r.FindFeature(ctx, c, i.id)
-}
-
-// sells keeps a refusal from selling what there isn't. In a customer's set, what the plan lacks
-// and what Stigg has never heard of look alike: both are absent. So the first refusal with 402 for
-// an absent item has Stigg asked whether it exists, once for all requests, and waits for the answer
-// within the decision timeout. If it does not, that is a mistake of the app's: 403. While nothing is
-// known, what the set says stands.
-func (g *Gate) sells(ctx context.Context, q *admission, d *Decision) {
-	if d.Allowed || d.absent.id == "" || d.Reason.answer().Status != http.StatusPaymentRequired {
-		return
-	}
-	reader, ok := g.cache.source.(CatalogReader)
-	if !ok || d.Origin == OriginFallback || d.Origin == OriginOffline {
-		return
-	}
-	missing, c := d.absent, d.Customer
-	answer, ask := g.exists.Look(missing)
-	if ask {
-		pending := g.exists.Ask(missing, func(ctx context.Context) (bool, error) {
-			_, err := missing.find(ctx, reader, c)
-			if errors.Is(err, missing.unknown()) {
-				return false, nil
-			}
-			return err == nil, err
-		})
-		if answer == existence.Unknown && pending != nil && !q.shadow && g.cache.Await(ctx, pending, &q.waits, false) == nil {
-			answer, _ = g.exists.Look(missing)
-		}
-	}
-	if answer == existence.No {
-		name := d.FeatureName
-		*d = d.anew()
-		d.FeatureID, d.FeatureName, d.absent = missing.id, name, missing
-		d.deny(ReasonFeatureNotFound, missing.unknown())
-	}
 }

@@ -101,6 +101,12 @@ func (d Decision) LogValue() slog.Value {
 // Lets reports whether the request is let through: it is allowed, or the policy only looks on.
 func (d Decision) Lets() bool { return d.Allowed || d.Shadow }
 
+// item is a feature or a currency that a policy names.
+type item struct {
+	id       string
+	currency bool
+}
+
 // Origin says what a decision rests on.
 type Origin string
 
@@ -118,14 +124,6 @@ const (
 // anew is a Decision of the same question with no answer yet.
 func (d *Decision) anew() Decision {
 	return Decision{Customer: d.Customer, Route: d.Route, Method: d.Method, Origin: d.Origin, Shadow: d.Shadow}
-}
-
-// asks names the feature that a policy asks for first, where none has decided.
-func (d *Decision) asks(p *Policy) {
-	for len(p.parts) > 0 {
-		p = &p.parts[0]
-	}
-	d.FeatureID, d.FeatureName = p.feature, p.feature
 }
 
 func (d *Decision) deny(r Reason, err error) {

@@ -2,7 +2,12 @@ package gate
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"iter"
+	"maps"
+	"strconv"
+	"time"
 
 	"github.com/stiggate/gate/internal/delivery"
 	"github.com/stiggate/gate/internal/ledger"
@@ -110,3 +115,190 @@ func ofQueue(err error) error {
 
 // ErrQueueFull says that as much usage waits for Stigg as WithQueueSize allows.
 var ErrQueueFull = errors.New("gate: too much usage waits to be reported")
+
+// queued is a usage that waits. Hundreds of thousands may, so what a ticket settled is kept in few
+// words, and becomes a Usage when it leaves.
+type queued struct {
+	whole *Usage // all there is to know; the rest is empty then
+
+	book   *ledger.Book
+	right  *right
+	value  float64
+	excess float64
+	number uint64 // of its key, see delivery.Keys
+	at     int64  // CreatedAt in nanoseconds of Unix
+}
+
+// settle settles a hold of the ticket and returns the usage that it reports.
+func (t *Ticket) settle(h *hold) delivery.Item[queued] {
+	var now time.Time
+	if h.use < 0 { // else nobody asks
+		now = t.gate.now()
+	}
+	u := queued{
+		book: t.book, right: h.right, value: h.use, excess: max(0, h.use-h.Amount()),
+		number: t.gate.queue.Keys.Next(), at: h.At().UnixNano(),
+	}
+	t.book.Pin() // never forgotten here: the ticket still pins it
+	e := h.Settle(h.use, now)
+	if h.event != nil {
+		e.AsEvent()
+	}
+	if h.event != nil || !time.Unix(0, u.at).Equal(h.At()) { // a clock of a test's may be far away
+		whole := u.usage(t.gate.queue.Keys)
+		whole.CreatedAt = h.At()
+		h.event.into(&whole, h)
+		u = queued{whole: &whole}
+	}
+	return delivery.Item[queued]{Usage: u, Entry: e}
+}
+
+// into makes an event of what a hold reports. A nil Event leaves it as it is.
+func (e *Event) into(u *Usage, h *hold) {
+	if e == nil {
+		return
+	}
+	u.Kind, u.Event, u.Dimensions = UsageEvent, e.Name, h.dimensions
+	if e.AmountIn == "" {
+		return
+	}
+	if u.Dimensions = maps.Clone(h.dimensions); u.Dimensions == nil {
+		u.Dimensions = make(map[string]any, 1)
+	}
+	u.Dimensions[e.AmountIn] = json.RawMessage(strconv.AppendFloat(nil, h.use, 'g', -1, 64))
+}
+
+// usage is the Usage of it.
+func (q queued) usage(keys delivery.Keys) Usage {
+	if q.whole != nil {
+		return *q.whole
+	}
+	u := Usage{
+		Customer: Customer(q.book.Owner()), Kind: UsageChange, FeatureID: q.right.FeatureID, Value: q.value, Excess: q.excess,
+		Key: keys.Key(q.number), CreatedAt: time.Unix(0, q.at),
+	}
+	if q.right.currency != "" {
+		u.Kind, u.FeatureID, u.Currency = UsageCredits, "", q.right.currency
+	}
+	return u
+}
+
+// header is what the queue must know of it.
+func (q queued) header() delivery.Header {
+	h := delivery.Header{Size: sizeOfUsage, Value: q.value}
+	kind := UsageChange
+	if u := q.whole; u != nil {
+		h.Size, h.Value, h.CreatedAt, kind = u.bytes(), u.Value, u.CreatedAt, u.Kind
+	} else if h.CreatedAt = time.Unix(0, q.at); q.right.currency != "" {
+		kind = UsageCredits
+	}
+	h.Total = kind == UsageTotal
+	switch kind {
+	case UsageEvent:
+		h.Lane = delivery.Events
+	case UsageCredits:
+		h.Lane = delivery.Credits
+	}
+	return h
+}
+
+// series is what Stigg refuses usage by.
+func (q queued) series() delivery.Series {
+	if u := q.whole; u != nil {
+		s := delivery.Series{Customer: u.Customer.ID, Resource: u.Customer.Resource, Feature: u.FeatureID}
+		switch u.Kind {
+		case UsageEvent:
+			s.Event = u.Event
+		case UsageCredits:
+			s.Feature, s.Currency = "", u.Currency
+		}
+		return s
+	}
+	o := q.book.Owner()
+	s := delivery.Series{Customer: o.ID, Resource: o.Resource, Feature: q.right.FeatureID, Currency: q.right.currency}
+	if s.Currency != "" {
+		s.Feature = ""
+	}
+	return s
+}
+
+// newQueue is what takes usage to r.
+func (g *Gate) newQueue(r Reporter, c config) *delivery.Queue[queued] {
+	var keys delivery.Keys
+	to := delivery.Config[queued]{
+		Report: func(ctx context.Context, batch []queued) ([]ledger.Ack, error) {
+			began, all := c.now(), usages(batch, keys)
+			acks, err := r.Report(ctx, all)
+			c.observers.delivered(all, c.now().Sub(began), err)
+			told := make([]ledger.Ack, len(acks))
+			for i := range acks {
+				told[i] = acks[i].ledger()
+			}
+			return told, ofUpstream(err)
+		},
+		Header: queued.header, Series: queued.series,
+		Key: func(q queued) (uint64, string) {
+			if q.whole == nil {
+				return q.number, ""
+			}
+			return keys.Number(q.whole.Key), q.whole.Key
+		},
+		Enter: func(q queued) (e ledger.Entry, err error) {
+			if q.whole.Key == "" {
+				return e, errors.New("a usage without a key")
+			}
+			e = g.record(q.whole, nil)
+			e.SentBefore()
+			return e, nil
+		},
+		Places: c.queue, Bytes: c.queueBytes, Unkept: c.outboxFailOpen, Now: c.now, Logger: c.logger,
+	}
+	if p, ok := r.(Pacer); ok {
+		to.Pace = func(l delivery.Lane) time.Duration {
+			return p.Pace([...]UsageKind{delivery.Measurements: UsageChange, delivery.Events: UsageEvent, delivery.Credits: UsageCredits}[l])
+		}
+	}
+	if c.onRefused != nil {
+		to.Refused = func(q queued, err error) { c.onRefused(q.usage(keys), err) }
+	}
+	if c.outbox != nil {
+		to.Store = &store{c.outbox, &keys}
+	}
+	q := delivery.New(to)
+	keys = q.Keys
+	return q
+}
+
+func usages(batch []queued, keys delivery.Keys) []Usage {
+	all := make([]Usage, len(batch))
+	for i := range batch {
+		all[i] = batch[i].usage(keys)
+	}
+	return all
+}
+
+// store is an Outbox as the queue sees it.
+type store struct {
+	Outbox
+	keys *delivery.Keys
+}
+
+func (s *store) Append(ctx context.Context, u []queued) error {
+	return s.Outbox.Append(ctx, usages(u, *s.keys)...)
+}
+
+func (s *store) Done(u []queued) error { return s.Outbox.Done(usages(u, *s.keys)...) }
+
+func (s *store) SetAside(u queued, reason string) error {
+	return s.Outbox.SetAside(u.usage(*s.keys), reason)
+}
+
+func (s *store) Pending(after uint64) iter.Seq2[delivery.Kept[queued], error] {
+	return func(yield func(delivery.Kept[queued], error) bool) {
+		for k, err := range s.Outbox.Pending(Position(after)) {
+			if !yield(delivery.Kept[queued]{Usage: queued{whole: &k.Usage}, At: uint64(k.At)}, err) {
+				return
+			}
+		}
+	}
+}
