@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/stiggate/gate/internal/existence"
 	"github.com/stiggate/gate/internal/ledger"
 	"github.com/stiggate/gate/internal/rules"
 	"github.com/stiggate/gate/internal/swr"
@@ -303,4 +304,39 @@ func (g *Gate) decide(q *admission, p *Policy, d *Decision) bool {
 		q.found.Outdate()
 	}
 	return allowed
+}
+
+// sells keeps a refusal from selling what there isn't. In a customer's set, what the plan lacks
+// and what Stigg has never heard of look alike: both are absent. So the first refusal with 402 for
+// an absent item has Stigg asked whether it exists, once for all requests, and waits for the answer
+// within the decision timeout. If it does not, that is a mistake of the app's: 403. While nothing is
+// known, what the set says stands.
+func (g *Gate) sells(ctx context.Context, q *admission, d *Decision) {
+	if d.Allowed || d.absent.id == "" || d.Reason.answer().Status != http.StatusPaymentRequired {
+		return
+	}
+	reader, ok := g.cache.source.(CatalogReader)
+	if !ok || d.Origin == OriginFallback || d.Origin == OriginOffline {
+		return
+	}
+	missing, c := d.absent, d.Customer
+	answer, ask := g.exists.Look(missing)
+	if ask {
+		pending := g.exists.Ask(missing, func(ctx context.Context) (bool, error) {
+			_, err := missing.find(ctx, reader, c)
+			if errors.Is(err, missing.unknown()) {
+				return false, nil
+			}
+			return err == nil, err
+		})
+		if answer == existence.Unknown && pending != nil && !q.shadow && g.cache.Await(ctx, pending, &q.waits, false) == nil {
+			answer, _ = g.exists.Look(missing)
+		}
+	}
+	if answer == existence.No {
+		name := d.FeatureName
+		*d = d.anew()
+		d.FeatureID, d.FeatureName, d.absent = missing.id, name, missing
+		d.deny(ReasonFeatureNotFound, missing.unknown())
+	}
 }

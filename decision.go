@@ -2,6 +2,8 @@ package gate
 
 import (
 	"log/slog"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/stiggate/gate/internal/problem"
@@ -203,4 +205,36 @@ func (r Reason) answer() problem.Reason { return problem.Of(string(r)) }
 // on the request, the app's policies or what runs just now.
 func (r Reason) mayHaveChanged() bool {
 	return r.ofStigg() && r != ReasonFeatureMismatch
+}
+
+// DecisionCounts counts decisions by their outcome: let in, refused (4xx), and not decided
+// (503).
+type DecisionCounts struct{ Allowed, Denied, Unavailable uint64 }
+
+// counters counts decisions by origin, of which the last is none, and by outcome.
+type counters struct {
+	counts   [5][3]atomic.Uint64
+	shadowed atomic.Uint64
+}
+
+func (t *counters) count(d *Decision) {
+	origin, outcome := slices.Index([]Origin{OriginFresh, OriginStale, OriginFallback, OriginOffline}, d.Origin), 1
+	if origin < 0 {
+		origin = 4
+	}
+	switch {
+	case d.Allowed:
+		outcome = 0
+	case d.Reason == ReasonUnavailable:
+		outcome = 2
+	}
+	t.counts[origin][outcome].Add(1)
+	if d.Shadow && !d.Allowed {
+		t.shadowed.Add(1)
+	}
+}
+
+func (t *counters) of(origin int) DecisionCounts {
+	c := &t.counts[origin]
+	return DecisionCounts{c[0].Load(), c[1].Load(), c[2].Load()}
 }

@@ -3,8 +3,6 @@ package gate
 import (
 	"context"
 	"errors"
-	"slices"
-	"sync/atomic"
 	"time"
 )
 
@@ -49,38 +47,6 @@ type Stats struct {
 	BrokenUntil time.Time
 	// Live says that news arrive as they happen.
 	Live bool
-}
-
-// DecisionCounts counts decisions by their outcome: let in, refused (4xx), and not decided
-// (503).
-type DecisionCounts struct{ Allowed, Denied, Unavailable uint64 }
-
-// counters counts decisions by origin, of which the last is none, and by outcome.
-type counters struct {
-	counts   [5][3]atomic.Uint64
-	shadowed atomic.Uint64
-}
-
-func (t *counters) count(d *Decision) {
-	origin, outcome := slices.Index([]Origin{OriginFresh, OriginStale, OriginFallback, OriginOffline}, d.Origin), 1
-	if origin < 0 {
-		origin = 4
-	}
-	switch {
-	case d.Allowed:
-		outcome = 0
-	case d.Reason == ReasonUnavailable:
-		outcome = 2
-	}
-	t.counts[origin][outcome].Add(1)
-	if d.Shadow && !d.Allowed {
-		t.shadowed.Add(1)
-	}
-}
-
-func (t *counters) of(origin int) DecisionCounts {
-	c := &t.counts[origin]
-	return DecisionCounts{c[0].Load(), c[1].Load(), c[2].Load()}
 }
 
 // Stats returns the gate's counts at this moment.
