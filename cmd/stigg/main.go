@@ -1,6 +1,7 @@
 // Command stigg is what a developer and an operator of Gate have at hand:
 //
 //	stigg check      decide as a gate would, and say why
+//	stigg doctor     see whether Stigg can be asked, and whether policies fit its catalog
 //	stigg features   write an environment's features, plans and add-ons as Go constants
 //	stigg emulate    serve an emulated Stigg
 //	stigg outbox     show what an outbox holds, and put right what was set aside
@@ -62,7 +63,9 @@ type command struct {
 // work does what a command is for. Its error decides the exit code: see failure.
 type work func(ctx context.Context, t terminal, args []string) error
 
-func commands() []command { return []command{check(), features(), emulate(), outboxCommand()} }
+func commands() []command {
+	return []command{check(), doctor(), features(), emulate(), outboxCommand()}
+}
 
 // failure is an error with an exit code; any other error is a problem that was found. An empty
 // text says nothing more: the command has said it.
