@@ -60,6 +60,7 @@ func TestDependencies(t *testing.T) {
 		{module + "/echostigg", "echo brings much of its own; an adapter adds nothing", with(depsOf(t, "github.com/labstack/echo/v4")...)},
 		{module + "/gatetest", "every app's tests link it", with()},
 		{module + "/conformance", "it tests what is not ours", with(identity)},
+		{module + "/status", "it shows what a gate tells, and asks nobody", with()},
 		{module + "/webhook", "it needs no client", with()},
 		{module + "/outbox", "bbolt is linked by those alone who want a disk", with(depsOf(t, "go.etcd.io/bbolt")...)},
 	}

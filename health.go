@@ -37,6 +37,8 @@ type Stats struct {
 	// oldest queued; zero if there is none.
 	Queued, Open int
 	Oldest       time.Time
+	// QueuedBytes is what the queued take in memory (WithQueueBytes).
+	QueuedBytes int
 	// Acknowledged and Refused count usages that have left the queue; Retries the
 	// attempts to deliver that failed.
 	Acknowledged, Refused, Retries uint64
@@ -60,7 +62,7 @@ func (g *Gate) Stats() Stats {
 	}
 	if g.queue != nil {
 		q := g.queue.Stats()
-		s.Queued, s.Open, s.Oldest = q.Queued, q.Reserved, q.Oldest
+		s.Queued, s.QueuedBytes, s.Open, s.Oldest = q.Queued, q.Bytes, q.Reserved, q.Oldest
 		s.Acknowledged, s.Refused, s.Retries, s.Unkept = q.Acknowledged, q.Refused, q.Retries, q.Unkept
 	}
 	return s
