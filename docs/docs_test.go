@@ -87,6 +87,27 @@ func anchors(page string) (all []string) {
 	return all
 }
 
+// TestBlocksOfOtherModulesAreTheTextOfAFile: a block that needs what the root module does not
+// require names a file behind "go", which is compiled and tested where it is.
+func TestBlocksOfOtherModulesAreTheTextOfAFile(t *testing.T) {
+	found := 0
+	for path, page := range pages(t) {
+		for _, m := range regexp.MustCompile("(?ms)^```go (\\S+)\n(.*?)^```").FindAllStringSubmatch(page, -1) {
+			found++
+			file, err := os.ReadFile(filepath.Join("..", filepath.FromSlash(m[1])))
+			if err != nil {
+				t.Error(err)
+			}
+			if !strings.Contains(string(file), m[2]) {
+				t.Errorf("%s: a block is not in %s:\n%s", path, m[1], m[2])
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("there are no such blocks")
+	}
+}
+
 func TestTheREADMEIsShort(t *testing.T) {
 	readme := pages(t)["README.md"]
 	if n := strings.Count(readme, "\n"); n > 130 {
