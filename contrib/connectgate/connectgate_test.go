@@ -225,7 +225,7 @@ func TestADenialTellsAll(t *testing.T) {
 	for name, with := range protocols() {
 		err := (&app{w.url, w.http, with}).call(t.Context(), createProcedure, "customer-basic", 1)
 		d := detailsOf(t, err)
-		if connect.CodeOf(err) != connect.CodeResourceExhausted || !strings.Contains(err.Error(), "4 of 4") || strings.Contains(err.Error(), "customer-basic") {
+		if connect.CodeOf(err) != connect.CodeResourceExhausted || !strings.Contains(err.Error(), "You have used all 4 ") || strings.Contains(err.Error(), "customer-basic") {
 			t.Errorf("%s: got %v", name, err)
 		}
 		if d.info.GetReason() != "USAGE_LIMIT_EXCEEDED" || d.info.GetDomain() != "github.com/stiggate/gate" {
