@@ -138,12 +138,6 @@ func (p Policy) ReportAs(e Event) Policy {
 	return p
 }
 
-// Credits asks for credits of a wallet itself, not of a feature that costs credits. It
-// takes Uses and Asks; without them it asks for 1.
-func Credits(currencyID string) Policy {
-	return Policy{kind: kindCredits, feature: currencyID, err: checkID("credit currency id", currencyID, false)}
-}
-
 // maxRequestDimensions bounds what the dimensions that are read from a request take, with their
 // names, as JSON: less than a place in the queue of the largest usage by far.
 const maxRequestDimensions = 16 << 10

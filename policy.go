@@ -61,6 +61,12 @@ func Feature(id string) Policy {
 	return Policy{kind: kindFeature, feature: id, err: checkID("feature id", id, false)}
 }
 
+// Credits asks for credits of a wallet itself, not of a feature that costs credits. It
+// takes Uses and Asks; without them it asks for 1.
+func Credits(currencyID string) Policy {
+	return Policy{kind: kindCredits, feature: currencyID, err: checkID("credit currency id", currencyID, false)}
+}
+
 // Has asks that the feature is in the plan, however much of it is used: for a route that
 // shows what there is, and for one that deletes.
 func (p Policy) Has() Policy { return p.asking(rules.Has, 0) }
@@ -246,6 +252,15 @@ func (p Policy) Status(reason Reason, status int) Policy {
 		p.statuses = make(map[Reason]int)
 	}
 	p.statuses[reason] = status
+	return p
+}
+
+// OnDenial answers the refusals of this policy by f, in place of what WithDenial says for the
+// gate.
+func (p Policy) OnDenial(f func(w http.ResponseWriter, r *http.Request, d Denial)) Policy {
+	if p.onDenial = (*denialFunc)(&f); f == nil {
+		p.fail(errors.New("the function of OnDenial is nil"))
+	}
 	return p
 }
 
