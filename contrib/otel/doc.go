@@ -1,0 +1,12 @@
+// Package gateotel has the metrics and traces of a gate for OpenTelemetry.
+//
+//	t, err := gateotel.New()
+//	g, err := gate.New(stigg, who, gate.WithObserver(t.Observer()))
+//	err = t.Watch(g) // and t.Close() at the end
+//
+// A request's span gets an event gate.decision, and a child gate.wait if the decision waited for
+// Stigg. Reads and deliveries, which serve many requests and belong to none, are spans of their
+// own traces: gate.read, gate.deliver. [Transport] names the client's spans after their operation.
+//
+// Nothing of a customer's is in an attribute.
+package gateotel

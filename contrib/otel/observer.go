@@ -1,0 +1,128 @@
+package gateotel
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/stiggate/gate"
+)
+
+// Observer is for gate.WithObserver.
+func (t *Telemetry) Observer() gate.Observer {
+	return gate.Observer{Decided: t.decided, Settled: t.settled, Read: t.read, Delivered: t.delivered}
+}
+
+func (t *Telemetry) decided(ctx context.Context, d gate.Decision) {
+	outcome := attribute.String("gate.outcome", outcomeOf(d))
+	attrs := []attribute.KeyValue{
+		outcome, attribute.String("gate.code", d.Code), attribute.String("gate.feature.id", d.FeatureID), attribute.String("gate.origin", string(d.Origin)),
+		attribute.String("http.route", d.Route), attribute.String("http.request.method", method(d)),
+	}
+	t.decisions.Add(ctx, 1, metric.WithAttributes(attrs...))
+	t.waits.Record(ctx, d.Waited.Seconds(), metric.WithAttributes(outcome))
+	span := trace.SpanFromContext(ctx)
+	if !span.IsRecording() {
+		return
+	}
+	attrs = append(attrs, attribute.Float64("gate.waited", d.Waited.Seconds()))
+	if d.Instance != "" {
+		attrs = append(attrs, attribute.String("gate.instance", d.Instance))
+	}
+	span.AddEvent("gate.decision", trace.WithAttributes(attrs...))
+	if d.Waited > 0 {
+		now := time.Now()
+		_, wait := t.tracer.Start(ctx, "gate.wait", trace.WithTimestamp(now.Add(-d.Waited)), trace.WithAttributes(outcome))
+		wait.End(trace.WithTimestamp(now))
+	}
+}
+
+func (t *Telemetry) settled(ctx context.Context, d gate.Decision, o gate.Outcome, _ []gate.Usage) {
+	t.handlers.Record(ctx, o.Duration.Seconds(), metric.WithAttributes(
+		attribute.String("http.route", d.Route), attribute.String("http.request.method", method(d)), attribute.Int("http.response.status_code", o.Status)))
+}
+
+func (t *Telemetry) read(took time.Duration, err error) {
+	t.reads.Record(t.span("gate.read", took, err), took.Seconds(), metric.WithAttributes(attribute.String("gate.outcome", failure(err))))
+}
+
+func (t *Telemetry) delivered(batch []gate.Usage, took time.Duration, err error) {
+	kind := attribute.String("gate.usage.kind", kindOf(batch))
+	ctx := t.span("gate.deliver", took, err, kind, attribute.Int("gate.usage.count", len(batch)))
+	t.deliveries.Record(ctx, took.Seconds(), metric.WithAttributes(kind, attribute.String("gate.outcome", failure(err))))
+}
+
+// span is one of a trace of its own that ends now; the context is for exemplars.
+func (t *Telemetry) span(name string, took time.Duration, err error, attrs ...attribute.KeyValue) context.Context {
+	now := time.Now()
+	ctx, span := t.tracer.Start(context.Background(), name, trace.WithTimestamp(now.Add(-took)),
+		trace.WithAttributes(append(attrs, attribute.String("gate.outcome", failure(err)))...))
+	if err != nil {
+		span.SetStatus(codes.Error, failure(err)) // not the error's text, which a Source of the app's may have made
+	}
+	span.End(trace.WithTimestamp(now))
+	return ctx
+}
+
+// outcomeOf is what became of the request.
+func outcomeOf(d gate.Decision) string {
+	switch {
+	case d.Allowed:
+		return "allowed"
+	case d.Shadow:
+		return "shadowed"
+	case d.Reason == gate.ReasonUnavailable:
+		return "unavailable"
+	}
+	return "denied"
+}
+
+// method is the request's, or what the conventions say of one that a client made up.
+func method(d gate.Decision) string {
+	registered := [...]string{"", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE", "QUERY"}
+	if slices.Contains(registered[:], d.Method) {
+		return d.Method
+	}
+	return "_OTHER"
+}
+
+// kindOf is what a batch is: usage (changes and totals), events or credits.
+func kindOf(batch []gate.Usage) string {
+	if len(batch) > 0 {
+		switch batch[0].Kind {
+		case gate.UsageEvent:
+			return "event"
+		case gate.UsageCredits:
+			return "credits"
+		}
+	}
+	return "usage"
+}
+
+// failure is the kind of an error, or ok.
+func failure(err error) string {
+	var e *gate.UpstreamError
+	switch {
+	case err == nil:
+		return "ok"
+	case !errors.As(err, &e):
+		return "down"
+	}
+	switch e.Kind {
+	case gate.UpstreamRefused, gate.UpstreamRefusedAll:
+		return "refused"
+	case gate.UpstreamGarbled:
+		return "garbled"
+	case gate.UpstreamUnsent:
+		return "unsent"
+	case gate.UpstreamUnauthorized:
+		return "unauthorized"
+	}
+	return "down"
+}

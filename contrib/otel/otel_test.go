@@ -1,0 +1,152 @@
+package gateotel_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
+	"github.com/stiggate/gate"
+	"github.com/stiggate/gate/client"
+	gateotel "github.com/stiggate/gate/contrib/otel"
+	"github.com/stiggate/gate/emulator"
+	"github.com/stiggate/gate/identity"
+	"github.com/stiggate/gate/nethttp"
+)
+
+const customer = "customer-demo-01"
+
+// holdThePage holds the table of docs/metrics.md against the instruments, both ways.
+func holdThePage(t *testing.T, instruments []string) {
+	t.Helper()
+	page, err := os.ReadFile("../../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(page), "\n| instrument |")
+	table, _, _ = strings.Cut(table, "\n\n")
+	var named []string
+	for _, row := range strings.Split(table, "\n") {
+		first, _, _ := strings.Cut(strings.TrimPrefix(row, "|"), "|")
+		for _, m := range regexp.MustCompile("`(gate\\.[a-z_.]+)`").FindAllStringSubmatch(first, -1) {
+			named = append(named, m[1])
+		}
+	}
+	var gates []string
+	for _, name := range instruments {
+		if strings.HasPrefix(name, "gate.") {
+			gates = append(gates, name)
+		}
+	}
+	slices.Sort(named)
+	slices.Sort(gates)
+	if !slices.Equal(named, gates) {
+		t.Errorf("docs/metrics.md has %q, and a gate tells %q", named, gates)
+	}
+}
+
+// TestAGateOverTheEmulatorIsTold sends a request that is let in and one that is refused, each in
+// a trace, and reads back what was measured and traced.
+func TestAGateOverTheEmulatorIsTold(t *testing.T) {
+	reader, spans := sdkmetric.NewManualReader(), tracetest.NewSpanRecorder()
+	meters := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))
+	tracers := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans))
+	stigg, err := emulator.Start("127.0.0.1:0", emulator.WithKey("key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stigg.Close()
+	transport := gateotel.Transport(nil, otelhttp.WithTracerProvider(tracers), otelhttp.WithMeterProvider(meters))
+	source, err := client.New("key", client.WithEndpoint(stigg.URL()+"/graphql"), client.WithHTTPClient(&http.Client{Transport: transport}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tel, err := gateotel.New(gateotel.WithMeterProvider(meters), gateotel.WithTracerProvider(tracers))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := gate.New(source, identity.FromTrustedHeader("X-Customer-ID", ""), gate.WithObserver(tel.Observer()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tel.Watch(nil) == nil {
+		t.Error("no gate is taken for one")
+	}
+	if err := tel.Watch(g); err != nil {
+		t.Fatal(err)
+	}
+	if err := tel.Watch(g); !errors.Is(err, gateotel.ErrWatching) {
+		t.Errorf("a second Watch: %v", err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/templates/{id}", nethttp.Require(g, gate.Feature("feature-01-templates").Uses(2))(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
+	for _, method := range []string{"POST", "BREW"} {
+		ctx, span := tracers.Tracer("test").Start(t.Context(), "request "+method)
+		r := httptest.NewRequest(method, "/templates/secret-path", nil).WithContext(ctx)
+		r.Header.Set("X-Customer-ID", customer)
+		mux.ServeHTTP(httptest.NewRecorder(), r)
+		span.End()
+	}
+	if err := g.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var told metricdata.ResourceMetrics
+	if err := reader.Collect(t.Context(), &told); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, s := range told.ScopeMetrics {
+		for _, m := range s.Metrics {
+			names = append(names, m.Name)
+		}
+	}
+	holdThePage(t, names)
+	ended := spans.Ended()
+	find := func(name string) sdktrace.ReadOnlySpan {
+		for _, s := range ended {
+			if s.Name() == name {
+				return s
+			}
+		}
+		t.Fatalf("no span %q", name)
+		return nil
+	}
+	request, refused, wait := find("request POST"), find("request BREW"), find("gate.wait")
+	if wait.Parent().SpanID() != request.SpanContext().SpanID() {
+		t.Error("the wait is not the request's")
+	}
+	if events := fmt.Sprint(request.Events()); !strings.Contains(events, "gate.decision") || !strings.Contains(events, "allowed") {
+		t.Errorf("the request has the events %s", events)
+	}
+	if events := fmt.Sprint(refused.Events()); !strings.Contains(events, "usage_limit_exceeded") || !strings.Contains(events, "_OTHER") {
+		t.Errorf("the refused request has the events %s", events)
+	}
+	find("gate.read")
+	find("gate.deliver")
+	if call := find("GetEntitlementsState"); !strings.Contains(fmt.Sprint(call.Attributes()), "graphql.operation.name") {
+		t.Errorf("the client's span has %v", call.Attributes())
+	}
+	text := fmt.Sprintf("%+v", told.ScopeMetrics)
+	for _, s := range ended {
+		text += fmt.Sprint(s.Name(), s.Attributes(), s.Events())
+	}
+	for _, never := range []string{customer, "secret-path"} {
+		if strings.Contains(text, never) {
+			t.Errorf("%q is told", never)
+		}
+	}
+	if err := errors.Join(tel.Close(), tel.Close()); err != nil {
+		t.Error(err)
+	}
+}
