@@ -31,7 +31,7 @@ race: cc
 
 # Each directory of contrib is a module of its own: those bring much along. Their race detector
 # is soak's, since all that they bring would be compiled a second time for it.
-MODULES = $(sort $(dir $(wildcard contrib/*/go.mod)))
+MODULES = $(sort $(dir $(wildcard contrib/*/go.mod contrib/*/*/go.mod)))
 contrib:
 	@for dir in $(MODULES); do echo "$$dir"; ( cd $$dir && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test -shuffle=on ./... ) || exit 1; done
 
