@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -18,7 +19,6 @@ type farStigg struct {
 	sink Sink
 	// longest is how long a message takes at most.
 	longest time.Duration
-	reads   int
 	// noCache has, of each read, whether it was to be of Stigg itself.
 	noCache []bool
 }
@@ -32,10 +32,16 @@ func (s *farStigg) delay() time.Duration {
 	return time.Millisecond + time.Duration(s.rand.Int64N(int64(s.longest)))
 }
 
+// read is, of each read until now, whether it was to be of Stigg itself.
+func (s *farStigg) read() []bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.noCache)
+}
+
 func (s *farStigg) Entitlements(ctx context.Context, _ Customer) (EntitlementSet, error) {
 	s.travel()
 	s.mu.Lock()
-	s.reads++
 	s.noCache = append(s.noCache, NoCache(ctx))
 	set := EntitlementSet{Features: []Entitlement{{FeatureID: "campaigns", Kind: Metered, Usage: s.used, Limit: 4}}}
 	s.mu.Unlock()
@@ -74,7 +80,7 @@ func TestWhatCrossesIsDecidedWithinTheRequest(t *testing.T) {
 				ticket, d := g.Admit(t.Context(), acme, p)
 				switch {
 				case n < 4 && !d.Allowed:
-					t.Fatalf("seed %d, use %d of 4: %s at %v; %d reads", seed, n+1, d.Reason, d.Usage, s.reads)
+					t.Fatalf("seed %d, use %d of 4: %s at %v; %d reads", seed, n+1, d.Reason, d.Usage, len(s.read()))
 				case n == 4 && d.Reason != ReasonLimitExceeded:
 					t.Fatalf("seed %d: the fifth of 4: %q at %v", seed, d.Reason, d.Usage)
 				}
@@ -115,18 +121,19 @@ func TestWhatIsInDoubtIsReadFromStiggItself(t *testing.T) {
 				s.sink = g.Sink()
 				defer func() { _ = g.Close(context.Background()) }()
 				g.Check(t.Context(), acme, Feature("campaigns").Asks(1))
-				before := len(s.noCache)
+				before := len(s.read())
 				tt.happens(g)
 				g.Check(t.Context(), acme, Feature("campaigns").Asks(1))
 				time.Sleep(time.Second)
-				if s.noCache[0] {
+				read := s.read()
+				if read[0] {
 					t.Error("the first read is with NoCache")
 				}
 				if name == "nothing" {
 					return
 				}
-				if len(s.noCache) == before || s.noCache[len(s.noCache)-1] != tt.want {
-					t.Errorf("reads with NoCache: %v, want the last %v", s.noCache, tt.want)
+				if len(read) == before || read[len(read)-1] != tt.want {
+					t.Errorf("reads with NoCache: %v, want the last %v", read, tt.want)
 				}
 			})
 		})

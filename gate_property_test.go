@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -297,9 +298,9 @@ func TestAnyHoldsOnlyTheFirstThatFits(t *testing.T) {
 }
 
 func TestACustomerNobodyKnowsIsRefusedAtOnce(t *testing.T) {
-	asked := 0
+	var asked atomic.Int32
 	clock := func() time.Time {
-		if asked++; asked > 1000 {
+		if asked.Add(1) > 1000 {
 			t.Fatal("the gate looks the customer up again and again")
 		}
 		return time.Unix(1e9, 0)
