@@ -17,7 +17,6 @@ func ExampleWithOutbox() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
 	box, err := outbox.Open(dir)
 	if err != nil {
 		log.Fatal(err)
@@ -34,6 +33,7 @@ func ExampleWithOutbox() {
 	if err := g.Close(context.Background()); err != nil { // delivers what is kept, and closes the outbox
 		log.Fatal(err)
 	}
+	_ = os.RemoveAll(dir)
 	// Output:
 	// allowed: true
 	// reported: 1 of templates

@@ -47,5 +47,5 @@ func ExampleGate_Verify() {
 	}
 	// Output:
 	// GET /analytics: analytics: the feature's kind does not take what the policy asks: it is boolean, and the policy has Uses
-	// GET /reports: analitics: Stigg knows no such feature
+	// GET /reports: analitics: there is no such feature in Stigg
 }

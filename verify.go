@@ -181,8 +181,8 @@ type Catalog struct {
 // ErrUnknownFeature says that Stigg has no feature with an id, ErrUnknownCurrency that it has no
 // such currency of credits.
 var (
-	ErrUnknownFeature  = errors.New("Stigg knows no such feature")
-	ErrUnknownCurrency = errors.New("Stigg knows no such currency")
+	ErrUnknownFeature  = errors.New("there is no such feature in Stigg")
+	ErrUnknownCurrency = errors.New("there is no such currency in Stigg")
 )
 
 func (i item) unknown() error {

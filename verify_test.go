@@ -34,13 +34,13 @@ func TestVerifyListsEveryMistakeWithItsRoute(t *testing.T) {
 		}
 		g.MustGuard(Feature("misspelt").Uses(1))
 		want := []string{
-			`gate: policy for "misspelt": Stigg knows no such feature`,
-			`gate: policy for "nowhere": Stigg knows no such feature`,
+			`gate: policy for "misspelt": there is no such feature in Stigg`,
+			`gate: policy for "nowhere": there is no such feature in Stigg`,
 			`gate: policy of route "GET /b" for "switch": the feature's kind does not take what the policy asks: it is boolean, and the policy has Uses`,
-			`gate: policy of route "GET /c" for "misspelt": Stigg knows no such feature`,
+			`gate: policy of route "GET /c" for "misspelt": there is no such feature in Stigg`,
 			`gate: policy of route "POST /d" for "city": the feature's kind does not take what the policy asks: it is enum, and the policy has Asks`,
 			`gate: policy of route "POST /e" for "size": the feature's kind does not take what the policy asks: it is configuration, and the policy has Values`,
-			`gate: policy of route "POST /f" for "coin": Stigg knows no such currency`,
+			`gate: policy of route "POST /f" for "coin": there is no such currency in Stigg`,
 			`gate: policy of route "POST /h" for "feature-2": the feature's kind does not take what the policy asks: it is boolean, and the policy has Frees`,
 		}
 		err = g.Verify(t.Context(), Feature("nowhere"))

@@ -80,8 +80,8 @@ func (b *catalogBuilder) have(entitlements []PlanEntitlement, prices ...[]Price)
 	for _, e := range entitlements {
 		if e.Feature != nil && e.Feature.ID != "" {
 			b.features[e.Feature.ID] = *e.Feature
-			if values := append(b.values[e.Feature.ID], e.Values...); len(values) > 0 {
-				b.values[e.Feature.ID] = values
+			if len(e.Values) > 0 {
+				b.values[e.Feature.ID] = append(b.values[e.Feature.ID], e.Values...)
 			}
 		}
 		if e.Currency != nil && e.Currency.ID != "" {

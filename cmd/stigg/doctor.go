@@ -139,10 +139,10 @@ func (e *examination) answers(ctx context.Context, stigg *client.Client, seen *s
 func (e *examination) limits(seen *seen) {
 	h, _, _ := seen.get()
 	limit, left := h.Get("X-RateLimit-Limit"), h.Get("X-RateLimit-Remaining")
-	switch {
-	case left == "":
+	switch left {
+	case "":
 		e.says("limits", true, "Stigg tells none")
-	case left == "0":
+	case "0":
 		e.says("limits", false, "nothing is left of %s requests", limit)
 	default:
 		e.says("limits", true, "%s of %s requests are left", left, limit)
@@ -199,12 +199,12 @@ func (e *examination) watch(ctx context.Context, stigg *client.Client) {
 	case <-sink.live:
 		e.says("realtime", true, "changes are told at once")
 		cancel()
-		<-ended
+		_ = <-ended // it was told to end
 	case err := <-ended:
 		e.says("realtime", false, "changes are not told: %v", err)
 	case <-ctx.Done():
 		e.says("realtime", false, "no connection came up within %v: a proxy that refuses WebSockets?", e.timeout)
-		<-ended
+		_ = <-ended // its time was over
 	}
 }
 

@@ -57,8 +57,8 @@ func TestDoctorFindsPoliciesThatDontFit(t *testing.T) {
 		}
 	}
 	all := strings.Join(bad, "\n")
-	if len(bad) != 3 || !strings.Contains(all, "POST /campaigns: feature-2-campaigns: Stigg knows no such feature") ||
-		!strings.Contains(all, "GET /analytics: feature-04-analytics: the feature's kind") || !strings.Contains(all, "POST /c: coins: Stigg knows no such currency") {
+	if len(bad) != 3 || !strings.Contains(all, "POST /campaigns: feature-2-campaigns: there is no such feature in Stigg") ||
+		!strings.Contains(all, "GET /analytics: feature-04-analytics: the feature's kind") || !strings.Contains(all, "POST /c: coins: there is no such currency in Stigg") {
 		t.Errorf("%s", all)
 	}
 }

@@ -91,7 +91,7 @@ func ours(path string) error {
 	if path == "" {
 		return nil
 	}
-	old, err := os.ReadFile(path)
+	old, err := os.ReadFile(path) //nolint:gosec // the file that the caller names
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
@@ -105,7 +105,7 @@ func ours(path string) error {
 
 // replace writes a file as a whole or not at all; one that is the same stays untouched.
 func replace(path string, content []byte) error {
-	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, content) {
+	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, content) { //nolint:gosec // the file that the caller names
 		return nil
 	}
 	if err := ours(path); err != nil {
@@ -116,7 +116,7 @@ func replace(path string, content []byte) error {
 		return err
 	}
 	_, err = f.Write(content)
-	if err = errors.Join(err, f.Chmod(0o644), f.Close()); err == nil { //nolint:gosec // source is read by others
+	if err = errors.Join(err, f.Chmod(0o644), f.Close()); err == nil {
 		err = os.Rename(f.Name(), path)
 	}
 	if err != nil {

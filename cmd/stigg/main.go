@@ -162,13 +162,13 @@ exit codes: 0 all is well, or yes; 1 no, or a problem; 2 wrong use; 3 Stigg can'
 
 // version names what this was built of.
 func version() string {
-	text := "stigg " + client.Version
+	revision := ""
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
 			if s.Key == "vcs.revision" {
-				text += " (" + s.Value[:min(12, len(s.Value))] + ")"
+				revision = " (" + s.Value[:min(12, len(s.Value))] + ")"
 			}
 		}
 	}
-	return text + " " + runtime.Version()
+	return "stigg " + client.Version + revision + " " + runtime.Version()
 }

@@ -80,7 +80,7 @@ func serve(t *testing.T, last string, args ...string) *serving {
 	}
 	go func() {
 		defer close(s.ended)
-		for lines.Scan() { //nolint:revive // nobody reads the rest
+		for lines.Scan() {
 		}
 	}()
 	return s

@@ -52,7 +52,7 @@ type entry struct {
 
 // New returns Answers that expire by a clock. Close them.
 func New[K comparable](now func() time.Time) *Answers[K] {
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, stop := context.WithCancel(context.Background()) //nolint:gosec // Close calls stop
 	return &Answers[K]{now: now, ctx: ctx, stop: stop, places: make(chan struct{}, atOnce), kept: make(map[K]*entry)}
 }
 

@@ -34,7 +34,7 @@ routes:
 			"DELETE /seats": {"feature": "seats", "frees": 0.5}, "GET /cities": {"feature": "cities", "values": ["NY", "LA"]},
 			"POST /prompts": {"currency": "tokens", "asks": 10}, "GET /health": {"public": true}}}`,
 	} {
-		if got, err := Parse([]byte(text)); err != nil || !reflect.DeepEqual(got, want) {
+		if got, err := Parse([]byte(text)); err != nil || !reflect.DeepEqual(got, want) { //nolint:govet // these policies have no error
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
 	}

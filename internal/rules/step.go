@@ -27,7 +27,7 @@ func (r Refusal) Next() Step {
 	switch {
 	case r.Doubted:
 		return Await
-	case r.Last, r.Fresh && !(r.Outdated && r.Pending):
+	case r.Last, r.Fresh && (!r.Outdated || !r.Pending):
 		return Done
 	case r.Outdated && r.Pending: // less of it may be used by now
 		return Read
