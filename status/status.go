@@ -50,7 +50,7 @@ func Handler(g *gate.Gate) http.Handler {
 func look(r *http.Request, g *gate.Gate) status {
 	s := g.Stats()
 	seen := status{
-		At: time.Now().UTC(), Ready: true, Degraded: append([]string{}, g.Health().Degraded...),
+		At: time.Now().UTC(), Ready: true, Degraded: append([]string{}, g.Health().Degraded...), //nolint:forbidigo // it says when the page was made
 		Decisions: decisions{
 			Fresh: counts(s.Fresh), Stale: counts(s.Stale), Fallback: counts(s.Fallback), Offline: counts(s.Offline), Early: counts(s.Early),
 			Shadowed: s.Shadowed, Waited: s.Waited, TooSlow: s.TooSlow, OverBudget: s.OverBudget,

@@ -199,12 +199,12 @@ func (e *examination) watch(ctx context.Context, stigg *client.Client) {
 	case <-sink.live:
 		e.says("realtime", true, "changes are told at once")
 		cancel()
-		_ = <-ended // it was told to end
+		<-ended //nolint:errcheck // it was told to end
 	case err := <-ended:
 		e.says("realtime", false, "changes are not told: %v", err)
 	case <-ctx.Done():
 		e.says("realtime", false, "no connection came up within %v: a proxy that refuses WebSockets?", e.timeout)
-		_ = <-ended // its time was over
+		<-ended //nolint:errcheck // its time was over
 	}
 }
 
