@@ -111,8 +111,15 @@ func (p *Policy) ask(r *http.Request) (ask, error) {
 	if a.Amount, err = p.amountOf(r); err == nil {
 		err = checkAmount(a.Amount)
 	}
+	if err == nil && a.Amount > 0 && a.Amount < leastAmount {
+		err = &AmountError{"is too small to be counted"}
+	}
 	return a, err
 }
+
+// leastAmount is the least that a request may ask for beside 0: a sum of usage can lose what is
+// smaller, which would be free for ever at a used-up limit.
+const leastAmount = 1e-6
 
 // meter is rows 8 to 10 on the feature's account and, if it costs credits, on the
 // wallet's. If the ticket holds, both hold or neither.

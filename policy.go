@@ -125,9 +125,11 @@ func (p Policy) ValuesFunc(values func(*http.Request) ([]string, error)) Policy 
 }
 
 // AmountFunc reads an amount from a request: a query value, a header, the
-// Content-Length. It must not read the body. An amount that is NaN, infinite, negative
-// or above 2^53 is the caller's mistake and answered with 400, as is any error; return
-// a *RequestError to choose the status and what the client is told.
+// Content-Length. It must not read the body. An amount that is NaN, infinite, negative,
+// above 2^53, or above 0 and below 0.000001 is the caller's mistake and answered with 400, as
+// is any error; return a *RequestError to choose the status and what the client is told. Of
+// an amount that the client chooses refuse what is below your least unit, 0 above all: 0 of
+// a feature is let in at a used-up limit.
 type AmountFunc func(*http.Request) (float64, error)
 
 // RequestError is what an AmountFunc or ValuesFunc returns to say what is wrong with

@@ -238,3 +238,13 @@ func TestAPolicyThatNeedsARequestSaysSo(t *testing.T) {
 		t.Errorf("got %+v", d)
 	}
 }
+
+func TestAnAmountThatASumCanLoseIsRefused(t *testing.T) {
+	for amount, want := range map[float64]int{1e-300: 400, 1e-7: 400, 1e-6: 402, 1: 402} {
+		g := gateOf(t, &stub{set: features(metered("f", 5, 5))})
+		w := serve(t, g, Feature("f").UsesFunc(func(*http.Request) (float64, error) { return amount, nil }), request("POST", "/", "c"), func(http.ResponseWriter, *http.Request) {})
+		if w.Code != want {
+			t.Errorf("%v: got %d, want %d", amount, w.Code, want)
+		}
+	}
+}

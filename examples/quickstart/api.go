@@ -35,8 +35,9 @@ func api() []route {
 	}
 }
 
-// n is the amount that ?n= asks for, 1 without it. A query that can't be read whole is
-// refused: URL.Query drops what it does not understand, and 1 would be charged.
+// n is the amount that ?n= asks for, 1 without it: a whole number, at least 1, or a client could
+// go on for ever at a used-up limit with 0. A query that can't be read whole is refused:
+// URL.Query drops what it does not understand, and 1 would be charged.
 func n(r *http.Request) (float64, error) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	values := query["n"]
@@ -44,12 +45,12 @@ func n(r *http.Request) (float64, error) {
 		return 1, nil
 	}
 	if err == nil && len(values) == 1 {
-		amount, err := strconv.ParseFloat(values[0], 64)
-		if err == nil {
-			return amount, nil
+		amount, err := strconv.ParseUint(values[0], 10, 53)
+		if err == nil && amount > 0 {
+			return float64(amount), nil
 		}
 	}
-	return 0, &gate.RequestError{Code: "bad_amount", Detail: "n must be one number."}
+	return 0, &gate.RequestError{Code: "bad_amount", Detail: "n must be one whole number, at least 1."}
 }
 
 // megabytes is the size that a request announces.

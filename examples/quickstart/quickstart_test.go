@@ -142,7 +142,7 @@ func (s *site) close(t *testing.T) {
 func TestOddAmountsChargeNothing(t *testing.T) {
 	eachRouter(t, func(t *testing.T, router string) {
 		s := newSite(t, router)
-		for _, query := range []string{"n=%zz", "n=1;n=2", "n=1&n=1", "n=", "n=NaN", "n=Inf", "n=-1", "n=1e308", "n=x", "n=0x", "n=1&fail"} {
+		for _, query := range []string{"n=%zz", "n=1;n=2", "n=1&n=1", "n=", "n=NaN", "n=Inf", "n=-1", "n=1e308", "n=x", "n=0x", "n=1&fail", "n=0", "n=-0", "n=1e-300", "n=0.5"} {
 			for _, method := range []string{"POST", "DELETE"} {
 				if got := s.send(t, method, "/templates?"+query, "customer-demo-01"); got != 400 && query != "n=1&fail" {
 					t.Errorf("%s ?%s: got %d, want 400", method, query, got)
