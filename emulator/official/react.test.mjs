@@ -59,12 +59,12 @@ async function show(widget, customer, ...texts) {
     };
   });
   const chromium = spawn("chromium", ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync", "--no-first-run", "--disable-dev-shm-usage", "--remote-debugging-port=0", `--user-data-dir=${profile}`, url], { stdio: "ignore" });
+    "--disable-sync", "--no-first-run", "--disable-dev-shm-usage", "--remote-debugging-port=0", `--user-data-dir=${profile}`, url], { stdio: "ignore", detached: true }); // a process group of its own
   const ended = new Promise((resolve) => { chromium.once("exit", resolve); });
   try {
     return await complete;
   } finally {
-    chromium.kill("SIGTERM");
+    process.kill(-chromium.pid, "SIGKILL"); // the whole group, whose members all write to the profile
     await ended;
     rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   }
