@@ -381,3 +381,23 @@ func TestWarmReadsCustomersBeforeTheirRequestsDo(t *testing.T) {
 		}
 	})
 }
+
+func TestWhatIsOlderThanTheLongestStalenessIsServedNoMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{set: features(metered("f", 0, 5))}
+		g := gateOf(t, s, WithTTL(time.Minute), WithMaxStale(10*time.Minute))
+		check := func() Decision { return g.Check(t.Context(), Customer{ID: "c"}, Feature("f")) }
+		check()
+		s.mu.Lock()
+		s.err = errStubDown
+		s.mu.Unlock()
+		time.Sleep(9 * time.Minute)
+		if d := check(); !d.Allowed || d.Origin != OriginStale {
+			t.Errorf("within the longest staleness: %+v", d)
+		}
+		time.Sleep(2 * time.Minute)
+		if d := check(); d.Allowed || d.Reason != ReasonUnavailable {
+			t.Errorf("after it: %+v", d)
+		}
+	})
+}

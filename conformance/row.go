@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"fmt"
 	"runtime"
 	"slices"
 	"strings"
@@ -44,15 +45,23 @@ func run(t *testing.T, rows []row, skip map[string]string) {
 		})
 	}
 	for name, issue := range skip {
-		switch named := count(rows, name); {
-		case named == 0:
-			t.Errorf("no row is named %q: it can't be skipped", name)
-		case issue == "":
-			t.Errorf("the skip of %q needs the router's issue", name)
-		case passed[name] == named:
-			t.Errorf("the row %q passes: its skip for %s is no longer needed", name, issue)
+		if problem := wrongSkip(rows, name, issue, passed[name]); problem != "" {
+			t.Error(problem)
 		}
 	}
+}
+
+// wrongSkip is what is wrong with a skip of whose rows so many pass; empty if nothing is.
+func wrongSkip(rows []row, name, issue string, passed int) string {
+	switch named := count(rows, name); {
+	case named == 0:
+		return fmt.Sprintf("no row is named %q: it can't be skipped", name)
+	case issue == "":
+		return fmt.Sprintf("the skip of %q needs the router's issue", name)
+	case passed == named:
+		return fmt.Sprintf("the row %q passes: its skip for %s is no longer needed", name, issue)
+	}
+	return ""
 }
 
 // count is how many rows a skip names.

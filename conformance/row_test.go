@@ -48,6 +48,27 @@ func TestASkipIsForBothProtocols(t *testing.T) {
 	}
 }
 
+func TestASkipThatHidesNothingFailsTheSuite(t *testing.T) {
+	rows := over("a group", "a row", nil)
+	for _, tt := range []struct {
+		name, issue string
+		passed      int
+		wrong       bool
+	}{
+		{"a row", "router#1", 0, false},
+		{"a row", "router#1", 1, false},
+		{"a row", "router#1", 2, true},
+		{"a row, over HTTP/2", "router#1", 0, false},
+		{"a row, over HTTP/2", "router#1", 1, true},
+		{"a row", "", 0, true},
+		{"no row", "router#1", 0, true},
+	} {
+		if problem := wrongSkip(rows, tt.name, tt.issue, tt.passed); (problem != "") != tt.wrong {
+			t.Errorf("%+v: %q", tt, problem)
+		}
+	}
+}
+
 // TestARowThatFailsQuietly: however it fails, its test goes on.
 func TestARowThatFailsQuietly(t *testing.T) {
 	for name, fail := range map[string]func(testing.TB){

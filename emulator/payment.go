@@ -1,7 +1,6 @@
 package emulator
 
 import (
-	"fmt"
 	"math/big"
 	"time"
 )
@@ -174,6 +173,3 @@ func rat(in input, name string) (*big.Rat, error) {
 	}
 	return exactly(*n), nil
 }
-
-// total shows what is to be paid, for a person.
-func (b bill) String() string { return fmt.Sprintf("%s %s", shownDecimal(b.total), b.currency) }
