@@ -111,17 +111,9 @@ func failure(err error) string {
 	case err == nil:
 		return "ok"
 	case !errors.As(err, &e):
-		return "down"
+		return gate.UpstreamDown.String()
+	case e.Kind == gate.UpstreamRefusedAll:
+		return gate.UpstreamRefused.String()
 	}
-	switch e.Kind {
-	case gate.UpstreamRefused, gate.UpstreamRefusedAll:
-		return "refused"
-	case gate.UpstreamGarbled:
-		return "garbled"
-	case gate.UpstreamUnsent:
-		return "unsent"
-	case gate.UpstreamUnauthorized:
-		return "unauthorized"
-	}
-	return "down"
+	return e.Kind.String()
 }
