@@ -76,7 +76,7 @@ func (l *load) Do(ctx context.Context, noCache bool) (*snapshot, error) {
 	err = ofUpstream(err)
 	l.cache.key.Note(err, l.cache.now())
 	took := l.cache.now().Sub(at)
-	l.cache.observers.read(took, err)
+	l.cache.observers.read(l.cache.logger, took, err)
 	l.cache.logger.Debug("gate: a customer was read", "took", took, "features", len(set.Features), "error", err)
 	if err != nil {
 		return nil, err

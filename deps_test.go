@@ -29,10 +29,11 @@ func TestDependencies(t *testing.T) {
 		valid    = inside + "valid"
 		route    = inside + "route"
 		exists   = inside + "existence"
+		callback = inside + "callback"
 		identity = module + "/identity"
 		recorder = module + "/recorder"
 	)
-	core := []string{lru, ledger, upstream, header, problem, delivery, swr, graceful, watch, rules, handler, route, exists, valid, recorder, module}
+	core := []string{lru, ledger, upstream, header, problem, delivery, swr, graceful, watch, rules, handler, route, exists, valid, callback, recorder, module}
 	with := func(more ...string) []string { return append(slices.Clone(core), more...) }
 	walls := []struct {
 		pkg, why string
@@ -45,6 +46,7 @@ func TestDependencies(t *testing.T) {
 		{graceful, "it ends servers in order, whatever they serve", nil},
 		{route, "it compares keys and paths, and knows no guard", nil},
 		{exists, "it keeps answers, and knows nothing that is asked", nil},
+		{callback, "it calls functions, and knows none of them", nil},
 		{valid, "it says what Stigg takes, and knows no usage", nil},
 		{handler, "it sees an answer, and bills nothing", []string{recorder}},
 		{rules, "it is Stigg's decision table, and knows no policy", []string{ledger}},

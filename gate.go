@@ -21,7 +21,6 @@ import (
 type Gate struct {
 	who       Resolver
 	observers observers
-	observing *observing
 	logger    *slog.Logger
 	now       func() time.Time
 	denials   denials
@@ -84,11 +83,8 @@ func New(source Source, who Resolver, options ...Option) (*Gate, error) {
 }
 
 func start(source Source, who Resolver, c config) (*Gate, error) {
-	watched := &observing{logger: c.logger}
-	c.observers = watched.guard(c.observers)
 	g := &Gate{
-		observing: watched,
-		who:       who, observers: c.observers, logger: c.logger, now: c.now,
+		who: who, observers: c.observers, logger: c.logger, now: c.now,
 		denials: c.denials, outage: c.outage, offline: c.offline, kept: c.outbox != nil,
 		exists: existence.New[item](c.now), ledger: ledger.New(), stopped: make(chan struct{}), closer: graceful.NewCloser(),
 	}

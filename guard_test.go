@@ -121,7 +121,7 @@ func TestWhoseContextEndsIsToldToComeAgain(t *testing.T) {
 			s := &stub{release: make(chan struct{})}
 			g := gateOf(t, s)
 			var o seen
-			g.observers = observers{o.observer()}
+			g.observers = observers{{Observer: o.observer()}}
 			ctx, leave := context.WithCancelCause(t.Context())
 			done := make(chan *httptest.ResponseRecorder)
 			go func() {

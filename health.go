@@ -107,7 +107,7 @@ func (g *Gate) Health() (h Health) {
 	k := g.cache.Stats()
 	add(k.Down, "entitlements can't be read from Stigg")
 	add(k.Lost, "changes in Stigg are not told as they happen any more")
-	add(g.observing.hanging.Load() > 0, "a function of an observer does not return, and is not called meanwhile")
+	add(g.observers.hang(), "a function of an observer does not return, and is not called meanwhile")
 	if g.queue == nil {
 		return h
 	}

@@ -70,7 +70,7 @@ func WithObserver(o Observer) Option {
 		if o.Decided == nil && o.Settled == nil && o.Read == nil && o.Delivered == nil {
 			return errors.New("the observer has no function")
 		}
-		c.observers = append(c.observers, o)
+		c.observers = append(c.observers, &observer{Observer: o})
 		return nil
 	}
 }

@@ -2,11 +2,11 @@ package gate
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"slices"
-	"sync/atomic"
 	"time"
+
+	"github.com/stiggate/gate/internal/callback"
 )
 
 // Outcome is what became of a request that was let in. What was answered counts, not how
@@ -58,105 +58,51 @@ type Observer struct {
 	Delivered func(batch []Usage, took time.Duration, err error)
 }
 
+// observer is an Observer. Its functions that are told of reads and deliveries are called by those
+// who read and deliver: one that panics must not make an answer of Stigg's a failure, and one that
+// hangs must stop nobody.
+type observer struct {
+	Observer
+	reads, deliveries callback.Function
+}
+
 // observers are told in the order in which they were given.
-type observers []Observer
+type observers []*observer
 
 func (all observers) decided(ctx context.Context, d *Decision) {
-	for i := range all {
-		if all[i].Decided != nil {
-			all[i].Decided(ctx, *d)
+	for _, o := range all {
+		if o.Decided != nil {
+			o.Decided(ctx, *d)
 		}
 	}
 }
 
-func (all observers) read(took time.Duration, err error) {
-	for i := range all {
-		if all[i].Read != nil {
-			all[i].Read(took, err)
+func (all observers) settled(ctx context.Context, d *Decision, became Outcome, reported []Usage) {
+	for _, o := range all {
+		if o.Settled != nil {
+			o.Settled(ctx, *d, became, reported)
 		}
 	}
 }
 
-func (all observers) delivered(batch []Usage, took time.Duration, err error) {
-	for i := range all {
-		if all[i].Delivered != nil {
-			all[i].Delivered(batch, took, err)
+func (all observers) read(l *slog.Logger, took time.Duration, err error) {
+	for _, o := range all {
+		if o.Read != nil {
+			o.reads.Call(l, "an observer's Read", func() { o.Read(took, err) })
 		}
 	}
 }
 
-func (all observers) settled(ctx context.Context, d *Decision, o Outcome, reported []Usage) {
-	for i := range all {
-		if all[i].Settled != nil {
-			all[i].Settled(ctx, *d, o, reported)
+func (all observers) delivered(l *slog.Logger, batch []Usage, took time.Duration, err error) {
+	for _, o := range all {
+		if o.Delivered != nil {
+			batch := slices.Clone(batch) // the reporter may be given it again
+			o.deliveries.Call(l, "an observer's Delivered", func() { o.Delivered(batch, took, err) })
 		}
 	}
 }
 
-// observing calls the functions of observers that are told of reads and deliveries. They are the
-// app's, and called by the goroutines that read and deliver: one that panics must not make an answer
-// of Stigg's a failure, and one that never returns must stop nobody. So each call has a goroutine
-// of its own, which is waited for, but not long; while a call hangs, that function is not called.
-type observing struct {
-	logger  *slog.Logger
-	hanging atomic.Int32 // calls that were left behind
-}
-
-// observerWait is how long a function of an observer's is waited for.
-const observerWait = time.Second
-
-func (o *observing) guard(all observers) observers {
-	all = slices.Clone(all)
-	for i := range all {
-		if read := all[i].Read; read != nil {
-			c := &observed{observing: o}
-			all[i].Read = func(took time.Duration, err error) { c.call(func() { read(took, err) }) }
-		}
-		if delivered := all[i].Delivered; delivered != nil {
-			c := &observed{observing: o}
-			all[i].Delivered = func(batch []Usage, took time.Duration, err error) {
-				batch = slices.Clone(batch) // the reporter may be given it again
-				c.call(func() { delivered(batch, took, err) })
-			}
-		}
-	}
-	return all
-}
-
-// observed is one function.
-type observed struct {
-	*observing
-	hangs atomic.Int32
-}
-
-func (o *observed) call(f func()) {
-	if o.hangs.Load() > 0 {
-		return
-	}
-	done, over := make(chan struct{}), new(atomic.Bool)
-	go func() {
-		defer close(done)
-		defer func() {
-			if p := recover(); p != nil {
-				o.logger.Error("gate: an application's function panicked", "error", fmt.Errorf("gate: an observer panicked with a %T", p))
-			}
-			if !over.CompareAndSwap(false, true) {
-				o.hangs.Add(-1)
-				o.hanging.Add(-1)
-			}
-		}()
-		f()
-	}()
-	timer := time.NewTimer(observerWait)
-	defer timer.Stop()
-	select {
-	case <-done:
-	case <-timer.C:
-		o.hangs.Add(1)
-		o.hanging.Add(1)
-		if !over.CompareAndSwap(false, true) { // it has just returned
-			o.hangs.Add(-1)
-			o.hanging.Add(-1)
-		}
-	}
+// hang reports whether a function does not return.
+func (all observers) hang() bool {
+	return slices.ContainsFunc(all, func(o *observer) bool { return o.reads.Hangs() || o.deliveries.Hangs() })
 }

@@ -1,0 +1,53 @@
+// Package callback calls an application's functions from goroutines that must go on: one that
+// panics does them no harm, and one that never returns stops nobody.
+package callback
+
+import (
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+)
+
+// Wait is how long a call is waited for.
+const Wait = time.Second
+
+// Function is what is kept of one function of an application's.
+type Function struct {
+	hanging atomic.Int32 // calls that were left behind and have not returned
+}
+
+// Hangs reports whether a call has not returned in time, and has not since.
+func (f *Function) Hangs() bool { return f.hanging.Load() > 0 }
+
+// Call calls the function on a goroutine of its own, and waits for it, but not longer than Wait:
+// then it is left behind. While a call hangs, the function is not called again. A panic is logged, with
+// the function's name, and without the value, which may hold what is a customer's.
+func (f *Function) Call(l *slog.Logger, name string, call func()) {
+	if f.Hangs() {
+		return
+	}
+	done, over := make(chan struct{}), new(atomic.Bool)
+	go func() {
+		defer close(done)
+		defer func() {
+			if p := recover(); p != nil {
+				l.Error("gate: an application's function panicked", "error", fmt.Errorf("gate: %s panicked with a %T", name, p))
+			}
+			if !over.CompareAndSwap(false, true) {
+				f.hanging.Add(-1)
+			}
+		}()
+		call()
+	}()
+	timer := time.NewTimer(Wait)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+		f.hanging.Add(1)
+		if !over.CompareAndSwap(false, true) { // it has just returned
+			f.hanging.Add(-1)
+		}
+	}
+}
