@@ -1,12 +1,13 @@
 package gate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"net/http"
-	"time"
 
+	"github.com/stiggate/gate/internal/admission"
 	"github.com/stiggate/gate/internal/existence"
 	"github.com/stiggate/gate/internal/ledger"
 	"github.com/stiggate/gate/internal/rules"
@@ -31,24 +32,19 @@ func (g *Gate) Check(ctx context.Context, c Customer, p Policy) Decision {
 func (g *Gate) Admit(ctx context.Context, c Customer, p Policy) (*Ticket, Decision) {
 	t, d := g.admit(ctx, c, &p, nil, "", true)
 	if d.Allowed && t == nil {
-		t = &Ticket{gate: g, decision: d, done: true}
+		t = &Ticket{gate: g, decision: d}
+		t.holds.Empty()
 	}
 	return t, d
 }
 
-// admission is one question to the gate under way.
-type admission struct {
-	request *http.Request // nil outside HTTP
-	slots   int           // how many usages it may report; 0 holds nothing
-	shadow  bool
-	now     time.Time
-	found   finding
-	waits   swr.Wait
-	ticket  *Ticket // nil: nothing is held
-	// outdated: it was refused in doubt, and a read would tell more.
-	outdated bool
-	// doubted is closed when there is more to know of a refusal in doubt; nil of others.
-	doubted <-chan struct{}
+// attempt is one question to the gate under way.
+type attempt struct {
+	admission.Request
+	slots  int // how many usages it may report; 0 holds nothing
+	shadow bool
+	found  finding
+	waits  swr.Wait
 	// reads is how many reads were made for it. timedOut: no acknowledgement is waited for.
 	reads    int
 	timedOut bool
@@ -59,14 +55,14 @@ type admission struct {
 const mostReads = 5
 
 // next is the step after a decision.
-func (q *admission) next(d *Decision) rules.Step {
+func (q *attempt) next(d *Decision) rules.Step {
 	if d.Allowed {
 		return rules.Done
 	}
 	return rules.Refusal{
-		Doubted: q.doubted != nil && !q.timedOut && !q.shadow, Fresh: q.reads > 0, Stale: d.Origin == OriginStale,
+		Doubted: q.Doubted != nil && !q.timedOut && !q.shadow, Fresh: q.reads > 0, Stale: d.Origin == OriginStale,
 		Last:     q.reads > 0 && q.found.Cause != nil || q.reads == mostReads,
-		Outdated: q.outdated, Pending: d.Reason == ReasonPending, Known: d.Reason.mayHaveChanged(),
+		Outdated: q.Outdated, Pending: d.Reason == ReasonPending, Known: d.Reason.mayHaveChanged(),
 	}.Next()
 }
 
@@ -109,7 +105,7 @@ func (g *Gate) try(ctx context.Context, c Customer, p *Policy, r *http.Request, 
 		d.deny(ReasonFeatureNotFound, err)
 		return nil
 	}
-	if p.kind == kindPublic {
+	if p.asks.Kind == admission.Public {
 		d.Allowed = true
 		return nil
 	}
@@ -118,15 +114,15 @@ func (g *Gate) try(ctx context.Context, c Customer, p *Policy, r *http.Request, 
 		return nil
 	}
 	d.Shadow = p.shadow
-	q := admission{request: r, shadow: p.shadow, now: g.now()}
+	q := attempt{Request: admission.Request{HTTP: r, Now: g.now()}, shadow: p.shadow}
 	defer func() { d.Waited = q.waits.Took }()
 	if hold && !p.shadow {
-		q.slots = p.meters()
+		q.slots = p.asks.Meters()
 	}
-	for reopened := 0; reopened < mostReopened; q.now = g.now() {
-		found, err := g.look(ctx, c, p, &q, d)
+	for reopened := 0; reopened < mostReopened; q.Now = g.now() {
+		found, err := g.look(ctx, c, p, &q)
 		if err != nil {
-			d.undecided(ctx, p, err)
+			q.undecided(ctx, p, d, err)
 			return nil
 		}
 		t, next := g.judge(ctx, &q, p, d, found)
@@ -135,9 +131,9 @@ func (g *Gate) try(ctx context.Context, c Customer, p *Policy, r *http.Request, 
 			g.sells(ctx, &q, d)
 			return t
 		case rules.Await:
-			err := g.cache.Await(ctx, q.doubted, &q.waits, q.outdated)
+			err := g.cache.Await(ctx, q.Doubted, &q.waits, q.Outdated)
 			if ctx.Err() != nil {
-				d.undecided(ctx, p, err)
+				q.undecided(ctx, p, d, err)
 				return nil
 			}
 			q.timedOut = err != nil // it is judged once more, and read if that would tell more
@@ -153,17 +149,16 @@ func (g *Gate) try(ctx context.Context, c Customer, p *Policy, r *http.Request, 
 }
 
 // asks names the feature that a policy asks for first, where none has decided.
-func (d *Decision) asks(p *Policy) {
-	for len(p.parts) > 0 {
-		p = &p.parts[0]
-	}
-	d.FeatureID, d.FeatureName = p.feature, p.feature
+func (q *attempt) asks(p *Policy) {
+	first := p.asks.First()
+	q.Result = admission.Result{Item: first.Item, Name: cmp.Or(first.Name, first.Item.ID)}
 }
 
 // undecided is a failed lookup: the caller left, or we don't know. net/http gives no
 // cause for a client that left; where there is one, it is the app's that ended the context.
-func (d *Decision) undecided(ctx context.Context, p *Policy, err error) {
-	d.asks(p)
+func (q *attempt) undecided(ctx context.Context, p *Policy, d *Decision, err error) {
+	q.asks(p)
+	d.tell(&q.Result)
 	if errors.Is(ctx.Err(), context.Canceled) && errors.Is(context.Cause(ctx), context.Canceled) {
 		d.deny(ReasonClientGone, err)
 		return
@@ -185,33 +180,28 @@ func (f finding) done() {
 }
 
 // look finds what is known of the customer, or what the outage policy says.
-func (g *Gate) look(ctx context.Context, c Customer, p *Policy, q *admission, d *Decision) (f finding, err error) {
+func (g *Gate) look(ctx context.Context, c Customer, p *Policy, q *attempt) (f finding, err error) {
 	f.origin = OriginOffline
 	if !g.offline {
-		f.Found, err = g.cache.Get(ctx, c, q.now, q.reads > 0, &q.waits)
+		f.Found, err = g.cache.Get(ctx, c, q.Now, q.reads > 0, &q.waits)
 		if err = ofCache(err); err == nil || ctx.Err() != nil || errors.Is(err, ErrClosed) || ofCustomer(err) {
 			if f.origin = OriginFresh; f.State != swr.Fresh {
 				f.origin = OriginStale
 			}
 			return f, err
 		}
-		f.origin, d.Err, f.Cause = OriginFallback, err, err
+		f.origin, f.Cause = OriginFallback, err
 	}
-	f.Value, f.guess = g.fallback(c, p), true
+	f.Value, f.guess = g.fallback(c, *p), true
 	return f, nil
 }
 
 // fallback is a snapshot of what the policy finds when nothing is known. Its book is
 // pinned for the caller.
-func (g *Gate) fallback(c Customer, p *Policy) *snapshot {
-	var set EntitlementSet
-	p.static([]outage{p.outage, g.outage}, &set)
-	s := join(g.ledger.Open(ledger.Owner(c)), set)
-	for _, r := range s.rights {
-		if r.meter != nil {
-			r.meter.Unpriced = true // nobody asked Stigg what it costs
-		}
-	}
+func (g *Gate) fallback(c Customer, p Policy) *snapshot {
+	b := g.ledger.Open(ledger.Owner(c))
+	none := admission.NewRights(b, "", 0, 0)
+	s := &snapshot{Rights: none.With(p.asks.Assume(b, true, func(one *admission.Policy) (rules.Feature, bool) { return p.outage.has(one, g.outage) }))}
 	if g.offline {
 		g.cache.Remember(c, s)
 	}
@@ -219,11 +209,9 @@ func (g *Gate) fallback(c Customer, p *Policy) *snapshot {
 }
 
 // everything is s with what the policy asks for beyond the set, without a bound.
-func (s *snapshot) everything(p *Policy) *snapshot {
-	var set EntitlementSet
-	p.static([]outage{{says: OutageAllow}}, &set)
-	set.Features, set.Credits = append(set.Features, s.set.Features...), append(set.Credits, s.set.Credits...)
-	return join(s.book, set)
+func (s *snapshot) everything(p Policy) *snapshot {
+	all := p.asks.Assume(s.Book, false, func(one *admission.Policy) (rules.Feature, bool) { return one.Unlimited(), true })
+	return &snapshot{s.set, s.With(all)}
 }
 
 // ofCustomer reports whether nothing is known of a customer for a reason that is the customer's
@@ -233,26 +221,30 @@ func ofCustomer(err error) bool {
 }
 
 // judge decides by what was found, and holds.
-func (g *Gate) judge(ctx context.Context, q *admission, p *Policy, d *Decision, found finding) (t *Ticket, next rules.Step) {
+func (g *Gate) judge(ctx context.Context, q *attempt, p *Policy, d *Decision, found finding) (t *Ticket, next rules.Step) {
 	defer found.done() // also if a function of the policy panics
 	s := found.Value
 	if s.set.Everything && s.set.Denied == "" {
-		s = s.everything(p)
+		s = s.everything(*p)
 	}
-	q.found, d.Origin = found, found.origin
-	q.found.Value = s
+	q.found, q.Rights, d.Origin = found, s.Rights, found.origin
+	q.found.Value, q.Outdated, q.Doubted = s, false, nil
 	switch {
-	case q.slots == 0 || len(s.rights)+len(s.wallets) == 0: // nothing to hold
-		d.Allowed = g.decide(q, p, d)
+	case q.slots == 0 || s.Empty(): // nothing to hold
+		d.Allowed = g.decide(q, p)
 	case s.Pin():
-		t = g.hold(ctx, q, p, d)
+		t = g.hold(ctx, q, p)
+		d.Allowed = t != nil
 	default:
 		return nil, rules.Reopen
 	}
+	if d.tell(&q.Result); d.Allowed {
+		return t, rules.Done
+	}
 	doubtful := d.Origin == OriginFallback || found.State == swr.Suspect
-	if doubtful && !d.Allowed && d.Reason.mayHaveChanged() {
-		*d = d.anew()
-		d.asks(p)
+	if doubtful && d.Reason.mayHaveChanged() {
+		q.asks(p)
+		d.tell(&q.Result)
 		d.deny(ReasonUnavailable, found.Cause) // never 402 for our own fault
 	}
 	return t, q.next(d)
@@ -265,42 +257,44 @@ const mostReopened = 100
 var errThrashing = errors.New("gate: the cache is too small: customers are dropped before their request is decided")
 
 // hold evaluates with a ticket. The snapshot's book is pinned for it.
-func (g *Gate) hold(ctx context.Context, q *admission, p *Policy, d *Decision) *Ticket {
-	if g.queue == nil {
-		q.found.Value.Unpin()
-		d.deny(ReasonFeatureNotFound, ErrNoReporter)
+func (g *Gate) hold(ctx context.Context, q *attempt, p *Policy) *Ticket {
+	refused := func(reason Reason, err error) *Ticket {
+		q.Rights.Book.Unpin()
+		q.asks(p)
+		q.Reason, q.Err = string(reason), err
 		return nil
+	}
+	if g.queue == nil {
+		return refused(ReasonFeatureNotFound, ErrNoReporter)
 	}
 	if err := g.queue.Reserve(q.slots); err != nil {
-		q.found.Value.Unpin()
-		d.deny(ReasonUnavailable, ofQueue(err))
-		return nil
+		return refused(ReasonUnavailable, ofQueue(err))
 	}
-	t := &Ticket{gate: g, reportIf: p.reportIf, onClientGone: p.onClientGone, book: q.found.Value.book, slots: q.slots, admitted: q.now}
-	t.holds = t.first[:0]
+	t := &Ticket{gate: g, reportIf: p.reportIf, onClientGone: p.onClientGone, book: q.Rights.Book, slots: q.slots, admitted: q.Now}
 	if len(g.observers) > 0 {
 		t.ctx = context.WithoutCancel(ctx)
 	}
-	q.ticket = t
+	t.holds.Begin()
+	q.Holds = &t.holds
+	allowed := false
 	// Given back also if a function of the policy panics.
 	defer func() {
-		if !d.Allowed {
-			t.undo(0)
+		if !allowed {
+			t.holds.Undo()
 			g.queue.Cancel(q.slots)
 			t.book.Unpin()
 		}
 	}()
-	if d.Allowed = g.decide(q, p, d); !d.Allowed {
+	if allowed = g.decide(q, p); !allowed {
 		return nil
 	}
 	return t
 }
 
 // decide evaluates, and marks a snapshot that refused in doubt.
-func (g *Gate) decide(q *admission, p *Policy, d *Decision) bool {
-	q.outdated, q.doubted = false, nil
-	allowed := q.evaluate(p, d)
-	if q.outdated && !allowed {
+func (g *Gate) decide(q *attempt, p *Policy) bool {
+	allowed := q.Evaluate(&p.asks)
+	if q.Outdated && !allowed {
 		q.found.Outdate()
 	}
 	return allowed
@@ -311,20 +305,20 @@ func (g *Gate) decide(q *admission, p *Policy, d *Decision) bool {
 // an absent item has Stigg asked whether it exists, once for all requests, and waits for the answer
 // within the decision timeout. If it does not, that is a mistake of the app's: 403. While nothing is
 // known, what the set says stands.
-func (g *Gate) sells(ctx context.Context, q *admission, d *Decision) {
-	if d.Allowed || d.absent.id == "" || d.Reason.answer().Status != http.StatusPaymentRequired {
+func (g *Gate) sells(ctx context.Context, q *attempt, d *Decision) {
+	if d.Allowed || !d.absent || d.Reason.answer().Status != http.StatusPaymentRequired {
 		return
 	}
 	reader, ok := g.cache.source.(CatalogReader)
 	if !ok || d.Origin == OriginFallback || d.Origin == OriginOffline {
 		return
 	}
-	missing, c := d.absent, d.Customer
+	missing, c := q.Item, d.Customer
 	answer, ask := g.exists.Look(missing)
 	if ask {
 		pending := g.exists.Ask(missing, func(ctx context.Context) (bool, error) {
-			_, err := missing.find(ctx, reader, c)
-			if errors.Is(err, missing.unknown()) {
+			_, err := find(ctx, reader, missing, c)
+			if errors.Is(err, unknown(missing)) {
 				return false, nil
 			}
 			return err == nil, err
@@ -334,9 +328,8 @@ func (g *Gate) sells(ctx context.Context, q *admission, d *Decision) {
 		}
 	}
 	if answer == existence.No {
-		name := d.FeatureName
-		*d = d.anew()
-		d.FeatureID, d.FeatureName, d.absent = missing.id, name, missing
-		d.deny(ReasonFeatureNotFound, missing.unknown())
+		q.Result = admission.Result{Item: missing, Name: q.Name, Absent: true}
+		d.tell(&q.Result)
+		d.deny(ReasonFeatureNotFound, unknown(missing))
 	}
 }

@@ -85,7 +85,7 @@ func (g *Gate) logMistake(d *Decision) {
 		reason         Reason
 	}
 	m := mistake{d.FeatureID, d.Route, d.Reason}
-	if d.absent.id != "" {
+	if d.absent {
 		m.route = "" // it is not the route's: whoever names it is wrong
 	}
 	if _, known := g.logged.LoadOrStore(m, true); !known {

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/stiggate/gate/internal/admission"
+	"github.com/stiggate/gate/internal/handler"
 	"github.com/stiggate/gate/internal/rules"
 	"github.com/stiggate/gate/internal/valid"
 )
@@ -86,15 +88,24 @@ type MeasureFunc func(Outcome) (float64, error)
 // request is let in up to the limit.
 func (p Policy) MeasuredBy(f MeasureFunc) Policy {
 	switch {
-	case p.measure != nil:
+	case p.asks.Measure != nil:
 		p.fail(errors.New("a policy takes one MeasuredBy"))
 	case f == nil:
 		p.fail(errors.New("the MeasureFunc is nil"))
-	case p.mode != rules.Uses:
+	case p.asks.Mode != rules.Uses:
 		p.fail(errors.New("MeasuredBy belongs to a policy with Uses, after it"))
 	}
-	p.measure = f
+	p.asks.Measure = f.measure
 	return p
+}
+
+// measure is what was used, if that can be counted.
+func (f MeasureFunc) measure(o handler.Outcome) (float64, error) {
+	n, err := f(Outcome(o))
+	if err == nil {
+		err = checkAmount(n)
+	}
+	return n, err
 }
 
 // ResponseBytes bills the bytes of the response's body, in units of so many bytes; a
@@ -127,14 +138,15 @@ type Event struct {
 // the event, the amount counts here, so let it be what the meter will make of it.
 func (p Policy) ReportAs(e Event) Policy {
 	switch {
-	case p.event != nil:
+	case p.asks.Event != nil:
 		p.fail(errors.New("a policy takes one ReportAs"))
 	case e.Name == "":
 		p.fail(errors.New("the event has no name"))
-	case p.mode != rules.Uses || p.kind != kindFeature:
+	case p.asks.Mode != rules.Uses || p.asks.Kind != admission.Feature:
 		p.fail(errors.New("ReportAs belongs to a Feature policy with Uses, after it"))
 	}
-	p.event = &e
+	feature := p.asks.Item.ID
+	p.asks.Event = &admission.Event{Name: e.Name, AmountIn: e.AmountIn, Dimensions: func(r *http.Request) (map[string]any, error) { return e.dimensions(r, feature) }}
 	return p
 }
 
@@ -155,8 +167,8 @@ func (e *DimensionsError) Error() string {
 }
 
 // dimensions are the event's, as the request tells them, for the policy for a feature.
-func (e *Event) dimensions(r *http.Request, feature string) (map[string]any, error) {
-	if e == nil || e.Dimensions == nil {
+func (e Event) dimensions(r *http.Request, feature string) (map[string]any, error) {
+	if e.Dimensions == nil {
 		return nil, nil
 	}
 	if r == nil {

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/stiggate/gate/internal/admission"
 	"github.com/stiggate/gate/internal/ledger"
 	"github.com/stiggate/gate/internal/swr"
 	"github.com/stiggate/gate/internal/upstream"
@@ -109,32 +110,21 @@ func (g *Gate) Warm(ctx context.Context, customers ...Customer) error {
 	return nil
 }
 
-// snapshot is one customer's set as it was read, with its accounts. It never changes.
+// snapshot is one customer's set as it was read, and the rights in it. It never changes.
 type snapshot struct {
-	set     EntitlementSet
-	rights  map[string]*right // by feature
-	wallets map[string]*right // by credit currency
-	book    *ledger.Book
-}
-
-// right is one entitlement, and where its usage counts.
-type right struct {
-	Entitlement
-	meter  *ledger.Meter // nil unless it is metered
-	credit *Credit       // of the wallet that pays
-	// currency is set for a wallet that is asked for itself: meter is the wallet's.
-	currency string
+	set EntitlementSet
+	*admission.Rights
 }
 
 // Pin and Unpin are those of the book.
-func (s *snapshot) Pin() bool { return s.book.Pin() }
+func (s *snapshot) Pin() bool { return s.Book.Pin() }
 
 // Unpin ends one Pin.
-func (s *snapshot) Unpin() { s.book.Unpin() }
+func (s *snapshot) Unpin() { s.Book.Unpin() }
 
 // Lifetime is how long it may be served.
 func (s *snapshot) Lifetime() swr.Lifetime {
-	l := swr.Lifetime{Denies: s.set.Denied != "", Empty: len(s.rights)+len(s.wallets) == 0 && !s.set.Everything}
+	l := swr.Lifetime{Denies: s.set.Denied != "", Empty: s.Empty() && !s.set.Everything}
 	ends := func(at time.Time) {
 		if !at.IsZero() && (l.Ends.IsZero() || at.Before(l.Ends)) {
 			l.Ends = at
@@ -149,62 +139,36 @@ func (s *snapshot) Lifetime() swr.Lifetime {
 	return l
 }
 
-// right is the customer's right to a feature; nil without one.
-func (s *snapshot) right(feature string) *right {
-	if s == nil {
-		return nil
-	}
-	return s.rights[feature]
-}
-
-// unpriced is what usage that waits will cost of a wallet, at prices that were not known
-// when it was recorded; acked is of what Stigg has acknowledged.
-func (s *snapshot) unpriced(wallet *ledger.Account) (credits, acked float64) {
-	if !s.book.HasUnpriced() {
-		return 0, 0
-	}
-	for _, r := range s.rights {
-		if r.meter != nil && r.meter.Wallet == wallet {
-			all, some := r.meter.Account.Unpriced()
-			credits, acked = credits+all*r.meter.Price, acked+some*r.meter.Price
-		}
-	}
-	return credits, acked
-}
-
 // snapshot applies a set to the customer's accounts, by count, and freezes it.
 func (k *cache) snapshot(b *ledger.Book, set EntitlementSet, count func(*ledger.Meter, ledger.Count, time.Time)) *snapshot {
 	now, s := k.now(), join(b, set)
-	for _, w := range s.wallets {
-		count(w.meter, ledger.Count{Used: w.credit.Usage, End: w.credit.PeriodEnd}, now)
+	for i := range s.set.Credits {
+		c := &s.set.Credits[i]
+		count(s.Wallets[c.CurrencyID].Meter, ledger.Count{Used: c.Usage, End: c.PeriodEnd}, now)
 	}
-	for _, r := range s.rights {
-		if r.Kind == Metered {
-			count(r.meter, ledger.Count{Used: r.Usage, Start: r.PeriodStart, End: r.PeriodEnd}, now)
+	for i := range s.set.Features {
+		if e := &s.set.Features[i]; e.Kind == Metered {
+			count(s.Features[e.FeatureID].Meter, ledger.Count{Used: e.Usage, Start: e.PeriodStart, End: e.PeriodEnd}, now)
 		}
 	}
 	return s
 }
 
-// join joins a set with the customer's accounts.
+// join joins a set with the customer's accounts. It keeps nothing that the set's maker has.
 func join(b *ledger.Book, set EntitlementSet) *snapshot {
-	set.Credits = slices.Clone(set.Credits)
-	s := &snapshot{set: set, rights: make(map[string]*right, len(set.Features)), wallets: make(map[string]*right, len(set.Credits)), book: b}
+	set.Features, set.Credits = slices.Clone(set.Features), slices.Clone(set.Credits)
+	s := &snapshot{set, admission.NewRights(b, string(set.Denied), len(set.Features), len(set.Credits))}
 	for i := range set.Credits {
-		c := &set.Credits[i]
-		s.wallets[c.CurrencyID] = &right{meter: b.Wallet(c.CurrencyID).Meter(), credit: c, currency: c.CurrencyID}
+		s.Add(set.Credits[i].right(b))
 	}
-	for _, e := range set.Features {
-		r := &right{Entitlement: e.clone()}
-		if e.Kind == Metered {
-			r.meter = r.Entitlement.meter(b)
+	for i := range set.Features {
+		e := &set.Features[i]
+		*e = e.clone()
+		r := e.right(b)
+		if r.Priced {
+			r.Wallet = s.Wallets[e.CreditRate.CurrencyID]
 		}
-		if e.CreditRate != nil {
-			if w := s.wallets[e.CreditRate.CurrencyID]; w != nil {
-				r.credit = w.credit
-			}
-		}
-		s.rights[e.FeatureID] = r
+		s.Add(r)
 	}
 	return s
 }

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/stiggate/gate/internal/admission"
 	"github.com/stiggate/gate/internal/problem"
 )
 
@@ -62,8 +63,7 @@ type Decision struct {
 	reset  ResetPeriod
 	answer *denialFunc // the policy's own
 	never  bool        // it would not fit an unused limit either
-	// absent is what was refused because the customer's set does not have it.
-	absent item
+	absent bool        // refused because the customer's set does not have it
 	// held is what running requests hold of it, this one included; since is the
 	// beginning of the usage period, zero if that is not known.
 	held  float64
@@ -103,12 +103,6 @@ func (d Decision) LogValue() slog.Value {
 // Lets reports whether the request is let through: it is allowed, or the policy only looks on.
 func (d Decision) Lets() bool { return d.Allowed || d.Shadow }
 
-// item is a feature or a currency that a policy names.
-type item struct {
-	id       string
-	currency bool
-}
-
 // Origin says what a decision rests on.
 type Origin string
 
@@ -123,9 +117,12 @@ const (
 	OriginOffline Origin = "offline"
 )
 
-// anew is a Decision of the same question with no answer yet.
-func (d *Decision) anew() Decision {
-	return Decision{Customer: d.Customer, Route: d.Route, Method: d.Method, Origin: d.Origin, Shadow: d.Shadow}
+// tell takes over what was found.
+func (d *Decision) tell(r *admission.Result) {
+	d.FeatureID, d.FeatureName, d.Reason, d.Err = r.Item.ID, r.Name, Reason(r.Reason), r.Err
+	d.Requested, d.HasRequested = r.Requested, r.HasRequested
+	d.Usage, d.Metered, d.Limit, d.HasLimit, d.OverLimit, d.ResetsAt = r.Usage, r.Metered, r.Limit, r.HasLimit, r.OverLimit, r.ResetsAt
+	d.AllowedValues, d.absent, d.never, d.held, d.since, d.reset = r.Values, r.Absent, r.Never, r.Held, r.Since, ResetPeriod(r.Reset)
 }
 
 func (d *Decision) deny(r Reason, err error) {

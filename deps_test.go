@@ -29,11 +29,12 @@ func TestDependencies(t *testing.T) {
 		valid    = inside + "valid"
 		route    = inside + "route"
 		exists   = inside + "existence"
+		admits   = inside + "admission"
 		callback = inside + "callback"
 		identity = module + "/identity"
 		recorder = module + "/recorder"
 	)
-	core := []string{lru, ledger, upstream, header, problem, delivery, swr, graceful, watch, rules, handler, route, exists, valid, callback, recorder, module}
+	core := []string{lru, ledger, upstream, header, problem, delivery, swr, graceful, watch, rules, admits, handler, route, exists, valid, callback, recorder, module}
 	with := func(more ...string) []string { return append(slices.Clone(core), more...) }
 	walls := []struct {
 		pkg, why string
@@ -50,6 +51,7 @@ func TestDependencies(t *testing.T) {
 		{valid, "it says what Stigg takes, and knows no usage", nil},
 		{handler, "it sees an answer, and bills nothing", []string{recorder}},
 		{rules, "it is Stigg's decision table, and knows no policy", []string{ledger}},
+		{admits, "it decides and holds, and knows no cache, queue or answer", []string{ledger, rules, handler, recorder}},
 		{watch, "it keeps a connection, and knows no cache", nil},
 		{problem, "it writes what it is given, and decides nothing", []string{header}},
 		{delivery, "it moves usage of any type, and tells the ledger", []string{ledger, upstream}},

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/stiggate/gate/internal/admission"
 	"github.com/stiggate/gate/internal/ledger"
 	"github.com/stiggate/gate/internal/rules"
 )
@@ -144,8 +145,6 @@ type Entitlement struct {
 
 	// CreditRate is set for a feature that is paid from a wallet.
 	CreditRate *CreditRate
-
-	anyValue bool // of an Enum, every value is allowed
 }
 
 // clone shares nothing with e.
@@ -158,12 +157,21 @@ func (e Entitlement) clone() Entitlement {
 	return e
 }
 
-// terms is what the decision table looks at.
-func (e *Entitlement) terms() rules.Feature {
-	return rules.Feature{
-		Kind: rules.Kind(e.Kind), Denied: string(e.Denied), Granted: e.Granted,
-		Limit: e.Limit, Unlimited: e.Unlimited, Values: e.Values, AnyValue: e.anyValue,
+// right is the right to it, but for the wallet that pays.
+func (e *Entitlement) right(b *ledger.Book) *admission.Right {
+	r := &admission.Right{
+		Feature: rules.Feature{Kind: rules.Kind(e.Kind), Denied: string(e.Denied), Granted: e.Granted, Limit: e.Limit, Unlimited: e.Unlimited, Values: e.Values},
+		ID:      e.FeatureID, Name: e.DisplayName, Soft: e.SoftLimit, Reset: string(e.Reset), Priced: e.CreditRate != nil,
 	}
+	if e.Kind == Metered {
+		r.Meter = &ledger.Meter{Account: b.Feature(e.FeatureID), Cycle: ledger.Cycle{Every: ledger.ParseLength(string(e.Reset)), Anchor: e.Anchor}}
+	}
+	if rate := e.CreditRate; rate != nil && rate.Formula {
+		r.Formula = true
+	} else if rate != nil && r.Meter != nil {
+		r.Meter.Wallet, r.Meter.Currency, r.Meter.Price = b.Wallet(rate.CurrencyID), rate.CurrencyID, rate.Amount
+	}
+	return r
 }
 
 // CreditRate is what one unit of a feature costs in credits.
@@ -187,6 +195,14 @@ type Credit struct {
 	SoftLimit    bool
 	PeriodEnd    time.Time
 	ValidUntil   time.Time
+}
+
+// right is the right to the wallet.
+func (c *Credit) right(b *ledger.Book) *admission.Right {
+	return &admission.Right{
+		Feature: rules.Feature{Denied: string(c.Denied), Limit: c.Limit}, IsWallet: true,
+		ID: c.CurrencyID, Name: c.DisplayName, Soft: c.SoftLimit, Meter: b.Wallet(c.CurrencyID).Meter(),
+	}
 }
 
 // checked is a set as it may be decided by, whoever made it: numbers that can't be read grant
@@ -231,16 +247,3 @@ const (
 	ResetMonth ResetPeriod = "MONTH"
 	ResetYear  ResetPeriod = "YEAR"
 )
-
-func (e *Entitlement) cycle() ledger.Cycle {
-	return ledger.Cycle{Every: ledger.ParseLength(string(e.Reset)), Anchor: e.Anchor}
-}
-
-// meter is where its usage counts. What units cost by a formula only Stigg can tell.
-func (e *Entitlement) meter(b *ledger.Book) *ledger.Meter {
-	m := &ledger.Meter{Account: b.Feature(e.FeatureID), Cycle: e.cycle()}
-	if rate := e.CreditRate; rate != nil && !rate.Formula {
-		m.Wallet, m.Currency, m.Price = b.Wallet(rate.CurrencyID), rate.CurrencyID, rate.Amount
-	}
-	return m
-}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/stiggate/gate/internal/admission"
 	"github.com/stiggate/gate/internal/delivery"
 	"github.com/stiggate/gate/internal/existence"
 	"github.com/stiggate/gate/internal/graceful"
@@ -39,7 +40,7 @@ type Gate struct {
 	counters counters
 	closer   *graceful.Closer
 	bound    bound
-	exists   *existence.Answers[item] // what no plan of a refused customer had
+	exists   *existence.Answers[admission.Item] // what no plan of a refused customer had
 }
 
 // ErrClosed is returned for what is asked of a Gate after Close.
@@ -86,7 +87,7 @@ func start(source Source, who Resolver, c config) (*Gate, error) {
 	g := &Gate{
 		who: who, observers: c.observers, logger: c.logger, now: c.now,
 		denials: c.denials, outage: c.outage, offline: c.offline, kept: c.outbox != nil,
-		exists: existence.New[item](c.now), ledger: ledger.New(), stopped: make(chan struct{}), closer: graceful.NewCloser(),
+		exists: existence.New[admission.Item](c.now), ledger: ledger.New(), stopped: make(chan struct{}), closer: graceful.NewCloser(),
 	}
 	g.denials.Failed = g.logTemplate
 	var err error
@@ -190,11 +191,11 @@ func (g *Gate) Entitlements(ctx context.Context, c Customer) (EntitlementSet, er
 	}
 	for i := range set.Credits {
 		w := &set.Credits[i]
-		p := s.wallets[w.CurrencyID].meter.Account.Present(now, ledger.Cycle{})
+		p := s.Wallets[w.CurrencyID].Meter.Account.Present(now, ledger.Cycle{})
 		w.Usage, w.PeriodEnd = p.Shown, p.End
 	}
 	for _, e := range s.set.Features {
-		if m := s.rights[e.FeatureID].meter; m != nil {
+		if m := s.Features[e.FeatureID].Meter; m != nil {
 			p := m.Account.Present(now, m.Cycle)
 			e.Usage, e.PeriodStart, e.PeriodEnd = p.Shown, p.Start, p.End
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/stiggate/gate/internal/admission"
 	"github.com/stiggate/gate/internal/handler"
 	"github.com/stiggate/gate/recorder"
 )
@@ -37,7 +38,7 @@ func (g *Gate) bind(route string, p Policy) (*Guard, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
-	if p.reports() && g.queue == nil {
+	if p.asks.Reports() && g.queue == nil {
 		return nil, &PolicyError{Feature: p.named(), Err: ErrNoReporter}
 	}
 	g.bound.add(route, p)
@@ -75,7 +76,7 @@ func (g *Gate) MustGuard(p Policy) *Guard {
 // other, so what answers preflights stands in front. HEAD is asked for, held and billed
 // as GET is, unless the policy says FreeHead.
 func (gd *Guard) Serve(c Call, deny func(Decision), next func(http.ResponseWriter, *http.Request) bool, outcome func(Outcome) Outcome) {
-	if gd.policy.kind == kindPublic {
+	if gd.policy.asks.Kind == admission.Public {
 		next(c.Writer, c.Request)
 		return
 	}

@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"math"
 	"slices"
 
+	"github.com/stiggate/gate/internal/admission"
 	"github.com/stiggate/gate/internal/rules"
 )
 
@@ -100,22 +100,20 @@ func (f Fallback) clone() Fallback {
 	return f
 }
 
-// entitlement is e for a feature; false if it gives no access.
-func (e FallbackEntitlement) entitlement(id string) (Entitlement, bool) {
-	to := Entitlement{FeatureID: id, Granted: true, Unlimited: e.IsUnlimited, Kind: Boolean}
+// feature is e in the decision table; false if it gives no access.
+func (e FallbackEntitlement) feature() (rules.Feature, bool) {
+	to := rules.Feature{Granted: true, Unlimited: e.IsUnlimited, Kind: rules.Boolean}
 	switch {
-	case !e.HasAccess:
-		return to, false
 	case e.EnumValues != nil:
-		to.Kind, to.Values = Enum, e.EnumValues
+		to.Kind, to.Values = rules.Enum, e.EnumValues
 	case e.Value != nil:
-		to.Kind, to.Limit = Configuration, *e.Value
+		to.Kind, to.Limit = rules.Configuration, *e.Value
 	case e.UsageLimit != nil:
-		to.Kind, to.Limit = Metered, *e.UsageLimit
+		to.Kind, to.Limit = rules.Metered, *e.UsageLimit
 	case e.IsUnlimited:
-		to.Kind = Metered
+		to.Kind = rules.Metered
 	}
-	return to, true
+	return to, e.HasAccess
 }
 
 // outage is what is said of outages in one place: in the gate, or in a policy.
@@ -124,56 +122,20 @@ type outage struct {
 	fallback Fallback
 }
 
-// static adds to a set what policy p may find of its features in an outage. What the
-// policy says itself comes before what the gate says, and in each the fallback of the
-// feature before OutageDeny and OutageAllow.
-func (p *Policy) static(words []outage, set *EntitlementSet) {
-	switch p.kind {
-	case kindAll, kindAny:
-		for i := range p.parts {
-			p.parts[i].static(words, set)
-		}
-		return
-	case kindFeature, kindCredits:
-	default:
-		return
+// has is what everybody has in an outage of what one policy asks for. What was said first comes
+// before what was said later, and in each the fallback of the feature before OutageDeny and
+// OutageAllow.
+func (o outage) has(p *admission.Policy, then ...outage) (rules.Feature, bool) {
+	if e, ok := o.fallback[p.Item.ID]; ok && !p.Item.Currency {
+		return e.feature()
 	}
-	for _, w := range words {
-		if e, ok := w.fallback[p.feature]; ok && p.kind == kindFeature {
-			if e, access := e.entitlement(p.feature); access {
-				set.Features = append(set.Features, e)
-			}
-			return
-		}
-		switch w.says {
-		case OutageDeny:
-			return
-		case OutageAllow:
-			p.open(set)
-			return
-		}
+	switch {
+	case o.says == OutageAllow:
+		return p.Unlimited(), true
+	case o.says == OutageDeny || len(then) == 0:
+		return rules.Feature{}, false
 	}
-}
-
-// open adds what p asks for, without a bound.
-func (p *Policy) open(set *EntitlementSet) {
-	if p.kind == kindCredits {
-		set.Credits = append(set.Credits, Credit{CurrencyID: p.feature, Granted: true, Limit: math.Inf(1)})
-		return
-	}
-	e := Entitlement{FeatureID: p.feature, Granted: true, Unlimited: true}
-	switch p.mode {
-	case rules.Uses, rules.Frees, rules.Asks:
-		e.Kind = Metered
-	case rules.Values:
-		e.Kind, e.anyValue = Enum, true
-	default:
-		e.Kind = Boolean
-		if slices.ContainsFunc(set.Features, func(other Entitlement) bool { return other.FeatureID == p.feature }) {
-			return // what is asked for otherwise, too, is had by that
-		}
-	}
-	set.Features = append(set.Features, e)
+	return then[0].has(p, then[1:]...)
 }
 
 // OnOutage says for this policy what becomes of requests when nothing is known of their

@@ -155,7 +155,7 @@ func TestWhatTheOutboxHasCountsBeforeTheFirstRequest(t *testing.T) {
 		g := gateOf(t, s, WithOutbox(box), WithQueueSize(2), WithReporter(blockedReporter{s, up}))
 		for p, want := range map[*Policy]float64{ptr(Feature("f")): 4, ptr(Feature("seats")): 9, ptr(Credits("tokens")): 30} {
 			if d := g.Check(t.Context(), c, *p); !d.Allowed || d.Usage != want {
-				t.Errorf("%v: %v known, want %v", p.feature, d.Usage, want)
+				t.Errorf("%v: %v known, want %v", p.asks.Item.ID, d.Usage, want)
 			}
 		}
 		if _, d := g.Admit(t.Context(), c, Feature("f").Uses(2)); d.Allowed {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/stiggate/gate/internal/admission"
 	"github.com/stiggate/gate/internal/problem"
 	"github.com/stiggate/gate/internal/rules"
 	"github.com/stiggate/gate/internal/valid"
@@ -21,50 +22,29 @@ import (
 // functions and Verify, as a panic from the adapters' Require and Routes, which
 // have no error to return.
 type Policy struct {
-	kind     policyKind
-	feature  string
-	mode     rules.Mode
-	amount   float64
-	amountOf func(*http.Request) (float64, error)
-	values   []string
-	valuesOf func(*http.Request) ([]string, error)
-	parts    []Policy
+	asks admission.Policy
 
 	statuses     map[Reason]int
 	reportIf     func(Outcome) bool
 	onClientGone Billing
-	measure      MeasureFunc
-	event        *Event
 	outage       outage
 	onDenial     *denialFunc
-	name         string // of the feature
 	shadow       bool
 	freeHead     bool
 	err          error
 }
 
-type policyKind uint8
-
-const (
-	kindNone policyKind = iota // the zero Policy, which is a mistake
-	kindFeature
-	kindCredits
-	kindAll
-	kindAny
-	kindPublic
-)
-
 // Feature asks for a feature of the plan, whatever its kind: a boolean one must be
 // on, an enum or a configuration there, and of a metered one 1 must be left (Has asks for
 // none). Nothing is held and nothing reported.
 func Feature(id string) Policy {
-	return Policy{kind: kindFeature, feature: id, err: checkID("feature id", id, false)}
+	return Policy{asks: admission.Policy{Kind: admission.Feature, Item: admission.Item{ID: id}}, err: checkID("feature id", id, false)}
 }
 
 // Credits asks for credits of a wallet itself, not of a feature that costs credits. It
 // takes Uses and Asks; without them it asks for 1.
 func Credits(currencyID string) Policy {
-	return Policy{kind: kindCredits, feature: currencyID, err: checkID("credit currency id", currencyID, false)}
+	return Policy{asks: admission.Policy{Kind: admission.Credits, Item: admission.Item{ID: currencyID, Currency: true}}, err: checkID("credit currency id", currencyID, false)}
 }
 
 // Has asks that the feature is in the plan, however much of it is used: for a route that
@@ -74,7 +54,7 @@ func (p Policy) Has() Policy { return p.asking(rules.Has, 0) }
 // Named gives the feature the name that people see in denials, in place of Stigg's. Stigg's is
 // known only once a customer has the feature; until then it is the id.
 func (p Policy) Named(name string) Policy {
-	if p.name = name; p.kind != kindFeature && p.kind != kindCredits {
+	if p.asks.Name = name; !p.asks.Asks() {
 		p.fail(errors.New("a name belongs to a Feature or Credits policy"))
 	}
 	return p
@@ -106,7 +86,7 @@ func (p Policy) AsksFunc(n AmountFunc) Policy { return p.askingFunc(rules.Asks, 
 // Values asks whether each of the values is allowed by an enum feature.
 func (p Policy) Values(values ...string) Policy {
 	p = p.asking(rules.Values, 0)
-	p.values = slices.Clone(values)
+	p.asks.Values = slices.Clone(values)
 	if len(values) == 0 {
 		p.fail(errors.New("Values needs at least one value"))
 	}
@@ -117,7 +97,7 @@ func (p Policy) Values(values ...string) Policy {
 // as those of an AmountFunc.
 func (p Policy) ValuesFunc(values func(*http.Request) ([]string, error)) Policy {
 	p = p.asking(rules.Values, 0)
-	p.valuesOf = values
+	p.asks.ValuesOf = values
 	if values == nil {
 		p.fail(errors.New("ValuesFunc is nil"))
 	}
@@ -147,24 +127,40 @@ func (e *RequestError) Error() string { return "gate: request not understood: " 
 
 func (p Policy) askingFunc(m rules.Mode, n AmountFunc) Policy {
 	p = p.asking(m, 0)
-	p.amountOf = n
+	p.asks.AmountOf = n.amount
 	if n == nil {
 		p.fail(errors.New("the amount function is nil"))
 	}
 	return p
 }
 
+// leastAmount is the least that a request may ask for beside 0: a sum of usage can lose what is
+// smaller, which would be free for ever at a used-up limit.
+const leastAmount = 1e-6
+
+// amount is what the request asks for, if that can be counted.
+func (f AmountFunc) amount(r *http.Request) (float64, error) {
+	n, err := f(r)
+	if err == nil {
+		err = checkAmount(n)
+	}
+	if err == nil && n > 0 && n < leastAmount {
+		err = &AmountError{"is too small to be counted"}
+	}
+	return n, err
+}
+
 func (p Policy) asking(m rules.Mode, n float64) Policy {
 	switch {
-	case p.kind == kindCredits && m != rules.Uses && m != rules.Asks:
+	case p.asks.Kind == admission.Credits && m != rules.Uses && m != rules.Asks:
 		p.fail(errors.New("a Credits policy takes Uses and Asks"))
-	case p.kind != kindFeature && p.kind != kindCredits:
+	case !p.asks.Asks():
 		p.fail(errors.New("an amount or values belong to a Feature policy, not to a combined one"))
 	}
-	if p.mode != rules.Available {
+	if p.asks.Mode != rules.Available {
 		p.fail(errors.New("a policy takes one of Has, Uses, Frees, Asks and Values"))
 	}
-	p.mode, p.amount = m, n
+	p.asks.Mode, p.asks.Amount = m, n
 	if err := checkAmount(n); err != nil {
 		p.fail(err)
 	}
@@ -181,54 +177,30 @@ func (p *Policy) fail(problem error) {
 // all undone at the first refusal, which is the answer. Only one of the policies may
 // name an amount of the same feature.
 func All(policies ...Policy) Policy {
-	p := combined(kindAll, "All", policies)
-	seen := make(map[string]bool)
-	for _, part := range policies {
-		amounts := part.amounts(nil)
-		for id := range amounts {
-			if seen[id] {
-				p.fail(fmt.Errorf("All names two amounts of %q; make them one", id))
-			}
-			seen[id] = true
-		}
+	p := combined(admission.All, "All", policies)
+	if item, twice := p.asks.Twice(); twice {
+		p.fail(fmt.Errorf("All names two amounts of %q; make them one", item.ID))
 	}
 	return p
 }
 
-// amounts adds the features that p names an amount of to ids.
-func (p Policy) amounts(ids map[string]bool) map[string]bool {
-	if ids == nil {
-		ids = make(map[string]bool)
-	}
-	if p.mode != rules.Available && p.mode != rules.Values {
-		id := p.feature
-		if p.kind == kindCredits {
-			id = "credits " + id // no feature's id has a blank
-		}
-		ids[id] = true
-	}
-	for _, part := range p.parts {
-		part.amounts(ids)
-	}
-	return ids
-}
-
 // Any asks for the first of the policies that is granted; only that one holds and
 // reports. If none is, the first refusal is the answer.
-func Any(policies ...Policy) Policy { return combined(kindAny, "Any", policies) }
+func Any(policies ...Policy) Policy { return combined(admission.Any, "Any", policies) }
 
-func combined(kind policyKind, name string, parts []Policy) Policy {
-	p := Policy{kind: kind, parts: slices.Clone(parts)}
+func combined(kind admission.Kind, name string, parts []Policy) Policy {
+	p := Policy{asks: admission.Policy{Kind: kind}}
 	if len(parts) == 0 {
 		p.fail(errors.New(name + " needs at least one policy"))
 	}
 	for _, part := range parts {
+		p.asks.Parts = append(p.asks.Parts, part.asks)
 		switch {
 		case part.err != nil:
 			p.fail(part.err)
-		case part.kind == kindPublic:
+		case part.asks.Kind == admission.Public:
 			p.fail(errors.New(name + " can't hold a Public policy"))
-		case part.kind == kindNone:
+		case part.asks.Kind == admission.None:
 			p.fail(errors.New(name + " holds an empty policy"))
 		case part.reportIf != nil || part.statuses != nil || part.onClientGone != BillUsed || part.shadow || part.freeHead || part.outage.says != 0 || part.outage.fallback != nil:
 			p.fail(errors.New("Status, ReportIf, ReportOn, OnClientGone, FreeHead, OnOutage, Fallback and Shadow belong to the outermost policy, not inside " + name))
@@ -239,7 +211,7 @@ func combined(kind policyKind, name string, parts []Policy) Policy {
 
 // Public lets every request through without asking who it is. It is for tables, to
 // say that a route is open on purpose.
-func Public() Policy { return Policy{kind: kindPublic} }
+func Public() Policy { return Policy{asks: admission.Policy{Kind: admission.Public}} }
 
 // Status changes the HTTP status of denials with this reason, for this policy. A
 // status must be between 400 and 599. ReasonUnknown also stands for all reasons that
@@ -279,9 +251,9 @@ func (p Policy) Validate() error {
 	switch {
 	case p.err != nil:
 		return &PolicyError{Feature: p.named(), Err: p.err}
-	case (p.reportIf != nil || p.onClientGone != BillUsed || p.freeHead) && !p.reports():
+	case (p.reportIf != nil || p.onClientGone != BillUsed || p.freeHead) && !p.asks.Reports():
 		return &PolicyError{Feature: p.named(), Err: errors.New("ReportIf, ReportOn, OnClientGone and FreeHead are of no use to a policy that reports nothing: it has neither Uses nor Frees")}
-	case p.kind == kindNone:
+	case p.asks.Kind == admission.None:
 		return &PolicyError{Err: errors.New("the policy is empty; begin it with Feature, Credits, All, Any or Public")}
 	}
 	return nil
@@ -289,10 +261,10 @@ func (p Policy) Validate() error {
 
 // named is the feature id if it is one that may be quoted.
 func (p Policy) named() string {
-	if valid.ID(p.feature, false) != "" {
+	if valid.ID(p.asks.Item.ID, false) != "" {
 		return ""
 	}
-	return p.feature
+	return p.asks.Item.ID
 }
 
 // PolicyError says which policy is wrong and how. It comes out at start-up only.
@@ -315,27 +287,3 @@ func (e *PolicyError) Error() string {
 
 // Unwrap returns what is wrong.
 func (e *PolicyError) Unwrap() error { return e.Err }
-
-// reports tells whether serving p can report usage.
-func (p Policy) reports() bool {
-	return p.mode.Reports() || slices.ContainsFunc(p.parts, Policy.reports)
-}
-
-// meters is the largest number of usages that one admission of p can report.
-func (p Policy) meters() int {
-	switch {
-	case p.mode.Reports():
-		return 1
-	case p.kind == kindAny:
-		most := 0
-		for _, part := range p.parts {
-			most = max(most, part.meters())
-		}
-		return most
-	}
-	sum := 0
-	for _, part := range p.parts {
-		sum += part.meters()
-	}
-	return sum
-}

@@ -78,7 +78,7 @@ func TestWhatTheOutboxHasCostsCreditsUntilAReadHasIt(t *testing.T) {
 				if d := g.Check(t.Context(), c, one); d.Allowed {
 					t.Error("1 more once 5 of 5 credits are counted")
 				}
-				b := g.known(c).book
+				b := g.known(c).Book
 				if units, _ := b.Feature("f").Unpriced(); b.HasUnpriced() || units != 0 {
 					t.Error("usages are owed for ever")
 				}

@@ -228,7 +228,7 @@ func TestUsageOfAnOutageCountsInCreditsToo(t *testing.T) {
 		f.mu.Unlock()
 		time.Sleep(2 * time.Minute)
 		f.check("c") // what Stigg now says has them
-		if f.gate.known(Customer{ID: "c"}).book.HasUnpriced() {
+		if f.gate.known(Customer{ID: "c"}).Book.HasUnpriced() {
 			t.Error("usages are without a price for ever")
 		}
 	}, WithOutage(OutageAllow))

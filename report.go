@@ -2,13 +2,11 @@ package gate
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"iter"
-	"maps"
-	"strconv"
 	"time"
 
+	"github.com/stiggate/gate/internal/admission"
 	"github.com/stiggate/gate/internal/delivery"
 	"github.com/stiggate/gate/internal/ledger"
 )
@@ -53,24 +51,26 @@ func (g *Gate) Report(ctx context.Context, u Usage) error {
 	return ofQueue(err)
 }
 
-// known is what is cached of a customer, however old; nil if nothing is.
-func (g *Gate) known(c Customer) *snapshot {
-	s, _ := g.cache.Peek(c)
-	return s
+// known is what a customer has as it is cached, however old; nil if nothing is.
+func (g *Gate) known(c Customer) *admission.Rights {
+	if s, ok := g.cache.Peek(c); ok {
+		return s.Rights
+	}
+	return nil
 }
 
-// record puts usage that no admission made room for into the ledger. snap is what is known
+// record puts usage that no admission made room for into the ledger. has is what is known
 // of the customer, or nil.
-func (g *Gate) record(u *Usage, snap *snapshot) (e ledger.Entry) {
+func (g *Gate) record(u *Usage, has *admission.Rights) (e ledger.Entry) {
 	b, now := g.ledger.Open(ledger.Owner(u.Customer)), g.now()
 	var m *ledger.Meter
-	switch r := snap.right(u.FeatureID); {
+	switch r := has.Of(admission.Item{ID: u.FeatureID}); {
 	case u.Kind == UsageCredits:
 		m = b.Wallet(u.Currency).Meter()
 	case u.FeatureID == "":
 		return b.Nowhere()
-	case r != nil && r.meter != nil:
-		m = r.meter
+	case r != nil && r.Meter != nil:
+		m = r.Meter
 	default:
 		m = b.Feature(u.FeatureID).Meter()
 	}
@@ -122,7 +122,7 @@ type queued struct {
 	whole *Usage // all there is to know; the rest is empty then
 
 	book   *ledger.Book
-	right  *right
+	right  *admission.Right
 	value  float64
 	excess float64
 	number uint64 // of its key, see delivery.Keys
@@ -130,42 +130,30 @@ type queued struct {
 }
 
 // settle settles a hold of the ticket and returns the usage that it reports.
-func (t *Ticket) settle(h *hold) delivery.Item[queued] {
+func (t *Ticket) settle(h *admission.Hold) delivery.Item[queued] {
 	var now time.Time
-	if h.use < 0 { // else nobody asks
+	if h.Use < 0 { // else nobody asks
 		now = t.gate.now()
 	}
 	u := queued{
-		book: t.book, right: h.right, value: h.use, excess: max(0, h.use-h.Amount()),
+		book: t.book, right: h.Right, value: h.Use, excess: max(0, h.Use-h.Amount()),
 		number: t.gate.queue.Keys.Next(), at: h.At().UnixNano(),
 	}
 	t.book.Pin() // never forgotten here: the ticket still pins it
-	e := h.Settle(h.use, now)
-	if h.event != nil {
+	e := h.Settle(h.Use, now)
+	event, dimensions, isEvent := h.Sends()
+	if isEvent {
 		e.AsEvent()
 	}
-	if h.event != nil || !time.Unix(0, u.at).Equal(h.At()) { // a clock of a test's may be far away
+	if isEvent || !time.Unix(0, u.at).Equal(h.At()) { // a clock of a test's may be far away
 		whole := u.usage(t.gate.queue.Keys)
 		whole.CreatedAt = h.At()
-		h.event.into(&whole, h)
+		if isEvent {
+			whole.Kind, whole.Event, whole.Dimensions = UsageEvent, event, dimensions
+		}
 		u = queued{whole: &whole}
 	}
 	return delivery.Item[queued]{Usage: u, Entry: e}
-}
-
-// into makes an event of what a hold reports. A nil Event leaves it as it is.
-func (e *Event) into(u *Usage, h *hold) {
-	if e == nil {
-		return
-	}
-	u.Kind, u.Event, u.Dimensions = UsageEvent, e.Name, h.dimensions
-	if e.AmountIn == "" {
-		return
-	}
-	if u.Dimensions = maps.Clone(h.dimensions); u.Dimensions == nil {
-		u.Dimensions = make(map[string]any, 1)
-	}
-	u.Dimensions[e.AmountIn] = json.RawMessage(strconv.AppendFloat(nil, h.use, 'g', -1, 64))
 }
 
 // usage is the Usage of it.
@@ -174,11 +162,11 @@ func (q queued) usage(keys delivery.Keys) Usage {
 		return *q.whole
 	}
 	u := Usage{
-		Customer: Customer(q.book.Owner()), Kind: UsageChange, FeatureID: q.right.FeatureID, Value: q.value, Excess: q.excess,
+		Customer: Customer(q.book.Owner()), Kind: UsageChange, FeatureID: q.right.ID, Value: q.value, Excess: q.excess,
 		Key: keys.Key(q.number), CreatedAt: time.Unix(0, q.at),
 	}
-	if q.right.currency != "" {
-		u.Kind, u.FeatureID, u.Currency = UsageCredits, "", q.right.currency
+	if q.right.IsWallet {
+		u.Kind, u.FeatureID, u.Currency = UsageCredits, "", q.right.ID
 	}
 	return u
 }
@@ -189,7 +177,7 @@ func (q queued) header() delivery.Header {
 	kind := UsageChange
 	if u := q.whole; u != nil {
 		h.Size, h.Value, h.CreatedAt, kind = u.bytes(), u.Value, u.CreatedAt, u.Kind
-	} else if h.CreatedAt = time.Unix(0, q.at); q.right.currency != "" {
+	} else if h.CreatedAt = time.Unix(0, q.at); q.right.IsWallet {
 		kind = UsageCredits
 	}
 	h.Total = kind == UsageTotal
@@ -215,9 +203,9 @@ func (q queued) series() delivery.Series {
 		return s
 	}
 	o := q.book.Owner()
-	s := delivery.Series{Customer: o.ID, Resource: o.Resource, Feature: q.right.FeatureID, Currency: q.right.currency}
-	if s.Currency != "" {
-		s.Feature = ""
+	s := delivery.Series{Customer: o.ID, Resource: o.Resource, Feature: q.right.ID}
+	if q.right.IsWallet {
+		s.Feature, s.Currency = "", q.right.ID
 	}
 	return s
 }

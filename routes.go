@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/stiggate/gate/internal/admission"
 	"github.com/stiggate/gate/internal/route"
 )
 
@@ -89,7 +90,7 @@ func (gs *RouteGuards) Find(method, pattern string) (guard *Guard, named bool) {
 // request whose path would then land on a guarded key gets that key's guard.
 func (gs *RouteGuards) Match(r *http.Request, method, pattern string) *Guard {
 	guard, _ := gs.Find(method, pattern)
-	if guard.policy.kind == kindPublic {
+	if guard.policy.asks.Kind == admission.Public {
 		if guarded := gs.Missed(r); guarded != nil {
 			return guarded
 		}
@@ -102,7 +103,7 @@ func (gs *RouteGuards) Match(r *http.Request, method, pattern string) *Guard {
 // request's path, unescaped and cleaned, would land on a guarded key.
 func (gs *RouteGuards) Missed(r *http.Request) *Guard {
 	guard, ok := gs.guards.Land(r)
-	if !ok || guard.policy.kind == kindPublic {
+	if !ok || guard.policy.asks.Kind == admission.Public {
 		return nil
 	}
 	return guard

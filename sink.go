@@ -82,7 +82,7 @@ func (g sink) Replace(c Customer, set EntitlementSet) {
 		if age < ledger.Margin+set.Age && !old.set.grantsAs(set) {
 			sure = false
 		}
-		s = g.cache.snapshot(old.book, set, func(m *ledger.Meter, n ledger.Count, now time.Time) {
+		s = g.cache.snapshot(old.Book, set, func(m *ledger.Meter, n ledger.Count, now time.Time) {
 			sure = m.Account.Replace(n, set.Age, now, m.Cycle) && sure
 		})
 		return s, sure
@@ -97,13 +97,13 @@ func (g sink) Patch(c Customer, p Patch) {
 		g.cache.Outdate(c)
 		return
 	}
-	r := s.rights[p.FeatureID]
+	r := s.Features[p.FeatureID]
 	if p.Currency != "" {
-		r = s.wallets[p.Currency]
+		r = s.Wallets[p.Currency]
 	}
 	count := ledger.Count{Used: p.Usage, Start: p.PeriodStart, End: p.PeriodEnd}
-	if r == nil || r.meter == nil || !r.meter.Account.Push(count, p.At, g.now(), r.meter.Cycle) ||
-		p.HasLimit && r.credit != nil && p.Limit != r.credit.Limit {
+	if r == nil || r.Meter == nil || !r.Meter.Account.Push(count, p.At, g.now(), r.Meter.Cycle) ||
+		p.HasLimit && r.IsWallet && p.Limit != r.Limit {
 		g.cache.Outdate(c)
 	}
 }

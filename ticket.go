@@ -2,14 +2,12 @@ package gate
 
 import (
 	"context"
-	"errors"
-	"maps"
-	"math"
 	"net/http"
-	"sync"
 	"time"
 
+	"github.com/stiggate/gate/internal/admission"
 	"github.com/stiggate/gate/internal/delivery"
+	"github.com/stiggate/gate/internal/handler"
 	"github.com/stiggate/gate/internal/ledger"
 )
 
@@ -34,35 +32,17 @@ type Ticket struct {
 	within       ticketContext   // the handler's
 	slots        int             // places kept in the delivery queue
 	onClientGone Billing
-
-	done  bool // under mu, as what follows
-	mu    sync.Mutex
-	holds []hold
-	first [1]hold // where holds begins, for the usual single one
+	holds        admission.Holds
 }
 
-// hold is one feature's part of a ticket.
-type hold struct {
-	ledger.Hold
-	right *right
-	asked float64 // what was asked for
-	use   float64 // what will be reported; negative gives back
-	set   bool    // by Ticket.Use
-	frees bool
-
-	measure    MeasureFunc
-	event      *Event
-	dimensions map[string]any
-}
-
-// ErrSettled is returned for a ticket that was settled or released before.
-var ErrSettled = errors.New("gate: the ticket is settled already")
-
-// ErrNoEvent is returned by Dimension for a ticket whose policy reports no event.
-var ErrNoEvent = errors.New("gate: the policy reports no event; Policy.ReportAs does")
-
-// ErrAmbiguousUse is returned by Use when the policy uses more than one feature.
-var ErrAmbiguousUse = errors.New("gate: the policy uses several features; Use can't tell which is meant")
+var (
+	// ErrSettled is returned for a ticket that was settled or released before.
+	ErrSettled = admission.ErrSettled
+	// ErrNoEvent is returned by Dimension for a ticket whose policy reports no event.
+	ErrNoEvent = admission.ErrNoEvent
+	// ErrAmbiguousUse is returned by Use when the policy uses more than one feature.
+	ErrAmbiguousUse = admission.ErrAmbiguousUse
+)
 
 type ticketKey struct{}
 
@@ -106,21 +86,7 @@ func (t *Ticket) Use(n float64) error {
 	if err := checkAmount(n); err != nil || t == nil {
 		return err
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	switch {
-	case len(t.holds) == 0:
-		return nil
-	case t.done:
-		return ErrSettled
-	case len(t.holds) > 1:
-		return ErrAmbiguousUse
-	}
-	if t.holds[0].frees {
-		n = -n
-	}
-	t.holds[0].use, t.holds[0].set = n, true
-	return nil
+	return t.holds.Set(n)
 }
 
 // Dimension adds a dimension to the event that the policy reports (Policy.ReportAs), in place
@@ -131,36 +97,7 @@ func (t *Ticket) Dimension(name string, value any) error {
 	if t == nil {
 		return nil
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	switch {
-	case len(t.holds) == 0:
-		return nil
-	case t.done:
-		return ErrSettled
-	}
-	found := false
-	for i := range t.holds {
-		h := &t.holds[i]
-		if h.event == nil {
-			continue
-		}
-		found = true
-		dimensions := maps.Clone(h.dimensions)
-		if dimensions == nil {
-			dimensions = make(map[string]any)
-		}
-		dimensions[name] = value
-		encoded, err := encodeDimensions(dimensions, len(h.event.Name))
-		if err != nil {
-			return err
-		}
-		h.dimensions = encoded
-	}
-	if !found {
-		return ErrNoEvent
-	}
-	return nil
+	return t.holds.Dimension(name, value, encodeDimensions)
 }
 
 // Settle reports the usage: the work is done. The report leaves in the background; with
@@ -200,33 +137,28 @@ func (t *Ticket) conclude(o Outcome) {
 	}
 	if report {
 		report = false // should a MeasureFunc panic
-		t.bill(o)
+		o.Duration = t.gate.now().Sub(t.admitted)
+		t.holds.Bill(handler.Outcome(o), o.ClientGone && t.onClientGone == BillAsked, func(err error) {
+			t.gate.logger.Error("gate: the amount to bill can't be counted; what was asked for is billed", "route", t.decision.Route, "error", err)
+		})
 		report = true
 	}
 }
 
 // end moves every hold of the ticket out of held, exactly once.
 func (t *Ticket) end(o Outcome, report bool) error {
-	t.mu.Lock()
-	if t.done {
-		defer t.mu.Unlock()
-		if len(t.holds) == 0 {
-			return nil
-		}
-		return ErrSettled
+	holds, first, err := t.holds.End()
+	if !first {
+		return err
 	}
-	t.done = true
-	holds := t.holds
-	t.mu.Unlock()
-
 	q := t.gate.queue
-	var first [1]delivery.Item[queued]
-	items := first[:0]
+	var one [1]delivery.Item[queued]
+	items := one[:0]
 	defer t.book.Unpin()
 	var reported []Usage
 	for i := range holds {
 		h := &holds[i]
-		if !report || h.use == 0 {
+		if !report || h.Use == 0 {
 			h.Release()
 			continue
 		}
@@ -235,7 +167,7 @@ func (t *Ticket) end(o Outcome, report bool) error {
 			reported = append(reported, items[len(items)-1].Usage.usage(q.Keys))
 		}
 	}
-	err := q.Keep(context.Background(), items)
+	err = q.Keep(context.Background(), items)
 	// Before the observers, which may panic or never return.
 	q.Put(items...)
 	q.Cancel(t.slots - len(items))
@@ -244,80 +176,4 @@ func (t *Ticket) end(o Outcome, report bool) error {
 		t.gate.observers.settled(t.ctx, &t.decision, o, reported)
 	}
 	return ofQueue(err)
-}
-
-// taken is the number of holds so far.
-func (t *Ticket) taken() int {
-	if t == nil {
-		return 0
-	}
-	return len(t.holds)
-}
-
-// holding is what the ticket holds already of an account.
-func (t *Ticket) holding(a *ledger.Account) (amount float64) {
-	if t == nil {
-		return 0
-	}
-	for i := range t.holds {
-		amount += t.holds[i].Of(a)
-	}
-	return amount
-}
-
-// undo takes the holds from index n on back, for a policy that was refused midway.
-func (t *Ticket) undo(n int) {
-	if t == nil {
-		return
-	}
-	for i := n; i < len(t.holds); i++ {
-		t.holds[i].Release()
-	}
-	t.holds = t.holds[:n]
-}
-
-// bill sets what each hold reports, now that it is known what became of the request.
-func (t *Ticket) bill(o Outcome) {
-	asked := o.ClientGone && t.onClientGone == BillAsked
-	for i := range t.holds {
-		h := &t.holds[i] // not by value: the handler may have left work that sets amounts
-		if h.measure == nil && !asked {
-			continue
-		}
-		if o.Duration == 0 {
-			o.Duration = t.gate.now().Sub(t.admitted)
-		}
-		if err := t.billHold(h, o, asked); err != nil {
-			t.gate.logger.Error("gate: the amount to bill can't be counted; what was asked for is billed", "route", t.decision.Route, "error", err)
-		}
-	}
-}
-
-// billHold is bill for one hold: by its MeasureFunc, and at least what was asked for if the client
-// has left and that is to be billed. What the handler left running may set the amount or
-// settle meanwhile; that comes first.
-func (t *Ticket) billHold(h *hold, o Outcome, asked bool) (err error) {
-	var n float64
-	measured := h.measure != nil && t.unsaid(h)
-	if measured { // without the lock: it may panic, or use the ticket
-		if n, err = h.measure(o); err == nil {
-			err = checkAmount(n)
-		}
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if measured && err == nil && !h.set && !t.done {
-		h.use = n
-	}
-	if asked && !t.done {
-		h.use = math.Copysign(max(math.Abs(h.use), h.asked), h.use)
-	}
-	return err
-}
-
-// unsaid reports whether the amount of a hold is still open.
-func (t *Ticket) unsaid(h *hold) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return !h.set && !t.done
 }

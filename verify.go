@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/stiggate/gate/internal/admission"
 	"github.com/stiggate/gate/internal/rules"
 )
 
@@ -45,7 +46,7 @@ func (g *Gate) Verify(ctx context.Context, policies ...Policy) error {
 			return fmt.Errorf("gate: verify: %w", ctx.Err())
 		}
 		if err != nil {
-			wrong.Mistakes = append(wrong.Mistakes, &PolicyError{Route: u.route, Feature: u.id, Err: err})
+			wrong.Mistakes = append(wrong.Mistakes, &PolicyError{Route: u.route, Feature: u.ID, Err: err})
 		}
 	}
 	if len(wrong.Mistakes) > 0 {
@@ -87,18 +88,18 @@ func (e *VerifyError) Unwrap() []error {
 // named is what a policy does with an item at a route, "" where that has no name.
 type named struct {
 	route string
-	item
+	admission.Item
 	mode rules.Mode
 }
 
 // verify compares it with the catalog. What that does not list is asked for by itself.
 func (u named) verify(ctx context.Context, r CatalogReader, c Catalog) (err error) {
-	kind, listed := c.Features[u.id]
-	if u.currency {
-		kind, listed = KindUnknown, c.Currencies[u.id]
+	kind, listed := c.Features[u.ID]
+	if u.Currency {
+		kind, listed = KindUnknown, c.Currencies[u.ID]
 	}
 	if !listed {
-		if kind, err = u.find(ctx, r, Customer{}); err != nil {
+		if kind, err = find(ctx, r, u.Item, Customer{}); err != nil {
 			return err
 		}
 	}
@@ -138,22 +139,14 @@ func (b *bound) list(more []Policy) []named {
 		p.uses("", all)
 	}
 	sorted := slices.SortedFunc(maps.Keys(all), func(a, b named) int {
-		return cmp.Or(cmp.Compare(a.route, b.route), cmp.Compare(a.id, b.id), cmp.Compare(a.mode, b.mode))
+		return cmp.Or(cmp.Compare(a.route, b.route), cmp.Compare(a.ID, b.ID), cmp.Compare(a.mode, b.mode))
 	})
 	return append([]named{}, sorted...) // empty, not nil, if all is public
 }
 
 // uses adds what p names to all.
 func (p Policy) uses(route string, all map[named]bool) {
-	switch p.kind {
-	case kindFeature:
-		all[named{route, item{id: p.feature}, p.mode}] = true
-	case kindCredits:
-		all[named{route, item{p.feature, true}, p.mode}] = true
-	}
-	for _, part := range p.parts {
-		part.uses(route, all)
-	}
+	p.asks.Each(func(one *admission.Policy) { all[named{route, one.Item, one.Mode}] = true })
 }
 
 // CatalogReader is a Source that tells what there is at all, whoever has it: for Verify, and so
@@ -185,17 +178,18 @@ var (
 	ErrUnknownCurrency = errors.New("there is no such currency in Stigg")
 )
 
-func (i item) unknown() error {
-	if i.currency {
+// unknown says that there is no such item.
+func unknown(i admission.Item) error {
+	if i.Currency {
 		return ErrUnknownCurrency
 	}
 	return ErrUnknownFeature
 }
 
 // find asks for the kind of an item, of which a currency has none.
-func (i item) find(ctx context.Context, r CatalogReader, c Customer) (FeatureKind, error) {
-	if i.currency {
-		return KindUnknown, r.FindCurrency(ctx, c, i.id)
+func find(ctx context.Context, r CatalogReader, i admission.Item, c Customer) (FeatureKind, error) {
+	if i.Currency {
+		return KindUnknown, r.FindCurrency(ctx, c, i.ID)
 	}
-	return r.FindFeature(ctx, c, i.id)
+	return r.FindFeature(ctx, c, i.ID)
 }

@@ -25,6 +25,7 @@ import (
 
 // The reasons that the table gives by itself, as Stigg and package gate spell them.
 const (
+	BadRequest          = "gate:RequestNotUnderstood"
 	FeatureMismatch     = "FeatureTypeMismatch"
 	InsufficientCredits = "InsufficientCredits"
 	LimitExceeded       = "RequestedUsageExceedingLimit"

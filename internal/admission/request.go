@@ -1,0 +1,272 @@
+package admission
+
+import (
+	"cmp"
+	"errors"
+	"math"
+	"net/http"
+	"time"
+
+	"github.com/stiggate/gate/internal/ledger"
+	"github.com/stiggate/gate/internal/rules"
+)
+
+// Request is a request that is being admitted.
+type Request struct {
+	HTTP   *http.Request // nil outside HTTP
+	Rights *Rights
+	Now    time.Time
+	Holds  *Holds // what is granted is held in it; nil if nothing is to be
+	Result
+
+	// Outdated is of a refusal in doubt: a read that begins now would tell more.
+	Outdated bool
+	// Doubted is closed when there is more to know of a refusal in doubt; nil of others.
+	Doubted <-chan struct{}
+}
+
+// Result is what was found of the item that decided: of a combined policy the one that was
+// refused, or the last one granted. Package gate's Decision documents the fields.
+type Result struct {
+	Item   Item
+	Name   string
+	Reason string // empty: granted
+	Err    error
+
+	Requested    float64
+	HasRequested bool
+	Usage, Limit float64
+	Metered      bool
+	HasLimit     bool
+	OverLimit    bool
+	ResetsAt     time.Time
+	Values       []string // that are allowed
+
+	Absent bool    // refused because the customer has no right to it
+	Never  bool    // it would not fit an unused limit either
+	Held   float64 // by running requests, this one included
+	Since  time.Time
+	Reset  string
+}
+
+// Evaluate answers a policy, and tells whether it is granted.
+func (q *Request) Evaluate(p *Policy) bool {
+	switch p.Kind {
+	case All:
+		for i := range p.Parts {
+			if !q.Evaluate(&p.Parts[i]) {
+				return false
+			}
+		}
+		return true
+	case Any:
+		return q.any(p)
+	}
+	q.Result = Result{Item: p.Item, Name: cmp.Or(p.Name, p.Item.ID)}
+	if p.Kind == Credits {
+		q.Reason = q.credits(p)
+	} else {
+		q.Reason = q.feature(p)
+	}
+	return q.Reason == ""
+}
+
+func (q *Request) any(p *Policy) bool {
+	taken, outdated, doubted := q.Holds.taken(), q.Outdated, q.Doubted
+	var refusal Result
+	for i := range p.Parts {
+		inDoubt := q.Doubted != nil
+		if q.Evaluate(&p.Parts[i]) {
+			q.Outdated, q.Doubted = outdated, doubted // of the parts refused: they don't count
+			return true
+		}
+		q.Holds.undo(taken)
+		if i == 0 || q.Doubted != nil && !inDoubt {
+			refusal = q.Result
+		}
+	}
+	q.Result = refusal
+	return false
+}
+
+// feature answers a policy for one feature by the decision table; the reason is empty if it is
+// granted.
+func (q *Request) feature(p *Policy) string {
+	a, err := p.ask(q.HTTP)
+	if err != nil {
+		return q.misunderstood(err)
+	}
+	if a.Mode == rules.Asks || a.Mode == rules.Uses {
+		q.Requested, q.HasRequested = a.Amount, true
+	}
+	r := q.Rights.Features[p.Item.ID]
+	if reason := rules.Lookup(q.Rights.Denied, r != nil); reason != "" {
+		q.Absent = true
+		return reason
+	}
+	q.Name = cmp.Or(p.Name, r.Name, p.Item.ID)
+	v, metered := r.Judge(a)
+	if r.Kind == rules.Configuration && !r.Unlimited {
+		q.Limit, q.HasLimit = r.Limit, true
+	}
+	if metered {
+		var dimensions map[string]any
+		if p.Event != nil {
+			if dimensions, err = p.Event.Dimensions(q.HTTP); err != nil {
+				return q.misunderstood(err)
+			}
+		}
+		v = q.meter(p, r, a, dimensions)
+	}
+	if v.Reason == "" && r.Formula && !r.Granted && a.Mode != rules.Has {
+		v.Reason = rules.InsufficientCredits // only Stigg can evaluate a formula
+	}
+	if v.Reason == rules.ValueNotAllowed {
+		q.Values = r.Values
+	}
+	q.Never, q.OverLimit = v.Never, v.Over
+	return v.Reason
+}
+
+func (q *Request) misunderstood(err error) string {
+	q.Err = err
+	return rules.BadRequest
+}
+
+// ask fills in what the request tells.
+func (p *Policy) ask(r *http.Request) (a rules.Ask, err error) {
+	a = rules.Ask{Mode: p.Mode, Amount: p.Amount, Values: p.Values}
+	switch {
+	case p.AmountOf == nil && p.ValuesOf == nil:
+	case r == nil:
+		err = errors.New("the policy needs a request to tell its amount or values")
+	case p.ValuesOf != nil:
+		a.Values, err = p.ValuesOf(r)
+	default:
+		a.Amount, err = p.AmountOf(r)
+	}
+	return a, err
+}
+
+// meter is rows 8 to 10 on the feature's account and, if it costs credits, on the
+// wallet's. If the request holds, both hold or neither.
+func (q *Request) meter(p *Policy, r *Right, a rules.Ask, dimensions map[string]any) rules.Verdict {
+	if a.Mode == rules.Available {
+		a.Amount = 1
+		q.Requested, q.HasRequested = 1, true
+	}
+	asked := ledger.Ask{Limit: ledger.Limit{Max: r.Limit, Unlimited: r.Unlimited, Soft: r.Soft}, Amount: a.Amount, Own: q.Holds.of(r.Meter.Account)}
+	if a.Mode == rules.Frees || a.Mode == rules.Has {
+		asked.Limit.Unlimited, asked.Amount = true, 0
+	}
+	hold := q.Holds != nil && a.Mode.Reports()
+	units := q.ask(r.Meter, asked, hold)
+	q.tell(units, r.Limit, !r.Unlimited)
+	q.Reset = r.Reset
+	v := rules.Room(units.Answer, rules.LimitExceeded)
+	if units.Refuses() {
+		return v
+	}
+	var held ledger.Hold
+	if hold {
+		held = r.Meter.Hold(units, q.Now)
+	}
+	if w := q.pay(r, a, &held, hold); w.Reason != "" {
+		if hold {
+			held.Release()
+		}
+		return w
+	}
+	if hold {
+		q.keep(Hold{Hold: held, Right: r, asked: a.Amount}, p, dimensions)
+	}
+	return v
+}
+
+// keep adds a hold, and what a request of this kind means to report of it.
+func (q *Request) keep(h Hold, p *Policy, dimensions map[string]any) {
+	if h.Use = h.asked; p.Mode == rules.Frees {
+		h.Use, h.frees = -h.asked, true
+	} else {
+		h.measure, h.event, h.dimensions = p.Measure, p.Event, dimensions
+	}
+	q.Holds.list = append(q.Holds.list, h)
+	q.Held += h.Amount()
+}
+
+// ask asks an account, and notes what may be different if the request is judged again.
+func (q *Request) ask(m *ledger.Meter, asked ledger.Ask, hold bool) (answer ledger.Admission) {
+	if hold {
+		answer = m.Account.Hold(q.Now, m.Cycle, asked)
+	} else {
+		answer = m.Account.Check(q.Now, m.Cycle, asked)
+	}
+	if answer.Refuses() {
+		q.Outdated = q.Outdated || answer.Outdated
+		if answer.Wait != nil {
+			q.Doubted = answer.Wait
+		}
+	}
+	return answer
+}
+
+// tell tells of the account that decided.
+func (q *Request) tell(a ledger.Admission, limit float64, limited bool) {
+	q.Metered, q.Usage, q.ResetsAt = true, a.Shown, a.End
+	q.Limit, q.HasLimit = limit, limited
+	q.Held, q.Since = a.Held, a.Start
+}
+
+// credits answers a policy for a wallet itself.
+func (q *Request) credits(p *Policy) string {
+	a, err := p.ask(q.HTTP)
+	if err != nil {
+		return q.misunderstood(err)
+	}
+	if a.Mode == rules.Available {
+		a.Amount = 1
+	}
+	q.Requested, q.HasRequested = a.Amount, true
+	w := q.Rights.Wallets[p.Item.ID]
+	if w == nil {
+		q.Absent = true
+		return cmp.Or(q.Rights.Denied, rules.InsufficientCredits)
+	}
+	q.Name = cmp.Or(p.Name, w.Name, p.Item.ID)
+	if reason := rules.Wallet(w.Denied); reason != "" {
+		return reason
+	}
+	hold := q.Holds != nil && a.Mode == rules.Uses
+	answer := q.ask(w.Meter, q.askWallet(w, a.Amount), hold)
+	q.tell(answer, w.Limit, !math.IsInf(w.Limit, 1))
+	v := rules.Room(answer.Answer, rules.InsufficientCredits)
+	q.OverLimit = v.Over
+	if hold && !answer.Refuses() {
+		q.keep(Hold{Hold: w.Meter.Hold(answer, q.Now), Right: w, asked: a.Amount}, p, nil)
+	}
+	return v.Reason
+}
+
+func (q *Request) askWallet(w *Right, credits float64) ledger.Ask {
+	account := w.Meter.Account
+	unpriced, acked := q.Rights.unpriced(account)
+	return ledger.Ask{Limit: ledger.Limit{Max: w.Limit, Soft: w.Soft}, Amount: credits, Own: q.Holds.of(account), Unpriced: unpriced, UnpricedAcked: acked}
+}
+
+// pay asks the wallet of a feature that costs credits.
+func (q *Request) pay(r *Right, a rules.Ask, held *ledger.Hold, hold bool) rules.Verdict {
+	if !r.Priced || r.Formula || a.Mode == rules.Frees || a.Mode == rules.Has {
+		return rules.Verdict{}
+	}
+	if r.Wallet == nil {
+		return rules.Verdict{Reason: rules.InsufficientCredits}
+	}
+	if reason := rules.Wallet(r.Wallet.Denied); reason != "" {
+		return rules.Verdict{Reason: reason}
+	}
+	answer := q.ask(r.Wallet.Meter, q.askWallet(r.Wallet, a.Amount*r.Meter.Price), hold)
+	if hold {
+		held.Pay(answer)
+	}
+	return rules.Room(answer.Answer, rules.InsufficientCredits)
+}
