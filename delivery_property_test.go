@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/stiggate/gate/internal/usage"
 )
 
 // planned is usage and what Stigg does with it.
@@ -98,7 +100,7 @@ func (h *fakeStigg) judge(all []planned) string {
 		for i := range j {
 			a, b := &all[i], &all[j]
 			first, both := h.arrived[a.Key]
-			if !arrived || !both || (queued{whole: &a.Usage}).series() != (queued{whole: &b.Usage}).series() || a.Kind != UsageTotal && b.Kind != UsageTotal {
+			if !arrived || !both || usage.Whole(a.queued()).Series() != usage.Whole(b.queued()).Series() || a.Kind != UsageTotal && b.Kind != UsageTotal {
 				continue
 			}
 			if first > h.arrived[b.Key] {

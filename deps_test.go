@@ -31,10 +31,11 @@ func TestDependencies(t *testing.T) {
 		exists   = inside + "existence"
 		admits   = inside + "admission"
 		callback = inside + "callback"
+		usage    = inside + "usage"
 		identity = module + "/identity"
 		recorder = module + "/recorder"
 	)
-	core := []string{lru, ledger, upstream, header, problem, delivery, swr, graceful, watch, rules, admits, handler, route, exists, valid, callback, recorder, module}
+	core := []string{lru, ledger, upstream, header, problem, delivery, swr, graceful, watch, rules, admits, handler, route, exists, valid, callback, usage, recorder, module}
 	with := func(more ...string) []string { return append(slices.Clone(core), more...) }
 	walls := []struct {
 		pkg, why string
@@ -55,6 +56,7 @@ func TestDependencies(t *testing.T) {
 		{watch, "it keeps a connection, and knows no cache", nil},
 		{problem, "it writes what it is given, and decides nothing", []string{header}},
 		{delivery, "it moves usage of any type, and tells the ledger", []string{ledger, upstream}},
+		{usage, "it knows what a usage is, and nobody who reports or keeps one", []string{delivery, ledger, upstream, valid}},
 		{swr, "it keeps values of any type, and knows no account", []string{lru, upstream}},
 		{module, "every app links it", core},
 		{identity, "it names customers, by what is verified elsewhere", with()},

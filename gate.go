@@ -14,6 +14,7 @@ import (
 	"github.com/stiggate/gate/internal/graceful"
 	"github.com/stiggate/gate/internal/ledger"
 	"github.com/stiggate/gate/internal/swr"
+	"github.com/stiggate/gate/internal/usage"
 )
 
 // Gate decides which requests a customer's plan covers, and reports what they used.
@@ -31,7 +32,7 @@ type Gate struct {
 
 	ledger *ledger.Ledger
 	cache  *cache
-	queue  *delivery.Queue[queued] // nil without a Reporter
+	queue  *delivery.Queue[usage.Queued] // nil without a Reporter
 
 	watch    sync.WaitGroup     // the Watcher's goroutine
 	stop     context.CancelFunc // ends the delivery and the Watcher

@@ -9,6 +9,7 @@ import (
 	"github.com/stiggate/gate/internal/admission"
 	"github.com/stiggate/gate/internal/delivery"
 	"github.com/stiggate/gate/internal/ledger"
+	"github.com/stiggate/gate/internal/usage"
 )
 
 // Report reports usage of work outside of a request: of workers, of nightly counts. It
@@ -32,20 +33,20 @@ func (g *Gate) Report(ctx context.Context, u Usage) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	u, err := u.validate()
+	whole, err := u.checked()
 	if err != nil {
 		return err
 	}
-	if u.Key == "" {
-		u.Key = q.Keys.Key(q.Keys.Next())
+	if whole.Key == "" {
+		whole.Key = q.Keys.Key(q.Keys.Next())
 	}
-	if u.CreatedAt.IsZero() {
-		u.CreatedAt = g.now()
+	if whole.CreatedAt.IsZero() {
+		whole.CreatedAt = g.now()
 	}
 	if err := q.Reserve(1); err != nil {
 		return ofQueue(err)
 	}
-	items := []delivery.Item[queued]{{Usage: queued{whole: &u}, Entry: g.record(&u, g.known(u.Customer))}}
+	items := []delivery.Item[usage.Queued]{{Usage: usage.Whole(whole), Entry: g.record(whole, g.known(u.Customer))}}
 	err = q.Keep(context.WithoutCancel(ctx), items)
 	q.Put(items...)
 	return ofQueue(err)
@@ -61,27 +62,12 @@ func (g *Gate) known(c Customer) *admission.Rights {
 
 // record puts usage that no admission made room for into the ledger. has is what is known
 // of the customer, or nil.
-func (g *Gate) record(u *Usage, has *admission.Rights) (e ledger.Entry) {
-	b, now := g.ledger.Open(ledger.Owner(u.Customer)), g.now()
-	var m *ledger.Meter
-	switch r := has.Of(admission.Item{ID: u.FeatureID}); {
-	case u.Kind == UsageCredits:
-		m = b.Wallet(u.Currency).Meter()
-	case u.FeatureID == "":
-		return b.Nowhere()
-	case r != nil && r.Meter != nil:
-		m = r.Meter
-	default:
-		m = b.Feature(u.FeatureID).Meter()
+func (g *Gate) record(u *usage.Usage, has *admission.Rights) ledger.Entry {
+	var feature *ledger.Meter
+	if r := has.Of(admission.Item{ID: u.FeatureID}); r != nil {
+		feature = r.Meter
 	}
-	if u.Kind == UsageTotal {
-		return m.RecordTotal(u.Value, u.CreatedAt, now)
-	}
-	e = m.Record(u.Value, u.CreatedAt, now)
-	if u.Kind == UsageEvent {
-		e.AsEvent()
-	}
-	return e
+	return u.Record(g.ledger.Open(u.Customer), feature, g.now())
 }
 
 // ledger is the answer in the ledger's words.
@@ -116,105 +102,28 @@ func ofQueue(err error) error {
 // ErrQueueFull says that as much usage waits for Stigg as WithQueueSize allows.
 var ErrQueueFull = errors.New("gate: too much usage waits to be reported")
 
-// queued is a usage that waits. Hundreds of thousands may, so what a ticket settled is kept in few
-// words, and becomes a Usage when it leaves.
-type queued struct {
-	whole *Usage // all there is to know; the rest is empty then
-
-	book   *ledger.Book
-	right  *admission.Right
-	value  float64
-	excess float64
-	number uint64 // of its key, see delivery.Keys
-	at     int64  // CreatedAt in nanoseconds of Unix
-}
-
 // settle settles a hold of the ticket and returns the usage that it reports.
-func (t *Ticket) settle(h *admission.Hold) delivery.Item[queued] {
+func (t *Ticket) settle(h *admission.Hold) delivery.Item[usage.Queued] {
 	var now time.Time
 	if h.Use < 0 { // else nobody asks
 		now = t.gate.now()
 	}
-	u := queued{
-		book: t.book, right: h.Right, value: h.Use, excess: max(0, h.Use-h.Amount()),
-		number: t.gate.queue.Keys.Next(), at: h.At().UnixNano(),
-	}
+	keys := t.gate.queue.Keys
+	u := usage.Settled(t.book, h.Right.ID, h.Right.IsWallet, h.Use, max(0, h.Use-h.Amount()), h.At(), keys)
 	t.book.Pin() // never forgotten here: the ticket still pins it
 	e := h.Settle(h.Use, now)
-	event, dimensions, isEvent := h.Sends()
-	if isEvent {
+	if event, dimensions, ok := h.Sends(); ok {
 		e.AsEvent()
+		u = u.AsEvent(event, dimensions, keys)
 	}
-	if isEvent || !time.Unix(0, u.at).Equal(h.At()) { // a clock of a test's may be far away
-		whole := u.usage(t.gate.queue.Keys)
-		whole.CreatedAt = h.At()
-		if isEvent {
-			whole.Kind, whole.Event, whole.Dimensions = UsageEvent, event, dimensions
-		}
-		u = queued{whole: &whole}
-	}
-	return delivery.Item[queued]{Usage: u, Entry: e}
-}
-
-// usage is the Usage of it.
-func (q queued) usage(keys delivery.Keys) Usage {
-	if q.whole != nil {
-		return *q.whole
-	}
-	u := Usage{
-		Customer: Customer(q.book.Owner()), Kind: UsageChange, FeatureID: q.right.ID, Value: q.value, Excess: q.excess,
-		Key: keys.Key(q.number), CreatedAt: time.Unix(0, q.at),
-	}
-	if q.right.IsWallet {
-		u.Kind, u.FeatureID, u.Currency = UsageCredits, "", q.right.ID
-	}
-	return u
-}
-
-// header is what the queue must know of it.
-func (q queued) header() delivery.Header {
-	h := delivery.Header{Size: sizeOfUsage, Value: q.value}
-	kind := UsageChange
-	if u := q.whole; u != nil {
-		h.Size, h.Value, h.CreatedAt, kind = u.bytes(), u.Value, u.CreatedAt, u.Kind
-	} else if h.CreatedAt = time.Unix(0, q.at); q.right.IsWallet {
-		kind = UsageCredits
-	}
-	h.Total = kind == UsageTotal
-	switch kind {
-	case UsageEvent:
-		h.Lane = delivery.Events
-	case UsageCredits:
-		h.Lane = delivery.Credits
-	}
-	return h
-}
-
-// series is what Stigg refuses usage by.
-func (q queued) series() delivery.Series {
-	if u := q.whole; u != nil {
-		s := delivery.Series{Customer: u.Customer.ID, Resource: u.Customer.Resource, Feature: u.FeatureID}
-		switch u.Kind {
-		case UsageEvent:
-			s.Event = u.Event
-		case UsageCredits:
-			s.Feature, s.Currency = "", u.Currency
-		}
-		return s
-	}
-	o := q.book.Owner()
-	s := delivery.Series{Customer: o.ID, Resource: o.Resource, Feature: q.right.ID}
-	if q.right.IsWallet {
-		s.Feature, s.Currency = "", q.right.ID
-	}
-	return s
+	return delivery.Item[usage.Queued]{Usage: u, Entry: e}
 }
 
 // newQueue is what takes usage to r.
-func (g *Gate) newQueue(r Reporter, c config) *delivery.Queue[queued] {
+func (g *Gate) newQueue(r Reporter, c config) *delivery.Queue[usage.Queued] {
 	var keys delivery.Keys
-	to := delivery.Config[queued]{
-		Report: func(ctx context.Context, batch []queued) ([]ledger.Ack, error) {
+	to := delivery.Config[usage.Queued]{
+		Report: func(ctx context.Context, batch []usage.Queued) ([]ledger.Ack, error) {
 			began, all := c.now(), usages(batch, keys)
 			acks, err := r.Report(ctx, all)
 			c.observers.delivered(c.logger, all, c.now().Sub(began), err)
@@ -224,30 +133,24 @@ func (g *Gate) newQueue(r Reporter, c config) *delivery.Queue[queued] {
 			}
 			return told, ofUpstream(err)
 		},
-		Header: queued.header, Series: queued.series,
-		Key: func(q queued) (uint64, string) {
-			if q.whole == nil {
-				return q.number, ""
-			}
-			return keys.Number(q.whole.Key), q.whole.Key
-		},
-		Enter: func(q queued) (e ledger.Entry, err error) {
-			if q.whole.Key == "" {
+		Header: usage.Queued.Header, Series: usage.Queued.Series,
+		Key: func(q usage.Queued) (uint64, string) { return q.Key(keys) },
+		Enter: func(q usage.Queued) (e ledger.Entry, err error) {
+			u := q.Usage(keys)
+			if u.Key == "" {
 				return e, errors.New("a usage without a key")
 			}
-			e = g.record(q.whole, nil)
+			e = g.record(&u, nil)
 			e.SentBefore()
 			return e, nil
 		},
 		Places: c.queue, Bytes: c.queueBytes, Unkept: c.outboxFailOpen, Now: c.now, Logger: c.logger,
 	}
 	if p, ok := r.(Pacer); ok {
-		to.Pace = func(l delivery.Lane) time.Duration {
-			return p.Pace([...]UsageKind{delivery.Measurements: UsageChange, delivery.Events: UsageEvent, delivery.Credits: UsageCredits}[l])
-		}
+		to.Pace = func(l delivery.Lane) time.Duration { return p.Pace(UsageKind(usage.Of(l))) }
 	}
 	if c.onRefused != nil {
-		to.Refused = func(q queued, err error) { c.onRefused(q.usage(keys), err) }
+		to.Refused = func(q usage.Queued, err error) { c.onRefused(ofQueued(q, keys), err) }
 	}
 	if c.outbox != nil {
 		to.Store = &store{c.outbox, &keys}
@@ -257,10 +160,10 @@ func (g *Gate) newQueue(r Reporter, c config) *delivery.Queue[queued] {
 	return q
 }
 
-func usages(batch []queued, keys delivery.Keys) []Usage {
+func usages(batch []usage.Queued, keys delivery.Keys) []Usage {
 	all := make([]Usage, len(batch))
 	for i := range batch {
-		all[i] = batch[i].usage(keys)
+		all[i] = ofQueued(batch[i], keys)
 	}
 	return all
 }
@@ -271,20 +174,20 @@ type store struct {
 	keys *delivery.Keys
 }
 
-func (s *store) Append(ctx context.Context, u []queued) error {
+func (s *store) Append(ctx context.Context, u []usage.Queued) error {
 	return s.Outbox.Append(ctx, usages(u, *s.keys)...)
 }
 
-func (s *store) Done(u []queued) error { return s.Outbox.Done(usages(u, *s.keys)...) }
+func (s *store) Done(u []usage.Queued) error { return s.Outbox.Done(usages(u, *s.keys)...) }
 
-func (s *store) SetAside(u queued, reason string) error {
-	return s.Outbox.SetAside(u.usage(*s.keys), reason)
+func (s *store) SetAside(u usage.Queued, reason string) error {
+	return s.Outbox.SetAside(ofQueued(u, *s.keys), reason)
 }
 
-func (s *store) Pending(after uint64) iter.Seq2[delivery.Kept[queued], error] {
-	return func(yield func(delivery.Kept[queued], error) bool) {
+func (s *store) Pending(after uint64) iter.Seq2[delivery.Kept[usage.Queued], error] {
+	return func(yield func(delivery.Kept[usage.Queued], error) bool) {
 		for k, err := range s.Outbox.Pending(Position(after)) {
-			if !yield(delivery.Kept[queued]{Usage: queued{whole: &k.Usage}, At: uint64(k.At)}, err) {
+			if !yield(delivery.Kept[usage.Queued]{Usage: usage.Whole(k.queued()), At: uint64(k.At)}, err) {
 				return
 			}
 		}

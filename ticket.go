@@ -9,6 +9,7 @@ import (
 	"github.com/stiggate/gate/internal/delivery"
 	"github.com/stiggate/gate/internal/handler"
 	"github.com/stiggate/gate/internal/ledger"
+	"github.com/stiggate/gate/internal/usage"
 )
 
 // Ticket is the right to do what was asked for. It comes from Gate.Admit, or, in a
@@ -152,7 +153,7 @@ func (t *Ticket) end(o Outcome, report bool) error {
 		return err
 	}
 	q := t.gate.queue
-	var one [1]delivery.Item[queued]
+	var one [1]delivery.Item[usage.Queued]
 	items := one[:0]
 	defer t.book.Unpin()
 	var reported []Usage
@@ -164,7 +165,7 @@ func (t *Ticket) end(o Outcome, report bool) error {
 		}
 		items = append(items, t.settle(h))
 		if t.ctx != nil {
-			reported = append(reported, items[len(items)-1].Usage.usage(q.Keys))
+			reported = append(reported, ofQueued(items[len(items)-1].Usage, q.Keys))
 		}
 	}
 	err = q.Keep(context.Background(), items)

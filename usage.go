@@ -1,13 +1,13 @@
 package gate
 
 import (
-	"cmp"
 	"context"
-	"fmt"
 	"iter"
 	"time"
-	"unicode/utf8"
 
+	"github.com/stiggate/gate/internal/delivery"
+	"github.com/stiggate/gate/internal/ledger"
+	"github.com/stiggate/gate/internal/usage"
 	"github.com/stiggate/gate/internal/valid"
 )
 
@@ -31,20 +31,7 @@ const (
 )
 
 // String is the kind in lower case.
-func (k UsageKind) String() string {
-	switch k {
-	case UsageChange:
-		return "change"
-	case UsageTotal:
-		return "total"
-	case UsageEvent:
-		return "event"
-	case UsageCredits:
-		return "credits"
-	default:
-		return fmt.Sprintf("kind %d", uint8(k))
-	}
-}
+func (k UsageKind) String() string { return usage.Kind(k).String() }
 
 // Usage is one measurement of what a customer uses. Its Key and CreatedAt are fixed at
 // birth and stay the same in every attempt to deliver it, so that Stigg counts it once
@@ -99,51 +86,37 @@ func checkAmount(n float64) error {
 	return nil
 }
 
-// validate checks everything, except that there is a key and a time, and returns u with
-// dimensions that nobody can change any more: encoded.
-func (u Usage) validate() (Usage, error) {
+// checked is u as it is queued, if it can be: with dimensions that nobody can change any more.
+// It may still want a key and a time.
+func (u Usage) checked() (*usage.Usage, error) {
 	if err := u.Customer.Validate(); err != nil {
-		return u, &UsageError{Problem: "names no customer", Err: err}
+		return nil, &UsageError{Problem: "names no customer", Err: err}
 	}
-	if problem := u.named(); problem != "" {
-		return u, &UsageError{Problem: problem}
+	to := u.queued()
+	problem, amount := to.Check()
+	switch {
+	case amount != "":
+		return nil, &UsageError{Problem: problem, Err: &AmountError{amount}}
+	case problem != "":
+		return nil, &UsageError{Problem: problem}
 	}
-	value := u.Value
-	if u.Kind == UsageChange {
-		value = max(value, -value) // a change may give back
-	}
-	if err := cmp.Or(checkAmount(value), checkAmount(u.Excess)); err != nil {
-		return u, &UsageError{Problem: "has no value that can be counted", Err: err}
-	}
-	if len(u.Event)+len(u.Currency)+len(u.Key) > valid.MaxNamed {
-		return u, &UsageError{Problem: "has names of more than 1 MB"}
-	}
-	var err error
-	u.Dimensions, err = encodeDimensions(u.Dimensions, len(u.Event)+len(u.Currency)+len(u.Key))
-	return u, err
+	return to, nil
 }
 
-// named returns what is wrong with what u names, or "".
-func (u *Usage) named() string {
-	feature := u.Kind == UsageChange || u.Kind == UsageTotal || u.Kind == UsageEvent && u.FeatureID != ""
-	switch {
-	case u.Kind > UsageCredits:
-		return "is of no known kind"
-	case feature && valid.ID(u.FeatureID, false) != "":
-		return "names no feature: its id " + valid.ID(u.FeatureID, false)
-	case u.Kind == UsageEvent && u.Event == "":
-		return "is an event without a name"
-	case u.Kind == UsageCredits && u.Currency == "":
-		return "takes credits of no currency"
-	case u.Kind == UsageCredits && u.Value == 0:
-		return "takes no credits"
-	case !utf8.ValidString(u.Event) || !utf8.ValidString(u.Currency) || !utf8.ValidString(u.Key):
-		return "has a name that is not UTF-8" // JSON would make different keys the same
+// queued is u in the words of the queue, and ofQueued the way back.
+func (u *Usage) queued() *usage.Usage {
+	return &usage.Usage{
+		Customer: ledger.Owner(u.Customer), Kind: usage.Kind(u.Kind), FeatureID: u.FeatureID, Value: u.Value, Event: u.Event,
+		Currency: u.Currency, Dimensions: u.Dimensions, Excess: u.Excess, Key: u.Key, CreatedAt: u.CreatedAt,
 	}
-	if year := u.CreatedAt.UTC().Year(); year < 1 || year > 9999 {
-		return "is of a year that is not in 1..9999"
+}
+
+func ofQueued(q usage.Queued, keys delivery.Keys) Usage {
+	u := q.Usage(keys)
+	return Usage{
+		Customer: Customer(u.Customer), Kind: UsageKind(u.Kind), FeatureID: u.FeatureID, Value: u.Value, Event: u.Event,
+		Currency: u.Currency, Dimensions: u.Dimensions, Excess: u.Excess, Key: u.Key, CreatedAt: u.CreatedAt,
 	}
-	return ""
 }
 
 // encodeDimensions encodes the values. size is that of the rest.
@@ -153,15 +126,6 @@ func encodeDimensions(dimensions map[string]any, size int) (map[string]any, erro
 		return nil, &UsageError{Problem: problem}
 	}
 	return encoded, nil
-}
-
-// sizeOfUsage is about what a usage takes on the wire, and in memory, beside its dimensions and
-// the texts that are its own.
-const sizeOfUsage = 256
-
-// bytes is about what u takes on the wire, if its dimensions are encoded.
-func (u *Usage) bytes() int {
-	return sizeOfUsage + len(u.Event) + len(u.Currency) + len(u.Key) + valid.Size(u.Dimensions)
 }
 
 // Reporter takes usage to Stigg. Package client is one.
