@@ -21,18 +21,18 @@ import (
 // acknowledgement: then at most the decision timeout. For the first read of a customer it
 // waits at most as long as [WithColdTimeout] says. A policy whose amount comes from the
 // request can't be checked without one.
-func (g *Gate) Check(ctx context.Context, c Customer, p Policy) Decision {
-	_, d := g.admit(ctx, c, &p, nil, "", false)
+func (g *Gate) Check(ctx context.Context, c Customer, p Policy) (d Decision) {
+	g.admit(ctx, c, &p, nil, false, &d)
 	return d
 }
 
 // Admit is Check, and holds what the policy uses, so that nobody else can take it.
 // If the decision allows, the ticket must be settled or released once, whatever the
 // policy; if not, it is nil.
-func (g *Gate) Admit(ctx context.Context, c Customer, p Policy) (*Ticket, Decision) {
-	t, d := g.admit(ctx, c, &p, nil, "", true)
+func (g *Gate) Admit(ctx context.Context, c Customer, p Policy) (t *Ticket, d Decision) {
+	t = g.admit(ctx, c, &p, nil, true, &d)
 	if d.Allowed && t == nil {
-		t = &Ticket{gate: g, decision: d}
+		t = &Ticket{gate: g, grant: d.grant()}
 		t.holds.Empty()
 	}
 	return t, d
@@ -67,24 +67,21 @@ func (q *attempt) next(d *Decision) rules.Step {
 }
 
 // admit decides, and takes holds if hold is set and the policy reports. The ticket
-// is nil if nothing was held.
-func (g *Gate) admit(ctx context.Context, c Customer, p *Policy, r *http.Request, route string, hold bool) (*Ticket, Decision) {
-	d := Decision{Customer: c, Route: route}
-	if r != nil {
-		d.Method = r.Method
-	}
-	t := g.try(ctx, c, p, r, hold, &d)
+// is nil if nothing was held. The decision is d, of a route if it names one.
+func (g *Gate) admit(ctx context.Context, c Customer, p *Policy, r *http.Request, hold bool, d *Decision) *Ticket {
+	d.Customer = c
+	t := g.try(ctx, c, p, r, hold, d)
 	told := false
 	defer func() {
 		if !told {
 			t.Release() // an observer panics
 		}
 	}()
-	g.conclude(ctx, p, &d)
+	g.conclude(ctx, p, d)
 	if told = true; t != nil {
-		t.decision = d
+		t.grant = d.grant()
 	}
-	return t, d
+	return t
 }
 
 // conclude tells of a decision: what the answer to a refusal is, and everybody who counts.

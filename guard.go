@@ -80,7 +80,8 @@ func (gd *Guard) Serve(c Call, deny func(Decision), next func(http.ResponseWrite
 		next(c.Writer, c.Request)
 		return
 	}
-	t, d := gd.enter(c)
+	d := Decision{Route: c.Route, Method: c.Request.Method, Shadow: gd.policy.shadow}
+	t := gd.enter(c, &d)
 	switch {
 	case !d.Allowed && !d.Shadow:
 		deny(d)
@@ -103,9 +104,8 @@ func (g *Gate) runTold(c Call, d Decision, next func(http.ResponseWriter, *http.
 }
 
 // enter resolves the customer and admits.
-func (gd *Guard) enter(c Call) (*Ticket, Decision) {
+func (gd *Guard) enter(c Call, d *Decision) *Ticket {
 	g, ctx := gd.gate, c.Request.Context()
-	d := Decision{Route: c.Route, Method: c.Request.Method, Shadow: gd.policy.shadow}
 	if gd.closed {
 		d.deny(ReasonNotInTable, nil)
 	} else {
@@ -115,19 +115,19 @@ func (gd *Guard) enter(c Call) (*Ticket, Decision) {
 		}
 		customer, err := who.Resolve(c.Request)
 		if err == nil {
-			return g.admit(ctx, customer, &gd.policy, c.Request, c.Route, !gd.policy.freeHead || !handler.IsHead(c.Request))
+			return g.admit(ctx, customer, &gd.policy, c.Request, !gd.policy.freeHead || !handler.IsHead(c.Request), d)
 		}
 		d.deny(ofResolver(err), err)
 	}
-	g.conclude(ctx, &gd.policy, &d)
-	return nil, d
+	g.conclude(ctx, &gd.policy, d)
+	return nil
 }
 
 // run calls the handler and settles, exactly once, whatever way it ends.
 func (t *Ticket) run(c Call, next func(http.ResponseWriter, *http.Request) bool, outcome func(Outcome) Outcome) {
 	w, run := handler.New(c.Writer, c.Request)
 	if t.gate.denials.quota != QuotaHeadersNone {
-		run.BeforeHeader(func(h http.Header) { t.gate.SetQuotaHeaders(h, t.decision) })
+		run.BeforeHeader(func(h http.Header) { t.gate.SetQuotaHeaders(h, t.Decision()) })
 	}
 	t.within = ticketContext{c.Request.Context(), t}
 	defer func() {

@@ -225,7 +225,7 @@ func TestNothingStays(t *testing.T) {
 				case 4:
 					func() {
 						defer func() { _ = recover() }()
-						g.admit(ctx, c, &panics, request("GET", "/", c.ID), "", true)
+						g.admit(ctx, c, &panics, request("GET", "/", c.ID), true, &Decision{})
 					}()
 				case 5:
 					g.Check(ctx, c, Feature("g").Asks(1))

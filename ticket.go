@@ -25,7 +25,7 @@ import (
 // handler is the same with and without a gate.
 type Ticket struct {
 	gate         *Gate
-	decision     Decision
+	grant        grant
 	reportIf     func(Outcome) bool
 	book         *ledger.Book
 	admitted     time.Time
@@ -73,7 +73,7 @@ func (t *Ticket) Decision() Decision {
 	if t == nil {
 		return Decision{}
 	}
-	return t.decision
+	return t.grant.decision()
 }
 
 // Use sets how much was really used, in place of the amount asked for: the tokens of
@@ -140,7 +140,7 @@ func (t *Ticket) conclude(o Outcome) {
 		report = false // should a MeasureFunc panic
 		o.Duration = t.gate.now().Sub(t.admitted)
 		t.holds.Bill(handler.Outcome(o), o.ClientGone && t.onClientGone == BillAsked, func(err error) {
-			t.gate.logger.Error("gate: the amount to bill can't be counted; what was asked for is billed", "route", t.decision.Route, "error", err)
+			t.gate.logger.Error("gate: the amount to bill can't be counted; what was asked for is billed", "route", t.grant.route, "error", err)
 		})
 		report = true
 	}
@@ -174,7 +174,8 @@ func (t *Ticket) end(o Outcome, report bool) error {
 	q.Cancel(t.slots - len(items))
 	if t.ctx != nil {
 		o.Duration = t.gate.now().Sub(t.admitted)
-		t.gate.observers.settled(t.ctx, &t.decision, o, reported)
+		d := t.grant.decision()
+		t.gate.observers.settled(t.ctx, &d, o, reported)
 	}
 	return ofQueue(err)
 }
