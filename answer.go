@@ -15,50 +15,29 @@ import (
 // denials is how a gate answers the requests that it refuses.
 type denials struct {
 	problem.Style
-	own      *denialFunc
-	upgrade  func(*http.Request, Decision) string
-	statuses map[Reason]int
-	quota    QuotaHeaders
+	own     *denialFunc
+	upgrade func(*http.Request, Decision) string
+	quota   QuotaHeaders
 }
 
 // DefaultProblemBase begins the type of every denial: docs/denials.md, which explains each
 // code (WithProblemBase).
 const DefaultProblemBase = "https://github.com/stiggate/gate/blob/main/docs/denials.md#"
 
-const (
-	// retryPending and retryUnavailable are the Retry-After of 429 and 503.
-	retryPending     = time.Second
-	retryUnavailable = 5 * time.Second
-)
-
 // finish gives a refusal its code, status and hints.
 func (g *Gate) finish(p *Policy, d *Decision) {
 	a := d.Reason.answer()
-	d.Code, d.Status = a.Code, a.Status
+	d.Code, d.Status, d.RetryAfter = a.Code, a.Status, a.RetryAfter
 	if d.Method != "" {
 		d.Instance = problem.NewInstance()
 	}
 	if d.never {
 		d.Code = problem.NeverFits
 	}
-	switch d.Reason {
-	case ReasonPending:
-		d.RetryAfter = retryPending
-	case ReasonUnavailable, ReasonClientGone:
-		d.RetryAfter = retryUnavailable
-	case ReasonBadRequest:
-		var e *RequestError
-		if errors.As(d.Err, &e) {
-			d.apply(e)
-		}
+	if d.Reason == ReasonBadRequest {
+		d.applyError()
 	}
-	for _, statuses := range []map[Reason]int{g.denials.statuses, p.statuses} {
-		if status, ok := statuses[d.Reason]; ok {
-			d.Status = status
-		} else if status, ok := statuses[d.Reason.known()]; ok {
-			d.Status = status
-		}
-	}
+	d.Status = p.statuses.Of(string(d.Reason), g.denials.Statuses.Of(string(d.Reason), d.Status))
 	if name, known := g.cache.names.Load(d.FeatureID); known && d.FeatureName == d.FeatureID {
 		d.FeatureName = name.(string) // other customers have it
 	}
@@ -68,8 +47,12 @@ func (g *Gate) finish(p *Policy, d *Decision) {
 	}
 }
 
-// apply takes over what an AmountFunc wants the client to see.
-func (d *Decision) apply(e *RequestError) {
+// applyError takes over what an AmountFunc wants the client to see.
+func (d *Decision) applyError() {
+	var e *RequestError
+	if !errors.As(d.Err, &e) {
+		return
+	}
 	if e.Status >= 400 && e.Status < 500 {
 		d.Status = e.Status
 	}
@@ -88,8 +71,13 @@ func (g *Gate) logMistake(d *Decision) {
 	if d.absent {
 		m.route = "" // it is not the route's: whoever names it is wrong
 	}
-	if _, known := g.logged.LoadOrStore(m, true); !known {
-		g.logger.Error("gate: a policy does not fit the catalog; requests are denied", "feature", d.FeatureID, "reason", string(d.Reason), "route", d.Route, "error", d.Err)
+	g.logOnce(m, "gate: a policy does not fit the catalog; requests are denied", "feature", d.FeatureID, "reason", string(d.Reason), "route", d.Route, "error", d.Err)
+}
+
+// logOnce logs a mistake of the app's that would be in the log with every request.
+func (g *Gate) logOnce(mistake any, message string, attributes ...any) {
+	if _, known := g.logged.LoadOrStore(mistake, true); !known {
+		g.logger.Error(message, attributes...)
 	}
 }
 
@@ -138,15 +126,11 @@ func (d *Decision) denial() *problem.Denial {
 	to := &problem.Denial{
 		Reason: string(d.Reason), OfStigg: d.Reason.ofStigg(), Code: d.Code, Status: d.Status, RetryAfter: d.RetryAfter,
 		FeatureID: d.FeatureID, FeatureName: d.FeatureName, Instance: d.Instance, ResetsAt: d.ResetsAt, Period: string(d.reset), Values: d.AllowedValues,
-		Requested: known(d.Requested, d.HasRequested), Used: known(d.Usage, d.Metered), Limit: known(d.Limit, d.HasLimit),
+		Requested: known(d.Requested, d.HasRequested), Used: known(d.Usage, d.Metered), Limit: known(d.Limit, d.HasLimit), NeverFits: d.never,
 	}
 	switch d.Reason {
 	case ReasonUnavailable, ReasonClientGone:
 		to.FeatureID, to.FeatureName = "", "" // it is not the feature that is missing
-	case ReasonLimitExceeded:
-		to.Counted, to.NeverFits = true, d.never
-	case ReasonPending, ReasonInsufficientCredits:
-		to.Counted = true
 	case ReasonBadRequest:
 		to.Told = d.mistake()
 	}
@@ -171,14 +155,6 @@ func (d *Decision) mistake() string {
 		return "The amount asked for " + amount.Problem + "."
 	}
 	return ""
-}
-
-// logTemplate logs, once, that the app's template fails.
-func (g *Gate) logTemplate(err error) {
-	type failing struct{}
-	if _, known := g.logged.LoadOrStore(failing{}, true); !known {
-		g.logger.Error("gate: the denial template fails; denials are answered as problem+json", "error", err)
-	}
 }
 
 // QuotaHeaders is how answers tell clients what is left of a metered feature.

@@ -215,15 +215,6 @@ func (r Reason) ofOutside() Reason {
 	return ReasonUnknown
 }
 
-// known returns r, or ReasonUnknown for a reason of Stigg's that this version does
-// not know.
-func (r Reason) known() Reason {
-	if r.answer().Known() {
-		return r
-	}
-	return ReasonUnknown
-}
-
 // answer is how it is answered.
 func (r Reason) answer() problem.Reason { return problem.Of(string(r)) }
 

@@ -90,7 +90,9 @@ func start(source Source, who Resolver, c config) (*Gate, error) {
 		denials: c.denials, outage: c.outage, offline: c.offline, kept: c.outbox != nil,
 		exists: existence.New[admission.Item](c.now), ledger: ledger.New(), stopped: make(chan struct{}), closer: graceful.NewCloser(),
 	}
-	g.denials.Failed = g.logTemplate
+	g.denials.Failed = func(err error) {
+		g.logOnce("the template", "gate: the denial template fails; denials are answered as problem+json", "error", err)
+	}
 	var err error
 	if g.cache, err = newCache(source, g.ledger, c); err != nil {
 		return nil, fmt.Errorf("gate: new: %w", err)

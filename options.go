@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"html/template"
 	"log/slog"
-	"maps"
 	"net/http"
 	"time"
 
@@ -195,12 +194,16 @@ func given(what string, is bool, set func(*config)) Option {
 // positive is an option whose value must be above 0.
 func positive[N int | time.Duration](what string, n N, set func(*config)) Option {
 	return func(c *config) error {
-		if n <= 0 {
-			return fmt.Errorf("the %s must be positive, not %v", what, n)
-		}
 		set(c)
-		return nil
+		return checkPositive(what, n)
 	}
+}
+
+func checkPositive[N int | time.Duration](what string, n N) error {
+	if n <= 0 {
+		return fmt.Errorf("the %s must be positive, not %v", what, n)
+	}
+	return nil
 }
 
 // WithRefused has f told of usage that Stigg refused for good (an unknown feature, an
@@ -215,17 +218,7 @@ func WithRefused(f func(Usage, error)) Option {
 // Status comes first. ReasonUnknown also stands for all reasons that this version
 // does not know.
 func WithStatus(reason Reason, status int) Option {
-	return func(c *config) error {
-		if err := problem.CheckStatus(string(reason), status); err != nil {
-			return err
-		}
-		c.denials.statuses = maps.Clone(c.denials.statuses)
-		if c.denials.statuses == nil {
-			c.denials.statuses = make(map[Reason]int)
-		}
-		c.denials.statuses[reason] = status
-		return nil
-	}
+	return func(c *config) error { return c.denials.SetStatus(string(reason), status) }
 }
 
 // WithDenial answers refusals by f: as the app's own JSON, its page, or a redirect. A Denial has
@@ -233,37 +226,23 @@ func WithStatus(reason Reason, status int) Option {
 // answers must say that the request was refused. On every router, and for HEAD, it is
 // called where WriteDenial is; a policy's OnDenial comes before it.
 func WithDenial(f func(w http.ResponseWriter, r *http.Request, d Denial)) Option {
-	return func(c *config) error {
-		if c.denials.own = (*denialFunc)(&f); f == nil {
-			return errors.New("the function of WithDenial is nil")
-		}
-		return nil
-	}
+	return given("function of WithDenial", f != nil, func(c *config) { c.denials.own = (*denialFunc)(&f) })
 }
 
 // WithTexts gives the title and the detail of denials in the reader's languages: those of
 // Accept-Language, the one preferred first. What is empty stays as it is, in English. The
 // answer then varies by Accept-Language.
 func WithTexts(f func(languages []string, d DenialPage) (title, detail string)) Option {
-	return func(c *config) error {
-		if f == nil {
-			return errors.New("the function of WithTexts is nil")
-		}
+	return given("function of WithTexts", f != nil, func(c *config) {
 		c.denials.Say = func(languages []string, v problem.View) (string, string) { return f(languages, DenialPage(v)) }
-		return nil
-	}
+	})
 }
 
 // WithUpgrade makes the link of denials that another plan would mend: to a customer's own page, to
 // a checkout. It is an http or https URL, or a path on the same host that begins with /; any
 // other, "" too, is left out, and WithUpgradeLink's is taken.
 func WithUpgrade(f func(r *http.Request, d Decision) string) Option {
-	return func(c *config) error {
-		if c.denials.upgrade = f; f == nil {
-			return errors.New("the function of WithUpgrade is nil")
-		}
-		return nil
-	}
+	return given("function of WithUpgrade", f != nil, func(c *config) { c.denials.upgrade = f })
 }
 
 // WithUpgradeLink puts a link into denials that another plan would mend: an http or https

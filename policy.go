@@ -3,7 +3,6 @@ package gate
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 
@@ -24,7 +23,7 @@ import (
 type Policy struct {
 	asks admission.Policy
 
-	statuses     map[Reason]int
+	statuses     problem.Statuses
 	reportIf     func(Outcome) bool
 	onClientGone Billing
 	outage       outage
@@ -217,15 +216,10 @@ func Public() Policy { return Policy{asks: admission.Policy{Kind: admission.Publ
 // status must be between 400 and 599. ReasonUnknown also stands for all reasons that
 // this version does not know.
 func (p Policy) Status(reason Reason, status int) Policy {
-	if err := problem.CheckStatus(string(reason), status); err != nil {
+	var err error
+	if p.statuses, err = p.statuses.With(string(reason), status); err != nil {
 		p.fail(err)
-		return p
 	}
-	p.statuses = maps.Clone(p.statuses)
-	if p.statuses == nil {
-		p.statuses = make(map[Reason]int)
-	}
-	p.statuses[reason] = status
 	return p
 }
 

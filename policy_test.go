@@ -97,7 +97,7 @@ func TestPoliciesAreValues(t *testing.T) {
 	parts := []Policy{Feature("f"), Feature("g")}
 	all := All(parts...)
 	parts[0] = Feature("h")
-	if base.statuses[ReasonRevoked] != 451 || withValues.asks.Values[0] != "a" || all.asks.Parts[0].Item.ID != "f" {
+	if base.statuses[string(ReasonRevoked)] != 451 || withValues.asks.Values[0] != "a" || all.asks.Parts[0].Item.ID != "f" {
 		t.Error("a policy changed after it was made")
 	}
 }

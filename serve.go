@@ -67,7 +67,7 @@ type ServeOption func(*serving) error
 func ShutdownWithin(d time.Duration) ServeOption {
 	return func(s *serving) error {
 		s.Requests = d
-		return positiveTime("time for running requests", d)
+		return checkPositive("time for running requests", d)
 	}
 }
 
@@ -76,7 +76,7 @@ func ShutdownWithin(d time.Duration) ServeOption {
 func DeliverWithin(d time.Duration) ServeOption {
 	return func(s *serving) error {
 		s.Delivery = d
-		return positiveTime("time for the delivery", d)
+		return checkPositive("time for the delivery", d)
 	}
 }
 
@@ -90,11 +90,4 @@ func ServeOn(l net.Listener) ServeOption {
 		s.Listener = l
 		return nil
 	}
-}
-
-func positiveTime(what string, d time.Duration) error {
-	if d <= 0 {
-		return fmt.Errorf("the %s must be positive, not %v", what, d)
-	}
-	return nil
 }

@@ -25,8 +25,7 @@ type Denial struct {
 
 	// FeatureID and FeatureName tell what was refused; empty if it was no feature.
 	FeatureID, FeatureName string
-	// Counted says that what follows was decisive. An amount that is not known is NaN.
-	Counted                bool
+	// An amount that is not known is NaN.
 	Requested, Used, Limit float64
 	ResetsAt               time.Time // zero without a usage period
 	NeverFits              bool      // Requested is more than Limit
@@ -50,6 +49,7 @@ type Style struct {
 	// what is empty stays.
 	Say       func(languages []string, v View) (title, detail string)
 	Challenge string // the field WWW-Authenticate of a 401
+	Statuses  Statuses
 	// View is what the page's template is executed with.
 	View func(View) any
 	// Failed is told of a page that can't be written.
@@ -70,6 +70,12 @@ func (s *Style) SetUpgrade(link string) error {
 	}
 	s.Upgrade = link
 	return nil
+}
+
+// SetStatus checks and takes the status of a reason.
+func (s *Style) SetStatus(reason string, status int) (err error) {
+	s.Statuses, err = s.Statuses.With(reason, status)
+	return err
 }
 
 // IsLink reports whether a page may link to it: an http or https URL, or a path on the same
@@ -162,7 +168,7 @@ func (s *Style) problem(d *Denial) Problem {
 	if d.OfStigg {
 		p.AccessDeniedReason = d.Reason
 	}
-	if d.Counted {
+	if row.Counted {
 		p.RequestedUsage, p.CurrentUsage, p.UsageLimit = finite(d.Requested), finite(d.Used), finite(d.Limit)
 		if !d.ResetsAt.IsZero() {
 			at := d.ResetsAt.UTC()
@@ -191,7 +197,7 @@ func (d *Denial) detail(row Reason) string {
 		return d.Told
 	case d.NeverFits:
 		sentence = "This request needs {requested} of {feature}; the plan allows {limit} in all."
-	case d.Counted && d.Used >= d.Limit && row.UsedUp != "":
+	case row.Counted && d.Used >= d.Limit && row.UsedUp != "":
 		sentence = row.UsedUp
 	case len(d.Values) > 0:
 		sentence = "The plan does not allow this value of {feature}; it allows {values}."

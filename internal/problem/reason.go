@@ -3,7 +3,9 @@ package problem
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"time"
 )
 
 // Reason is how a reason for a denial is answered.
@@ -18,6 +20,10 @@ type Reason struct {
 	UsedUp string
 	// Upgrade says that paying is the remedy.
 	Upgrade bool
+	// Counted says that amounts decided, and are told.
+	Counted bool
+	// RetryAfter is when asking again may help; 0 if that is not known.
+	RetryAfter time.Duration
 	// Mistake says that it can only come from a mistake in the app's configuration.
 	Mistake bool
 }
@@ -39,9 +45,9 @@ func Of(reason string) Reason {
 	case "EntitlementNotFound":
 		return Reason{Status: http.StatusPaymentRequired, Code: "entitlement_not_found", Title: "Not part of the plan", Detail: "{feature} is not part of the plan.", Upgrade: true}
 	case "RequestedUsageExceedingLimit":
-		return Reason{Status: http.StatusPaymentRequired, Code: "usage_limit_exceeded", Title: "Plan limit reached", Detail: "This request needs {requested} of {feature}; {left} of {limit} are left{period}.", UsedUp: "You have used all {limit} {feature} of your plan{period}.", Upgrade: true}
+		return Reason{Status: http.StatusPaymentRequired, Code: "usage_limit_exceeded", Title: "Plan limit reached", Detail: "This request needs {requested} of {feature}; {left} of {limit} are left{period}.", UsedUp: "You have used all {limit} {feature} of your plan{period}.", Counted: true, Upgrade: true}
 	case "InsufficientCredits":
-		return Reason{Status: http.StatusPaymentRequired, Code: "insufficient_credits", Title: "Not enough credits", Detail: "There are not enough credits left for {feature}.", Upgrade: true}
+		return Reason{Status: http.StatusPaymentRequired, Code: "insufficient_credits", Title: "Not enough credits", Detail: "There are not enough credits left for {feature}.", Counted: true, Upgrade: true}
 	case "BudgetExceeded":
 		return Reason{Status: http.StatusPaymentRequired, Code: "budget_exceeded", Title: "Budget exceeded", Detail: "The budget set for {feature} is spent."}
 	case "RequestedValuesMismatch":
@@ -63,9 +69,9 @@ func Of(reason string) Reason {
 	case "gate:CustomerConflict":
 		return Reason{Status: http.StatusForbidden, Code: "customer_conflict", Title: "Another customer", Detail: "The request is made for another customer than the one who is signed in."}
 	case "gate:EntitlementsUnavailable", "gate:ClientGone":
-		return Reason{Status: http.StatusServiceUnavailable, Code: "entitlements_unavailable", Title: "Entitlements unavailable", Detail: "What the plan covers can't be looked up at the moment. Nothing was charged; try again later."}
+		return Reason{Status: http.StatusServiceUnavailable, Code: "entitlements_unavailable", Title: "Entitlements unavailable", Detail: "What the plan covers can't be looked up at the moment. Nothing was charged; try again later.", RetryAfter: 5 * time.Second}
 	case "gate:ConcurrentUsagePending":
-		return Reason{Status: http.StatusTooManyRequests, Code: "concurrent_usage_pending", Title: "Concurrent usage pending", Detail: "This request needs {requested} of {feature}, which other requests now running may use up. Try again in a moment."}
+		return Reason{Status: http.StatusTooManyRequests, Code: "concurrent_usage_pending", Title: "Concurrent usage pending", Detail: "This request needs {requested} of {feature}, which other requests now running may use up. Try again in a moment.", Counted: true, RetryAfter: time.Second}
 	case "gate:RequestNotUnderstood":
 		return Reason{Status: http.StatusBadRequest, Code: "request_not_understood", Title: "Request not understood", Detail: "The amount or the values asked for can't be read from the request."}
 	case "gate:RouteNotInTable":
@@ -75,13 +81,31 @@ func Of(reason string) Reason {
 	}
 }
 
-// CheckStatus says what is wrong with the status that an app chooses for a reason.
-func CheckStatus(reason string, status int) error {
+// Statuses are those that an app chooses, by reason. They never change: With makes others.
+type Statuses map[string]int
+
+// With is s and the status of one more reason, or an error if no denial can have it.
+func (s Statuses) With(reason string, status int) (Statuses, error) {
 	if reason == "" {
-		return errors.New("a status needs a reason")
+		return s, errors.New("a status needs a reason")
 	}
 	if status < 400 || status > 599 {
-		return fmt.Errorf("status %d for %s is not between 400 and 599", status, reason)
+		return s, fmt.Errorf("status %d for %s is not between 400 and 599", status, reason)
 	}
-	return nil
+	more := make(Statuses, len(s)+1)
+	maps.Copy(more, s)
+	more[reason] = status
+	return more, nil
+}
+
+// Of is the status chosen for a reason, or for the reason Unknown if there is no row for it, or
+// else the one given.
+func (s Statuses) Of(reason string, otherwise int) int {
+	if status, ok := s[reason]; ok {
+		return status
+	}
+	if status, ok := s["Unknown"]; ok && !Of(reason).Known() {
+		return status
+	}
+	return otherwise
 }
