@@ -32,6 +32,8 @@ func TestDependencies(t *testing.T) {
 		admits   = inside + "admission"
 		callback = inside + "callback"
 		usage    = inside + "usage"
+		shared   = module + "/fleet"
+		replica  = inside + "fleet"
 		identity = module + "/identity"
 		recorder = module + "/recorder"
 	)
@@ -58,6 +60,9 @@ func TestDependencies(t *testing.T) {
 		{delivery, "it moves usage of any type, and tells the ledger", []string{ledger, upstream}},
 		{usage, "it knows what a usage is, and nobody who reports or keeps one", []string{delivery, ledger, upstream, valid}},
 		{swr, "it keeps values of any type, and knows no account", []string{lru, upstream}},
+		{shared, "a store needs no gate", nil},
+		{shared + "/memory", "a store needs no gate", []string{shared}},
+		{replica, "it keeps what a store is told, of whatever app", []string{shared}},
 		{module, "every app links it", core},
 		{identity, "it names customers, by what is verified elsewhere", with()},
 		{module + "/nethttp", "an adapter translates", with()},
@@ -65,7 +70,7 @@ func TestDependencies(t *testing.T) {
 		{module + "/ginstigg", "gin brings much of its own; an adapter adds nothing", with(depsOf(t, "github.com/gin-gonic/gin")...)},
 		{module + "/echostigg", "echo brings much of its own; an adapter adds nothing", with(depsOf(t, "github.com/labstack/echo/v4")...)},
 		{module + "/gatetest", "every app's tests link it", with()},
-		{module + "/conformance", "it tests what is not ours", with(identity)},
+		{module + "/conformance", "it tests what is not ours", with(identity, shared, replica)},
 		{module + "/status", "it shows what a gate tells, and asks nobody", with()},
 		{module + "/webhook", "it needs no client", with()},
 		{module + "/outbox", "bbolt is linked by those alone who want a disk", with(depsOf(t, "go.etcd.io/bbolt")...)},
