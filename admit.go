@@ -198,7 +198,7 @@ func (g *Gate) look(ctx context.Context, c Customer, p *Policy, q *attempt) (f f
 func (g *Gate) fallback(c Customer, p Policy) *snapshot {
 	b := g.ledger.Open(ledger.Owner(c))
 	none := admission.NewRights(b, "", 0, 0)
-	s := &snapshot{Rights: none.With(p.asks.Assume(b, true, func(one *admission.Policy) (rules.Feature, bool) { return p.outage.has(one, g.outage) }))}
+	s := &snapshot{Rights: none.With(p.asks.Assume(b, true, func(one *admission.Policy) (rules.Feature, bool) { return p.outage.Has(one, g.outage) }))}
 	if g.offline {
 		g.cache.Remember(c, s)
 	}

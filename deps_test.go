@@ -34,10 +34,11 @@ func TestDependencies(t *testing.T) {
 		usage    = inside + "usage"
 		shared   = module + "/fleet"
 		replica  = inside + "fleet"
+		outages  = inside + "outage"
 		identity = module + "/identity"
 		recorder = module + "/recorder"
 	)
-	core := []string{lru, ledger, upstream, header, problem, delivery, swr, graceful, watch, rules, admits, handler, route, exists, valid, callback, usage, recorder, module}
+	core := []string{lru, ledger, upstream, header, problem, delivery, swr, graceful, watch, rules, admits, handler, route, exists, valid, callback, usage, outages, recorder, module}
 	with := func(more ...string) []string { return append(slices.Clone(core), more...) }
 	walls := []struct {
 		pkg, why string
@@ -55,6 +56,7 @@ func TestDependencies(t *testing.T) {
 		{handler, "it sees an answer, and bills nothing", []string{recorder}},
 		{rules, "it is Stigg's decision table, and knows no policy", []string{ledger}},
 		{admits, "it decides and holds, and knows no cache, queue or answer", []string{ledger, rules, handler, recorder}},
+		{outages, "it says what is assumed, and knows no gate", []string{admits, handler, ledger, recorder, rules, valid}},
 		{watch, "it keeps a connection, and knows no cache", nil},
 		{problem, "it writes what it is given, and decides nothing", []string{header}},
 		{delivery, "it moves usage of any type, and tells the ledger", []string{ledger, upstream}},

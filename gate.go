@@ -13,6 +13,7 @@ import (
 	"github.com/stiggate/gate/internal/existence"
 	"github.com/stiggate/gate/internal/graceful"
 	"github.com/stiggate/gate/internal/ledger"
+	"github.com/stiggate/gate/internal/outage"
 	"github.com/stiggate/gate/internal/swr"
 	"github.com/stiggate/gate/internal/usage"
 )
@@ -26,7 +27,7 @@ type Gate struct {
 	logger    *slog.Logger
 	now       func() time.Time
 	denials   denials
-	outage    outage
+	outage    outage.Rule
 	offline   bool
 	kept      bool // there is an outbox
 
@@ -226,7 +227,7 @@ func (c *config) goOffline(source *Source) error {
 	switch {
 	case c.outbox != nil || c.reporter != nil:
 		return errors.New("a gate that is offline reports to nobody, so it takes no outbox and no reporter")
-	case c.outage.says != OutageAllow && c.outage.fallback == nil:
+	case !c.outage.Admits():
 		return errors.New("a gate that is offline needs WithFallback or WithOutage(OutageAllow)")
 	}
 	*source, c.reporter = nowhere{}, nowhere{}

@@ -81,7 +81,7 @@ func (g *Gate) Ready(ctx context.Context) error {
 		return err
 	case g.closer.Begun():
 		return ErrClosed
-	case g.outage.says != OutageAllow && g.outage.fallback == nil && g.cache.key.Refused(g.now()):
+	case !g.outage.Admits() && g.cache.key.Refused(g.now()):
 		return ErrUnauthorized
 	}
 	return nil

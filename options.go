@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/stiggate/gate/internal/outage"
 	"github.com/stiggate/gate/internal/problem"
 )
 
@@ -34,7 +35,7 @@ type config struct {
 	outbox         Outbox
 	outboxFailOpen bool
 
-	outage  outage
+	outage  outage.Rule
 	offline bool
 
 	denials denials
@@ -293,23 +294,17 @@ func WithQuotaHeaders(q QuotaHeaders) Option {
 // nothing is known of their customer. Default: OutageDeny.
 func WithOutage(o Outage) Option {
 	return func(c *config) error {
-		if o != OutageDeny && o != OutageAllow {
-			return fmt.Errorf("there is no Outage of kind %d", o)
-		}
-		c.outage.says = o
-		return nil
+		c.outage.Answer = outage.Answer(o)
+		return o.check()
 	}
 }
 
 // WithFallback says for all policies that don't themselves what everybody has when nothing
 // is known of a customer. Features that it does not name are decided by WithOutage.
 func WithFallback(f Fallback) Option {
-	return func(c *config) error {
-		if err := f.validate(); err != nil {
-			return fmt.Errorf("the fallback can't be used: %w", err)
-		}
-		c.outage.fallback = f.clone()
-		return nil
+	return func(c *config) (err error) {
+		c.outage.Fallback, err = f.checked()
+		return err
 	}
 }
 

@@ -1,16 +1,12 @@
 package gate
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 
-	"github.com/stiggate/gate/internal/admission"
-	"github.com/stiggate/gate/internal/rules"
+	"github.com/stiggate/gate/internal/outage"
 )
 
 // Outage says what becomes of a request when nothing is known of its customer: nothing is
@@ -45,115 +41,62 @@ type FallbackEntitlement struct {
 //
 //	{"feature-analytics": {"hasAccess": true}, "feature-templates": {"hasAccess": true, "usageLimit": 5}}
 func ParseFallback(data []byte) (Fallback, error) {
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.DisallowUnknownFields()
 	var f Fallback
-	if err := decoder.Decode(&f); err != nil {
+	if err := outage.Parse(data, &f); err != nil {
 		return nil, fmt.Errorf("gate: the fallback can't be read: %w", err)
 	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("gate: the fallback can't be read: there is more behind it")
-	}
-	if err := f.validate(); err != nil {
-		return nil, fmt.Errorf("gate: the fallback can't be used: %w", err)
+	if _, err := f.checked(); err != nil {
+		return nil, fmt.Errorf("gate: %w", err)
 	}
 	return f, nil
 }
 
-func (f Fallback) validate() error {
+// checked is f as it is used, if it can be; it shares nothing with f.
+func (f Fallback) checked() (outage.Fallback, error) {
 	if len(f) == 0 {
-		return errors.New("it names no feature")
+		return nil, errors.New("the fallback can't be used: it names no feature")
 	}
+	to := make(outage.Fallback, len(f))
 	for _, id := range slices.Sorted(maps.Keys(f)) {
-		if err := checkID("feature id", id, false); err != nil {
-			return err
+		e := outage.Entitlement(f[id]).Clone()
+		err := checkID("feature id", id, false)
+		if problem, amount := e.Check(); err == nil && amount != "" {
+			err = fmt.Errorf("%q: %w", id, &AmountError{amount})
+		} else if err == nil && problem != "" {
+			err = fmt.Errorf("%q %s", id, problem)
 		}
-		e := f[id]
-		kinds := 0
-		for _, named := range []bool{e.UsageLimit != nil || e.IsUnlimited && e.Value == nil, e.Value != nil, e.EnumValues != nil} {
-			if named {
-				kinds++
-			}
+		if err != nil {
+			return nil, fmt.Errorf("the fallback can't be used: %w", err)
 		}
-		if kinds > 1 {
-			return fmt.Errorf("%q has more than one of a usage limit, a value and enum values", id)
-		}
-		for _, n := range []*float64{e.UsageLimit, e.Value} {
-			if n == nil {
-				continue
-			}
-			if err := checkAmount(*n); err != nil {
-				return fmt.Errorf("%q: %w", id, err)
-			}
-		}
+		to[id] = e
 	}
-	return nil
-}
-
-// clone shares nothing with f.
-func (f Fallback) clone() Fallback {
-	f = maps.Clone(f)
-	for id, e := range f {
-		e.EnumValues = slices.Clone(e.EnumValues)
-		f[id] = e
-	}
-	return f
-}
-
-// feature is e in the decision table; false if it gives no access.
-func (e FallbackEntitlement) feature() (rules.Feature, bool) {
-	to := rules.Feature{Granted: true, Unlimited: e.IsUnlimited, Kind: rules.Boolean}
-	switch {
-	case e.EnumValues != nil:
-		to.Kind, to.Values = rules.Enum, e.EnumValues
-	case e.Value != nil:
-		to.Kind, to.Limit = rules.Configuration, *e.Value
-	case e.UsageLimit != nil:
-		to.Kind, to.Limit = rules.Metered, *e.UsageLimit
-	case e.IsUnlimited:
-		to.Kind = rules.Metered
-	}
-	return to, e.HasAccess
-}
-
-// outage is what is said of outages in one place: in the gate, or in a policy.
-type outage struct {
-	says     Outage // 0: nothing
-	fallback Fallback
-}
-
-// has is what everybody has in an outage of what one policy asks for. What was said first comes
-// before what was said later, and in each the fallback of the feature before OutageDeny and
-// OutageAllow.
-func (o outage) has(p *admission.Policy, then ...outage) (rules.Feature, bool) {
-	if e, ok := o.fallback[p.Item.ID]; ok && !p.Item.Currency {
-		return e.feature()
-	}
-	switch {
-	case o.says == OutageAllow:
-		return p.Unlimited(), true
-	case o.says == OutageDeny || len(then) == 0:
-		return rules.Feature{}, false
-	}
-	return then[0].has(p, then[1:]...)
+	return to, nil
 }
 
 // OnOutage says for this policy what becomes of requests when nothing is known of their
 // customer. It comes before what WithOutage and WithFallback say for the gate.
 func (p Policy) OnOutage(o Outage) Policy {
-	if o != OutageDeny && o != OutageAllow {
-		p.fail(fmt.Errorf("there is no Outage of kind %d", o))
+	if err := o.check(); err != nil {
+		p.fail(err)
 	}
-	p.outage.says = o
+	p.outage.Answer = outage.Answer(o)
 	return p
+}
+
+// check is nil, or says that there is no such Outage.
+func (o Outage) check() error {
+	if !outage.Answer(o).Known() {
+		return fmt.Errorf("there is no Outage of kind %d", o)
+	}
+	return nil
 }
 
 // Fallback says for this policy what everybody has when nothing is known of a customer.
 // It comes before OnOutage, and before what is said for the gate.
 func (p Policy) Fallback(f Fallback) Policy {
-	if err := f.validate(); err != nil {
-		p.fail(fmt.Errorf("the fallback can't be used: %w", err))
+	var err error
+	if p.outage.Fallback, err = f.checked(); err != nil {
+		p.fail(err)
 	}
-	p.outage.fallback = f.clone()
 	return p
 }

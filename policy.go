@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/stiggate/gate/internal/admission"
+	"github.com/stiggate/gate/internal/outage"
 	"github.com/stiggate/gate/internal/problem"
 	"github.com/stiggate/gate/internal/rules"
 	"github.com/stiggate/gate/internal/valid"
@@ -26,7 +27,7 @@ type Policy struct {
 	statuses     problem.Statuses
 	reportIf     func(Outcome) bool
 	onClientGone Billing
-	outage       outage
+	outage       outage.Rule
 	onDenial     *denialFunc
 	shadow       bool
 	freeHead     bool
@@ -201,7 +202,7 @@ func combined(kind admission.Kind, name string, parts []Policy) Policy {
 			p.fail(errors.New(name + " can't hold a Public policy"))
 		case part.asks.Kind == admission.None:
 			p.fail(errors.New(name + " holds an empty policy"))
-		case part.reportIf != nil || part.statuses != nil || part.onClientGone != BillUsed || part.shadow || part.freeHead || part.outage.says != 0 || part.outage.fallback != nil:
+		case part.reportIf != nil || part.statuses != nil || part.onClientGone != BillUsed || part.shadow || part.freeHead || !part.outage.Empty():
 			p.fail(errors.New("Status, ReportIf, ReportOn, OnClientGone, FreeHead, OnOutage, Fallback and Shadow belong to the outermost policy, not inside " + name))
 		}
 	}
