@@ -71,6 +71,10 @@ func (g *Gate) logMistake(d *Decision) {
 	if d.absent {
 		m.route = "" // it is not the route's: whoever names it is wrong
 	}
+	if d.Reason == ReasonNotInTable {
+		g.logOnce(m, "gate: the table names no policy for a route; its requests are denied", "method", d.Method, "route", d.Route)
+		return
+	}
 	g.logOnce(m, "gate: a policy does not fit the catalog; requests are denied", "feature", d.FeatureID, "reason", string(d.Reason), "route", d.Route, "error", d.Err)
 }
 

@@ -31,17 +31,21 @@ type Guard struct {
 }
 
 // Guard binds a policy. The error is a *PolicyError.
-func (g *Gate) Guard(p Policy) (*Guard, error) { return g.bind("", p) }
+func (g *Gate) Guard(p Policy) (*Guard, error) {
+	guard, err := g.guard(p)
+	if err == nil {
+		g.bound.add(p)
+	}
+	return guard, err
+}
 
-// bind is Guard for a route whose name is known; Verify tells it.
-func (g *Gate) bind(route string, p Policy) (*Guard, error) {
+func (g *Gate) guard(p Policy) (*Guard, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
 	if p.asks.Reports() && g.queue == nil {
 		return nil, &PolicyError{Feature: p.named(), Err: ErrNoReporter}
 	}
-	g.bound.add(route, p)
 	return &Guard{gate: g, policy: p}, nil
 }
 

@@ -111,32 +111,42 @@ func (u named) verify(ctx context.Context, r CatalogReader, c Catalog) (err erro
 
 // bound is what the policies of a gate name. It is bounded by what the app's code names.
 type bound struct {
-	mu   sync.Mutex
-	uses map[named]bool
+	mu     sync.Mutex
+	uses   map[named]bool             // of policies without a route
+	tables []func() map[string]Policy // those in force, by route
 }
 
-func (b *bound) add(route string, p Policy) {
+func (b *bound) add(p Policy) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.uses == nil {
 		b.uses = make(map[named]bool)
 	}
-	p.uses(route, b.uses)
+	p.uses("", b.uses)
+}
+
+func (b *bound) watch(table func() map[string]Policy) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.tables = append(b.tables, table)
 }
 
 // list is what is bound and what more policies name, in order; nil if there is none.
 func (b *bound) list(more []Policy) []named {
 	b.mu.Lock()
-	all := maps.Clone(b.uses)
-	b.mu.Unlock()
-	if all == nil && len(more) == 0 {
+	defer b.mu.Unlock()
+	if b.uses == nil && b.tables == nil && len(more) == 0 {
 		return nil
 	}
-	if all == nil {
-		all = make(map[named]bool)
-	}
+	all := make(map[named]bool)
+	maps.Copy(all, b.uses)
 	for _, p := range more {
 		p.uses("", all)
+	}
+	for _, table := range b.tables {
+		for route, p := range table() {
+			p.uses(route, all)
+		}
 	}
 	sorted := slices.SortedFunc(maps.Keys(all), func(a, b named) int {
 		return cmp.Or(cmp.Compare(a.route, b.route), cmp.Compare(a.ID, b.ID), cmp.Compare(a.mode, b.mode))

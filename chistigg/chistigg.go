@@ -35,7 +35,7 @@ func Require(g *gate.Gate, p gate.Policy) func(http.Handler) http.Handler {
 // panics if a policy or a key is wrong; see Verify. What matches no route gets chi's 404 or 405
 // at once: put StripSlashes, GetHead, CORS and the like before it. In a mount the rest is
 // denied, and so is a path that was rewritten on its way there.
-func Routes(g *gate.Gate, t gate.Table, rest gate.Rest) func(http.Handler) http.Handler {
+func Routes(g *gate.Gate, t gate.Routing, rest gate.Rest) func(http.Handler) http.Handler {
 	root, mounted := g.MustRouteGuards(t, rest), g.MustRouteGuards(t, gate.DenyRest)
 	var known listing
 	return func(next http.Handler) http.Handler {
@@ -53,12 +53,16 @@ func Routes(g *gate.Gate, t gate.Table, rest gate.Rest) func(http.Handler) http.
 				path = cmp.Or(c.RoutePath, path)
 				matched = find(c.Routes, verb, path)
 			}
-			guard := guards.Missed(r)
-			if matched != "" || guards == mounted {
-				if _, ok := guards.Find(verb, matched); !ok && matched != "" {
-					matched = known.name(c.Routes, verb, matched)
+			var guard *gate.Guard
+			if matched == "" && guards == root {
+				guard = guards.Missed(r)
+			} else {
+				listed := matched
+				if matched != "" {
+					listed = known.name(c.Routes, verb, matched)
 				}
-				guard = guards.Match(r, verb, matched)
+				guard = guards.Match(r, verb, matched, listed)
+				matched = listed
 			}
 			if guard == nil {
 				miss(w, r, c.Routes.(*chi.Mux), path)
@@ -151,6 +155,10 @@ func miss(w http.ResponseWriter, r *http.Request, mux *chi.Mux, path string) {
 	answer(w, r)
 }
 
-// Verify reports which keys of the table name no route, once all are registered: nil, or an
-// error that names them all. A route of all methods must be named without a method.
-func Verify(routes chi.Routes, t gate.Table) error { return t.VerifyListed(list(routes)) }
+// Verify reports which keys of the table name no route, and which routes the table forgets, once all
+// are registered: nil, or an error that joins a *gate.PolicyError or a *gate.ForgottenRouteError for
+// each. A route of all methods must be named without a method. open are paths below which routes
+// are left to the rest on purpose: "/assets/", or "/" for all.
+func Verify(routes chi.Routes, t gate.Table, open ...string) error {
+	return t.VerifyListed(list(routes), open...)
+}

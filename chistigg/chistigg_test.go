@@ -77,6 +77,21 @@ func TestAdapter(t *testing.T) {
 			return router
 		}
 	}
+	tabled := func(g *gate.Gate, routes []conformance.Route, t gate.Routing, rest gate.Rest) http.Handler {
+		router := chi.NewRouter()
+		router.Use(chistigg.Routes(g, t, rest))
+		for _, r := range routes {
+			register(router, r)
+		}
+		return router
+	}
+	verify := func(routes []conformance.Route, t gate.Table, open ...string) error {
+		router := chi.NewRouter()
+		for _, r := range routes {
+			register(router, r)
+		}
+		return chistigg.Verify(router, t, open...)
+	}
 	conformance.RunAdapter(t, conformance.Adapter{
 		Guarded: func(g *gate.Gate, routes []conformance.Route) http.Handler {
 			router := chi.NewRouter()
@@ -86,20 +101,13 @@ func TestAdapter(t *testing.T) {
 			return router
 		},
 		Tabled: func(g *gate.Gate, routes []conformance.Route, t gate.Table, rest gate.Rest) http.Handler {
-			router := chi.NewRouter()
-			router.Use(chistigg.Routes(g, t, rest))
-			for _, r := range routes {
-				register(router, r)
-			}
-			return router
+			return tabled(g, routes, t, rest)
 		},
-		Verify: func(routes []conformance.Route, t gate.Table) error {
-			router := chi.NewRouter()
-			for _, r := range routes {
-				register(router, r)
-			}
-			return chistigg.Verify(router, t)
+		Live: func(g *gate.Gate, routes []conformance.Route, t *gate.LiveTable, rest gate.Rest) http.Handler {
+			return tabled(g, routes, t, rest)
 		},
+		Verify:    func(routes []conformance.Route, t gate.Table) error { return verify(routes, t) },
+		VerifyAll: verify,
 		Grouped: map[string]conformance.Group{
 			"the root": func(g *gate.Gate, prefix string, p gate.Policy, routes []conformance.Route) http.Handler {
 				router := chi.NewRouter()

@@ -108,7 +108,7 @@ func TestAKeyGuardsWhatTheRouterListsUnderIt(t *testing.T) {
 		r := chi.NewRouter()
 		r.Use(chistigg.Routes(g, tt.table, gate.DenyRest))
 		tt.build(r)
-		if err := chistigg.Verify(r, tt.table); err != nil {
+		if err := chistigg.Verify(r, tt.table, "/"); err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 		for target, want := range tt.want {

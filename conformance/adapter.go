@@ -83,6 +83,11 @@ type Adapter struct {
 	Tabled func(g *gate.Gate, routes []Route, t gate.Table, rest gate.Rest) http.Handler
 	// Verify registers the routes and returns what the adapter's Verify says of t.
 	Verify func(routes []Route, t gate.Table) error
+	// VerifyAll is Verify for a router that lists its routes, whose adapter also tells which ones
+	// the table forgets, but for those below open.
+	VerifyAll func(routes []Route, t gate.Table, open ...string) error
+	// Live is Tabled for a table that is replaced while the router serves.
+	Live func(g *gate.Gate, routes []Route, t *gate.LiveTable, rest gate.Rest) http.Handler
 
 	// Spell returns a pattern of net/http's form ("/cities/{city}") as the router spells
 	// it. It is nil where that is the same.
@@ -128,7 +133,7 @@ func RunAdapter(t *testing.T, a Adapter) {
 // rows is the suite.
 func rows(a Adapter) []row {
 	all := [][]row{
-		requestRows(a), tableRows(a), verifyRows(a), denialRows(a), quotaRows(a), writerRows(a), fileRows(a), hijackRows(a),
+		requestRows(a), tableRows(a), liveRows(a), verifyRows(a), forgottenRows(a), denialRows(a), quotaRows(a), writerRows(a), fileRows(a), hijackRows(a),
 		streamRows(a), bodyRows(a), panicRows(a), answeredRows(a), frontRows(a), settleRows(a), chainRows(a), groupRows(a), errorRows(a), manyRows(a),
 	}
 	var flat []row

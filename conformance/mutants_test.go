@@ -36,9 +36,11 @@ func newPlain() *plain {
 		deny: func(g *gate.Gate, w http.ResponseWriter, r *http.Request, d gate.Decision, _ http.Handler) {
 			g.WriteDenial(w, r, d)
 		},
-		next:   func(next http.Handler, w http.ResponseWriter, _, handed *http.Request) { next.ServeHTTP(w, handed) },
-		times:  1,
-		tabled: nethttp.Routes,
+		next:  func(next http.Handler, w http.ResponseWriter, _, handed *http.Request) { next.ServeHTTP(w, handed) },
+		times: 1,
+		tabled: func(g *gate.Gate, mux *http.ServeMux, t gate.Table, rest gate.Rest) http.Handler {
+			return nethttp.Routes(g, mux, t, rest)
+		},
 		verify: nethttp.Verify,
 	}
 }

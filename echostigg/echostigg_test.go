@@ -100,6 +100,21 @@ func TestAdapter(t *testing.T) {
 			return e
 		}
 	}
+	tabled := func(g *gate.Gate, routes []conformance.Route, t gate.Routing, rest gate.Rest) http.Handler {
+		e := newEcho()
+		e.Use(echostigg.Routes(g, t, rest))
+		for _, r := range routes {
+			register(e, r)
+		}
+		return e
+	}
+	verify := func(routes []conformance.Route, t gate.Table, open ...string) error {
+		e := newEcho()
+		for _, r := range routes {
+			register(e, r)
+		}
+		return echostigg.Verify(e, t, open...)
+	}
 	conformance.RunAdapter(t, conformance.Adapter{
 		Guarded: func(g *gate.Gate, routes []conformance.Route) http.Handler {
 			e := newEcho()
@@ -109,22 +124,15 @@ func TestAdapter(t *testing.T) {
 			return e
 		},
 		Tabled: func(g *gate.Gate, routes []conformance.Route, t gate.Table, rest gate.Rest) http.Handler {
-			e := newEcho()
-			e.Use(echostigg.Routes(g, t, rest))
-			for _, r := range routes {
-				register(e, r)
-			}
-			return e
+			return tabled(g, routes, t, rest)
 		},
-		Verify: func(routes []conformance.Route, t gate.Table) error {
-			e := newEcho()
-			for _, r := range routes {
-				register(e, r)
-			}
-			return echostigg.Verify(e, t)
+		Live: func(g *gate.Gate, routes []conformance.Route, t *gate.LiveTable, rest gate.Rest) http.Handler {
+			return tabled(g, routes, t, rest)
 		},
-		Spell: spell,
-		Error: func(status int) error { return echo.NewHTTPError(status) },
+		Verify:    func(routes []conformance.Route, t gate.Table) error { return verify(routes, t) },
+		VerifyAll: verify,
+		Spell:     spell,
+		Error:     func(status int) error { return echo.NewHTTPError(status) },
 		Grouped: map[string]conformance.Group{
 			"a group": group(func(e *echo.Echo, prefix string, require echo.MiddlewareFunc) adder {
 				return e.Group(prefix, require)

@@ -15,9 +15,9 @@ import (
 // A group with middlewares answers whatever is below its prefix, by them if not by a route,
 // and so does RouteNotFound: those are routes too, the rest's unless a key without a method
 // names them ("/v1" and "/v1/*"). In e.Pre, all routes are denied.
-func Routes(g *gate.Gate, t gate.Table, rest gate.Rest, with ...Option) echo.MiddlewareFunc {
+func Routes(g *gate.Gate, t gate.Routing, rest gate.Rest, with ...Option) echo.MiddlewareFunc {
 	guards, o := g.MustRouteGuards(t, rest), apply(with)
-	closed, _ := g.MustRouteGuards(nil, gate.DenyRest).Find("", "")
+	closed, _ := g.MustRouteGuards(gate.Table{}, gate.DenyRest).Find("", "")
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			var guard *gate.Guard
@@ -63,16 +63,21 @@ func router(c echo.Context) *echo.Router {
 	return cmp.Or(c.Echo().Routers()[c.Request().Host], c.Echo().Router())
 }
 
-// Verify reports which keys of the table name no route, once all are registered: nil, or an
-// error that names them all. A route of all methods must be named without a method.
-func Verify(e *echo.Echo, t gate.Table) error {
+// Verify reports which keys of the table name no route, and which routes the table forgets, once all
+// are registered: nil, or an error that joins a *gate.PolicyError or a *gate.ForgottenRouteError for
+// each. A route of all methods must be named without a method. open are paths below which routes
+// are left to the rest on purpose: "/assets/", or "/" for all. What a group
+// or RouteNotFound answers is not told as forgotten.
+func Verify(e *echo.Echo, t gate.Table, open ...string) error {
 	routers := maps.Clone(e.Routers())
 	routers[""] = e.Router()
 	var listed []string
 	for _, router := range routers {
 		for _, r := range router.Routes() {
-			listed = append(listed, r.Method+" "+r.Path)
+			if _, named := t[r.Path]; named || r.Method != echo.RouteNotFound {
+				listed = append(listed, r.Method+" "+r.Path)
+			}
 		}
 	}
-	return t.VerifyListed(listed)
+	return t.VerifyListed(listed, open...)
 }

@@ -51,7 +51,7 @@ func TestTables(t *testing.T) {
 		e.GET("/forgotten", ok)
 		api := e.Host("api.example.com", middleware.RequestID())
 		api.GET("/hosted", ok)
-		if err := echostigg.Verify(e, table); err != nil {
+		if err := echostigg.Verify(e, table, "/forgotten", "/v1/forgotten"); err != nil {
 			t.Fatal(err)
 		}
 		return e, g, s

@@ -29,11 +29,13 @@ func Require(g *gate.Gate, p gate.Policy) gin.HandlerFunc {
 // earlier ones through unguarded), that guards by a table of route patterns, groups' prefixes
 // included ("GET /v1/items/:item"). It panics if a policy or a key is wrong; see Verify. What
 // matches no route is left to NoRoute, NoMethod and gin's own redirects.
-func Routes(g *gate.Gate, t gate.Table, rest gate.Rest) gin.HandlerFunc {
+func Routes(g *gate.Gate, t gate.Routing, rest gate.Rest) gin.HandlerFunc {
 	guards := g.MustRouteGuards(t, rest)
 	return func(c *gin.Context) {
-		guard := guards.Missed(c.Request)
-		if c.FullPath() != "" {
+		var guard *gate.Guard
+		if c.FullPath() == "" {
+			guard = guards.Missed(c.Request)
+		} else {
 			guard = guards.Match(c.Request, c.Request.Method, c.FullPath())
 		}
 		if guard != nil {
@@ -42,14 +44,16 @@ func Routes(g *gate.Gate, t gate.Table, rest gate.Rest) gin.HandlerFunc {
 	}
 }
 
-// Verify reports which keys of the table name no route, once all are registered: nil, or an
-// error that names them all. A route of all methods must be named without a method.
-func Verify(engine *gin.Engine, t gate.Table) error {
+// Verify reports which keys of the table name no route, and which routes the table forgets, once all
+// are registered: nil, or an error that joins a *gate.PolicyError or a *gate.ForgottenRouteError for
+// each. A route of all methods must be named without a method. open are paths below which routes
+// are left to the rest on purpose: "/assets/", or "/" for all.
+func Verify(engine *gin.Engine, t gate.Table, open ...string) error {
 	var listed []string
 	for _, r := range engine.Routes() {
 		listed = append(listed, r.Method+" "+r.Path)
 	}
-	return t.VerifyListed(listed)
+	return t.VerifyListed(listed, open...)
 }
 
 func serve(g *gate.Gate, guard *gate.Guard, c *gin.Context) {

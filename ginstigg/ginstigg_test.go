@@ -89,6 +89,21 @@ func TestAdapter(t *testing.T) {
 			return e
 		}
 	}
+	tabled := func(g *gate.Gate, routes []conformance.Route, t gate.Routing, rest gate.Rest) http.Handler {
+		e := engine()
+		e.Use(ginstigg.Routes(g, t, rest))
+		for _, r := range routes {
+			register(e, r)
+		}
+		return e
+	}
+	verify := func(routes []conformance.Route, t gate.Table, open ...string) error {
+		e := engine()
+		for _, r := range routes {
+			register(e, r)
+		}
+		return ginstigg.Verify(e, t, open...)
+	}
 	conformance.RunAdapter(t, conformance.Adapter{
 		Guarded: func(g *gate.Gate, routes []conformance.Route) http.Handler {
 			e := engine()
@@ -98,21 +113,14 @@ func TestAdapter(t *testing.T) {
 			return e
 		},
 		Tabled: func(g *gate.Gate, routes []conformance.Route, t gate.Table, rest gate.Rest) http.Handler {
-			e := engine()
-			e.Use(ginstigg.Routes(g, t, rest))
-			for _, r := range routes {
-				register(e, r)
-			}
-			return e
+			return tabled(g, routes, t, rest)
 		},
-		Verify: func(routes []conformance.Route, t gate.Table) error {
-			e := engine()
-			for _, r := range routes {
-				register(e, r)
-			}
-			return ginstigg.Verify(e, t)
+		Live: func(g *gate.Gate, routes []conformance.Route, t *gate.LiveTable, rest gate.Rest) http.Handler {
+			return tabled(g, routes, t, rest)
 		},
-		Spell: spell,
+		Verify:    func(routes []conformance.Route, t gate.Table) error { return verify(routes, t) },
+		VerifyAll: verify,
+		Spell:     spell,
 		Skip: map[string]string{ // the answer after them is right
 			"early hints reach the client": "gin-gonic/gin#3289",
 		},

@@ -51,7 +51,7 @@ func TestTables(t *testing.T) {
 		e.POST("/many", ok)
 		e.GET("/public", ok)
 		e.GET("/forgotten", ok)
-		if err := ginstigg.Verify(e, table); err != nil {
+		if err := ginstigg.Verify(e, table, "/forgotten", "/v1/forgotten"); err != nil {
 			t.Fatal(err)
 		}
 		return e, g, s

@@ -35,7 +35,7 @@ func Require(g *gate.Gate, p gate.Policy) func(http.Handler) http.Handler {
 // given them. It panics if a policy or a key is wrong; see Verify for keys that name
 // no route. What mux itself answers (404, 405, a redirect to the clean path) is not
 // guarded.
-func Routes(g *gate.Gate, mux *http.ServeMux, t gate.Table, rest gate.Rest) http.Handler {
+func Routes(g *gate.Gate, mux *http.ServeMux, t gate.Routing, rest gate.Rest) http.Handler {
 	guards := g.MustRouteGuards(t, rest)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		registered := matched(mux, r)
@@ -65,7 +65,8 @@ func matched(mux *http.ServeMux, r *http.Request) string {
 
 // Verify reports which keys of the table name no route of mux: nil, or an error that
 // names them all. Call it when all routes are registered. net/http can't list its
-// routes, so each key is tried with a request that it would match.
+// routes, so each key is tried with a request that it would match. To be told of the routes that
+// the table forgets, too, keep the patterns that mux is given, for gate.Table's VerifyListed.
 func Verify(mux *http.ServeMux, t gate.Table) error {
 	wildcard := regexp.MustCompile(`\{[^/]*\}`)
 	return t.Verify(func(method, pattern string) bool {

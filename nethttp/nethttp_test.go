@@ -57,6 +57,9 @@ func TestAdapter(t *testing.T) {
 		Tabled: func(g *gate.Gate, routes []conformance.Route, t gate.Table, rest gate.Rest) http.Handler {
 			return nethttp.Routes(g, mux("", routes, bare), t, rest)
 		},
+		Live: func(g *gate.Gate, routes []conformance.Route, t *gate.LiveTable, rest gate.Rest) http.Handler {
+			return nethttp.Routes(g, mux("", routes, bare), t, rest)
+		},
 		Verify: func(routes []conformance.Route, t gate.Table) error {
 			return nethttp.Verify(mux("", routes, bare), t)
 		},

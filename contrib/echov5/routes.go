@@ -15,9 +15,9 @@ import (
 // and so does RouteNotFound: those are routes too, the rest's unless a key without a method
 // names them ("/v1" and "/v1/*"). What RouterConfig.AutoHandleHEAD makes of a GET is guarded as
 // that. In e.Pre, all routes are denied. Of several virtual hosts, each is an Echo of its own.
-func Routes(g *gate.Gate, t gate.Table, rest gate.Rest, with ...Option) echo.MiddlewareFunc {
+func Routes(g *gate.Gate, t gate.Routing, rest gate.Rest, with ...Option) echo.MiddlewareFunc {
 	guards, o := g.MustRouteGuards(t, rest), apply(with)
-	closed, _ := g.MustRouteGuards(nil, gate.DenyRest).Find("", "")
+	closed, _ := g.MustRouteGuards(gate.Table{}, gate.DenyRest).Find("", "")
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c *echo.Context) error {
 			if own := echos(c); own != nil {
@@ -67,15 +67,20 @@ func find(c *echo.Context) (*echo.Context, echo.HandlerFunc) {
 	return probe, handler
 }
 
-// Verify reports which keys of the table name no route, once all are registered: nil, or an
-// error that names them all. A route of all methods must be named without a method.
-func Verify(e *echo.Echo, t gate.Table) error {
+// Verify reports which keys of the table name no route, and which routes the table forgets, once all
+// are registered: nil, or an error that joins a *gate.PolicyError or a *gate.ForgottenRouteError for
+// each. A route of all methods must be named without a method. open are paths below which routes
+// are left to the rest on purpose: "/assets/", or "/" for all. What a group
+// or RouteNotFound answers is not told as forgotten.
+func Verify(e *echo.Echo, t gate.Table, open ...string) error {
 	var listed []string
 	for _, r := range e.Router().Routes() {
-		listed = append(listed, r.Method+" "+r.Path)
-		if r.Method == echo.RouteAny {
-			listed = append(listed, http.MethodTrace+" "+r.Path) // as routers say it that list each method
+		switch _, named := t[r.Path]; {
+		case r.Method == echo.RouteAny:
+			listed = append(listed, r.Path)
+		case named || r.Method != echo.RouteNotFound:
+			listed = append(listed, r.Method+" "+r.Path)
 		}
 	}
-	return t.VerifyListed(listed)
+	return t.VerifyListed(listed, open...)
 }

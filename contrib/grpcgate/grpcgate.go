@@ -148,16 +148,18 @@ func httpStatus(err error) int {
 // for the functions of a policy, which have ctx as their request's context.
 func Message(ctx context.Context) any { return rpc.Message(ctx) }
 
-// Verify reports which keys of the table name no method of the server, once all services are
-// registered: nil, or an error that joins a *gate.PolicyError for each.
+// Verify reports which keys of the table name no method of the server, and which methods the table
+// forgets, once all services are registered: nil, or an error that joins a *gate.PolicyError or a
+// *gate.ForgottenRouteError for each. open are services whose methods are left to the rest on
+// purpose: "/grpc.health.v1.Health/", or "/" for all.
 func Verify(server interface {
 	GetServiceInfo() map[string]grpc.ServiceInfo
-}, t gate.Table) error {
+}, t gate.Table, open ...string) error {
 	var methods []string
 	for service, info := range server.GetServiceInfo() {
 		for _, m := range info.Methods {
 			methods = append(methods, "/"+service+"/"+m.Name)
 		}
 	}
-	return rpc.Verify(t, methods)
+	return rpc.Verify(t, methods, open...)
 }

@@ -21,7 +21,7 @@ type Gated struct {
 }
 
 // NewGated returns an empty router. It panics if a policy or a key is wrong.
-func NewGated(g *gate.Gate, t gate.Table, rest gate.Rest) *Gated {
+func NewGated(g *gate.Gate, t gate.Routing, rest gate.Rest) *Gated {
 	return &Gated{Router: httprouter.New(), gate: g, guards: g.MustRouteGuards(t, rest)}
 }
 
@@ -36,8 +36,11 @@ func (router *Gated) Handle(method, path string, h httprouter.Handle) {
 	})
 }
 
-// Verify says which keys of the table name no route, once all are registered.
-func (router *Gated) Verify(t gate.Table) error { return t.VerifyListed(router.listed) }
+// Verify says which keys of the table name no route, and which routes below none of open the table
+// forgets, once all are registered.
+func (router *Gated) Verify(t gate.Table, open ...string) error {
+	return t.VerifyListed(router.listed, open...)
+}
 
 // RequireHandle is a policy in front of one handler, without a table; route is its path.
 func RequireHandle(g *gate.Gate, p gate.Policy, route string, h httprouter.Handle) httprouter.Handle {

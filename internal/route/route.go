@@ -75,17 +75,3 @@ func (t *Table[V]) Land(r *http.Request) (v V, ok bool) {
 	}
 	return best.value, true
 }
-
-// Listed reports which keys a router has that lists its routes as "METHOD pattern", a route of
-// all methods once for each. Such a one is known by its TRACE, and has no key with a method,
-// unless whole says that there is a key for all of them, too.
-func Listed(routes []string, whole func(pattern string) bool) func(Key) bool {
-	listed := make(map[string]bool, 2*len(routes))
-	for _, route := range routes {
-		_, pattern, _ := strings.Cut(route, " ")
-		listed[route], listed[" "+pattern] = true, true
-	}
-	return func(k Key) bool {
-		return listed[k.Method+" "+k.Pattern] && (k.Method == "" || whole(k.Pattern) || !listed["TRACE "+k.Pattern])
-	}
-}

@@ -104,7 +104,7 @@ func (unwritten) Header() http.Header         { return http.Header{} }
 func (unwritten) Write(p []byte) (int, error) { return len(p), nil }
 func (unwritten) WriteHeader(int)             {}
 
-// Verify says which keys of the table name no procedure: nil, or an error that names them all.
-func Verify(t gate.Table, procedures []string) error {
-	return t.Verify(func(method, pattern string) bool { return method == "" && slices.Contains(procedures, pattern) })
+// Verify says which keys of the table name no procedure, and which procedures the table forgets.
+func Verify(t gate.Table, procedures []string, open ...string) error {
+	return t.VerifyListed(procedures, open...)
 }
