@@ -55,7 +55,8 @@
 //   - Who asks: [Customer], [Resolver], [ResolverFunc], [Validator], [ContextWithCustomer],
 //     [CustomerFromContext], [InvalidIDError], [ErrNoCustomer], [ErrCustomerConflict]; package
 //     identity has resolvers.
-//   - What a route asks: [Policy], [Feature], [Credits], [All], [Any], [Public], [Table], [Rest],
+//   - What a route asks: [Policy], [Feature], [Credits], [All], [Any], [Public], [Table], [LiveTable],
+//     [NewLiveTable], [Routing], [Rest], [ForgottenRouteError],
 //     [AmountFunc], [RequestError], [AmountError], [PolicyError]; whether
 //     Stigg has it all: [VerifyError], [ErrUnknownFeature], [ErrUnknownCurrency], [ErrFeatureKind],
 //     [ErrNoCatalog].
