@@ -2,7 +2,6 @@ package gate
 
 import (
 	"context"
-	"reflect"
 	"sync/atomic"
 	"time"
 
@@ -79,12 +78,12 @@ func (g sink) Replace(c Customer, set EntitlementSet) {
 		if !sure {
 			set.Credits, sure = old.set.Credits, len(old.set.Credits) == 0
 		}
-		if age < ledger.Margin+set.Age && !old.set.grantsAs(set) {
-			sure = false
-		}
 		s = g.cache.snapshot(old.Book, set, func(m *ledger.Meter, n ledger.Count, now time.Time) {
 			sure = m.Account.Replace(n, set.Age, now, m.Cycle) && sure
 		})
+		if sure && age < ledger.Margin+set.Age {
+			sure = old.set.Everything == set.Everything && old.Same(s.Rights)
+		}
 		return s, sure
 	})
 }
@@ -156,27 +155,4 @@ func (g *Gate) follow(ctx context.Context, w Watcher) {
 		},
 	}
 	kept.Keep(ctx)
-}
-
-// grantsAs reports whether two sets say the same but for what is used, and what follows
-// from that.
-func (s EntitlementSet) grantsAs(other EntitlementSet) bool {
-	terms := func(s EntitlementSet) (map[string]Entitlement, map[string]Credit) {
-		features, credits := make(map[string]Entitlement, len(s.Features)), make(map[string]Credit, len(s.Credits))
-		for _, e := range s.Features {
-			e.Usage, e.PeriodStart, e.PeriodEnd, e.ValidUntil = 0, time.Time{}, time.Time{}, time.Time{}
-			if e.Kind == Metered || e.CreditRate != nil {
-				e.Granted, e.Denied = false, ""
-			}
-			features[e.FeatureID] = e
-		}
-		for _, c := range s.Credits {
-			c.Usage, c.PeriodEnd, c.ValidUntil, c.Granted, c.Denied = 0, time.Time{}, time.Time{}, false, ""
-			credits[c.CurrencyID] = c
-		}
-		return features, credits
-	}
-	features, credits := terms(s)
-	otherFeatures, otherCredits := terms(other)
-	return s.Denied == other.Denied && s.Everything == other.Everything && reflect.DeepEqual(features, otherFeatures) && reflect.DeepEqual(credits, otherCredits)
 }
