@@ -176,8 +176,8 @@ func TestAWatcherThatGivesUpIsAskedAgain(t *testing.T) {
 					t.Errorf("nobody asks again: %d calls; %v", w.called(), g.Health())
 				}
 				synctest.Wait()
-				if n := strings.Count(log.String(), "are not told any more"); n != 1 {
-					t.Errorf("it is logged %d times:\n%s", n, &log)
+				if n := strings.Count(log.String(), "are not told any more"); n-strings.Count(log.String(), "since=") != 1 {
+					t.Errorf("its beginning is logged %d times:\n%s", n, &log)
 				}
 				if n := strings.Count(log.String(), "are felt at once"); n != 1 {
 					t.Errorf("its end is logged %d times", n)
@@ -224,7 +224,7 @@ func TestAWatcherThatLivedForAWhileIsAskedAgainSoon(t *testing.T) {
 			t.Error("it waits as long as for one that never lived")
 		}
 		synctest.Wait()
-		if n := strings.Count(log.String(), "are not told any more"); n != 2 {
+		if n := strings.Count(log.String(), "are not told any more") - strings.Count(log.String(), "since="); n != 2 {
 			t.Errorf("two changes of state are logged %d times", n)
 		}
 	})
@@ -239,15 +239,15 @@ func TestARefusedKeyIsToldAsWhatItIs(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		synctest.Wait()
-		if n := strings.Count(log.String(), "level=ERROR"); n < 1 || n > 2 || !strings.Contains(log.String(), "refuses the API key") {
+		if n := strings.Count(log.String(), "level=ERROR"); n != 3 || strings.Count(log.String(), "refuses the API key") != 3 { // at once, after 1 minute and 5 more
 			t.Errorf("the log has %d errors:\n%s", n, &log)
 		}
 		f.says(features(metered("f", 0, 5)), nil)
 		time.Sleep(time.Minute)
 		f.want(f.check("later"), true, OriginFresh, "")
 		synctest.Wait()
-		if !strings.Contains(log.String(), "takes the API key") {
-			t.Error("its end is not logged")
+		if !strings.Contains(log.String(), "takes the API key\" lasted=1") || !strings.Contains(log.String(), " stale=0 refused=600 ") {
+			t.Errorf("its end is not logged with what it cost:\n%s", &log)
 		}
 	}, WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stiggate/gate/internal/admission"
+	"github.com/stiggate/gate/internal/incident"
 	"github.com/stiggate/gate/internal/problem"
 )
 
@@ -249,6 +250,19 @@ func (t *counters) count(d *Decision) {
 	if d.Shadow && !d.Allowed {
 		t.shadowed.Add(1)
 	}
+}
+
+// costs are, for the log, how many decisions rested on what is stale, and how many could not be
+// made.
+func (t *counters) costs() []incident.Count {
+	stale, refused := uint64(0), uint64(0)
+	for i := range t.counts {
+		c := t.of(i)
+		if refused += c.Unavailable; i == 1 {
+			stale = c.Allowed + c.Denied + c.Unavailable
+		}
+	}
+	return []incident.Count{{Name: "stale", Value: stale}, {Name: "refused", Value: refused}}
 }
 
 func (t *counters) of(origin int) DecisionCounts {

@@ -29,6 +29,7 @@ func TestDependencies(t *testing.T) {
 		valid    = inside + "valid"
 		route    = inside + "route"
 		exists   = inside + "existence"
+		incident = inside + "incident"
 		admits   = inside + "admission"
 		callback = inside + "callback"
 		usage    = inside + "usage"
@@ -38,7 +39,7 @@ func TestDependencies(t *testing.T) {
 		identity = module + "/identity"
 		recorder = module + "/recorder"
 	)
-	core := []string{lru, ledger, upstream, header, problem, delivery, swr, graceful, watch, rules, admits, handler, route, exists, valid, callback, usage, outages, recorder, module}
+	core := []string{lru, ledger, upstream, header, problem, delivery, swr, incident, graceful, watch, rules, admits, handler, route, exists, valid, callback, usage, outages, recorder, module}
 	with := func(more ...string) []string { return append(slices.Clone(core), more...) }
 	walls := []struct {
 		pkg, why string
@@ -51,7 +52,8 @@ func TestDependencies(t *testing.T) {
 		{graceful, "it ends servers in order, whatever they serve", nil},
 		{route, "it compares keys and paths, and knows no guard", nil},
 		{exists, "it keeps answers, and knows nothing that is asked", nil},
-		{callback, "it calls functions, and knows none of them", nil},
+		{callback, "it calls functions, and knows none of them", []string{incident}},
+		{incident, "it tells what lasts, and knows nothing that does", nil},
 		{valid, "it says what Stigg takes, and knows no usage", nil},
 		{handler, "it sees an answer, and bills nothing", []string{recorder}},
 		{rules, "it is Stigg's decision table, and knows no policy", []string{ledger}},
@@ -59,9 +61,9 @@ func TestDependencies(t *testing.T) {
 		{outages, "it says what is assumed, and knows no gate", []string{admits, handler, ledger, recorder, rules, valid}},
 		{watch, "it keeps a connection, and knows no cache", nil},
 		{problem, "it writes what it is given, and decides nothing", []string{header}},
-		{delivery, "it moves usage of any type, and tells the ledger", []string{ledger, upstream}},
-		{usage, "it knows what a usage is, and nobody who reports or keeps one", []string{delivery, ledger, upstream, valid}},
-		{swr, "it keeps values of any type, and knows no account", []string{lru, upstream}},
+		{delivery, "it moves usage of any type, and tells the ledger", []string{ledger, upstream, incident}},
+		{usage, "it knows what a usage is, and nobody who reports or keeps one", []string{delivery, ledger, upstream, valid, incident}},
+		{swr, "it keeps values of any type, and knows no account", []string{lru, upstream, incident}},
 		{shared, "a store needs no gate", nil},
 		{shared + "/memory", "a store needs no gate", []string{shared}},
 		{replica, "it keeps what a store is told, of whatever app", []string{shared}},

@@ -76,7 +76,7 @@
 //
 //   - Sources: [Source], [EntitlementSet], [Entitlement], [FeatureKind], [ParseFeatureKind],
 //     [ResetPeriod], [Credit], [CreditRate], [NoCache], [ReadPacer],
-//     [CatalogReader], [Catalog]; [Watcher], [Sink], [Patch].
+//     [CatalogReader], [Catalog]; [Watcher], [Sink], [InterruptionSink], [Patch].
 //   - Reporters: [Reporter], [Usage], [UsageKind], [UsageError], [Ack], [CreditAck], [Pacer].
 //   - What a failure means: [UpstreamError], [UpstreamKind].
 //   - Outboxes: [Outbox], [Kept], [Position], [OutboxError].

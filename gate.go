@@ -95,7 +95,7 @@ func start(source Source, who Resolver, c config) (*Gate, error) {
 		g.logOnce("the template", "gate: the denial template fails; denials are answered as problem+json", "error", err)
 	}
 	var err error
-	if g.cache, err = newCache(source, g.ledger, c); err != nil {
+	if g.cache, err = newCache(source, g.ledger, &g.counters, c); err != nil {
 		return nil, fmt.Errorf("gate: new: %w", err)
 	}
 	ctx, stop := context.WithCancel(context.Background())

@@ -1,9 +1,12 @@
 package gate
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,7 +23,8 @@ func TestAnObserverThatHangsOrPanicsStopsNobody(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				forever := make(chan struct{})
 				s := &stub{set: features(metered("f", 0, 50))}
-				g := gateOf(t, s, WithColdTimeout(5*time.Second), WithObserver(Observer{
+				var log bytes.Buffer
+				g := gateOf(t, s, WithColdTimeout(5*time.Second), WithLogger(slog.New(slog.NewTextHandler(&log, nil))), WithObserver(Observer{
 					Read:      func(time.Duration, error) { does(forever) },
 					Delivered: func([]Usage, time.Duration, error) { does(forever) },
 				}))
@@ -45,6 +49,11 @@ func TestAnObserverThatHangsOrPanicsStopsNobody(t *testing.T) {
 				synctest.Wait()
 				if h := g.Health(); len(h.Degraded) > 0 {
 					t.Errorf("Health when it has returned: %v", h)
+				}
+				told := strings.Contains(log.String(), "level=ERROR msg=\"gate: an application's function does not return") &&
+					strings.Contains(log.String(), "function returns again\" lasted=20s times=1 missed=19 callback=\"an observer's Read\"")
+				if told != (name == "hangs") {
+					t.Errorf("the log:\n%s", &log)
 				}
 			})
 		})

@@ -118,13 +118,24 @@ func (g *Gate) InvalidateAll() { g.cache.OutdateAll() }
 // SetLive is Sink's: whether news arrive.
 func (g sink) SetLive(live bool) { g.cache.SetLive(live) }
 
+// InterruptionSink is a Sink that is told why news don't arrive, for the log: when an attempt to
+// have them fails, and before SetLive(false) when they end. A gate's is one; a Watcher need not
+// know.
+type InterruptionSink interface {
+	Sink
+	Interrupted(err error)
+}
+
+// Interrupted is InterruptionSink's.
+func (g sink) Interrupted(err error) { g.cache.Interrupted(err) }
+
 // silence is how long a connection that tells of changes may take to come up before that
 // is said.
 const silence = 10 * time.Second
 
 // watched notes whether news arrived.
 type watched struct {
-	Sink
+	sink
 	live atomic.Bool
 }
 
@@ -132,7 +143,7 @@ func (w *watched) SetLive(live bool) {
 	if live {
 		w.live.Store(true)
 	}
-	w.Sink.SetLive(live)
+	w.sink.SetLive(live)
 }
 
 // follow takes news until ctx ends.
@@ -142,17 +153,12 @@ func (g *Gate) follow(ctx context.Context, w Watcher) {
 	var to *watched
 	kept := watch.Watch{
 		Open: func(ctx context.Context) error {
-			to = &watched{Sink: g.Sink()}
+			to = &watched{sink: sink{g}}
 			defer g.cache.SetLive(false)
 			return w.Watch(ctx, to)
 		},
 		Worked: func() bool { return to.live.Load() },
-		Lost: func(err error, first bool) {
-			g.cache.Lost()
-			if first {
-				g.logger.Error("gate: changes in Stigg are not told any more; they are felt when what is cached expires; it is tried again, at least once an hour", "error", err)
-			}
-		},
+		Lost:   g.cache.Lost,
 	}
 	kept.Keep(ctx)
 }

@@ -150,6 +150,13 @@ func (s *edgeSink) SetLive(live bool) {
 	s.Sink.SetLive(live)
 }
 
+// Interrupted is passed on to a sink that takes it.
+func (s *edgeSink) Interrupted(err error) {
+	if to, ok := s.Sink.(gate.InterruptionSink); ok {
+		to.Interrupted(err)
+	}
+}
+
 // used notes usage of a customer: a count of the edge's from before would lower ours.
 func (c *Client) used(who gate.Customer) {
 	if c.edge != "" {

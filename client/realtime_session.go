@@ -78,7 +78,9 @@ func newSession(c *Client, sink gate.Sink, flaps int) *session {
 // it is left.
 func (s *session) run(ctx context.Context) *ending {
 	lost := s.connect(ctx)
-	if lost == nil {
+	if lost != nil {
+		s.interrupted(ctx, lost)
+	} else {
 		lost = s.serve(ctx)
 	}
 	if ctx.Err() == nil {
@@ -129,8 +131,8 @@ func (s *session) connect(ctx context.Context) *ending {
 }
 
 // serve runs a connection that was upgraded.
-func (s *session) serve(ctx context.Context) *ending {
-	ctx, cancel := context.WithCancel(ctx)
+func (s *session) serve(all context.Context) (why *ending) {
+	ctx, cancel := context.WithCancel(all)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -140,6 +142,7 @@ func (s *session) serve(ctx context.Context) *ending {
 		cancel()
 		_ = s.conn.CloseNow()
 		<-done
+		s.interrupted(all, why)
 		_ = s.setLive(false)
 	}()
 	if lost := s.write(ctx, s.hello()); lost != nil {
@@ -269,6 +272,13 @@ func (s *session) setLive(live bool) *ending {
 		return nil
 	}
 	return s.tell(func() { s.sink.SetLive(live) })
+}
+
+// interrupted tells the sink why news don't arrive, if it takes that.
+func (s *session) interrupted(ctx context.Context, lost *ending) {
+	if to, ok := s.sink.(gate.InterruptionSink); ok && ctx.Err() == nil {
+		s.c.guarded("sink", func() { to.Interrupted(lost.err) })
+	}
 }
 
 // tell calls the sink. If it panics, what it was told may be lost, so the connection is made

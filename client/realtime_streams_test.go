@@ -381,6 +381,50 @@ func TestASinkThatPanicsDoesNotHinderAMutation(t *testing.T) {
 	other.expect(t, "stale acme|site-1")
 }
 
+// told is a sink that is told why news don't arrive.
+type told struct{ heard }
+
+func (h *told) Interrupted(err error) { h.add("interrupted: %v", err) }
+
+func TestTheSinkIsToldWhyNewsDontArrive(t *testing.T) {
+	watched(t, func(s *socket) {
+		switch s.n {
+		case 1: // of watched's own sink, and of this test's
+			s.stand()
+			s.idle()
+		case 2:
+			s.stand()
+			time.Sleep(time.Second)
+			_ = s.conn.Close(4500, "bye "+testKey)
+		default:
+			s.stand()
+			s.idle()
+		}
+	}, func(t *testing.T, sc *scene) {
+		for name, wrap := range map[string]func(gate.Sink) gate.Sink{
+			"itself":          func(s gate.Sink) gate.Sink { return s },
+			"behind the edge": func(s gate.Sink) gate.Sink { return &edgeSink{Sink: s, client: sc.c} },
+		} {
+			sink := &told{}
+			to, _ := wrap(sink).(gate.InterruptionSink)
+			if to == nil {
+				t.Fatalf("%s: it does not take why", name)
+			}
+			to.Interrupted(errors.New("no such host"))
+			sink.expect(t, "interrupted: no such host")
+		}
+		after(10 * time.Second)
+		sink := &told{}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		_ = sc.c.Watch(ctx, sink)
+		all := strings.Join(sink.all(), "; ")
+		if !strings.HasPrefix(all, "live true; interrupted: stigg: Watch: ") || !strings.Contains(all, "closed with code 4500; live false; live true") || strings.Contains(all, testKey) {
+			t.Errorf("the sink heard %s", all)
+		}
+	})
+}
+
 func TestAnInterruptionIsLoggedOnceWithItsReason(t *testing.T) {
 	var log syncBuffer
 	watched(t, func(s *socket) {

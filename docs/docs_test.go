@@ -142,10 +142,10 @@ func TestPlacesExist(t *testing.T) {
 }
 
 // exported are the names that each package exports, by the package's name; and the
-// messages that the whole module logs.
-func exported(t *testing.T) (names map[string]map[string]bool, logged map[string]string) {
+// messages that the whole module logs, with their attributes.
+func exported(t *testing.T) (names map[string]map[string]bool, logged map[string]string, attrs map[string]bool) {
 	t.Helper()
-	names, logged = map[string]map[string]bool{}, map[string]string{}
+	names, logged, attrs = map[string]map[string]bool{}, map[string]string{}, map[string]bool{}
 	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -165,6 +165,7 @@ func exported(t *testing.T) (names map[string]map[string]bool, logged map[string
 		}
 		if pkg != "gatetest" && pkg != "conformance" && pkg != "emulator" {
 			logs(file, path, logged)
+			attributes(file, attrs)
 		}
 		for name := range file.Scope.Objects {
 			names[pkg][name] = true
@@ -174,27 +175,14 @@ func exported(t *testing.T) (names map[string]map[string]bool, logged map[string
 	if err != nil {
 		t.Fatal(err)
 	}
-	return names, logged
+	return names, logged, attrs
 }
 
-// logs adds the messages that a file gives to a slog.Logger, without the package that some
-// begin with.
+// logs adds the messages that a file gives to a slog.Logger, or to what is told by package
+// incident, without the package that some begin with.
 func logs(file *ast.File, path string, to map[string]string) {
 	message := map[string]int{"Debug": 0, "Info": 0, "Warn": 0, "Error": 0, "Log": 2, "LogAttrs": 2, "logOnce": 1} // which argument it is
-	ast.Inspect(file, func(n ast.Node) bool {
-		call, _ := n.(*ast.CallExpr)
-		if call == nil {
-			return true
-		}
-		method, _ := call.Fun.(*ast.SelectorExpr)
-		if method == nil {
-			return true
-		}
-		at, is := message[method.Sel.Name]
-		if !is || len(call.Args) <= at {
-			return true
-		}
-		arg := call.Args[at]
+	say := func(arg ast.Expr) {
 		if sum, ok := arg.(*ast.BinaryExpr); ok {
 			arg = sum.X
 		}
@@ -203,8 +191,80 @@ func logs(file *ast.File, path string, to map[string]string) {
 				to[strings.TrimSpace(regexp.MustCompile(`^[a-z]+: `).ReplaceAllString(text, ""))] = path
 			}
 		}
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.ValueSpec: // the ends that several incidents have in common
+			for _, v := range n.Values {
+				if lit, ok := v.(*ast.BasicLit); ok && strings.HasSuffix(path, "/log.go") && strings.HasPrefix(lit.Value, `"gate: `) {
+					say(lit)
+				}
+			}
+		case *ast.CallExpr:
+			method, _ := n.Fun.(*ast.SelectorExpr)
+			if method == nil {
+				return true
+			}
+			if pkg, _ := method.X.(*ast.Ident); pkg != nil && pkg.Name == "incident" && method.Sel.Name == "New" {
+				say(n.Args[1])
+				say(n.Args[2])
+				return true
+			}
+			if at, is := message[method.Sel.Name]; is && len(n.Args) > at {
+				say(n.Args[at])
+			}
+		}
 		return true
 	})
+}
+
+// attributes adds the names of what a file logs beside messages.
+func attributes(file *ast.File, to map[string]bool) {
+	name := func(e ast.Expr) {
+		if lit, ok := e.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+			if text, err := strconv.Unquote(lit.Value); err == nil {
+				to[text] = true
+			}
+		}
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.KeyValueExpr: // of an incident.Count
+			if key, _ := n.Key.(*ast.Ident); key != nil && key.Name == "Name" && slices.ContainsFunc(file.Imports, func(i *ast.ImportSpec) bool {
+				return strings.HasSuffix(i.Path.Value, `/incident"`)
+			}) {
+				name(n.Value)
+			}
+		case *ast.CallExpr:
+			method, _ := n.Fun.(*ast.SelectorExpr)
+			if method == nil || len(n.Args) == 0 {
+				return true
+			}
+			pkg, _ := method.X.(*ast.Ident)
+			switch {
+			case pkg != nil && pkg.Name == "slog" && len(n.Args) == 2:
+				name(n.Args[0])
+			case method.Sel.Name == "logOnce":
+				for _, arg := range n.Args[2:] {
+					name(arg)
+				}
+			case slices.Contains([]string{"Debug", "Info", "Warn", "Error"}, method.Sel.Name) && says(n.Args[0]):
+				for _, arg := range n.Args[1:] {
+					name(arg)
+				}
+			}
+		}
+		return true
+	})
+}
+
+// says reports whether an argument is a message.
+func says(arg ast.Expr) bool {
+	if sum, ok := arg.(*ast.BinaryExpr); ok {
+		arg = sum.X
+	}
+	lit, ok := arg.(*ast.BasicLit)
+	return ok && lit.Kind == token.STRING
 }
 
 // TestTheLogIsExplained holds docs/operations.md against what the code logs, both ways. A
@@ -216,7 +276,7 @@ func TestTheLogIsExplained(t *testing.T) {
 	for _, m := range regexp.MustCompile(`(?m)^\| [A-Z]+(?: or [A-Z]+)? \| (.+?) \|`).FindAllStringSubmatch(section, -1) {
 		rows = append(rows, m[1])
 	}
-	_, logged := exported(t)
+	_, logged, attrs := exported(t)
 	if len(rows) == 0 || len(logged) == 0 {
 		t.Fatalf("%d rows, %d lines", len(rows), len(logged))
 	}
@@ -230,11 +290,21 @@ func TestTheLogIsExplained(t *testing.T) {
 			t.Errorf("docs/operations.md, \"The log\", explains a line that nothing logs: %q", row)
 		}
 	}
+	var explained []string
+	for _, m := range regexp.MustCompile("(?m)^\\| (`[^|]+`) \\|").FindAllStringSubmatch(section, -1) {
+		for _, name := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(m[1], -1) {
+			explained = append(explained, name[1])
+		}
+	}
+	slices.Sort(explained)
+	if got := slices.Sorted(maps.Keys(attrs)); !slices.Equal(got, explained) {
+		t.Errorf("the lines have the attributes %q, and docs/operations.md explains %q", got, explained)
+	}
 }
 
 // TestNamesExist holds every name of the API that a page shows as code.
 func TestNamesExist(t *testing.T) {
-	names, _ := exported(t)
+	names, _, _ := exported(t)
 	fields := map[string]reflect.Type{
 		"Stats": reflect.TypeFor[gate.Stats](), "Decision": reflect.TypeFor[gate.Decision](), "Usage": reflect.TypeFor[gate.Usage](),
 	}
@@ -273,7 +343,7 @@ func has(typ reflect.Type, method string) bool {
 
 // TestEveryOptionIsFound: an option that no page names is not found by who needs it.
 func TestEveryOptionIsFound(t *testing.T) {
-	names, _ := exported(t)
+	names, _, _ := exported(t)
 	var all strings.Builder
 	for _, page := range pages(t) {
 		all.WriteString(page)

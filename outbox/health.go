@@ -79,7 +79,7 @@ func (o *Outbox) change(before, after error) func(*slog.Logger) {
 			l.Error("outbox: usage can't be kept for much longer: it is full", dir, "error", after)
 		}
 	case isWell:
-		return func(l *slog.Logger) { l.Info("outbox: usage is kept again", dir, "after", before) }
+		return func(l *slog.Logger) { l.Info("outbox: usage is kept again", dir, "error", before) }
 	default:
 		return func(*slog.Logger) {}
 	}

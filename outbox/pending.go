@@ -192,7 +192,7 @@ func (o *Outbox) expire() error {
 		}
 	}
 	if expired > 0 {
-		o.log.Warn("outbox: usage was set aside, it is too old to deliver", "dir", o.store.dir, "measurements", expired, "older than", o.maxAge.Round(time.Second))
+		o.log.Warn("outbox: usage was set aside, it is too old to deliver", "dir", o.store.dir, "usages", expired, "maxAge", o.maxAge.Round(time.Second))
 	}
 	return nil
 }

@@ -30,7 +30,7 @@
 // Locks: Queue.mu is for the queues of all lanes and what belongs to them. Under it an Entry may
 // be told (which takes the lock of its account), and the functions of Config that read a usage
 // are called (Header, Series, Key), and its clock. Reporter, Store, Refused and the logger are called without
-// it. journal.mu, refusals.mu are leaves.
+// it. journal.mu, log.mu are leaves.
 package delivery
 
 import (
@@ -125,7 +125,8 @@ type Queue[U any] struct {
 	last     uint64        // number of the last Item
 	notices  notices[U]
 
-	refusals                       refusals
+	log                            *log
+	denied                         atomic.Uint64 // requests that found no place
 	acknowledged, refused, retries atomic.Uint64
 	batches                        atomic.Uint64 // that were acknowledged: names each
 }
@@ -139,6 +140,7 @@ func New[U any](c Config[U]) *Queue[U] {
 		Keys: newKeys(), config: c, window: min(max(c.Places/2, 1), mostInWindow), places: c.Places,
 		shutting: make(chan struct{}), idle: make(chan struct{}),
 	}
+	q.log = q.newLog()
 	for i := range q.lanes {
 		q.lanes[i] = newSender(q, Lane(i))
 	}
@@ -170,11 +172,16 @@ var (
 // it reports. The error is ErrClosed, ErrFull or a *StoreError.
 func (q *Queue[U]) Reserve(n int) error {
 	if err := q.occupy(n); err != nil {
+		if errors.Is(err, ErrFull) {
+			q.denied.Add(1)
+			q.log.full.Happens(q.config.Now())
+		}
 		return err
 	}
 	err := q.journal.ready()
 	if err != nil {
 		q.Cancel(n)
+		q.journal.denied.Add(1)
 	}
 	return err
 }

@@ -70,17 +70,18 @@ func (q *Queue[U]) Ready() error { return q.journal.ready() }
 
 // Health tells what is wrong at this moment.
 func (q *Queue[U]) Health() (h Health) {
+	q.tick()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	now := q.clock()
 	for _, s := range q.lanes {
-		h.Failing = h.Failing || s.failing.Load()
+		h.Failing = h.Failing || q.log.fails(s.queue.lane)
 		h.Hanging = h.Hanging || s.calls.hanging.Load() > 0
 		if at := s.queue.quarantines.refusedAt; !at.IsZero() && now.Sub(at) < time.Minute {
 			h.Refusing = true
 		}
 	}
-	h.Unkept = q.journal != nil && q.journal.failing.Load()
+	h.Unkept = q.journal != nil && q.journal.failing.Active()
 	h.Untold = q.notices.hang(now)
 	return h
 }

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/stiggate/gate/internal/incident"
 )
 
 // Store keeps usage beyond the life of the process; see gate.Outbox. Done and SetAside name usage
@@ -39,25 +41,35 @@ func (e *StoreError) Error() string { return e.Err.Error() }
 // Unwrap returns what the Store said.
 func (e *StoreError) Unwrap() error { return e.Err }
 
-// journal is the queue's side of its Store. It says once that the Store fails, and
-// once that it works again. A nil journal keeps nothing.
+// journal is the queue's side of its Store. A nil journal keeps nothing.
 type journal[U any] struct {
 	config *Config[U]
 	store  Store[U]
-	logger *slog.Logger
 
 	mu      sync.Mutex
 	appKeys named // the usages that wait by a key that the app gave
 
-	failing atomic.Bool
+	failing *incident.State
 	unkept  atomic.Uint64 // usages that only memory has
+	denied  atomic.Uint64 // requests that were not let in
 }
 
 // keepTimeout bounds how long a response waits for the Store.
 const keepTimeout = 5 * time.Second
 
 func newJournal[U any](c *Config[U]) *journal[U] {
-	return &journal[U]{config: c, store: c.Store, logger: c.Logger, appKeys: newNamed()}
+	j := &journal[U]{config: c, store: c.Store, appKeys: newNamed()}
+	then := "requests that would report it are answered 503"
+	if c.Unkept {
+		then = "it is in memory only, and a crash loses it"
+	}
+	j.failing = incident.New(slog.LevelError, "gate: the outbox does not keep usage; "+then, "gate: the outbox keeps usage again", incident.Terms{
+		Logger: c.Logger,
+		Costs: func() []incident.Count {
+			return []incident.Count{{Name: "refused", Value: j.denied.Load()}, {Name: "unkept", Value: j.unkept.Load()}}
+		},
+	})
+	return j
 }
 
 // ask asks the Store, which may panic.
@@ -134,14 +146,10 @@ func (j *journal[U]) setAside(u U, reason error) {
 
 func (j *journal[U]) note(err error) {
 	switch {
-	case err != nil && j.failing.CompareAndSwap(false, true):
-		then := "requests that would report it are denied with 503"
-		if j.config.Unkept {
-			then = "it is in memory only, and a crash loses it"
-		}
-		j.logger.Error("gate: the outbox does not keep usage; "+then, "error", err)
-	case err == nil && j.failing.Load() && j.failing.CompareAndSwap(true, false):
-		j.logger.Info("gate: the outbox keeps usage again")
+	case err != nil:
+		j.failing.Happens(j.config.Now(), slog.Any("error", err))
+	case j.failing.Active(): // else a request need not look at the clock
+		j.failing.Over(j.config.Now())
 	}
 }
 

@@ -2,9 +2,7 @@ package delivery
 
 import (
 	"context"
-	"log/slog"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/stiggate/gate/internal/upstream"
@@ -19,10 +17,6 @@ const (
 	quarantineFor = 10 * time.Minute
 	// maxQuarantines bounds those of a lane. Past it, usage is searched for each time.
 	maxQuarantines = 10_000
-	// A refusal that begins is told in the log, at most so many in a minute; those that
-	// go on are counted, in one line a minute.
-	tellEvery = time.Minute
-	tellMost  = 10
 )
 
 // quarantine is the queue of one series. Each of its batches is tried once at a turn.
@@ -278,7 +272,7 @@ func (s *sender[U]) refuseAll(batch []Item[U], err error) {
 		s.queue.quarantines.refusedAt = now
 		s.queue.unroute()
 	}()
-	s.all.refusals.tell(s.all.config.Logger, s.queue.kind(&batch[0]), series.Feature, len(batch), begins, now, err)
+	s.all.log.refuses(s.all.config.Now(), begins, s.queue.kind(&batch[0]), series.Feature, err)
 	s.refuse(batch, err)
 }
 
@@ -305,33 +299,4 @@ func (n *quarantine[U]) refused(now time.Time, ofAll bool, size int) {
 		n.size = min(max(1, 2*n.taken), size)
 	}
 	n.refusedAt, n.ofAll, n.suspect, n.taken = now, ofAll, 0, 0
-}
-
-// refusals says in the log what is refused: when it begins, and how many, but never each.
-type refusals struct {
-	mu      sync.Mutex
-	since   time.Time // when the minute began
-	begun   int       // lines in it that say that a refusal begins
-	counted time.Time // when a line last counted
-	untold  int       // usages refused since then
-}
-
-func (r *refusals) tell(logger *slog.Logger, kind, feature string, n int, begins bool, now time.Time, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if now.Sub(r.since) >= tellEvery {
-		r.since, r.begun = now, 0
-	}
-	if r.counted.IsZero() {
-		r.counted = now
-	}
-	if begins && r.begun < tellMost {
-		r.begun++
-		logger.Error("gate: usage is refused for good and set aside", "kind", kind, "feature", feature, "error", err)
-		n--
-	}
-	if r.untold += n; r.untold > 0 && now.Sub(r.counted) >= tellEvery {
-		logger.Error("gate: more usage was refused for good and set aside", "usages", r.untold, "error", err)
-		r.untold, r.counted = 0, now
-	}
 }

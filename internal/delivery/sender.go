@@ -3,7 +3,6 @@ package delivery
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"github.com/stiggate/gate/internal/ledger"
@@ -33,7 +32,6 @@ type sender[U any] struct {
 	backlog backlog       // as well
 	wake    chan struct{} // holds one token when there is something to do
 	more    chan struct{} // holds one when there is something to read back
-	failing atomic.Bool   // the last attempt failed
 	calls   calls
 	pacing  pacing // the goroutine's own
 }
@@ -316,17 +314,5 @@ func (i *Item[U]) failed(err error, tries int) {
 	}
 	if !sent || tries >= waitedFor {
 		i.Entry.Returns()
-	}
-}
-
-// note logs when reporting begins to fail and when it works again.
-func (s *sender[U]) note(err error) {
-	switch {
-	case err != nil && !upstream.Refused(err) && !s.failing.Load():
-		s.all.config.Logger.Warn("gate: usage can't be reported; it is kept and tried again", "error", err)
-		s.failing.Store(true)
-	case err == nil && s.failing.Load():
-		s.all.config.Logger.Info("gate: usage is reported again")
-		s.failing.Store(false)
 	}
 }

@@ -3,100 +3,80 @@ package swr
 import (
 	"errors"
 	"log/slog"
-	"sync"
 	"time"
 
+	"github.com/stiggate/gate/internal/incident"
 	"github.com/stiggate/gate/internal/upstream"
 )
 
-const (
-	// logPause keeps what comes and goes from being logged each time.
-	logPause = time.Minute
-	// logAgain is how often what lasts is logged.
-	logAgain = 10 * time.Minute
-)
+// logQuiet is how long what has no end of its own must not have happened to be over.
+const logQuiet = 10 * time.Minute
 
-// log tells what makes requests fail: when it begins, now and then while it lasts, and when
-// it is over. It names no key and nothing that a key's owner chose.
+// log tells what makes requests fail, and what it costs. It names no key and nothing that a key's
+// owner chose.
 type log struct {
-	*slog.Logger
-	failing, unauthorized, refused, broken, slow, budget episode
+	failing, panicked, unauthorized, broken *incident.State // ended by what is read
+	refused, slow, budget                   *incident.State // ended by quiet
+	lost, silent, ended                     *incident.State // ended by news
 }
 
-// episode is one trouble from its beginning to its end.
-type episode struct {
-	quiets bool // it has no other end than that it did not happen for long
-
-	mu     sync.Mutex
-	active bool
-	began  time.Time
-	told   time.Time
-	last   time.Time
-	times  int
+func newLog(logger *slog.Logger, costs func() []incident.Count, figures func(time.Time) []slog.Attr) log {
+	outage := incident.Terms{Logger: logger, Costs: costs, Figures: figures}
+	once := outage
+	once.Once = true
+	quiet := incident.Terms{Logger: logger, Quiet: logQuiet}
+	lasting := incident.Terms{Logger: logger}
+	const again, felt = "gate: entitlements are read again", "gate: changes in Stigg are felt at once"
+	return log{
+		failing: incident.New(slog.LevelWarn,
+			"gate: entitlements can't be read; what is cached is served, other customers as the outage policy says; see whether this machine reaches Stigg, and Stigg's own status", again, outage),
+		panicked: incident.New(slog.LevelError,
+			"gate: the source panicked while it read entitlements; it counts as an answer that nobody understands; mend the source", again, outage),
+		unauthorized: incident.New(slog.LevelError,
+			"gate: Stigg refuses the API key; no customer can be read, and only what is cached is served; give the process the server key of its environment", "gate: Stigg takes the API key", outage),
+		broken: incident.New(slog.LevelWarn,
+			"gate: Stigg is not asked for a while, since reads fail; then one read at a time shows whether it answers", "gate: Stigg is asked again", once),
+		refused: incident.New(slog.LevelWarn,
+			"gate: Stigg refuses to tell entitlements of a customer as it was asked; that customer gets 503, others are not concerned; compare the customer and resource ids that the resolver makes with those in Stigg",
+			"gate: Stigg refuses no customer's entitlements any more", quiet),
+		slow: incident.New(slog.LevelWarn,
+			"gate: customers that are not cached waited too long for their first read, and were answered as the outage policy says; raise WithColdTimeout if Stigg is far, or read them before with Warm",
+			"gate: no customer waited too long for a first read any more", quiet),
+		budget: incident.New(slog.LevelWarn,
+			"gate: requests of one customer name more resources that have no entitlements than Stigg is asked for; those get 503, other customers are not concerned; see where their ids come from",
+			"gate: no customer's requests name too many resources any more", quiet),
+		lost: incident.New(slog.LevelWarn,
+			"gate: the connection that tells of changes is lost; they are felt when what is cached expires; it is tried again", felt, lasting),
+		silent: incident.New(slog.LevelWarn,
+			"gate: the connection that tells of changes does not come up; they are felt when what is cached expires; it is tried again; see whether a proxy lets WebSockets through", felt, lasting),
+		ended: incident.New(slog.LevelError,
+			"gate: changes in Stigg are not told any more; they are felt when what is cached expires; it is tried again, at least once an hour", felt, lasting),
+	}
 }
 
-// happens counts, and says whether to tell, since when it has been so, and how often.
-func (e *episode) happens(now time.Time) (tell bool, since time.Duration, times int) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.quiets && passed(now, e.last, logAgain) {
-		e.active = false
-	}
-	e.last = now
-	if !e.active {
-		if !e.told.IsZero() && !passed(now, e.told, logPause) {
-			return false, 0, 0
-		}
-		e.active, e.began, e.told, e.times = true, now, now, 1
-		return true, 0, 1
-	}
-	e.times++
-	if !passed(now, e.told, logAgain) {
-		return false, 0, 0
-	}
-	e.told = now
-	return true, max(0, now.Sub(e.began)), e.times
-}
-
-// ends says whether it was told and is over now, how long it lasted, and how often it was.
-func (e *episode) ends(now time.Time) (tell bool, lasted time.Duration, times int) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if !e.active {
-		return false, 0, 0
-	}
-	e.active = false
-	return true, max(0, now.Sub(e.began)), e.times
-}
+// unheard reports whether it is told that news don't arrive.
+func (l *log) unheard() bool { return l.lost.Active() || l.silent.Active() || l.ended.Active() }
 
 // read tells what became of a read.
 func (l *log) read(now time.Time, err error) {
 	var panicked *panicError
+	about := slog.Any("error", err)
 	switch {
 	case err == nil:
-		if tell, lasted, times := l.failing.ends(now); tell {
-			l.Info("gate: entitlements are read again", "after", lasted, "failed", times)
-		}
-		if tell, lasted, times := l.unauthorized.ends(now); tell {
-			l.Info("gate: Stigg takes the API key", "after", lasted, "refused", times)
-		}
+		l.failing.Over(now)
+		l.panicked.Over(now)
+		l.unauthorized.Over(now)
 	case upstream.Unauthorized(err):
-		if tell, since, times := l.unauthorized.happens(now); tell {
-			l.Error("gate: Stigg refuses the API key; no customer can be read, and only what is cached is served; give the process the server key of its environment", "error", err, "since", since, "refused", times)
-		}
+		l.unauthorized.Happens(now, about)
 	case upstream.Refused(err):
-		if tell, _, times := l.refused.happens(now); tell {
-			l.Warn("gate: Stigg refuses to tell entitlements of a customer as it was asked; that customer gets 503, others are not concerned; compare the customer and resource ids that the resolver makes with those in Stigg",
-				"error", err, "times", times)
-		}
+		l.refused.Happens(now, about)
 	case errors.As(err, &panicked):
-		if tell, since, times := l.failing.happens(now); tell {
-			l.Error("gate: the source panicked while it read entitlements; it counts as an answer that nobody understands; mend the source", "error", err, "since", since, "failed", times, "stack", string(panicked.stack))
-		}
+		l.panicked.Happens(now, about, slog.String("stack", string(panicked.stack)))
 	default:
-		if tell, since, times := l.failing.happens(now); tell {
-			l.Warn("gate: entitlements can't be read; what is cached is served, other customers as the outage policy says", "error", err, "since", since, "failed", times)
-		}
+		l.failing.Happens(now, about)
+	}
+	for _, s := range []*incident.State{l.failing, l.panicked, l.unauthorized, l.refused, l.slow, l.budget, l.lost, l.silent, l.ended} {
+		s.Tick(now)
 	}
 }
 
@@ -104,28 +84,17 @@ func (l *log) read(now time.Time, err error) {
 func (l *log) breaker(now time.Time, c change) {
 	switch {
 	case c.opened:
-		if tell, _, _ := l.broken.happens(now); tell {
-			l.Warn("gate: Stigg is not asked for a while, since reads fail; then one read at a time shows whether it answers", "until", c.until, "error", c.cause)
-		}
+		l.broken.Happens(now, slog.Any("error", c.cause))
 	case c.closed:
-		if tell, lasted, _ := l.broken.ends(now); tell {
-			l.Info("gate: Stigg is asked again", "after", lasted)
-		}
+		l.broken.Over(now)
 	}
 }
 
-// tooSlow tells that a caller gave up waiting for a cold key.
-func (l *log) tooSlow(now time.Time, waited time.Duration) {
-	if tell, since, times := l.slow.happens(now); tell {
-		l.Warn("gate: customers that are not cached waited too long for their first read, and were answered as the outage policy says; raise WithColdTimeout if Stigg is far, or read them before with Warm",
-			"waited", waited, "times", times, "since", since)
+// figures are told with every line of an outage.
+func (k *Cache[K, V]) figures(now time.Time) []slog.Attr {
+	attrs := []slog.Attr{slog.Int("cached", k.full.lru.Len())}
+	if until := k.breaker.until(now); until.After(now) {
+		attrs = append(attrs, slog.Duration("retry", until.Sub(now).Round(time.Millisecond)))
 	}
-}
-
-// overBudget tells that a parent's budget is spent.
-func (l *log) overBudget(now time.Time) {
-	if tell, since, times := l.budget.happens(now); tell {
-		l.Warn("gate: requests of one customer name more resources that have no entitlements than Stigg is asked for; those get 503, other customers are not concerned; see where their ids come from",
-			"times", times, "since", since)
-	}
+	return attrs
 }

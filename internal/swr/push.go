@@ -1,6 +1,11 @@
 package swr
 
-import "time"
+import (
+	"log/slog"
+	"time"
+
+	"github.com/stiggate/gate/internal/incident"
+)
 
 // Replace puts a value that nobody asked for in place of the one that is cached; of a key
 // that is not cached there is nothing to do. value makes it of the old one and its age, and
@@ -118,22 +123,32 @@ func (k *Cache[K, V]) SetLive(live bool) {
 	if changes {
 		k.state.lost.Store(!live)
 	}
+	now := k.c.Now()
 	if changes && live {
 		k.OutdateAll() // what happened before is never told
-		k.breaker.hurry(k.c.Now())
+		k.breaker.hurry(now)
 	}
 	k.mu.Unlock()
 	switch {
 	case !changes:
+	case live && !k.log.unheard():
+		k.c.Logger.Info("gate: changes in Stigg are felt at once")
 	case live:
-		k.log.Info("gate: changes in Stigg are felt at once")
+		k.log.lost.Over(now)
+		k.log.silent.Over(now)
+		k.log.ended.Over(now)
 	case k.ctx.Err() == nil:
-		k.log.Warn("gate: the connection that tells of changes is lost; they are felt when what is cached expires")
+		k.log.lost.Happens(now, k.why()...)
 	}
 }
 
-// Lost says that news should arrive and don't.
-func (k *Cache[K, V]) Lost() { k.state.lost.Store(true) }
+// Lost says that nobody watches for news any more, though somebody should.
+func (k *Cache[K, V]) Lost(err error) {
+	k.state.lost.Store(true)
+	k.log.lost.Drop()
+	k.log.silent.Drop()
+	k.log.ended.Happens(k.c.Now(), slog.Any("error", err))
+}
 
 // Silent is Lost for news that never came, which is logged.
 func (k *Cache[K, V]) Silent() {
@@ -141,6 +156,25 @@ func (k *Cache[K, V]) Silent() {
 	is := !k.state.live.Load() && !k.state.lost.Swap(true)
 	k.mu.Unlock()
 	if is && k.ctx.Err() == nil {
-		k.log.Warn("gate: the connection that tells of changes does not come up; they are felt when what is cached expires")
+		k.log.silent.Happens(k.c.Now(), k.why()...)
 	}
+}
+
+// Interrupted says why news do not arrive, which is told with that they don't. It comes before
+// SetLive(false), or when an attempt to have them fails.
+func (k *Cache[K, V]) Interrupted(err error) {
+	k.state.interrupted.Store(&err)
+	for _, s := range []*incident.State{k.log.lost, k.log.silent} {
+		if s.Active() && k.ctx.Err() == nil {
+			s.Happens(k.c.Now(), k.why()...)
+		}
+	}
+}
+
+// why is the error for which news don't arrive, if there is one.
+func (k *Cache[K, V]) why() []slog.Attr {
+	if err := k.state.interrupted.Load(); err != nil {
+		return []slog.Attr{slog.Any("error", *err)}
+	}
+	return nil
 }

@@ -35,6 +35,8 @@ import (
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/stiggate/gate/internal/incident"
 )
 
 const (
@@ -99,6 +101,8 @@ type Config[K comparable, V Value] struct {
 
 	Now    func() time.Time
 	Logger *slog.Logger
+	// Costs counts, for the log, what callers got while the source could not be read. It may be nil.
+	Costs func() []incident.Count
 }
 
 // Cache keeps values by key.
@@ -133,9 +137,10 @@ type state struct {
 	live       atomic.Bool   // news arrive
 	generation atomic.Uint64 // what was read in an earlier one is stale
 
-	lost     atomic.Bool // news did arrive before, and should
-	down     atomic.Bool // the source can't be read
-	everRead atomic.Bool // it ever could
+	lost        atomic.Bool           // news did arrive before, and should
+	interrupted atomic.Pointer[error] // why they don't, as was said last
+	down        atomic.Bool           // the source can't be read
+	everRead    atomic.Bool           // it ever could
 }
 
 // New returns an empty cache. Close ends what it starts.
@@ -144,11 +149,11 @@ func New[K comparable, V Value](c Config[K, V]) (*Cache[K, V], error) {
 	now := c.Now
 	c.Now = func() time.Time { return now().Round(0) } // of the wall clock alone
 	k := &Cache[K, V]{
-		c: c, log: log{Logger: c.Logger}, reads: make(map[K]*read[K, V]), queue: make(map[K]*entry[V]), ctx: ctx, cancel: cancel,
+		c: c, reads: make(map[K]*read[K, V]), queue: make(map[K]*entry[V]), ctx: ctx, cancel: cancel,
 		granted: seen{most: c.Keys},
 	}
 	k.index.init(c.Hash)
-	k.log.refused.quiets, k.log.slow.quiets, k.log.budget.quiets = true, true, true
+	k.log = newLog(c.Logger, c.Costs, k.figures)
 	k.turns.free = [ofRefresh]int{mostReads, mostReads}
 	var errs [4]error
 	k.full, errs[0] = newMemory(c.Keys, c.Parent, func(key K, e *entry[V]) {
@@ -254,10 +259,10 @@ func (k *Cache[K, V]) gaveUp(err error, longest time.Duration) error {
 	switch {
 	case errors.Is(err, ErrBudget):
 		k.overBudget.Add(1)
-		k.aside(func() { k.log.overBudget(k.c.Now()) })
+		k.aside(func() { k.log.budget.Happens(k.c.Now()) })
 	case errors.Is(err, ErrTooSlow) && longest == k.c.ColdWait:
 		k.tooSlow.Add(1)
-		k.aside(func() { k.log.tooSlow(k.c.Now(), longest) })
+		k.aside(func() { k.log.slow.Happens(k.c.Now(), slog.Duration("waited", longest)) })
 	}
 	return err
 }

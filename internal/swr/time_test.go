@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stiggate/gate/internal/incident"
 	"github.com/stiggate/gate/internal/upstream"
 )
 
@@ -302,13 +303,18 @@ func TestTheLogTellsEachTroubleOnceAndNowAndThen(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var log bytes.Buffer
 			s := &source{says: fails(errDown)}
-			k := cacheOf(t, s, func(c *Config[key, *value]) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+			var refused uint64
+			k := cacheOf(t, s, func(c *Config[key, *value]) {
+				c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+				c.Costs = func() []incident.Count { return []incident.Count{{Name: "refused", Value: refused}} }
+			})
 			for i := range 25 * 60 { // 25 minutes
+				refused++
 				_, _ = k.lookup(t, key{parent: fmt.Sprint("c", i)})
 				time.Sleep(time.Second)
 			}
-			if n := lines(&log, "can't be read"); n != 3 {
-				t.Errorf("an outage of 25 minutes is told %d times, want at its beginning and each 10 minutes:\n%s", n, &log)
+			if n := lines(&log, "can't be read"); n != 4 {
+				t.Errorf("an outage of 25 minutes is told %d times, want at its beginning and after 1, 6 and 21 minutes:\n%s", n, &log)
 			}
 			if n := lines(&log, "is not asked for a while"); n != 1 {
 				t.Errorf("the breaker is told %d times", n)
@@ -317,7 +323,7 @@ func TestTheLogTellsEachTroubleOnceAndNowAndThen(t *testing.T) {
 			time.Sleep(longestBreak)
 			_, _ = k.lookup(t, key{parent: "c"})
 			synctest.Wait()
-			if lines(&log, "are read again") != 1 || lines(&log, "is asked again") != 1 || lines(&log, "after=25m") != 2 {
+			if lines(&log, "are read again") != 1 || lines(&log, "is asked again") != 1 || lines(&log, "lasted=25m") != 2 || lines(&log, "refused=1499") != 1 {
 				t.Errorf("its end is not told:\n%s", &log)
 			}
 		})
@@ -330,8 +336,62 @@ func TestTheLogTellsEachTroubleOnceAndNowAndThen(t *testing.T) {
 				_, _ = k.lookup(t, key{parent: fmt.Sprint("c", i)})
 			}
 			synctest.Wait()
-			if lines(&log, "WithColdTimeout") != 1 || k.Stats().TooSlow != 100 {
+			if lines(&log, "WithColdTimeout") != 2 || lines(&log, "waited=2s since=") != 1 || k.Stats().TooSlow != 100 {
 				t.Errorf("%d waited too long; the log:\n%s", k.Stats().TooSlow, &log)
+			}
+		})
+	})
+	t.Run("a key that is refused", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			var log bytes.Buffer
+			s := &source{says: fails(&upstream.Error{Kind: upstream.KindUnauthorized, Err: errors.New("401")})}
+			k := cacheOf(t, s, func(c *Config[key, *value]) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+			for i := range 6 {
+				_, _ = k.lookup(t, key{parent: fmt.Sprint("c", i)})
+				time.Sleep(15 * time.Second)
+			}
+			s.answers(gives)
+			_, _ = k.lookup(t, key{parent: "c"})
+			if lines(&log, "level=ERROR msg=\"gate: Stigg refuses the API key") != 2 || lines(&log, "takes the API key\" lasted=1m30s times=6") != 1 {
+				t.Errorf("the log:\n%s", &log)
+			}
+		})
+	})
+	t.Run("a connection that tells of changes", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			var log bytes.Buffer
+			k := cacheOf(t, &source{}, func(c *Config[key, *value]) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+			k.Interrupted(errors.New("a proxy answered 403"))
+			if lines(&log, "\n") != 0 {
+				t.Error("what is not late yet is told")
+			}
+			k.Silent()
+			if lines(&log, "does not come up") != 1 || lines(&log, "a proxy answered 403") != 1 {
+				t.Errorf("it does not come up, and the log has:\n%s", &log)
+			}
+			time.Sleep(time.Minute)
+			k.Interrupted(errors.New("no such host"))
+			if lines(&log, "does not come up") != 2 || lines(&log, "no such host") != 1 {
+				t.Errorf("it still does not, and the log has:\n%s", &log)
+			}
+			k.SetLive(true)
+			if lines(&log, "felt at once\" lasted=1m0s") != 1 {
+				t.Errorf("it is up, and the log has:\n%s", &log)
+			}
+			time.Sleep(time.Minute)
+			k.Interrupted(errors.New("reset by peer"))
+			k.SetLive(false)
+			if lines(&log, "is lost") != 1 || lines(&log, "reset by peer") != 1 {
+				t.Errorf("it is lost, and the log has:\n%s", &log)
+			}
+			time.Sleep(6 * time.Minute)
+			_, _ = k.lookup(t, key{parent: "c"}) // what happens anyhow has it told again
+			if lines(&log, "is lost") != 2 || lines(&log, "lasted=6m0s") != 1 {
+				t.Errorf("it is lost for long, and the log has:\n%s", &log)
+			}
+			k.SetLive(true)
+			if lines(&log, "felt at once") != 2 {
+				t.Errorf("it is up again, and the log has:\n%s", &log)
 			}
 		})
 	})

@@ -21,24 +21,21 @@ type Watch struct {
 	Open func(context.Context) error
 	// Worked reports whether the last one told of anything.
 	Worked func() bool
-	// Lost is told each time that it ends with an error, or panics; first says that it worked
-	// before, or never did.
-	Lost func(err error, first bool)
+	// Lost is told each time that it ends with an error, or panics.
+	Lost func(error)
 }
 
 // Keep opens it again and again, until ctx ends or there is nothing to watch.
 func (w *Watch) Keep(ctx context.Context) {
-	first := true
 	for pause := LeastPause; ; pause = min(2*pause, mostPause) {
 		err := w.open(ctx)
 		if err == nil || ctx.Err() != nil {
 			return
 		}
 		if w.Worked() {
-			first, pause = true, LeastPause
+			pause = LeastPause
 		}
-		w.Lost(err, first)
-		first = false
+		w.Lost(err)
 		timer := time.NewTimer(pause/2 + rand.N(pause/2))
 		select {
 		case <-timer.C:
