@@ -89,7 +89,7 @@ func (g *Gate) conclude(ctx context.Context, p *Policy, d *Decision) {
 	if !d.Allowed {
 		g.finish(p, d)
 	}
-	g.counters.count(d)
+	g.counters.Count(string(d.Origin), d.Allowed, d.Reason == ReasonUnavailable, d.Shadow)
 	if g.logger.Enabled(ctx, slog.LevelDebug) {
 		g.logger.LogAttrs(ctx, slog.LevelDebug, "gate: a request was decided", slog.Any("decision", *d))
 	}

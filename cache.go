@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stiggate/gate/internal/admission"
+	"github.com/stiggate/gate/internal/counters"
 	"github.com/stiggate/gate/internal/ledger"
 	"github.com/stiggate/gate/internal/swr"
 	"github.com/stiggate/gate/internal/upstream"
@@ -34,14 +35,14 @@ type cache struct {
 	key        upstream.Key
 }
 
-func newCache(source Source, l *ledger.Ledger, count *counters, c config) (k *cache, err error) {
+func newCache(source Source, l *ledger.Ledger, count *counters.Decisions, c config) (k *cache, err error) {
 	k = &cache{source: source, ledger: l, now: c.now, logger: c.logger, observers: c.observers}
 	to := swr.Config[Customer, *snapshot]{
 		Begin:  func(c Customer) swr.Read[*snapshot] { return &load{l.Open(ledger.Owner(c)), c, k} },
 		Parent: func(c Customer) Customer { return Customer{ID: c.ID} },
 		Hash:   hash,
 		Keys:   c.cacheSize, TTL: c.ttl, LiveTTL: c.liveTTL, MaxStale: c.maxStale, StaleWait: c.decisionTimeout, ColdWait: c.coldWait(), Timeout: ledger.ReadTimeout,
-		Now: c.now, Logger: c.logger, Costs: count.costs,
+		Now: c.now, Logger: c.logger, Costs: count.Costs,
 	}
 	if p, ok := source.(ReadPacer); ok {
 		to.Pace = p.ReadPace

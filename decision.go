@@ -2,12 +2,9 @@ package gate
 
 import (
 	"log/slog"
-	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/stiggate/gate/internal/admission"
-	"github.com/stiggate/gate/internal/incident"
 	"github.com/stiggate/gate/internal/problem"
 )
 
@@ -228,44 +225,3 @@ func (r Reason) mayHaveChanged() bool {
 // DecisionCounts counts decisions by their outcome: let in, refused (4xx), and not decided
 // (503).
 type DecisionCounts struct{ Allowed, Denied, Unavailable uint64 }
-
-// counters counts decisions by origin, of which the last is none, and by outcome.
-type counters struct {
-	counts   [5][3]atomic.Uint64
-	shadowed atomic.Uint64
-}
-
-func (t *counters) count(d *Decision) {
-	origin, outcome := slices.Index([]Origin{OriginFresh, OriginStale, OriginFallback, OriginOffline}, d.Origin), 1
-	if origin < 0 {
-		origin = 4
-	}
-	switch {
-	case d.Allowed:
-		outcome = 0
-	case d.Reason == ReasonUnavailable:
-		outcome = 2
-	}
-	t.counts[origin][outcome].Add(1)
-	if d.Shadow && !d.Allowed {
-		t.shadowed.Add(1)
-	}
-}
-
-// costs are, for the log, how many decisions rested on what is stale, and how many could not be
-// made.
-func (t *counters) costs() []incident.Count {
-	stale, refused := uint64(0), uint64(0)
-	for i := range t.counts {
-		c := t.of(i)
-		if refused += c.Unavailable; i == 1 {
-			stale = c.Allowed + c.Denied + c.Unavailable
-		}
-	}
-	return []incident.Count{{Name: "stale", Value: stale}, {Name: "refused", Value: refused}}
-}
-
-func (t *counters) of(origin int) DecisionCounts {
-	c := &t.counts[origin]
-	return DecisionCounts{c[0].Load(), c[1].Load(), c[2].Load()}
-}

@@ -36,10 +36,11 @@ func TestDependencies(t *testing.T) {
 		shared   = module + "/fleet"
 		replica  = inside + "fleet"
 		outages  = inside + "outage"
+		counters = inside + "counters"
 		identity = module + "/identity"
 		recorder = module + "/recorder"
 	)
-	core := []string{lru, ledger, upstream, header, problem, delivery, swr, incident, graceful, watch, rules, admits, handler, route, exists, valid, callback, usage, outages, recorder, module}
+	core := []string{lru, ledger, upstream, header, problem, delivery, swr, incident, graceful, watch, rules, admits, handler, route, exists, valid, callback, usage, outages, counters, recorder, module}
 	with := func(more ...string) []string { return append(slices.Clone(core), more...) }
 	walls := []struct {
 		pkg, why string
@@ -58,6 +59,7 @@ func TestDependencies(t *testing.T) {
 		{handler, "it sees an answer, and bills nothing", []string{recorder}},
 		{rules, "it is Stigg's decision table, and knows no policy", []string{ledger}},
 		{admits, "it decides and holds, and knows no cache, queue or answer", []string{ledger, rules, handler, recorder}},
+		{counters, "it counts, and decides nothing", []string{incident}},
 		{outages, "it says what is assumed, and knows no gate", []string{admits, handler, ledger, recorder, rules, valid}},
 		{watch, "it keeps a connection, and knows no cache", nil},
 		{problem, "it writes what it is given, and decides nothing", []string{header}},

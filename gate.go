@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stiggate/gate/internal/admission"
+	"github.com/stiggate/gate/internal/counters"
 	"github.com/stiggate/gate/internal/delivery"
 	"github.com/stiggate/gate/internal/existence"
 	"github.com/stiggate/gate/internal/graceful"
@@ -39,7 +40,7 @@ type Gate struct {
 	stop     context.CancelFunc // ends the delivery and the Watcher
 	stopped  chan struct{}      // closed when the delivery has ended
 	logged   sync.Map           // configuration mistakes already logged
-	counters counters
+	counters counters.Decisions
 	closer   *graceful.Closer
 	bound    bound
 	exists   *existence.Answers[admission.Item] // what no plan of a refused customer had

@@ -53,9 +53,9 @@ type Stats struct {
 
 // Stats returns the gate's counts at this moment.
 func (g *Gate) Stats() Stats {
-	k, t := g.cache.Stats(), &g.counters
+	k, of := g.cache.Stats(), func(o Origin) DecisionCounts { return DecisionCounts(g.counters.Of(string(o))) }
 	s := Stats{
-		Fresh: t.of(0), Stale: t.of(1), Fallback: t.of(2), Offline: t.of(3), Early: t.of(4), Shadowed: t.shadowed.Load(),
+		Fresh: of(OriginFresh), Stale: of(OriginStale), Fallback: of(OriginFallback), Offline: of(OriginOffline), Early: of(""), Shadowed: g.counters.Shadowed(),
 		Loads: k.Reads, LoadsFailed: k.Failed, Waited: k.Waited, Refreshing: k.Refreshing,
 		TooSlow: k.TooSlow, OverBudget: k.OverBudget, Loading: k.UnderWay, Waiting: k.Waiting,
 		Customers: k.Keys, Books: g.ledger.Len(), BrokenUntil: k.BrokenUntil, Live: k.Live,

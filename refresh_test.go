@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/stiggate/gate/internal/watch"
 )
 
 // fixture is a gate over a stub, in a bubble of synctest.
@@ -325,11 +327,11 @@ func TestPushesThatNeverComeAreMissed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(silence / 2)
+		time.Sleep(watch.Silence / 2)
 		if h := g.Health(); len(h.Degraded) > 0 {
 			t.Errorf("too early: %v", h)
 		}
-		time.Sleep(silence)
+		time.Sleep(watch.Silence)
 		synctest.Wait()
 		if len(g.Health().Degraded) == 0 || strings.Count(log.String(), "does not come up") != 1 {
 			t.Errorf("not missed: %s", &log)

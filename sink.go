@@ -2,7 +2,6 @@ package gate
 
 import (
 	"context"
-	"sync/atomic"
 	"time"
 
 	"github.com/stiggate/gate/internal/ledger"
@@ -129,36 +128,28 @@ type InterruptionSink interface {
 // Interrupted is InterruptionSink's.
 func (g sink) Interrupted(err error) { g.cache.Interrupted(err) }
 
-// silence is how long a connection that tells of changes may take to come up before that
-// is said.
-const silence = 10 * time.Second
-
-// watched notes whether news arrived.
+// watched tells of the connection that news come by whether it works.
 type watched struct {
 	sink
-	live atomic.Bool
+	works func()
 }
 
+// SetLive is Sink's.
 func (w *watched) SetLive(live bool) {
 	if live {
-		w.live.Store(true)
+		w.works()
 	}
 	w.sink.SetLive(live)
 }
 
 // follow takes news until ctx ends.
 func (g *Gate) follow(ctx context.Context, w Watcher) {
-	late := time.AfterFunc(silence, g.cache.Silent)
-	defer late.Stop()
-	var to *watched
 	kept := watch.Watch{
-		Open: func(ctx context.Context) error {
-			to = &watched{sink: sink{g}}
+		Open: func(ctx context.Context, works func()) error {
 			defer g.cache.SetLive(false)
-			return w.Watch(ctx, to)
+			return w.Watch(ctx, &watched{sink{g}, works})
 		},
-		Worked: func() bool { return to.live.Load() },
-		Lost:   g.cache.Lost,
+		Lost: g.cache.Lost, Silent: g.cache.Silent,
 	}
 	kept.Keep(ctx)
 }

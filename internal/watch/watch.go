@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,24 +16,30 @@ const (
 	mostPause  = time.Hour
 )
 
+// Silence is how long the first connection may take to tell that it works.
+const Silence = 10 * time.Second
+
 // Watch is a connection that is kept.
 type Watch struct {
-	// Open opens it, and returns when it has ended: nil if there is nothing to watch.
-	Open func(context.Context) error
-	// Worked reports whether the last one told of anything.
-	Worked func() bool
+	// Open opens it, and returns when it has ended: nil if there is nothing to watch. It calls
+	// works when the connection works.
+	Open func(ctx context.Context, works func()) error
 	// Lost is told each time that it ends with an error, or panics.
 	Lost func(error)
+	// Silent is called after Silence.
+	Silent func()
 }
 
 // Keep opens it again and again, until ctx ends or there is nothing to watch.
 func (w *Watch) Keep(ctx context.Context) {
+	late := time.AfterFunc(Silence, w.Silent)
+	defer late.Stop()
 	for pause := LeastPause; ; pause = min(2*pause, mostPause) {
-		err := w.open(ctx)
+		worked, err := w.open(ctx)
 		if err == nil || ctx.Err() != nil {
 			return
 		}
-		if w.Worked() {
+		if worked {
 			pause = LeastPause
 		}
 		w.Lost(err)
@@ -46,12 +53,14 @@ func (w *Watch) Keep(ctx context.Context) {
 	}
 }
 
-// open opens it once. A panic is an error.
-func (w *Watch) open(ctx context.Context) (err error) {
+// open opens it once, and reports whether it has worked. A panic is an error.
+func (w *Watch) open(ctx context.Context) (worked bool, err error) {
+	var works atomic.Bool
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("the watcher panicked with a %T:\n%s", p, debug.Stack())
 		}
+		worked = works.Load()
 	}()
-	return w.Open(ctx)
+	return false, w.Open(ctx, func() { works.Store(true) })
 }
