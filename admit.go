@@ -30,12 +30,19 @@ func (g *Gate) Check(ctx context.Context, c Customer, p Policy) (d Decision) {
 // If the decision allows, the ticket must be settled or released once, whatever the
 // policy; if not, it is nil.
 func (g *Gate) Admit(ctx context.Context, c Customer, p Policy) (t *Ticket, d Decision) {
-	t = g.admit(ctx, c, &p, nil, true, &d)
-	if d.Allowed && t == nil {
+	if t = g.admit(ctx, c, &p, nil, true, &d); d.Allowed {
+		t = g.ticket(t, d)
+	}
+	return t, d
+}
+
+// ticket is t, or one that does nothing.
+func (g *Gate) ticket(t *Ticket, d Decision) *Ticket {
+	if t == nil {
 		t = &Ticket{gate: g, grant: d.grant()}
 		t.holds.Empty()
 	}
-	return t, d
+	return t
 }
 
 // attempt is one question to the gate under way.
@@ -267,11 +274,11 @@ func (g *Gate) hold(ctx context.Context, q *attempt, p *Policy) *Ticket {
 	if err := g.queue.Reserve(q.slots); err != nil {
 		return refused(ReasonUnavailable, ofQueue(err))
 	}
-	t := &Ticket{gate: g, reportIf: p.reportIf, onClientGone: p.onClientGone, book: q.Rights.Book, slots: q.slots, admitted: q.Now}
+	t := &Ticket{gate: g, reportIf: p.reportIf, onClientGone: p.onClientGone, book: q.Rights.Book, admitted: q.Now}
 	if len(g.observers) > 0 {
 		t.ctx = context.WithoutCancel(ctx)
 	}
-	t.holds.Begin()
+	t.holds.Begin(q.Rights, q.slots)
 	q.Holds = &t.holds
 	allowed := false
 	// Given back also if a function of the policy panics.

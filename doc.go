@@ -60,7 +60,9 @@
 //     [AmountFunc], [RequestError], [AmountError], [PolicyError]; whether
 //     Stigg has it all: [VerifyError], [ErrUnknownFeature], [ErrUnknownCurrency], [ErrFeatureKind],
 //     [ErrNoCatalog].
-//   - What it bills: [Ticket], [TicketFrom], [Billing], [MeasureFunc], [ResponseBytes], [Event],
+//   - In the handler: [TicketFrom], [DecisionFrom], [CustomerFrom], [DeniedError],
+//     [WithBareRequests].
+//   - What it bills: [Ticket], [Billing], [MeasureFunc], [ResponseBytes], [Event],
 //     [DimensionsError], [ErrSettled], [ErrAmbiguousUse], [ErrNoEvent].
 //   - What comes out: [Decision], [Origin], [Reason], [Denial], [DenialPage],
 //     [DefaultProblemBase], [QuotaHeaders], [WithStatus], [WithDenial], [WithTexts], [WithUpgrade],

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"html/template"
+	"io"
 	"log"
 	"net/http"
 	"net/http/httptest"
@@ -103,6 +104,74 @@ func ExampleGate_Admit() {
 	// Output:
 	// reported: 2 of templates
 	// <nil>
+}
+
+func ExampleGate_Enter() {
+	g := newGate()
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		ticket, ok := g.Enter(w, r, gate.Feature("templates").Uses(float64(len(body))))
+		if !ok {
+			return // it has answered
+		}
+		defer ticket.Release()
+		if err := ticket.Settle(); err != nil {
+			http.Error(w, "the usage can't be recorded", http.StatusServiceUnavailable)
+		}
+	})
+	for _, body := range []string{"ab", "cdefgh"} {
+		r, w := httptest.NewRequest("POST", "/templates", strings.NewReader(body)), httptest.NewRecorder()
+		r.Header.Set("X-Customer-ID", "acme")
+		h.ServeHTTP(w, r)
+		fmt.Println(w.Code)
+	}
+	fmt.Println(g.Close(context.Background()))
+	// Output:
+	// 200
+	// 402
+	// reported: 2 of templates
+	// <nil>
+}
+
+// A stream holds more as it goes on, and ends when the plan has no more.
+func ExampleTicket_Extend() {
+	g := newGate()
+	ticket, d := g.Admit(context.Background(), gate.Customer{ID: "acme"}, gate.Feature("templates").UsesUpTo(2))
+	if !d.Lets() {
+		return
+	}
+	defer ticket.Release()
+	used := 0.0
+	for {
+		if used == ticket.Held() {
+			if err := ticket.Extend(2); err != nil {
+				fmt.Println(err)
+				break
+			}
+		}
+		used++
+	}
+	fmt.Println("used", used)
+	_ = ticket.Settle() // all that is held
+	_ = g.Close(context.Background())
+	// Output:
+	// gate: more is not granted: usage_limit_exceeded
+	// used 3
+	// reported: 3 of templates
+}
+
+func ExampleDecisionFrom() {
+	g := newGate()
+	h := nethttp.Require(g, gate.Feature("templates").Has())(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		c, _ := gate.CustomerFrom(r.Context())
+		d, _ := gate.DecisionFrom(r.Context())
+		fmt.Printf("%s has used %v of %v\n", c.ID, d.Usage, d.Limit)
+	}))
+	r := httptest.NewRequest("GET", "/templates", nil)
+	r.Header.Set("X-Customer-ID", "acme")
+	h.ServeHTTP(httptest.NewRecorder(), r)
+	_ = g.Close(context.Background())
+	// Output: acme has used 2 of 5
 }
 
 func ExampleTicket_Use() {

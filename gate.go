@@ -30,6 +30,7 @@ type Gate struct {
 	denials   denials
 	outage    outage.Rule
 	offline   bool
+	bare      bool // WithBareRequests
 	kept      bool // there is an outbox
 
 	ledger *ledger.Ledger
@@ -89,7 +90,7 @@ func New(source Source, who Resolver, options ...Option) (*Gate, error) {
 func start(source Source, who Resolver, c config) (*Gate, error) {
 	g := &Gate{
 		who: who, observers: c.observers, logger: c.logger, now: c.now,
-		denials: c.denials, outage: c.outage, offline: c.offline, kept: c.outbox != nil,
+		denials: c.denials, outage: c.outage, offline: c.offline, bare: c.bare, kept: c.outbox != nil,
 		exists: existence.New[admission.Item](c.now), ledger: ledger.New(), stopped: make(chan struct{}), closer: graceful.NewCloser(),
 	}
 	g.denials.Failed = func(err error) {

@@ -6,7 +6,6 @@ import (
 
 	"github.com/stiggate/gate/internal/admission"
 	"github.com/stiggate/gate/internal/handler"
-	"github.com/stiggate/gate/recorder"
 )
 
 // Call is one request as an adapter sees it.
@@ -62,9 +61,9 @@ func (g *Gate) MustGuard(p Policy) *Guard {
 // Serve takes one request through the gate: it calls deny with a decision that does not
 // allow, or next, each exactly once.
 //
-// next gets the writer and the request to hand on. In a route that reports, the request's
-// context carries the Ticket, and the writer watches the answer (package recorder); in
-// others they are the call's own. next reports whether the handler is done: false if it
+// next gets the writer and the request to hand on. The writer watches the answer (package recorder),
+// and the request's context tells the Decision and, in a route that reports, carries the Ticket.
+// Behind Public, and where WithBareRequests leaves them, they are the call's own. next reports whether the handler is done: false if it
 // may still be at work, behind a timeout that has answered in its place. The gate then
 // touches nothing that such a handler may still use; an adapter must not, either.
 //
@@ -91,20 +90,39 @@ func (gd *Guard) Serve(c Call, deny func(Decision), next func(http.ResponseWrite
 		deny(d)
 	case t != nil:
 		t.run(c, next, outcome)
-	case d.Allowed && gd.gate.denials.quota != QuotaHeadersNone && d.Metered:
-		gd.gate.runTold(c, d, next)
 	default:
-		next(c.Writer, c.Request)
+		gd.gate.pass(c, d, next)
 	}
 }
 
-// runTold calls a handler that reports nothing and whose answer tells what is left.
-func (g *Gate) runTold(c Call, d Decision, next func(http.ResponseWriter, *http.Request) bool) {
-	w, rec := recorder.New(c.Writer)
-	rec.BeforeHeader(func(h http.Header) { g.SetQuotaHeaders(h, d) })
-	if next(w, c.Request) {
-		rec.Finish()
+// pass calls a handler that reports nothing.
+func (g *Gate) pass(c Call, d Decision, next func(http.ResponseWriter, *http.Request) bool) {
+	if g.bare && (!d.Metered || g.denials.quota == QuotaHeadersNone) {
+		next(c.Writer, c.Request)
+		return
 	}
+	ctx := &decisionContext{c.Request.Context(), d}
+	w, run := handler.New(c.Writer, c.Request)
+	if d.Allowed && g.denials.quota != QuotaHeadersNone {
+		run.BeforeHeader(func(h http.Header) { g.SetQuotaHeaders(h, ctx.decision) })
+	}
+	defer run.Seen()
+	run.Call(ctx, w, next)
+}
+
+// Enter admits from within a handler, where what a request uses is known only after its body was
+// read: it resolves the customer, decides, and answers a refusal, as a gate in front of the
+// handler does; false says that it has answered. The ticket must be settled or released once
+// (defer t.Release(), and t.Settle() before the answer that says it is done). Nothing of the answer
+// may be written before.
+func (g *Gate) Enter(w http.ResponseWriter, r *http.Request, p Policy) (*Ticket, bool) {
+	d := Decision{Route: r.Pattern, Method: r.Method, Shadow: p.shadow}
+	t := (&Guard{gate: g, policy: p}).enter(Call{Request: r}, &d)
+	if !d.Lets() {
+		g.WriteDenial(w, r, d)
+		return nil, false
+	}
+	return g.ticket(t, d), true
 }
 
 // enter resolves the customer and admits.

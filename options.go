@@ -37,6 +37,7 @@ type config struct {
 
 	outage  outage.Rule
 	offline bool
+	bare    bool
 
 	denials denials
 }
@@ -314,6 +315,15 @@ func WithFallback(f Fallback) Option {
 func WithOffline() Option {
 	return func(c *config) error {
 		c.offline = true
+		return nil
+	}
+}
+
+// WithBareRequests hands requests on as they came where nothing is reported of them: DecisionFrom
+// and CustomerFrom then find nothing there, and such a request costs no allocation.
+func WithBareRequests() Option {
+	return func(c *config) error {
+		c.bare = true
 		return nil
 	}
 }

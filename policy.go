@@ -68,6 +68,22 @@ func (p Policy) Uses(n float64) Policy { return p.asking(rules.Uses, n) }
 // UsesFunc is Uses with an amount that the request tells. See AmountFunc.
 func (p Policy) UsesFunc(n AmountFunc) Policy { return p.askingFunc(rules.Uses, n) }
 
+// UsesUpTo is Uses for work whose size is known only afterwards, such as the tokens of an
+// answer: it holds n units, or what is left of them, if that is 1 or more. Ticket.Held tells how
+// much that is, and Ticket.Use what was used; without it all that is held is reported. For a feature
+// that costs credits it is as much as both the feature and the wallet have.
+func (p Policy) UsesUpTo(n float64) Policy { return p.Uses(n).upTo(n > 0) }
+
+// UsesUpToFunc is UsesUpTo with an amount that the request tells. See AmountFunc.
+func (p Policy) UsesUpToFunc(n AmountFunc) Policy { return p.UsesFunc(n).upTo(true) }
+
+func (p Policy) upTo(some bool) Policy {
+	if p.asks.UpTo = true; !some {
+		p.fail(errors.New("UsesUpTo needs an amount above 0"))
+	}
+	return p
+}
+
 // Frees gives back n units of a metered feature: nothing is asked but that the
 // feature is in the plan, and -n is reported if the handler succeeds. What is given
 // back can be used again once Stigg has acknowledged it.

@@ -37,7 +37,7 @@ func TestAllocsOfACachedCheck(t *testing.T) {
 }
 
 func TestAllocsOfAnUnmeteredRequest(t *testing.T) {
-	g := gateOf(t, &stub{set: features(metered("f", 0, 1e9))})
+	g := gateOf(t, &stub{set: features(metered("f", 0, 1e9))}, WithBareRequests())
 	guard := g.MustGuard(Feature("f"))
 	w, r := httptest.NewRecorder(), request("GET", "/", "c")
 	once := func() {

@@ -31,7 +31,6 @@ type Ticket struct {
 	admitted     time.Time
 	ctx          context.Context // for the observers; nil without one
 	within       ticketContext   // the handler's
-	slots        int             // places kept in the delivery queue
 	onClientGone Billing
 	holds        admission.Holds
 }
@@ -45,7 +44,11 @@ var (
 	ErrAmbiguousUse = admission.ErrAmbiguousUse
 )
 
-type ticketKey struct{}
+// ticketKey and decisionKey are what a request's context is asked for.
+type (
+	ticketKey   struct{}
+	decisionKey struct{}
+)
 
 // ticketContext is the context of a request that its ticket goes with.
 type ticketContext struct {
@@ -55,8 +58,23 @@ type ticketContext struct {
 
 // Value is context.Context's.
 func (c *ticketContext) Value(key any) any {
-	if _, asked := key.(ticketKey); asked {
+	switch key.(type) {
+	case ticketKey, decisionKey:
 		return c.ticket
+	}
+	return c.Context.Value(key)
+}
+
+// decisionContext is the context of a request for which nothing is held.
+type decisionContext struct {
+	context.Context
+	decision Decision
+}
+
+// Value is context.Context's.
+func (c *decisionContext) Value(key any) any {
+	if _, asked := key.(decisionKey); asked {
+		return &c.decision
 	}
 	return c.Context.Value(key)
 }
@@ -66,6 +84,26 @@ func (c *ticketContext) Value(key any) any {
 func TicketFrom(ctx context.Context) *Ticket {
 	t, _ := ctx.Value(ticketKey{}).(*Ticket)
 	return t
+}
+
+// DecisionFrom returns how the request that ctx belongs to was let in, in a handler behind a gate:
+// the innermost, if there are several. It is false where no policy was asked: without a
+// gate, behind Public, and behind a gate WithBareRequests.
+func DecisionFrom(ctx context.Context) (Decision, bool) {
+	switch d := ctx.Value(decisionKey{}).(type) {
+	case *Ticket:
+		return d.Decision(), true
+	case *Decision:
+		return *d, true
+	}
+	return Decision{}, false
+}
+
+// CustomerFrom returns the customer that the request belongs to, as the gate resolved it. It is
+// false where DecisionFrom is.
+func CustomerFrom(ctx context.Context) (Customer, bool) {
+	d, ok := DecisionFrom(ctx)
+	return d.Customer, ok
 }
 
 // Decision returns how the request was let in.
@@ -89,6 +127,50 @@ func (t *Ticket) Use(n float64) error {
 	}
 	return t.holds.Set(n)
 }
+
+// Held is how much is held for the request, of all features together: what Policy.UsesUpTo found
+// left, and what Extend added. It is 0 where nothing is to be reported, and after Settle.
+func (t *Ticket) Held() float64 {
+	if t == nil {
+		return 0
+	}
+	return t.holds.Amount()
+}
+
+// Extend holds n more units for work that turns out to be larger than what was asked for, such as a
+// stream: before it goes on, so that all that run at once stay within the limit together. With
+// Policy.UsesUpTo less will do, and Held tells how much there is. What is reported in the end is what
+// Use says, or else all that is held.
+//
+// It does not wait. It fails with a *DeniedError if the plan does not cover that much more; what
+// was held before stays so, and the work may end with it. It fails with ErrSettled or ErrAmbiguousUse, as Use
+// does, with an *AmountError, and with ErrQueueFull if there is no place for one more usage.
+func (t *Ticket) Extend(n float64) error {
+	if err := checkAmount(n); err != nil || t == nil || t.gate == nil {
+		return err
+	}
+	d := t.Decision()
+	q := admission.Request{Now: t.gate.now()}
+	if s, ok := t.gate.cache.Peek(d.Customer); ok && !s.set.Everything {
+		q.Rights = s.Rights
+	}
+	if err := t.holds.Extend(&q, n, func() error { return ofQueue(t.gate.queue.Reserve(1)) }); err != nil || q.Reason == "" {
+		return err
+	}
+	d.Allowed = false
+	if d.tell(&q.Result); d.Origin == OriginFallback {
+		d.deny(ReasonUnavailable, nil) // never 402 for our own fault
+	}
+	t.gate.finish(&Policy{}, &d)
+	return &DeniedError{d}
+}
+
+// DeniedError says that the plan does not cover what a Ticket was to be extended by.
+type DeniedError struct {
+	Decision Decision
+}
+
+func (e *DeniedError) Error() string { return "gate: more is not granted: " + e.Decision.Code }
 
 // Dimension adds a dimension to the event that the policy reports (Policy.ReportAs), in place
 // of one of the same name. It fails with a *UsageError for a value that can't be encoded
@@ -148,7 +230,7 @@ func (t *Ticket) conclude(o Outcome) {
 
 // end moves every hold of the ticket out of held, exactly once.
 func (t *Ticket) end(o Outcome, report bool) error {
-	holds, first, err := t.holds.End()
+	holds, places, first, err := t.holds.End()
 	if !first {
 		return err
 	}
@@ -171,7 +253,7 @@ func (t *Ticket) end(o Outcome, report bool) error {
 	err = q.Keep(context.Background(), items)
 	// Before the observers, which may panic or never return.
 	q.Put(items...)
-	q.Cancel(t.slots - len(items))
+	q.Cancel(places - len(items))
 	if t.ctx != nil {
 		o.Duration = t.gate.now().Sub(t.admitted)
 		d := t.grant.decision()

@@ -150,7 +150,7 @@ func TestNotFoundOpensNoGuardedPath(t *testing.T) {
 }
 
 func TestAllocsOfAnUnmeteredRequest(t *testing.T) {
-	g, _ := stubstigg.NewGate(t)
+	g, _ := stubstigg.NewGate(t, gate.WithBareRequests())
 	r, w := stubstigg.Request("GET", "/x/7"), httptest.NewRecorder()
 	allocs := func(with ...func(http.Handler) http.Handler) float64 {
 		router := chi.NewRouter()

@@ -206,7 +206,7 @@ func TestNoRouteOpensNoGuardedPath(t *testing.T) {
 // TestAllocsDoNotGrowWithTheRoutes, whatever the method.
 func TestAllocsDoNotGrowWithTheRoutes(t *testing.T) {
 	allocs := func(routes int, method string) float64 {
-		g, _ := stubstigg.NewGate(t)
+		g, _ := stubstigg.NewGate(t, gate.WithBareRequests())
 		e := gin.New()
 		e.Use(ginstigg.Routes(g, gate.Table{"/0": gate.Feature("on")}, gate.PublicRest))
 		for i := range routes {

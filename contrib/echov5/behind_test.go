@@ -180,7 +180,7 @@ func TestAHijackThroughUnwrapIsSeen(t *testing.T) {
 // TestAllocsOfAnUnmeteredRequest are the router's alone, however many routes it has: echo
 // makes a function of each middleware for each request.
 func TestAllocsOfAnUnmeteredRequest(t *testing.T) {
-	g, _ := stubstigg.NewGate(t)
+	g, _ := stubstigg.NewGate(t, gate.WithBareRequests())
 	allocs := func(method string, routes int, gates ...echo.MiddlewareFunc) float64 {
 		e := newEcho()
 		e.Use(gates...)

@@ -10,22 +10,28 @@ import (
 
 	"github.com/stiggate/gate/internal/handler"
 	"github.com/stiggate/gate/internal/ledger"
+	"github.com/stiggate/gate/internal/rules"
 )
 
 // What Holds refuse; package gate documents the errors.
 var (
 	ErrSettled      = errors.New("gate: the ticket is settled already")
 	ErrNoEvent      = errors.New("gate: the policy reports no event; Policy.ReportAs does")
-	ErrAmbiguousUse = errors.New("gate: the policy uses several features; Use can't tell which is meant")
+	ErrAmbiguousUse = errors.New("gate: the policy uses several features; it can't be told which is meant")
+	// errNothingToExtend is a mistake of the app's.
+	errNothingToExtend = errors.New("gate: what gives back holds nothing to extend")
 )
 
 // Holds is what one request holds. While it is admitted it belongs to one goroutine; then its
 // methods may be called from any, and End once ends it: each hold is settled or released once.
 type Holds struct {
-	mu    sync.Mutex
-	done  bool
-	list  []Hold
-	first [1]Hold // where list begins, for the usual single one
+	mu     sync.Mutex
+	done   bool
+	places int // kept in the queue for what it reports
+	rights *Rights
+	list   []Hold
+	first  [1]Hold // where list begins, for the usual single one
+	own    *Holds  // what the same request holds beside
 }
 
 // Hold is what is held of one right.
@@ -37,13 +43,17 @@ type Hold struct {
 	asked      float64 // what was asked for
 	set        bool    // Use was set by the handler
 	frees      bool
+	upTo       bool // what was left of what was asked for
 	measure    func(handler.Outcome) (float64, error)
 	event      *Event
 	dimensions map[string]any
 }
 
-// Begin makes the Holds ready for an admission.
-func (t *Holds) Begin() { t.list = t.first[:0] }
+// Begin makes the Holds ready for an admission of what a customer has. places is how many were
+// kept in the queue.
+func (t *Holds) Begin(rights *Rights, places int) {
+	t.list, t.rights, t.places = t.first[:0], rights, places
+}
 
 // Empty makes them Holds of nothing.
 func (t *Holds) Empty() { t.done = true }
@@ -64,7 +74,7 @@ func (t *Holds) of(a *ledger.Account) (amount float64) {
 	for i := range t.list {
 		amount += t.list[i].Of(a)
 	}
-	return amount
+	return amount + t.own.of(a)
 }
 
 // undo takes the holds from index n on back, for a policy that was refused midway.
@@ -81,22 +91,106 @@ func (t *Holds) undo(n int) {
 // Undo takes all holds back, for a request that was not admitted.
 func (t *Holds) Undo() { t.undo(0) }
 
+// open is whether more may be said of what is held of one item. Call it under the lock.
+func (t *Holds) open() error {
+	switch {
+	case t.done:
+		return ErrSettled
+	case t.list[0].Right.item() != t.list[len(t.list)-1].Right.item():
+		return ErrAmbiguousUse
+	}
+	return nil
+}
+
 // Set sets the amount that is reported, n units used or given back.
 func (t *Holds) Set(n float64) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	switch {
-	case len(t.list) == 0:
+	if len(t.list) == 0 {
 		return nil
-	case t.done:
-		return ErrSettled
-	case len(t.list) > 1:
-		return ErrAmbiguousUse
 	}
-	if t.list[0].frees {
+	if err := t.open(); err != nil {
+		return err
+	}
+	spread(t.list, n)
+	for i := range t.list {
+		t.list[i].set = true
+	}
+	return nil
+}
+
+// spread sets the use of holds of one item: each its own, and the last what is beyond.
+func spread(holds []Hold, n float64) {
+	last := len(holds) - 1
+	for i := range holds[:last] {
+		holds[i].Use = min(n, holds[i].Amount())
+		n -= holds[i].Use
+	}
+	if holds[last].frees {
 		n = -n
 	}
-	t.list[0].Use, t.list[0].set = n, true
+	holds[last].Use = n
+}
+
+// Amount is how much is held, of all items together.
+func (t *Holds) Amount() (n float64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.done {
+		for i := range t.list {
+			n += t.list[i].Amount()
+		}
+	}
+	return n
+}
+
+// Extend holds n more of the item that is held, or what is left of it if that will do, for a
+// request whose rights are those that it was admitted by or newer ones. What would be reported, if
+// nothing sets it, is all that is held. A hold in a later usage period is one of its own, and takes a
+// place in the queue, which place keeps. If the error is nil, q tells whether it was granted.
+func (t *Holds) Extend(q *Request, n float64, place func() error) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.list) == 0 {
+		return nil
+	}
+	if err := t.open(); err != nil {
+		return err
+	}
+	first := &t.list[0]
+	if first.frees {
+		return errNothingToExtend
+	}
+	if q.Rights == nil {
+		q.Rights = t.rights
+	}
+	more := Policy{Kind: Feature, Item: first.Right.item(), Mode: rules.Uses, Amount: n, UpTo: first.upTo}
+	if more.Item.Currency {
+		more.Kind = Credits
+	}
+	held := Holds{own: t}
+	q.Holds = &held
+	if !q.Evaluate(&more) {
+		return nil
+	}
+	h := held.list[0]
+	last := &t.list[len(t.list)-1]
+	if last.Join(&h.Hold) {
+		if last.asked += h.asked; !last.set {
+			last.Use += h.asked
+		}
+		return nil
+	}
+	if err := place(); err != nil {
+		h.Release()
+		return err
+	}
+	t.places++
+	h.measure, h.event, h.dimensions, h.set = first.measure, first.event, first.dimensions, first.set
+	if h.set {
+		h.Use = 0 // what was set stands
+	}
+	t.list = append(t.list, h)
 	return nil
 }
 
@@ -135,57 +229,83 @@ func (t *Holds) Dimension(name string, value any, encode func(dimensions map[str
 	return nil
 }
 
-// Bill sets what each hold reports, now that it is known what became of the request; asked says
+// Bill sets what is reported, now that it is known what became of the request; asked says
 // that it is at least what was asked for. failed is told of amounts that can't be had; what was
 // asked for is then reported.
 func (t *Holds) Bill(o handler.Outcome, asked bool, failed func(error)) {
-	for i := range t.list {
-		h := &t.list[i] // not by value: the handler may have left work that sets amounts
-		if h.measure == nil && !asked {
-			continue
+	for i := 0; ; {
+		measure, end, ok := t.unbilled(i)
+		if !ok {
+			return
 		}
-		if err := t.bill(h, o, asked); err != nil {
-			failed(err)
+		var n float64
+		var err error
+		if measure != nil { // without the lock: it may panic, or use the ticket
+			if n, err = measure(o); err != nil {
+				failed(err)
+			}
 		}
+		t.bill(i, n, measure != nil && err == nil, asked)
+		i = end
 	}
 }
 
-// bill is Bill for one hold. What the handler left running may set the amount or settle meanwhile;
-// that comes first.
-func (t *Holds) bill(h *Hold, o handler.Outcome, asked bool) (err error) {
-	var n float64
-	measured := h.measure != nil && t.unsaid(h)
-	if measured { // without the lock: it may panic, or use the ticket
-		n, err = h.measure(o)
-	}
+// unbilled is how the holds of the item whose first is hold i are measured, nil if they are not or
+// the handler has set the amount, and where they end; false if there are none.
+func (t *Holds) unbilled(i int) (measure func(handler.Outcome) (float64, error), end int, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if measured && err == nil && !h.set && !t.done {
-		h.Use = n
+	if t.done || i == len(t.list) {
+		return nil, 0, false
 	}
-	if asked && !t.done {
-		h.Use = math.Copysign(max(math.Abs(h.Use), h.asked), h.Use)
+	if !t.list[i].set {
+		measure = t.list[i].measure
 	}
-	return err
+	return measure, i + len(t.same(i)), true
 }
 
-// unsaid reports whether the amount of a hold is still open.
-func (t *Holds) unsaid(h *Hold) bool {
+// bill is Bill for the holds of one item. What the handler left running may set the amount or settle
+// meanwhile; that comes first.
+func (t *Holds) bill(i int, n float64, measured, asked bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return !h.set && !t.done
+	if t.done {
+		return
+	}
+	holds := t.same(i)
+	if measured && !holds[0].set {
+		spread(holds, n)
+	}
+	if !asked {
+		return
+	}
+	used, most := 0.0, 0.0
+	for i := range holds {
+		used, most = used+math.Abs(holds[i].Use), most+holds[i].asked
+	}
+	spread(holds, max(used, most))
 }
 
-// End ends the Holds and returns them, for the caller to settle or to release each. They are
-// returned once; after that the error is ErrSettled, and there is none if nothing was held.
-func (t *Holds) End() (list []Hold, first bool, err error) {
+// same is the holds of the item whose first is hold i: several if it was extended.
+func (t *Holds) same(i int) []Hold {
+	end := i + 1
+	for end < len(t.list) && t.list[end].Right.item() == t.list[i].Right.item() {
+		end++
+	}
+	return t.list[i:end]
+}
+
+// End ends the Holds and returns them, for the caller to settle or to release each, and the places
+// that were kept for them. They are returned once; after that the error is ErrSettled, and there is
+// none if nothing was held.
+func (t *Holds) End() (list []Hold, places int, first bool, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.done && len(t.list) > 0 {
 		err = ErrSettled
 	}
 	first, t.done = !t.done, true
-	return t.list, first, err
+	return t.list, t.places, first, err
 }
 
 // Sends is the event that a hold is reported as, with what the amount adds to its dimensions;

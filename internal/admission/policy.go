@@ -33,7 +33,7 @@ type Policy struct {
 	Item Item   // of Feature and Credits
 	Name string // shown in place of the item's
 	Mode rules.Mode
-	// UpTo says that less than the amount will do, as long as it is more than nothing.
+	// UpTo says that what is left of the amount will do, if it is 1 or more.
 	UpTo   bool
 	Amount float64
 	Values []string

@@ -159,6 +159,9 @@ func (q *Request) meter(p *Policy, r *Right, a rules.Ask, dimensions map[string]
 	if a.Mode == rules.Frees || a.Mode == rules.Has {
 		asked.Limit.Unlimited, asked.Amount = true, 0
 	}
+	if p.UpTo {
+		asked.Least = min(1, a.Amount)
+	}
 	hold := q.Holds != nil && a.Mode.Reports()
 	units := q.ask(r.Meter, asked, hold)
 	q.tell(units, r.Limit, !r.Unlimited)
@@ -171,7 +174,10 @@ func (q *Request) meter(p *Policy, r *Right, a rules.Ask, dimensions map[string]
 	if hold {
 		held = r.Meter.Hold(units, q.Now)
 	}
-	if w := q.pay(r, a, &held, hold); w.Reason != "" {
+	if p.UpTo {
+		a.Amount = units.Amount
+	}
+	if w := q.pay(p, r, &a, &held, hold); w.Reason != "" {
 		if hold {
 			held.Release()
 		}
@@ -185,6 +191,7 @@ func (q *Request) meter(p *Policy, r *Right, a rules.Ask, dimensions map[string]
 
 // keep adds a hold, and what a request of this kind means to report of it.
 func (q *Request) keep(h Hold, p *Policy, dimensions map[string]any) {
+	h.upTo = p.UpTo
 	if h.Use = h.asked; p.Mode == rules.Frees {
 		h.Use, h.frees = -h.asked, true
 	} else {
@@ -237,12 +244,16 @@ func (q *Request) credits(p *Policy) string {
 		return reason
 	}
 	hold := q.Holds != nil && a.Mode == rules.Uses
-	answer := q.ask(w.Meter, q.askWallet(w, a.Amount), hold)
+	asked := q.askWallet(w, a.Amount)
+	if p.UpTo {
+		asked.Least = min(1, a.Amount)
+	}
+	answer := q.ask(w.Meter, asked, hold)
 	q.tell(answer, w.Limit, !math.IsInf(w.Limit, 1))
 	v := rules.Room(answer.Answer, rules.InsufficientCredits)
 	q.OverLimit = v.Over
 	if hold && !answer.Refuses() {
-		q.keep(Hold{Hold: w.Meter.Hold(answer, q.Now), Right: w, asked: a.Amount}, p, nil)
+		q.keep(Hold{Hold: w.Meter.Hold(answer, q.Now), Right: w, asked: answer.Amount}, p, nil)
 	}
 	return v.Reason
 }
@@ -253,8 +264,9 @@ func (q *Request) askWallet(w *Right, credits float64) ledger.Ask {
 	return ledger.Ask{Limit: ledger.Limit{Max: w.Limit, Soft: w.Soft}, Amount: credits, Own: q.Holds.of(account), Unpriced: unpriced, UnpricedAcked: acked}
 }
 
-// pay asks the wallet of a feature that costs credits.
-func (q *Request) pay(r *Right, a rules.Ask, held *ledger.Hold, hold bool) rules.Verdict {
+// pay asks the wallet of a feature that costs credits. Where what is left will do, the amount
+// becomes what the wallet has for it.
+func (q *Request) pay(p *Policy, r *Right, a *rules.Ask, held *ledger.Hold, hold bool) rules.Verdict {
 	if !r.Priced || r.Formula || a.Mode == rules.Frees || a.Mode == rules.Has {
 		return rules.Verdict{}
 	}
@@ -264,9 +276,19 @@ func (q *Request) pay(r *Right, a rules.Ask, held *ledger.Hold, hold bool) rules
 	if reason := rules.Wallet(r.Wallet.Denied); reason != "" {
 		return rules.Verdict{Reason: reason}
 	}
-	answer := q.ask(r.Wallet.Meter, q.askWallet(r.Wallet, a.Amount*r.Meter.Price), hold)
+	price := r.Meter.Price
+	asked := q.askWallet(r.Wallet, a.Amount*price)
+	if p.UpTo {
+		asked.Least = min(1, a.Amount) * price
+	}
+	answer := q.ask(r.Wallet.Meter, asked, hold)
 	if hold {
 		held.Pay(answer)
+	}
+	if p.UpTo && answer.Amount < asked.Amount && !answer.Refuses() {
+		if a.Amount = answer.Amount / price; hold {
+			held.Shrink(a.Amount)
+		}
 	}
 	return rules.Room(answer.Answer, rules.InsufficientCredits)
 }

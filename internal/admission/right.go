@@ -31,6 +31,8 @@ type Right struct {
 	IsWallet bool
 }
 
+func (r *Right) item() Item { return Item{r.ID, r.IsWallet} }
+
 // Of is the right to an item; nil without one.
 func (s *Rights) Of(i Item) *Right {
 	switch {

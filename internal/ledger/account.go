@@ -101,6 +101,8 @@ func (a *Account) audit() string {
 type Admission struct {
 	Answer
 	Statement // before the amount
+	// Amount is what was granted.
+	Amount float64
 	// Outdated is of a refusal in doubt: a read that begins now would tell more.
 	Outdated bool
 	// Wait is of a refusal in doubt: closed when something on its way has arrived. Nil if
@@ -123,10 +125,14 @@ func (a *Account) ask(now time.Time, c Cycle, q Ask, hold bool) Admission {
 	a.roll(now, c)
 	p, b := a.current, a.balance()
 	r := Admission{Answer: q.answer(b), Statement: a.statement(b)}
-	switch {
-	case r.Refuses():
+	if r.Refuses() && q.Least > 0 {
+		r.Answer = q.reduce(b)
+	}
+	if r.Refuses() {
 		a.reconsider(&r, q, now)
-	case hold:
+		return r
+	}
+	if r.Amount = q.Amount; hold {
 		p.hold(q.Amount)
 		r.held = held{p, q.Amount}
 	}
@@ -137,6 +143,28 @@ func (a *Account) ask(now time.Time, c Cycle, q Ask, hold bool) Admission {
 type held struct {
 	period *period
 	amount float64
+}
+
+// shrink gives back what is beyond an amount.
+func (h *held) shrink(a *Account, amount float64) {
+	if h.period == nil {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	h.period.held -= h.amount - amount
+	h.amount = amount
+}
+
+// join makes one of two, of the same period.
+func (h *held) join(a *Account, o held) {
+	if h.period == nil {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	h.period.holds--
+	h.amount += o.amount
 }
 
 // settle ends a hold: what was held becomes used usage that waits for its

@@ -39,6 +39,20 @@ func (h *Hold) Amount() float64 { return h.units.amount }
 // At is when the amount was held, and never before its period.
 func (h *Hold) At() time.Time { return h.at }
 
+// Shrink gives back what is beyond so many units; it is no more than is held.
+func (h *Hold) Shrink(units float64) { h.units.shrink(h.meter.Account, units) }
+
+// Join adds another hold to it, which is none of its own then. It fails if the other is in another
+// period or account.
+func (h *Hold) Join(o *Hold) bool {
+	if h.meter.Account != o.meter.Account || h.meter.Wallet != o.meter.Wallet || h.units.period != o.units.period || h.credits.period != o.credits.period {
+		return false
+	}
+	h.units.join(h.meter.Account, o.units)
+	h.credits.join(h.meter.Wallet, o.credits)
+	return true
+}
+
 // Of is what of it is held of an account.
 func (h *Hold) Of(a *Account) float64 {
 	switch {

@@ -38,6 +38,8 @@ func (b Balance) Known() float64 { return b.Used + b.Unacked }
 type Ask struct {
 	Limit  Limit
 	Amount float64
+	// Least, above 0, says that what is left of Amount will do, if it is that much.
+	Least float64
 	// Own is what the same request holds here already: no reason to wait for it.
 	Own float64
 	// Unpriced is what counts as Unacked too, and only the caller can tell: usage that
@@ -62,6 +64,13 @@ func (q Ask) answer(b Balance) Answer {
 	default:
 		return Exceeded
 	}
+}
+
+// reduce makes the amount what is left of it, or the least, and answers that.
+func (q *Ask) reduce(b Balance) Answer {
+	left := q.Limit.Max - b.Known() - q.Unpriced - b.Held
+	q.Amount = max(q.Least, min(q.Amount, left))
+	return q.answer(b)
 }
 
 // Fits compares as people count. Where a fraction takes part, 1e-9 of the larger

@@ -45,6 +45,11 @@ const (
 )
 
 var mutants = []mutant{
+	{"what is left is all that the limit gives", "limit.go", value, "q.Limit.Max - b.Known() - q.Unpriced - b.Held", "q.Limit.Max - b.Known() - q.Unpriced"},
+	{"what is left may be less than the least", "limit.go", value, "max(q.Least, min(q.Amount, left))", "min(q.Amount, left)"},
+	{"what is given back stays held", "account.go", statements, "\th.period.held -= h.amount - amount\n", ""},
+	{"what is joined is two", "account.go", statements, "\th.period.holds--\n", ""},
+	{"what is joined is lost", "account.go", statements, "\th.amount += o.amount\n", ""},
 	{"what arrives later is later", "observation.go", condition, later, "p.hi < o.hi"},
 	{"our own order is not heeded", "observation.go", condition, later, "o.hi >= p.lo && p.stamp.before(o.stamp)"},
 	{"Stigg's times are not heeded", "observation.go", condition, later, "p.hi < o.lo"},

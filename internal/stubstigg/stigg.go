@@ -27,11 +27,11 @@ type Stigg struct {
 func New(features ...gate.Entitlement) *Stigg { return &Stigg{features: features} }
 
 // NewGate returns a gate over a Stigg where everybody has much of "many", and "on".
-func NewGate(t *testing.T) (*gate.Gate, *Stigg) {
+func NewGate(t *testing.T, options ...gate.Option) (*gate.Gate, *Stigg) {
 	t.Helper()
 	s := New(gate.Entitlement{FeatureID: "many", Kind: gate.Metered, Granted: true, Limit: 1e6},
 		gate.Entitlement{FeatureID: "on", Kind: gate.Boolean, Granted: true})
-	return s.Gate(t), s
+	return s.Gate(t, options...), s
 }
 
 // byHeader names the customer by a header. It is not package identity's, whose tests use
