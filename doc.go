@@ -72,7 +72,7 @@
 //   - The cache: [WithTTL], [WithLiveTTL], [WithMaxStale], [WithCacheSize], [WithDecisionTimeout],
 //     [WithColdTimeout].
 //   - Reports and logs: [WithReporter], [WithOutbox], [WithOutboxFailOpen], [WithQueueSize],
-//     [WithQueueBytes], [WithRefused], [WithObserver], [WithLogger], [WithClock].
+//     [WithQueueBytes], [WithRefused], [WithUndelivered], [WithObserver], [WithLogger], [WithClock].
 //
 // # For makers of sources, reporters and outboxes
 //

@@ -38,3 +38,18 @@ func ExampleWithOutbox() {
 	// allowed: true
 	// reported: 1 of templates
 }
+
+// Without a disk, what Stigg did not take by the end goes where the app has it: here into the log.
+func ExampleWithUndelivered() {
+	option := gate.WithUndelivered(func(usage []gate.Usage) {
+		for _, u := range usage {
+			log.Printf("not reported: %v of %s, key %s", u.Value, u.FeatureID, u.Key) // g.Report takes it again
+		}
+	})
+	g, err := gate.New(plan{}, identity.FromTrustedHeader("X-Customer-ID", ""), option)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(g.Close(context.Background()))
+	// Output: <nil>
+}

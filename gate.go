@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stiggate/gate/internal/admission"
+	"github.com/stiggate/gate/internal/callback"
 	"github.com/stiggate/gate/internal/counters"
 	"github.com/stiggate/gate/internal/delivery"
 	"github.com/stiggate/gate/internal/existence"
@@ -30,8 +31,8 @@ type Gate struct {
 	denials   denials
 	outage    outage.Rule
 	offline   bool
-	bare      bool // WithBareRequests
-	kept      bool // there is an outbox
+	bare      bool          // WithBareRequests
+	lost      func([]Usage) // of WithUndelivered, or nil
 
 	ledger *ledger.Ledger
 	cache  *cache
@@ -90,7 +91,7 @@ func New(source Source, who Resolver, options ...Option) (*Gate, error) {
 func start(source Source, who Resolver, c config) (*Gate, error) {
 	g := &Gate{
 		who: who, observers: c.observers, logger: c.logger, now: c.now,
-		denials: c.denials, outage: c.outage, offline: c.offline, bare: c.bare, kept: c.outbox != nil,
+		denials: c.denials, outage: c.outage, offline: c.offline, bare: c.bare, lost: c.undelivered,
 		exists: existence.New[admission.Item](c.now), ledger: ledger.New(), stopped: make(chan struct{}), closer: graceful.NewCloser(),
 	}
 	g.denials.Failed = func(err error) {
@@ -121,9 +122,10 @@ func start(source Source, who Resolver, c config) (*Gate, error) {
 // Close delivers the usage that waits and ends the gate. From its first call on,
 // requests that would report are denied with 503. It waits for running requests to
 // settle and for their usage to be acknowledged, until ctx ends; so shut the HTTP
-// server down first. What could not be delivered is counted in an *UndeliveredError
-// and lost with the process, unless there is an outbox, which Close closes. Close returns when ctx
-// ends, whatever hangs; an outbox has a tenth of a second more.
+// server down first. What could not be delivered is kept by the outbox, which Close closes; without
+// one it is lost with the process: it is counted in an *UndeliveredError, and WithUndelivered is
+// given it. Close returns when ctx ends, whatever hangs; an outbox has a tenth of a second more, and
+// the function of WithUndelivered a second.
 //
 // Close is safe on a gate that was never used. The first call decides how long is
 // waited; another waits for it as long as its own ctx allows, and gives the same
@@ -146,30 +148,36 @@ func (g *Gate) close(ctx context.Context) (err error) {
 	if g.queue == nil {
 		return nil
 	}
-	if s := g.queue.Stats(); s.Queued+s.Reserved > 0 {
-		err = &UndeliveredError{Queued: s.Queued, Open: s.Reserved, Kept: g.kept}
-		g.logger.Error("gate: closed with usage undelivered", "queued", s.Queued, "open", s.Reserved, "kept", g.kept)
+	s, lost := g.queue.Stats(), g.queue.Lost()
+	switch kept := max(0, s.Queued-len(lost)); {
+	case len(lost)+s.Reserved > 0:
+		err = &UndeliveredError{Queued: len(lost), Open: s.Reserved, Kept: kept}
+		g.logger.Error("gate: closed with usage undelivered", "queued", len(lost), "open", s.Reserved, "kept", kept)
+		if g.lost != nil && len(lost) > 0 {
+			new(callback.Function).Call(g.logger, "the function of WithUndelivered", func() { g.lost(usages(lost, g.queue.Keys)) })
+		}
+	case kept > 0:
+		g.logger.Info("gate: closed; the outbox keeps usage for the next start", "kept", kept)
 	}
 	return errors.Join(err, graceful.Within(ctx, closeGrace, "gate: close the outbox", g.queue.Close))
 }
 
-// UndeliveredError is what Close could not finish in time.
+// UndeliveredError is what is lost since Close could not finish in time.
 type UndeliveredError struct {
-	// Queued is the number of settled usages that Stigg has not acknowledged.
+	// Queued is the number of settled usages that Stigg has not acknowledged and no outbox keeps.
 	Queued int
 	// Open is the number of usages that requests still running may report.
 	Open int
-	// Kept says that there is an outbox: what is queued is delivered after the next
-	// start.
-	Kept bool
+	// Kept is the number of those that are not lost: the outbox delivers them after the next start.
+	Kept int
 }
 
 func (e *UndeliveredError) Error() string {
 	kept := ""
-	if e.Kept {
-		kept = " (the outbox keeps them)"
+	if e.Kept > 0 {
+		kept = fmt.Sprintf("; the outbox keeps %d more for the next start", e.Kept)
 	}
-	return fmt.Sprintf("gate: closed with %d usages undelivered%s and %d requests unsettled", e.Queued, kept, e.Open)
+	return fmt.Sprintf("gate: closed with %d usages undelivered and %d requests unsettled%s", e.Queued, e.Open, kept)
 }
 
 // Entitlements returns what the customer has, from the cache, or from the Source if

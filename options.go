@@ -32,6 +32,7 @@ type config struct {
 	queue          int
 	queueBytes     int
 	onRefused      func(Usage, error)
+	undelivered    func([]Usage)
 	outbox         Outbox
 	outboxFailOpen bool
 
@@ -214,6 +215,13 @@ func checkPositive[N int | time.Duration](what string, n N) error {
 // place in the queue; Close waits until it was told all.
 func WithRefused(f func(Usage, error)) Option {
 	return given("function for refused usage", f != nil, func(c *config) { c.onRefused = f })
+}
+
+// WithUndelivered gives f, at the end of Close, the usage that is lost with the process: what Stigg
+// has not acknowledged and no outbox keeps. Report with the same Key counts none of it twice. f is called
+// once, if there is any, and has a second; a panic of it is logged.
+func WithUndelivered(f func([]Usage)) Option {
+	return given("function for undelivered usage", f != nil, func(c *config) { c.undelivered = f })
 }
 
 // WithStatus changes the HTTP status of denials with this reason. A policy's own

@@ -285,6 +285,46 @@ func TestAResponseWaitsForAnOutboxThatHangsNoLongerThanBounded(t *testing.T) {
 	})
 }
 
+func TestUsageThatIsLostAtCloseIsHandedOver(t *testing.T) {
+	for name, box := range map[string]*memOutbox{
+		"without an outbox": nil, "that the outbox did not keep": {append: func() error { return errors.New("disk full") }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				stuck := make(chan struct{})
+				s := &stub{set: features(metered("f", 0, 1000)), report: func([]Usage) ([]Ack, error) { <-stuck; return nil, errStubDown }}
+				var lost []Usage
+				options := []Option{WithUndelivered(func(u []Usage) { lost = append(lost, u...); panic("of the app") })}
+				if box != nil {
+					options = append(options, WithOutbox(box), WithOutboxFailOpen())
+				}
+				g := gateOf(t, s, options...)
+				for i := range 150 { // more than a batch, the first of which is under way and hangs
+					if err := g.Report(t.Context(), Usage{Customer: Customer{ID: "c"}, FeatureID: "f", Value: 1, Key: fmt.Sprint("key ", i)}); err != nil && box == nil {
+						t.Fatal(err)
+					}
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				var left *UndeliveredError
+				if err := g.Close(ctx); !errors.As(err, &left) || left.Queued != 150 || left.Kept != 0 {
+					t.Error(err)
+				}
+				close(stuck)
+				seen := map[string]bool{}
+				for i, u := range lost {
+					if seen[u.Key] = true; u.Key != fmt.Sprint("key ", i) || u.Value != 1 || u.CreatedAt.IsZero() {
+						t.Fatalf("the %dth is %+v", i, u)
+					}
+				}
+				if len(seen) != 150 {
+					t.Errorf("%d of 150 are handed over", len(seen))
+				}
+			})
+		})
+	}
+}
+
 type hanging struct{ *memOutbox }
 
 func (hanging) Append(ctx context.Context, _ ...Usage) error { <-ctx.Done(); return ctx.Err() }
@@ -293,14 +333,17 @@ func TestCloseKeepsWhatItCannotDeliver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		box := &memOutbox{}
 		s := &stub{set: features(metered("f", 0, 100)), report: func([]Usage) ([]Ack, error) { return nil, errStubDown }}
-		g := gateOf(t, s, WithOutbox(box))
+		var log strings.Builder
+		g := gateOf(t, s, WithOutbox(box), WithLogger(slog.New(slog.NewTextHandler(&log, nil))), WithUndelivered(func(u []Usage) { t.Errorf("lost: %v", u) }))
 		use(t, g, "c", 1)
 		use(t, g, "c", 1)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		var left *UndeliveredError
-		if err := g.Close(ctx); !errors.As(err, &left) || left.Queued != 2 || !left.Kept || !strings.Contains(err.Error(), "keeps them") {
+		if err := g.Close(ctx); err != nil { // nothing is lost
 			t.Error(err)
+		}
+		if !strings.Contains(log.String(), "level=INFO msg=\"gate: closed; the outbox keeps usage for the next start\" kept=2") || strings.Contains(log.String(), "level=ERROR") {
+			t.Errorf("the log:\n%s", &log)
 		}
 		if len(box.keys()) != 2 || box.closed != 1 {
 			t.Errorf("%v in the outbox, closed %d times", box.keys(), box.closed)

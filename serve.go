@@ -26,8 +26,8 @@ import (
 // next one the process. Signals within half a second count as one: some supervisors send
 // one to the whole process group and pass it on besides.
 //
-// The error is nil if all requests were answered and all usage was delivered. Otherwise it
-// says what was not: an *UndeliveredError counts the usage. The gate is closed when Serve
+// The error is nil if all requests were answered and all usage was delivered, or is kept by the
+// outbox for the next start. Otherwise it says what was not: an *UndeliveredError counts what is lost. The gate is closed when Serve
 // returns, whatever happened.
 //
 // A server whose TLSConfig has certificates speaks TLS. Serve does not wait for connections

@@ -80,6 +80,7 @@ type Item[U any] struct {
 	tried  bool   // an attempt failed of which nobody knows what Stigg did
 	stays  bool   // in the Store alone, from where another one is read
 	behind bool   // behind what waits there
+	unkept bool   // the Store, if there is one, does not keep it
 }
 
 // Config is what a Queue needs. Store, Pace and Refused may be nil.
@@ -222,6 +223,9 @@ func (q *Queue[U]) Keep(ctx context.Context, items []Item[U]) error {
 	err := q.journal.keep(ctx, items)
 	if err != nil {
 		q.recall(items)
+		for i := range items {
+			items[i].unkept = true
+		}
 	}
 	return err
 }

@@ -55,6 +55,7 @@ func (s *sender[U]) left(batch []Item[U], refused error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	s.queue.flying -= len(batch)
+	s.landed(batch)
 	if refused != nil && q.config.Refused != nil {
 		for i := range batch {
 			q.notices.add(notice[U]{batch[i].Usage, refused}, q)

@@ -32,6 +32,7 @@ type sender[U any] struct {
 	backlog backlog       // as well
 	wake    chan struct{} // holds one token when there is something to do
 	more    chan struct{} // holds one when there is something to read back
+	flight  []Item[U]     // what was taken last and has not left; under the lock
 	calls   calls
 	pacing  pacing // the goroutine's own
 }
@@ -107,6 +108,7 @@ func (s *sender[U]) take() (batch []Item[U], from *quarantine[U], parked bool) {
 		s.pacing.hurried, l.parked.due = true, now
 	}
 	defer s.all.readMore()
+	defer func() { s.flight = append(s.flight[:0], batch...) }()
 	switch {
 	case len(l.parked.items) > 0 && !now.Before(l.parked.due):
 		return l.takeParked(), nil, true
