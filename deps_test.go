@@ -13,6 +13,7 @@ const module = "github.com/stiggate/gate"
 // TestDependencies holds the walls: what each package may bring along beside the standard
 // library, and why not more. What an app's go.sum grows by is a promise too.
 func TestDependencies(t *testing.T) {
+	t.Parallel()
 	const (
 		lru      = "github.com/hashicorp/golang-lru/v2"
 		inside   = module + "/internal/"
@@ -102,6 +103,7 @@ func depsOf(t *testing.T, pkg string) []string {
 }
 
 func TestTheEmulatorSharesNoCodeWithTheGate(t *testing.T) {
+	t.Parallel()
 	if slices.Contains(depsOf(t, module+"/emulator"), module) {
 		t.Error("the emulator imports the gate")
 	}

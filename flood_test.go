@@ -83,9 +83,10 @@ func (s *limitedStigg) Report(_ context.Context, batch []Usage) ([]Ack, error) {
 // once, which no budget of a customer bounds. Who is known is served, read again in time and
 // reported; Stigg's limit is not spent for them.
 func TestMadeUpCustomersKeepNobodyOut(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &limitedStigg{last: map[string]time.Time{}, counts: map[string]float64{}}
-		const known, ttl, seconds = 50, 5 * time.Second, 20
+		const known, ttl, seconds = 50, 5 * time.Second, 12
 		g := gateOf(t, s, WithTTL(ttl), WithCacheSize(1000))
 		use := func(i int) {
 			ticket, d := g.Admit(t.Context(), Customer{ID: fmt.Sprint("known-", i)}, Feature("f").Uses(1))

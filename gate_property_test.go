@@ -157,6 +157,7 @@ func (s *flawedStigg) visit(g *Gate, c Customer, r *rand.Rand) {
 }
 
 func TestTheGateAndStiggAgreeWhateverFails(t *testing.T) {
+	t.Parallel()
 	for range 60 {
 		synctest.Test(t, func(t *testing.T) {
 			s := newFlawedStigg(t, map[string]float64{"refusable": 40, "seats": 6, "scarce": 10})

@@ -41,6 +41,7 @@ func (s *rationed) Entitlements(_ context.Context, c Customer) (EntitlementSet, 
 }
 
 func TestOneCustomersResourcesKeepNobodyOut(t *testing.T) {
+	t.Parallel()
 	noSubscription := EntitlementSet{Denied: ReasonNoSubscription}
 	for name, tt := range map[string]struct {
 		allows int

@@ -41,6 +41,7 @@ func refuser(err error, calls *int) *stub {
 }
 
 func TestATrickleOfRefusedUsageDelaysNobody(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		calls := 0
 		s := refuser(errArchived, &calls)

@@ -117,6 +117,7 @@ func (r *replicas) allows(g *gate.Gate, n float64) (allowed bool) {
 // TestTwoReplicasLetInExactlyTheLimit has two processes use one limit in turn, each once what
 // the other used has been told.
 func TestTwoReplicasLetInExactlyTheLimit(t *testing.T) {
+	t.Parallel()
 	r := newReplicas(t, 2)
 	let := 0
 	for i := range sharedLimit + 10 {
@@ -141,6 +142,7 @@ func TestTwoReplicasLetInExactlyTheLimit(t *testing.T) {
 // Stigg's answers take their time: what the process lets in fits into what it can know, and
 // once all is quiet it lets in what is left, and not one more.
 func TestAReplicaAndOthersInAnyOrder(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(3) {
 		r := newReplicas(t, 1)
 		random, g := rand.New(rand.NewPCG(seed, 7)), r.gates[0]

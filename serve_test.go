@@ -172,6 +172,7 @@ func (p *program) expect(t *testing.T, text string) {
 }
 
 func TestSignals(t *testing.T) {
+	t.Parallel()
 	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
 		t.Run(sig.String()+" ends the process when running requests are answered and all usage is delivered", func(t *testing.T) {
 			p := startProgram(t, "up")
