@@ -76,6 +76,8 @@ func TestDependencies(t *testing.T) {
 		{module + "/chistigg", "an adapter translates", with(module+"/nethttp", "github.com/go-chi/chi/v5")},
 		{module + "/ginstigg", "gin brings much of its own; an adapter adds nothing", with(depsOf(t, "github.com/gin-gonic/gin")...)},
 		{module + "/echostigg", "echo brings much of its own; an adapter adds nothing", with(depsOf(t, "github.com/labstack/echo/v4")...)},
+		{inside + "declared", "it makes policies of what a document says, in whatever syntax", with()},
+		{module + "/policyfile", "its parser is linked by those alone who want files", with(append(depsOf(t, "github.com/goccy/go-yaml"), inside+"declared")...)},
 		{module + "/gatetest", "every app's tests link it", with()},
 		{module + "/conformance", "it tests what is not ours", with(identity, shared, replica)},
 		{module + "/status", "it shows what a gate tells, and asks nobody", with()},

@@ -6,7 +6,7 @@ import (
 
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/identity"
-	"github.com/stiggate/gate/internal/policyfile"
+	"github.com/stiggate/gate/policyfile"
 )
 
 func TestThePoliciesOfAFileAreVerified(t *testing.T) {

@@ -36,7 +36,7 @@ func imports() map[string]string {
 		"bytes": "bytes", "context": "context", "errors": "errors", "iter": "iter", "fmt": "fmt", "http": "net/http", "io": "io", "log": "log", "os": "os", "slog": "log/slog",
 		"strconv": "strconv", "httptest": "net/http/httptest", "strings": "strings", "sync": "sync", "testing": "testing", "time": "time", "gate": module,
 	}
-	for _, name := range []string{"nethttp", "chistigg", "ginstigg", "echostigg", "client", "outbox", "webhook", "emulator", "gatetest", "conformance"} {
+	for _, name := range []string{"nethttp", "chistigg", "ginstigg", "echostigg", "client", "outbox", "webhook", "emulator", "gatetest", "conformance", "policyfile"} {
 		all[name] = module + "/" + name
 	}
 	for _, name := range []string{"identity", "recorder", "conformance"} {

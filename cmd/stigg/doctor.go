@@ -14,7 +14,7 @@ import (
 
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/client"
-	"github.com/stiggate/gate/internal/policyfile"
+	"github.com/stiggate/gate/policyfile"
 )
 
 func doctor() command {
@@ -67,7 +67,7 @@ func (e *examination) work(ctx context.Context, t terminal, args []string) error
 		if err != nil {
 			return misuse("%v", err)
 		}
-		if table, err = policyfile.Parse(text); err != nil {
+		if table, err = policyfile.Parse(text, policyfile.WithAnyFunction()); err != nil {
 			return fmt.Errorf("%s: %w", e.policies, err)
 		}
 	}

@@ -1,0 +1,135 @@
+package policyfile
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+
+	"github.com/stiggate/gate/internal/declared"
+)
+
+// maxBytes bounds a file. A ConfigMap has at most 1 MB.
+const maxBytes = 4 << 20
+
+// tree reads YAML, of which JSON is a part, but for tabs between its words.
+func tree(text []byte) (*declared.Node, error) {
+	top := &declared.Node{Line: 1, Column: 1}
+	if len(text) > maxBytes {
+		return nil, top.Wrong(fmt.Errorf("the file is longer than %d bytes", maxBytes))
+	}
+	if json.Valid(text) {
+		text = bytes.ReplaceAll(text, []byte("\t"), []byte(" ")) // there is none within its strings
+	}
+	file, err := parser.ParseBytes(text, 0)
+	if err != nil {
+		var wrong yaml.Error
+		if errors.As(err, &wrong) && wrong.GetToken() != nil {
+			at := wrong.GetToken().Position
+			return nil, &declared.Error{Line: at.Line, Column: at.Column, Err: errors.New(wrong.GetMessage())}
+		}
+		return nil, top.Wrong(err)
+	}
+	var body ast.Node
+	for _, doc := range file.Docs {
+		switch {
+		case doc.Body == nil:
+		case body != nil:
+			second, err := node(doc.Body)
+			if err != nil {
+				return nil, err
+			}
+			return nil, second.Wrong(errors.New("a second document begins here; it takes one"))
+		default:
+			body = doc.Body
+		}
+	}
+	if body == nil {
+		return nil, top.Wrong(errors.New("the file is empty"))
+	}
+	return node(body)
+}
+
+// exponent is a number of JSON's that the parser takes for text.
+var exponent = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?[eE][-+]?[0-9]+$`)
+
+func at(n ast.Node) *declared.Node {
+	to := &declared.Node{Line: 1, Column: 1}
+	if t := n.GetToken(); t != nil && t.Position != nil {
+		to.Line, to.Column = t.Position.Line, t.Position.Column
+	}
+	return to
+}
+
+// node is a value of the file. What says one thing in two places, anchors and merges, is refused,
+// and so are tags.
+func node(from ast.Node) (*declared.Node, error) {
+	to := at(from)
+	switch n := from.(type) {
+	case *ast.NullNode:
+	case *ast.BoolNode:
+		to.Kind, to.Bool = declared.Bool, n.Value
+	case *ast.IntegerNode:
+		to.Kind = declared.Number
+		switch v := n.Value.(type) {
+		case int64:
+			to.Number = float64(v)
+		case uint64:
+			to.Number = float64(v)
+		}
+	case *ast.FloatNode:
+		to.Kind, to.Number = declared.Number, n.Value
+	case *ast.StringNode:
+		to.Kind, to.Text = declared.Text, n.Value
+		if n.Token.Type == token.StringType && exponent.MatchString(n.Value) {
+			number, err := strconv.ParseFloat(n.Value, 64)
+			to.Kind, to.Number = declared.Number, number
+			return to, to.Wrong(err)
+		}
+	case *ast.LiteralNode:
+		to.Kind, to.Text = declared.Text, n.Value.Value
+	case *ast.SequenceNode:
+		to.Kind = declared.List
+		for _, v := range n.Values {
+			item, err := node(v)
+			if err != nil {
+				return nil, err
+			}
+			to.Items = append(to.Items, item)
+		}
+	case *ast.MappingNode:
+		to.Kind = declared.Map
+		return fields(to, n.Values)
+	case *ast.MappingValueNode: // a map of one key
+		to.Kind = declared.Map
+		return fields(to, []*ast.MappingValueNode{n})
+	default:
+		return nil, to.Wrong(fmt.Errorf("a policy file takes no %s", from.Type()))
+	}
+	return to, nil
+}
+
+func fields(to *declared.Node, values []*ast.MappingValueNode) (*declared.Node, error) {
+	for i, v := range values {
+		key, err := node(v.Key)
+		if err != nil {
+			return nil, err
+		}
+		value, err := node(v.Value)
+		if err != nil {
+			return nil, err
+		}
+		if i == 0 && (to.Line > key.Line || to.Line == key.Line && to.Column > key.Column) {
+			to.Line, to.Column = key.Line, key.Column // its token is the colon
+		}
+		to.Fields = append(to.Fields, declared.Field{Key: key, Value: value})
+	}
+	return to, nil
+}
