@@ -10,6 +10,7 @@ import (
 // methods is one critical section.
 type Account struct {
 	book  *Book
+	key   key
 	meter Meter // of which nothing but the account is known
 
 	mu      sync.Mutex
@@ -31,6 +32,7 @@ type Account struct {
 	onWay    int
 	changed  chan struct{}
 	unpriced unpriced
+	share    Share // nil until it is asked for
 }
 
 // Meter returns the account alone as a Meter, for usage of which no more is known.
@@ -106,10 +108,11 @@ type Admission struct {
 	// Outdated is of a refusal in doubt: a read that begins now would tell more.
 	Outdated bool
 	// Wait is of a refusal in doubt: closed when something on its way has arrived. Nil if
-	// nothing is.
+	// nothing is. It is also of Wanting: closed when there is an answer.
 	Wait <-chan struct{}
 
-	held held
+	held   held
+	leased bool // it was in hand
 }
 
 // Check asks the account whether an amount fits, and takes nothing.
@@ -123,7 +126,7 @@ func (a *Account) ask(now time.Time, c Cycle, q Ask, hold bool) Admission {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.roll(now, c)
-	p, b := a.current, a.balance()
+	b := a.balance()
 	r := Admission{Answer: q.answer(b), Statement: a.statement(b)}
 	if r.Refuses() && q.Least > 0 {
 		r.Answer = q.reduce(b)
@@ -132,9 +135,15 @@ func (a *Account) ask(now time.Time, c Cycle, q Ask, hold bool) Admission {
 		a.reconsider(&r, q, now)
 		return r
 	}
+	if hold && a.isShared(&q) {
+		if a.take(&r, &q, now); r.Refuses() {
+			return r
+		}
+	} else if hold {
+		a.current.hold(q.Amount)
+	}
 	if r.Amount = q.Amount; hold {
-		p.hold(q.Amount)
-		r.held = held{p, q.Amount}
+		r.held = held{a.current, q.Amount}
 	}
 	return r
 }
@@ -152,7 +161,9 @@ func (h *held) shrink(a *Account, amount float64) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	h.period.held -= h.amount - amount
+	back := h.amount - amount
+	h.period.held -= back
+	h.period.tell(back)
 	h.amount = amount
 }
 
@@ -176,8 +187,7 @@ func (h held) settle(a *Account, used float64, now time.Time) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	h.period.release(h.amount)
-	h.period.wait(used)
+	h.period.settle(h.amount, used)
 	switch {
 	case used > 0:
 		a.countAfterTotals(used)

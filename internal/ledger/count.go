@@ -40,7 +40,7 @@ func (a *Account) push(o observation, age time.Duration, r Count, now time.Time,
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.roll(now, c)
-	o.hi = a.book.Tick()
+	o.hi, o.from = a.book.Tick(), pushed
 	o.lo = o.hi.Before(Margin + max(0, age))
 	if r.End.IsZero() {
 		return a.observeIn(a.current, o)
@@ -72,14 +72,15 @@ func (a *Account) acknowledge(where slot, u answer, onWay bool, now time.Time, c
 	}
 	a.add(p, &u.usage)
 	o := observation{lo: u.first, hi: hi, stamp: u.stamp}
+	ofPeriod := u.count != nil && !u.later && (u.count.End.IsZero() || p.is(*u.count))
+	p.counted(&u, ofPeriod)
 	switch {
-	case u.count != nil && !u.later:
+	case ofPeriod:
+		o.used, o.from = u.count.Used, answered
+		a.observeIn(p, o)
+	case u.count != nil && !u.later: // Stigg names the present period
 		o.used = u.count.Used
-		if u.count.End.IsZero() || p.is(*u.count) { // else Stigg names the present period
-			a.observeIn(p, o)
-		} else {
-			a.observe(o, *u.count, now, c)
-		}
+		a.observe(o, *u.count, now, c)
 	case u.total != nil:
 		if o.used = *u.total; u.maybe || u.later { // it may not be set yet: it replaces nothing
 			o.lo, o.hi, o.stamp = 0, u.last, stamp{}
@@ -101,7 +102,7 @@ func (a *Account) tell(r Count, first Tick, s stamp, now time.Time) {
 func (a *Account) refuse(where slot, amount float64, first Tick, onWay bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.leave(where, &usage{amount: amount, first: first}, onWay)
+	a.leave(where, &usage{amount: amount, first: first}, onWay).tell(0)
 }
 
 // leave ends the wait of a usage, and returns its period. Call it under the lock.

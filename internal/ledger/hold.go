@@ -27,6 +27,9 @@ func (m *Meter) Hold(units Admission, now time.Time) Hold {
 	if now.Before(units.Start) {
 		h.at = units.Start // the period was opened by a later clock reading
 	}
+	if units.leased && !units.End.IsZero() && !h.at.Before(units.End) {
+		h.at = units.End.Add(-time.Millisecond) // it counts in the period that it was leased in
+	}
 	return h
 }
 

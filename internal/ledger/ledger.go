@@ -73,6 +73,7 @@ func (t Tick) Before(d time.Duration) Tick { return t - min(t-1, Tick(max(0, d))
 // Ledger is the books of all customers.
 type Ledger struct {
 	passed func() time.Duration // since it was made
+	shares Shares               // nil: this process alone has its limits
 	mu     sync.Mutex
 	books  map[Owner]*Book
 }
@@ -82,6 +83,13 @@ func New() *Ledger {
 	start := time.Now() //nolint:forbidigo // ticks order what happens here, which no clock of the app's does
 	return &Ledger{passed: func() time.Duration { return time.Since(start) }, books: make(map[Owner]*Book)}
 }
+
+// Shares gives the Share of an owner's feature or wallet. tick is the time of Lease.Count: each call tells
+// more than the one before.
+type Shares func(o Owner, wallet bool, id string, tick func() Tick) Share
+
+// Share has the accounts shared with other processes. It must be called before any book is opened.
+func (l *Ledger) Share(shares Shares) { l.shares = shares }
 
 // Open returns an owner's book with one pin that the caller must Unpin.
 func (l *Ledger) Open(o Owner) *Book {
@@ -196,7 +204,7 @@ func (b *Book) account(k key) *Account {
 	defer b.mu.Unlock()
 	a := b.accounts[k]
 	if a == nil {
-		a = &Account{book: b}
+		a = &Account{book: b, key: k}
 		a.meter = Meter{Account: a, Unpriced: !k.wallet}
 		b.accounts[k] = a
 	}

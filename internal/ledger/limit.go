@@ -19,6 +19,8 @@ const (
 	Pending            // it would fit once what is held settles, or what is on its way arrives
 	Exceeded           // it does not fit
 	TooLarge           // it would not fit an unused limit either
+	Wanting            // it fits here, and is not in hand: the other processes may have it (Share)
+	Unreachable        // as Wanting, and nobody can be asked
 )
 
 // Refuses reports whether the amount is not granted.
@@ -47,6 +49,10 @@ type Ask struct {
 	Unpriced float64
 	// UnpricedAcked is what of it is acknowledged: a read that begins now would tell.
 	UnpricedAcked float64
+	// PerReplica says that the limit is each process' own, where accounts are shared.
+	PerReplica bool
+	// Waited is the Wait of an Admission that was Wanting, where the same request asks again.
+	Waited <-chan struct{}
 }
 
 // answer is invariant (1).

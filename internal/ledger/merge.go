@@ -119,13 +119,14 @@ func (a *Account) part(of slot, change, rest float64, first Tick) slot {
 		r := a.enterIn(s.period, 0, s.made)
 		r.change, r.first = change, s.first
 		r.wait()
+		r.period.tell(0)
 		return r
 	}
 	return of
 }
 
-// withdraw takes what waits out of its period, and wait puts it in. Call them under the
-// account's lock.
+// withdraw takes what waits out of its period, and wait puts it in. The lease is told once both are done.
+// Call them under the account's lock.
 func (r *recorded) withdraw() {
 	r.period.answered(r.change)
 	if r.first != 0 {

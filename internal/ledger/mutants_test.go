@@ -123,7 +123,7 @@ var mutants = []mutant{
 	{"what is acknowledged of a period ahead is sure", "count.go", statements, "\t\tv.maybe = true // Stigg may count it in another period\n", ""},
 
 	{"what is given back is in no doubt", "period.go", statements, "\tp.freed += amount\n", ""},
-	{"admission takes two steps", "account.go", statements, "\t\tp.hold(q.Amount)\n", unlocked + "\t\tp.hold(q.Amount)\n"},
+	{"admission takes two steps", "account.go", statements, "\t\ta.current.hold(q.Amount)\n", unlocked + "\t\ta.current.hold(q.Amount)\n"},
 	{"a total adds", "account.go", statements, "\t\t\t" + totals + "\n", "\t\t\tb.Unacked += r.total\n"},
 	{"a total counts only once acknowledged", "account.go", statements, "\t\t\t" + totals + "\n", "\t\t\t_ = r\n"},
 	{"what comes after a total is in it", "recorded.go", statements, "\t\tr.after += max(0, amount)\n", ""},

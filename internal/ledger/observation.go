@@ -31,7 +31,17 @@ type observation struct {
 	// due and settled bound when what is in excess is surely counted: a read that begins
 	// after due has some of it, and one after settled all.
 	due, settled Tick
+	from         origin
 }
+
+// origin is how an observation came: a lease is told differently.
+type origin uint8
+
+const (
+	asked    origin = iota
+	pushed          // nobody asked for it
+	answered        // with an acknowledgement, which tells the lease
+)
 
 // usage is one usage of ours, once Stigg has acknowledged it.
 type usage struct {

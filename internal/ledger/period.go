@@ -24,6 +24,8 @@ type period struct {
 	// freedUntil.
 	freed      float64
 	freedUntil time.Time
+	// lease is the period's side of the account's Share, nil until something was taken of it.
+	lease Lease
 }
 
 func newPeriod(start, end time.Time, provisional bool) *period {
@@ -33,13 +35,17 @@ func newPeriod(start, end time.Time, provisional bool) *period {
 func (p *period) hold(amount float64) {
 	p.held += amount
 	p.holds++
+	p.tell(0)
 }
 
-func (p *period) release(amount float64) {
-	p.held -= amount
+// settle ends a hold: what was used of it waits.
+func (p *period) settle(held, used float64) {
+	p.held -= held
 	if p.holds--; p.holds == 0 {
 		p.held = 0
 	}
+	p.wait(used)
+	p.tell(max(0, held-max(0, used)))
 }
 
 // wait puts settled usage into unacked.
@@ -157,7 +163,7 @@ func (a *Account) lookAhead() {
 		}
 		for _, o := range q.frontier {
 			if o.hi != 0 {
-				o.lo, o.stamp = 0, stamp{}
+				o.lo, o.stamp, o.from = 0, stamp{}, pushed
 				for _, u := range q.acknowledged {
 					o.doubt(u.used, u.last)
 				}
@@ -208,7 +214,9 @@ func (a *Account) place(r Count, now time.Time, c Cycle) *period {
 	p := a.current
 	switch {
 	case p.is(r):
-		p.provisional = false
+		if p.provisional {
+			p.name(r.Start, r.End)
+		}
 	case !p.end.IsZero() && !r.Start.Before(p.end):
 		a.current = newPeriod(r.Start, r.End, false)
 		a.previous = nil
@@ -224,6 +232,14 @@ func (a *Account) place(r Count, now time.Time, c Cycle) *period {
 		return a.named(r)
 	}
 	return a.current
+}
+
+// name gives a period the bounds that Stigg names.
+func (p *period) name(start, end time.Time) {
+	p.start, p.end, p.provisional = start, end, false
+	if p.lease != nil {
+		p.lease.Correct(start, end)
+	}
 }
 
 // named returns the period of a count among those that are not the present one, or nil.
@@ -254,7 +270,9 @@ func (a *Account) placeOver(r Count, start, end time.Time) *period {
 func (a *Account) correct(r Count) {
 	p := a.current
 	begins := !p.start.Equal(r.Start)
-	p.start, p.end, p.provisional = r.Start, r.End, false
+	if begins || p.provisional || !p.end.Equal(r.End) {
+		p.name(r.Start, r.End)
+	}
 	if begins {
 		a.reassign()
 	}
@@ -279,9 +297,10 @@ func (a *Account) observe(o observation, r Count, now time.Time, c Cycle) bool {
 func (a *Account) observeIn(p *period, o observation) bool {
 	if a.isAhead(p) {
 		v := o
-		v.lo, v.stamp = 0, stamp{}
+		v.lo, v.stamp, v.from = 0, stamp{}, pushed
 		a.observeIn(a.current, v)
 	}
+	p.learn(&o)
 	p.acknowledged.addTo(&o)
 	if p == a.current {
 		for _, q := range a.opened {

@@ -48,9 +48,12 @@ func (r *recorded) out() *period {
 
 // moveTo takes it to another period.
 func (r *recorded) moveTo(p *period) {
+	old := r.period
 	r.withdraw()
 	r.period = p
 	r.wait()
+	p.tell(0)
+	old.tell(0)
 }
 
 // Nowhere is the Entry of usage that counts in no account here. The book must be pinned
@@ -104,6 +107,9 @@ func (a *Account) recordTotal(total float64, made, now time.Time, c Cycle) (slot
 	known := a.balance().Known()
 	r := a.enter(0, made)
 	r.isTotal, r.total = true, total
+	if r.period.lease != nil {
+		r.period.lease.Hint(total)
+	}
 	a.totals = append(a.totals, r)
 	return r, max(0, total-known)
 }
@@ -111,6 +117,7 @@ func (a *Account) recordTotal(total float64, made, now time.Time, c Cycle) (slot
 // enter begins a stay. Call it under the lock.
 func (a *Account) enter(change float64, made time.Time) *recorded {
 	r := a.enterIn(a.of(made), change, made)
+	r.period.tell(0)
 	if r.period != a.past {
 		a.countAfterTotals(change)
 	}
