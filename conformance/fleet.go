@@ -67,6 +67,14 @@ func RunFleet(t *testing.T, f Fleet) {
 		})
 	}
 	t.Run("an account's period goes on after it was over", func(t *testing.T) { testReopened(t, store, clock) })
+	t.Run("what nobody uses is called back", func(t *testing.T) { testRecalled(t, store, clock) })
+	t.Run("counts of another epoch lower nothing", func(t *testing.T) { testOldCount(t, store, clock) })
+	if f.Save != nil {
+		t.Run("after a loss replicas are heard before anything is granted", func(t *testing.T) { testHeard(t, &f, store, clock, timing) })
+	}
+	if f.Empty != nil {
+		t.Run("a store that was emptied grants nothing at first", func(t *testing.T) { testEmptied(t, &f, store, clock) })
+	}
 	t.Run("each limit is given out exactly", func(t *testing.T) { testNear(t, store, clock) })
 }
 

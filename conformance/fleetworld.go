@@ -185,7 +185,7 @@ func (w *fleetWorld) start() *simReplica {
 	r := &simReplica{name: fmt.Sprint("r", w.names), periods: make(map[int]*replica.Period), period: -1, others: make(map[int]float64)}
 	r.book = replica.NewBook(w.account, r.name, func() uint64 { w.callsN++; return w.callsN })
 	if w.may.periods {
-		r.skew = w.rng.Int64N(400) - 200
+		r.skew = w.rng.Int64N(2000) - 1000
 	}
 	w.replicas = append(w.replicas, r)
 	w.enter(r)
@@ -715,7 +715,7 @@ func (w *fleetWorld) tellAll() {
 func (w *fleetWorld) call(r *simReplica, need float64, keep bool) fleet.Grant {
 	w.send(r, need, keep)
 	c := r.busy
-	for r.busy != nil {
+	for r.busy != nil { // at most as long as a call may take
 		w.clock.ms.Add(3)
 		w.deliver()
 	}
@@ -726,7 +726,7 @@ func (w *fleetWorld) call(r *simReplica, need float64, keep bool) fleet.Grant {
 func (w *fleetWorld) newcomer(left float64) {
 	r := w.start()
 	got := 0.0
-	for {
+	for range int(2*w.limit) + 100 {
 		g := w.call(r, 1, true)
 		if len(r.holds) > 0 {
 			got++

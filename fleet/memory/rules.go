@@ -115,7 +115,7 @@ type call struct {
 func (c *call) sync() fleet.Grant {
 	if c.account == nil {
 		if c.Start > c.now { // that replica's clock is ahead
-			c.account = &account{counts: make([]told, 1)}
+			c.account = &account{start: c.Start, end: c.End, counts: make([]told, 1)}
 			return c.answer(fleet.Early, 0)
 		}
 		c.open()
