@@ -1,14 +1,14 @@
 # The two commands: `make test` passes everything a change must pass, on a machine
-# with Go alone (a C compiler and a browser are installed if missing); `make lint` runs the linters, at a pinned version.
+# with Go alone (a C compiler, a browser and Redis are installed if missing); `make lint` runs the linters, at a pinned version.
 
 GO ?= go
 GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: all test format vet generated cc chromium race handlers contrib contrib-race newest examples browser official lint bench fuzz soak
+.PHONY: all test format vet generated cc chromium redis race handlers stores contrib contrib-race newest examples browser official lint bench fuzz soak
 
 all: test lint
 
-test: format vet generated race handlers newest examples browser
+test: format vet generated race handlers stores newest examples browser
 
 format:
 	@out=$$(gofmt -l .); [ -z "$$out" ] || { echo "gofmt would change:"; echo "$$out"; exit 1; }
@@ -39,10 +39,18 @@ test-module = echo "$$dir"; ( cd $$dir && $(GO) mod tidy -diff && $(GO) vet ./..
 handlers:
 	@for dir in $(HANDLERS); do $(test-module); done
 
-contrib:
+# The stores of a fleet, against servers that the tests start.
+redis:
+	@command -v redis-server >/dev/null || { apt-get update && apt-get install -y --no-install-recommends redis-server; }
+
+STORES = contrib/redisgate/
+stores: redis
+	@for dir in $(STORES); do $(test-module); done
+
+contrib: redis
 	@for dir in $(MODULES); do $(test-module); done
 
-contrib-race: cc
+contrib-race: cc redis
 	@for dir in $(MODULES); do echo "$$dir"; ( cd $$dir && $(GO) test -race -shuffle=on ./... ) || exit 1; done
 
 # go.mod's versions are floors: the lowest without an advisory. Everything else is tested
@@ -85,10 +93,13 @@ OUTBOX_KILLS ?= 200
 PHASE ?= 20s
 BACKLOG ?= 1000000
 SEEDS ?= 100000
+SCHEDULES ?= 500
 soak: cc contrib contrib-race official
 	$(GO) test -v -run 'Simulation|EverySchedule' -timeout 2h ./internal/ledger -args -seeds $(SEEDS) -every
 	$(GO) test -race -v -timeout 2h ./drill -args -kills $(KILLS) -phase $(PHASE) -backlog $(BACKLOG)
 	$(GO) test -race -timeout 2h ./outbox -args -long -kills $(OUTBOX_KILLS)
+	cd contrib/redisgate && $(GO) test -v -run 'Fleet|Answers' -timeout 2h . -args -schedules $(SCHEDULES)
+	$(GO) test -v -run FleetInMemory -timeout 2h ./conformance -args -schedules $(SCHEDULES)
 	for os in windows darwin freebsd; do GOOS=$$os CGO_ENABLED=0 $(GO) vet ./outbox || exit 1; done
 
 # Each fuzz test for FUZZTIME.

@@ -69,7 +69,7 @@ func TestDependencies(t *testing.T) {
 		{swr, "it keeps values of any type, and knows no account", []string{lru, upstream, incident}},
 		{shared, "a store needs no gate", nil},
 		{shared + "/memory", "a store needs no gate", []string{shared}},
-		{replica, "it keeps what a store is told, of whatever app", []string{shared}},
+		{replica, "it keeps what a store is told, of whatever app", []string{shared, ledger}},
 		{module, "every app links it", core},
 		{identity, "it names customers, by what is verified elsewhere", with()},
 		{module + "/nethttp", "an adapter translates", with()},

@@ -69,7 +69,7 @@ func testNear(t *testing.T, store fleet.Fleet, clock *simClock) {
 				}
 				i := rng.IntN(len(left))
 				switch r := left[i]; {
-				case r.book.Take(r.period, 1, clock.now()):
+				case r.book.Take(r.period, 1, 1, clock.now()) > 0:
 					r.got++
 					given++
 				case r.ended:
@@ -172,7 +172,7 @@ func testHeard(t *testing.T, f *Fleet, store fleet.Fleet, clock *simClock, timin
 	restore := f.Save(store, account)
 	all := w.replicas(2, account)
 	for _, r := range all {
-		if w.sync(r, 4, 4, true); !r.book.Take(r.period, 4, clock.now()) {
+		if w.sync(r, 4, 4, true); r.book.Take(r.period, 4, 4, clock.now()) == 0 {
 			t.Fatal("4 and 4 of 10 were not granted")
 		}
 	}
@@ -201,7 +201,7 @@ func testEmptied(t *testing.T, f *Fleet, store fleet.Fleet, clock *simClock) {
 	w := &nearWorld{t: t, store: store, clock: clock, limit: 10}
 	account := fleet.Account{Customer: t.Name(), Feature: "units"}
 	all := w.replicas(2, account)
-	if w.sync(all[0], 8, 8, true); !all[0].book.Take(all[0].period, 8, clock.now()) {
+	if w.sync(all[0], 8, 8, true); all[0].book.Take(all[0].period, 8, 8, clock.now()) == 0 {
 		t.Fatal("8 of 10 were not granted")
 	}
 	f.Empty(store, account)
@@ -226,15 +226,15 @@ func testReopened(t *testing.T, store fleet.Fleet, clock *simClock) {
 	}
 	a, b := all[0], all[1]
 	a.book.Hint(a.period, 3)
-	if w.sync(a, 4, 4, true); !a.book.Take(a.period, 4, clock.now()) {
+	if w.sync(a, 4, 4, true); a.book.Take(a.period, 4, 4, clock.now()) == 0 {
 		t.Fatal("4 of the 7 that are left were not granted")
 	}
 	clock.ms.Add(2000)
 	later := b.book.Open(end, end+100_000, false)
-	if w.sync(b, 10, 10, true); !b.book.Take(later, 10, clock.now()) {
+	if w.sync(b, 10, 10, true); b.book.Take(later, 10, 10, clock.now()) == 0 {
 		t.Fatal("the next period's 10 were not granted")
 	}
-	a.book.Correct(a.period, first, end+50_000, true) // Stigg names it
+	a.book.Correct(a.period, first, end+50_000) // Stigg names it
 	if g := w.sync(a, 1, 1, true); g.Units > 0 || !g.Wants || g.Base+g.Plus+g.Out < 17 {
 		t.Errorf("Stigg counts 3 of 10, 4 and 10 are out, and the store says %+v", g)
 	}
@@ -243,9 +243,9 @@ func testReopened(t *testing.T, store fleet.Fleet, clock *simClock) {
 		t.Errorf("Stigg was asked and counts 3, 14 are out, and the store says %+v", g)
 	}
 	b.book.Use(b.period)
-	b.book.Correct(b.period, first, end+50_000, true)
-	b.book.Settle(later, 10, 0)
-	a.book.Settle(a.period, 4, 0)
+	b.book.Correct(b.period, first, end+50_000)
+	b.book.Has(later, 0, 0, 10)
+	a.book.Has(a.period, 0, 0, 4)
 	w.sync(b, 0, 0, false)
 	if g := w.sync(a, 7, 7, false); g.Code != fleet.OK {
 		t.Errorf("all was released, and 7 were not granted: %+v", g)

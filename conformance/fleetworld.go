@@ -223,7 +223,7 @@ func (w *fleetWorld) total(period int) float64 {
 		if r.period == period {
 			sum += r.book.Spare(w.clock.now())
 		}
-		held, settled := p.Has()
+		held, settled := p.Sums()
 		sum += held + settled
 	}
 	for _, u := range w.usages {
@@ -349,11 +349,18 @@ func (w *fleetWorld) reply(r *simReplica, c *simCall) {
 }
 
 func (w *fleetWorld) take(r *simReplica, amount float64) bool {
-	if !r.book.Take(r.periods[r.period], amount, w.clock.now()) {
+	if r.book.Take(r.periods[r.period], amount, amount, w.clock.now()) == 0 {
 		return false
 	}
 	r.holds = append(r.holds, simHold{amount, r.period})
 	return true
+}
+
+// change changes what is held and settled in a period; some of it comes back.
+func (r *simReplica) change(period int, held, settled, back float64) {
+	p := r.periods[period]
+	h, s := p.Sums()
+	r.book.Has(p, h+held, s+settled, back)
 }
 
 // deliver has all happen that is due.
@@ -395,7 +402,7 @@ func (w *fleetWorld) end(r *simReplica, settle bool) {
 			used = float64(1 + w.rng.IntN(int(h.amount)))
 		}
 	}
-	r.book.Settle(r.periods[h.period], h.amount, used)
+	r.change(h.period, -h.amount, used, h.amount-used)
 	if used > 0 {
 		w.queue(r, used, h.period)
 	}
@@ -456,11 +463,11 @@ func (w *fleetWorld) push(period int) {
 func (w *fleetWorld) acknowledge(r *simReplica, u *simUsage, count, others float64) {
 	p := r.periods[u.period]
 	u.acked = true
+	r.change(u.period, 0, -max(0, u.amount), 0)
 	if w.may.blind && u.amount > 0 && w.rng.IntN(3) == 0 {
-		r.book.LeaveBlind(p, u.amount)
+		r.book.Blind(p, u.amount)
 		return
 	}
-	r.book.Leave(p, u.amount)
 	r.book.Count(p, count, u.since)
 	if r.period == u.period {
 		r.others[u.period] = max(r.others[u.period], others)
@@ -492,15 +499,12 @@ func (w *fleetWorld) crash(r *simReplica) {
 	if w.rng.IntN(2) == 0 {
 		return
 	}
-	adopted := make(map[int]float64)
 	for _, u := range w.usages {
 		if u.owner == r && !u.acked && u.amount > 0 {
 			u.owner = heir
 			heir.settled = append(heir.settled, u)
-			adopted[u.period] += u.amount
-			if heir.periods[u.period] != nil {
-				heir.book.Adopt(heir.periods[u.period], r.name, u.amount)
-			}
+			heir.book.Adopt(r.name)
+			heir.change(u.period, 0, u.amount, 0)
 		}
 	}
 	// It starts within the time that the dead one's share is kept.
@@ -519,7 +523,7 @@ func (w *fleetWorld) renew(r *simReplica) {
 		w.send(r, 0, true)
 	case silent > w.timing.Reclaim.Milliseconds() && r.heard > 0 && !r.forfeited:
 		r.forfeited = true
-		held, settled := r.periods[r.period].Has()
+		held, settled := r.periods[r.period].Sums()
 		w.slack += held + settled
 		w.note("%s forfeits %v", r.name, held+settled)
 	}

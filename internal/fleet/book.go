@@ -40,10 +40,10 @@ type Period struct {
 	start, end    int64 // in ms; 0 without
 	named         bool
 	held, settled float64
-	// holds and waits count the amounts in held and settled: with none left the sum is exactly
-	// 0, since floats drift.
-	holds, waits int
+	delayed       float64 // acknowledged, and counted by Stigg later
 }
+
+func (p *Period) sum() float64 { return p.held + p.settled + p.delayed }
 
 // NewBook is of an account of which nothing is known. A Period must be opened before anything
 // else. next numbers the calls of the whole process, from 1.
@@ -68,7 +68,7 @@ func (b *Book) Use(p *Period) {
 	if !slices.Contains(b.periods, p) {
 		b.periods = append(b.periods, p)
 	}
-	b.periods = slices.DeleteFunc(b.periods, func(q *Period) bool { return q != p && q.holds+q.waits == 0 })
+	b.periods = slices.DeleteFunc(b.periods, func(q *Period) bool { return q != p && q.sum() == 0 })
 	b.spare = 0
 	b.validUntil, b.validWall = time.Time{}, 0
 	b.count, b.hint = fleet.Count{}, fleet.Count{}
@@ -76,8 +76,8 @@ func (b *Book) Use(p *Period) {
 }
 
 // Correct gives a period other bounds: those that Stigg names.
-func (b *Book) Correct(p *Period, start, end int64, named bool) {
-	p.start, p.end, p.named = start, end, named
+func (*Book) Correct(p *Period, start, end int64) {
+	p.start, p.end, p.named = start, end, true
 }
 
 // Valid reports whether the lease may be spent.
@@ -85,66 +85,39 @@ func (b *Book) Valid(now time.Time) bool {
 	return now.Before(b.validUntil) && now.UnixNano() < b.validWall
 }
 
-// Take holds an amount if the lease has it.
-func (b *Book) Take(p *Period, amount float64, now time.Time) bool {
-	if p != b.current || b.spare < amount || !b.Valid(now) {
-		return false
+// Take holds an amount, or as much of it as the lease has, if that is no less than the least. It
+// returns what is held; 0 if nothing is.
+func (b *Book) Take(p *Period, amount, least float64, now time.Time) float64 {
+	if p != b.current {
+		b.Use(p) // it goes on
 	}
+	if b.spare < least || !b.Valid(now) {
+		return 0
+	}
+	amount = min(amount, b.spare)
 	b.spare -= amount
-	b.hold(p, amount)
-	return true
-}
-
-// hold holds an amount that the lease need not have: during an outage.
-func (b *Book) hold(p *Period, amount float64) {
 	p.held += amount
-	p.holds++
+	return amount
 }
 
-// Settle ends a hold, of which so much was used: what was not is to spare again.
-func (b *Book) Settle(p *Period, held, used float64) {
-	p.held -= held
-	if p.holds--; p.holds == 0 {
-		p.held = 0
-	}
-	b.Record(p, used)
-	if rest := held - max(0, used); p == b.current && rest > 0 {
-		b.spare += rest
+// Has says what is held and settled in a period from now on, of which an amount came back that was held
+// and not used.
+func (b *Book) Has(p *Period, held, settled, back float64) {
+	p.held, p.settled = held, settled
+	if p == b.current {
+		b.spare += back
 	}
 }
 
-// Record adds usage that no hold made room for, and that waits for its acknowledgement.
-func (b *Book) Record(p *Period, used float64) {
-	if used > 0 {
-		p.settled += used
-		p.waits++
-	}
-}
-
-// Adopt adds usage of a dead replica, which this one delivers.
-func (b *Book) Adopt(p *Period, replica string, used float64) {
-	b.heir = replica
-	b.Record(p, used)
-}
-
-// Leave ends the wait of settled usage.
-func (b *Book) Leave(p *Period, used float64) {
-	if used <= 0 {
-		return
-	}
-	p.settled -= used
-	if p.waits--; p.waits == 0 {
-		p.settled = 0
-	}
-}
-
-// LeaveBlind ends the wait of usage that Stigg has acknowledged without a count.
-func (b *Book) LeaveBlind(p *Period, used float64) {
-	b.Leave(p, used)
-	if p == b.current && used > 0 {
+// Blind adds usage that Stigg has acknowledged without a count.
+func (b *Book) Blind(p *Period, used float64) {
+	if p == b.current {
 		b.blind += used
 	}
 }
+
+// Adopt names a dead replica whose usage is settled here from now on.
+func (b *Book) Adopt(name string) { b.heir = name }
 
 // Note is what to know when Stigg is asked something.
 func (b *Book) Note() fleet.Note { return b.known }
@@ -188,8 +161,8 @@ func (b *Book) Have() (have, settled float64) {
 	have = b.spare
 	for _, p := range b.periods {
 		if p == b.current || b.current.start != 0 && p.end > b.current.start || p.end == 0 {
-			have += p.held + p.settled
-			settled += p.settled
+			have += p.sum()
+			settled += p.settled + p.delayed
 		}
 	}
 	return have, settled
@@ -271,8 +244,8 @@ func (b *Book) Spare(now time.Time) float64 {
 	return b.spare
 }
 
-// Has is what is held and what is settled in the period.
-func (p *Period) Has() (held, settled float64) { return p.held, p.settled }
+// Sums are what is held and what is settled in the period.
+func (p *Period) Sums() (held, settled float64) { return p.held, p.settled }
 
 // Scarce reports whether so little was left that nothing is kept in hand.
 func (b *Book) Scarce() bool { return b.scarce }

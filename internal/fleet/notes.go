@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/stiggate/gate/fleet"
+	"github.com/stiggate/gate/internal/ledger"
 )
 
 // notes remembers when a note was learned, by the clock of whoever tells counts. So nothing needs to
@@ -16,18 +17,18 @@ type notes struct {
 }
 
 type note struct {
-	tick uint64
+	tick ledger.Tick
 	fleet.Note
 }
 
 const (
 	mostNotes = 64
 	// apart is how far notes are apart at least, in ticks, which are nanoseconds.
-	apart = uint64(20 * time.Millisecond)
+	apart = ledger.Tick(20 * time.Millisecond)
 )
 
 // add adds a note that is known from a tick on.
-func (n *notes) add(tick uint64, now fleet.Note) {
+func (n *notes) add(tick ledger.Tick, now fleet.Note) {
 	if n.last.Epoch != now.Epoch {
 		n.old = n.old[:0]
 	} else if k := len(n.old); k == 0 || n.last.tick >= n.old[k-1].tick+apart {
@@ -41,7 +42,7 @@ func (n *notes) add(tick uint64, now fleet.Note) {
 }
 
 // at is what was known at a tick; the zero Note if that is not known any more.
-func (n *notes) at(tick uint64) fleet.Note {
+func (n *notes) at(tick ledger.Tick) fleet.Note {
 	if n.last.Epoch != "" && n.last.tick <= tick {
 		return n.last.Note
 	}

@@ -3,6 +3,8 @@ package fleet
 import (
 	"errors"
 	"math"
+
+	"github.com/stiggate/gate/internal/ledger"
 )
 
 var errAnswers = errors.New("fleet: the store has not answered to each state")
@@ -27,7 +29,7 @@ type local struct {
 }
 
 // without answers while the store can't be asked. Call it under the share's lock.
-func (s *Share) without(p *Period, amount float64) Answer {
+func (s *Share) without(p *Period, amount float64) ledger.Answer {
 	switch s.of.Outage {
 	case LocalLedger:
 	case LocalShare:
@@ -38,13 +40,13 @@ func (s *Share) without(p *Period, amount float64) Answer {
 			}
 		}
 		if s.local.left < amount {
-			return Unavailable
+			return ledger.Unreachable
 		}
 		s.local.left -= amount
 	default:
-		return Unavailable
+		return ledger.Unreachable
 	}
-	s.book.hold(p, amount)
+	p.held += amount // the ledger has it, too
 	s.of.activate(s)
-	return Granted
+	return ledger.Granted
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stiggate/gate/fleet"
+	"github.com/stiggate/gate/internal/ledger"
 )
 
 // Config is a Replica's.
@@ -84,9 +85,8 @@ func New(c Config) *Replica {
 // Name is the replica's: each process has another one.
 func (r *Replica) Name() string { return r.name }
 
-// Share returns this replica's share of an account. tick tells the time for Share.Count, in
-// nanoseconds: each time more than the one before.
-func (r *Replica) Share(a fleet.Account, tick func() uint64) *Share {
+// Share returns this replica's share of an account. tick tells the time of Lease.Count.
+func (r *Replica) Share(a fleet.Account, tick func() ledger.Tick) *Share {
 	r.mu.Lock()
 	s := r.active[a]
 	r.mu.Unlock()

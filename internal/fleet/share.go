@@ -7,18 +7,7 @@ import (
 	"time"
 
 	"github.com/stiggate/gate/fleet"
-)
-
-// Answer is what a Share says to an amount.
-type Answer uint8
-
-// The answers.
-const (
-	Granted     Answer = iota
-	Wanting            // the store is asked: wait, and ask again
-	Pending            // it does not fit for now, by what all replicas have
-	Exceeded           // it does not fit: Stigg counts too much
-	Unavailable        // the store can't be asked, or learns after a loss
+	"github.com/stiggate/gate/internal/ledger"
 )
 
 // Share is what this replica has of one account, and the calls that keep it so: one at a time, shared
@@ -29,7 +18,7 @@ type Share struct {
 
 	mu     sync.Mutex
 	book   *Book
-	tick   func() uint64
+	tick   func() ledger.Tick
 	notes  notes
 	limit  float64 // that of the last request
 	active bool    // the replica knows it
@@ -51,12 +40,12 @@ type Share struct {
 type round struct {
 	done      chan struct{} // closed when its answer is known
 	need, sum float64       // the least that one of them needs, and what all do
-	answer    Answer        // to whoever needs as much as need, or more
+	answer    ledger.Answer // to whoever needs as much as need, or more
 }
 
 // delayed is usage that Stigg has acknowledged, and counts at the tick due.
 type delayed struct {
-	due    uint64
+	due    ledger.Tick
 	period *Period
 	amount float64
 }
@@ -68,132 +57,136 @@ type call struct {
 	round *round
 }
 
-// Open makes a usage period, in ms since 1970, the account's current one.
-func (s *Share) Open(start, end int64, named bool) *Period {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.book.Open(start, end, named)
+// Lease is a Share's side of one usage period.
+type Lease struct {
+	share  *Share
+	period *Period
 }
 
-// Use makes a period of Open the current one again.
-func (s *Share) Use(p *Period) {
+// Open begins a usage period, and makes it the account's current one.
+func (s *Share) Open(t ledger.Tenure) ledger.Lease {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.book.Use(p)
+	p := s.book.Open(millis(t.Start), millis(t.End), t.Named)
+	s.book.Has(p, t.Held, t.Settled, 0)
+	s.book.Hint(p, t.Used)
+	return &Lease{s, p}
 }
 
-// Correct gives a period the bounds that Stigg names.
-func (s *Share) Correct(p *Period, start, end int64, named bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.book.Correct(p, start, end, named)
-}
-
-// Take holds an amount of what the replica has in hand, or asks the store for it. The channel that comes
-// with Wanting is closed when there is an answer; then the same request asks again, with that channel as
-// waited, and what was answered holds for it.
-func (s *Share) Take(p *Period, amount, limit float64, waited <-chan struct{}, now time.Time) (Answer, <-chan struct{}) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.limit = limit
-	if s.book.Take(p, amount, now) {
-		s.taken += amount
-		if low := s.rate / 2; low > 2 && s.book.spare < low && !s.book.scarce {
-			s.call(now, true) // ahead of need
-		}
-		return Granted, nil
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
 	}
-	if answer := s.answered(waited, amount); answer == Unavailable {
-		return s.without(p, amount), nil
-	} else if answer != Wanting {
-		return answer, nil
+	return t.UnixMilli()
+}
+
+// Take holds an amount of what is in hand, or asks the store for it.
+func (l *Lease) Take(t ledger.Taking) (float64, ledger.Answer, <-chan struct{}) {
+	s := l.share
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.limit = t.Limit
+	least := t.Amount
+	if t.Waited != nil { // more was asked for
+		least = t.Least
+	}
+	if taken := s.book.Take(l.period, t.Amount, least, t.Now); taken > 0 {
+		s.taken += taken
+		if low := s.rate / 2; low > 2 && s.book.spare < low && !s.book.scarce {
+			s.call(t.Now, true) // ahead of need
+		}
+		return taken, ledger.Granted, nil
+	}
+	switch answer := s.answered(t.Waited, t.Least); answer {
+	case ledger.Wanting:
+	case ledger.Unreachable:
+		return t.Amount, s.without(l.period, t.Amount), nil
+	default:
+		return 0, answer, nil
 	}
 	if s.next == nil {
-		s.next = &round{done: make(chan struct{}), need: amount}
+		s.next = &round{done: make(chan struct{}), need: t.Least}
 	}
 	r := s.next
-	r.need, r.sum = min(r.need, amount), r.sum+amount
-	if s.call(now, true); !s.calling {
+	r.need, r.sum = min(r.need, t.Least), r.sum+t.Amount
+	if s.call(t.Now, true); !s.calling {
 		s.next = nil
-		return s.without(p, amount), nil
+		return t.Amount, s.without(l.period, t.Amount), nil
 	}
-	return Wanting, r.done
+	return 0, ledger.Wanting, r.done
 }
 
 // answered is what the store has answered to a request for an amount that waited; Wanting if it must be
 // asked.
-func (s *Share) answered(waited <-chan struct{}, amount float64) Answer {
+func (s *Share) answered(waited <-chan struct{}, amount float64) ledger.Answer {
 	if waited == nil {
-		return Wanting
+		return ledger.Wanting
 	}
 	for _, r := range s.answers {
-		if r != nil && (<-chan struct{})(r.done) == waited && r.answer != Granted && amount >= r.need {
+		if r != nil && (<-chan struct{})(r.done) == waited && r.answer != ledger.Granted && amount >= r.need {
 			return r.answer
 		}
 	}
-	return Wanting
+	return ledger.Wanting
 }
 
-// Settle ends a hold, of which so much was used.
-func (s *Share) Settle(p *Period, held, used float64) {
-	s.change(func() { s.book.Settle(p, held, used) })
+// Has says what is held and settled from now on, and what of it came back.
+func (l *Lease) Has(held, settled, back float64) {
+	l.share.change(func(b *Book) { b.Has(l.period, held, settled, back) })
 }
 
-// Record adds usage that no hold made room for.
-func (s *Share) Record(p *Period, used float64) { s.change(func() { s.book.Record(p, used) }) }
-
-// Leave ends the wait of usage that Stigg does not take.
-func (s *Share) Leave(p *Period, used float64) { s.change(func() { s.book.Leave(p, used) }) }
-
-// Acknowledge ends the wait of usage that Stigg counts. count is Stigg's, which was not taken before the
-// tick began.
-func (s *Share) Acknowledge(p *Period, used, count float64, began uint64) {
-	s.change(func() {
-		s.book.Leave(p, used)
-		s.counted(p, count, began)
-	})
-}
-
-// AcknowledgeBlind is Acknowledge without a count.
-func (s *Share) AcknowledgeBlind(p *Period, used float64) {
-	s.change(func() { s.book.LeaveBlind(p, used) })
-}
-
-// AcknowledgeDelayed is Acknowledge of usage that Stigg counts by the tick due: until a count comes that
-// was asked for later, the usage waits on.
-func (s *Share) AcknowledgeDelayed(p *Period, used float64, due uint64) {
-	s.change(func() {
-		if used > 0 {
-			s.delayed = append(s.delayed, delayed{due, p, used})
+// Acknowledge says that Stigg counts usage that was settled. What it counts later stays until a count
+// comes that was asked for when it surely had.
+func (l *Lease) Acknowledge(held, settled float64, a ledger.Acknowledged) {
+	s := l.share
+	s.change(func(b *Book) {
+		b.Has(l.period, held, settled, 0)
+		switch {
+		case a.Told:
+			s.count(l.period, a.Used, a.Began)
+		case a.Due != 0:
+			l.period.delayed += a.Amount
+			s.delayed = append(s.delayed, delayed{a.Due, l.period, a.Amount})
+		default:
+			b.Blind(l.period, a.Amount)
 		}
 	})
 }
 
 // Count is one of Stigg's that was asked for, and was not taken before the tick began.
-func (s *Share) Count(p *Period, count float64, began uint64) {
-	s.change(func() { s.counted(p, count, began) })
-}
-
-func (s *Share) counted(p *Period, count float64, began uint64) {
-	s.delayed = slices.DeleteFunc(s.delayed, func(d delayed) bool {
-		if d.period != p || d.due >= began {
-			return false
-		}
-		s.book.Leave(p, d.amount)
-		return true
-	})
-	s.book.Count(p, count, s.notes.at(began))
+func (l *Lease) Count(used float64, began ledger.Tick) {
+	l.share.change(func(*Book) { l.share.count(l.period, used, began) })
 }
 
 // Hint is a count of Stigg's that came unasked.
-func (s *Share) Hint(p *Period, count float64) { s.change(func() { s.book.Hint(p, count) }) }
+func (l *Lease) Hint(used float64) {
+	l.share.change(func(b *Book) { b.Hint(l.period, used) })
+}
+
+// Correct gives the period the bounds that Stigg names.
+func (l *Lease) Correct(start, end time.Time) {
+	l.share.change(func(b *Book) { b.Correct(l.period, millis(start), millis(end)) })
+}
+
+// count takes in a count, and ends the stay of what is surely in it. Call it under the lock.
+func (s *Share) count(p *Period, used float64, began ledger.Tick) {
+	left := 0.0
+	s.delayed = slices.DeleteFunc(s.delayed, func(d delayed) bool {
+		if d.period == p && d.due >= began {
+			left += d.amount
+		}
+		return d.period == p && d.due < began
+	})
+	p.delayed = left
+	s.book.Count(p, used, s.notes.at(began))
+}
 
 // change changes what the replica has. Where so little is left that others may wait for it, it is told at
 // once; so is a count that the store wants.
-func (s *Share) change(how func()) {
+func (s *Share) change(how func(*Book)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	how()
+	how(s.book)
 	if !s.toTell() {
 		return
 	}
@@ -328,7 +321,7 @@ func (s *Share) more(now time.Time) {
 		return
 	}
 	if s.call(now, true); !s.calling {
-		s.next, r.answer = nil, Unavailable
+		s.next, r.answer = nil, ledger.Unreachable
 		r.need = 0
 		s.end(r)
 	}
@@ -350,7 +343,7 @@ func (s *Share) again(r *round) {
 	if n := s.next; n != nil { // who came meanwhile waits for the same call, and is answered after it
 		r.sum += n.sum
 		r.need = min(r.need, n.need)
-		n.answer = Granted
+		n.answer = ledger.Granted
 		first := r.done
 		go func() {
 			<-first
@@ -374,18 +367,18 @@ func (s *Share) end(r *round) {
 	close(r.done)
 }
 
-func answerOf(ok bool, code fleet.Code) Answer {
+func answerOf(ok bool, code fleet.Code) ledger.Answer {
 	switch {
 	case !ok:
-		return Unavailable
+		return ledger.Unreachable
 	case code == fleet.OK:
-		return Granted
+		return ledger.Granted
 	case code == fleet.Exceeded:
-		return Exceeded
+		return ledger.Exceeded
 	case code == fleet.Pending, code == fleet.Recall:
-		return Pending
+		return ledger.Pending
 	}
-	return Unavailable
+	return ledger.Unreachable // it learns after a loss, or its time is another
 }
 
 // last is what is told at the end: nothing is in hand.

@@ -12,6 +12,7 @@ import (
 	"github.com/stiggate/gate/fleet"
 	"github.com/stiggate/gate/fleet/memory"
 	replica "github.com/stiggate/gate/internal/fleet"
+	"github.com/stiggate/gate/internal/ledger"
 )
 
 // wire is a store that can be cut off, and that counts.
@@ -53,11 +54,12 @@ func (w *wire) told() int {
 // node is one replica with its share of one account.
 type node struct {
 	*replica.Replica
-	share  *replica.Share
-	period *replica.Period
+	lease ledger.Lease
 
-	mu      sync.Mutex
-	changes []error // of the store, as they were told
+	mu            sync.Mutex
+	held, settled float64
+	changes       []error // of the store, as they were told
+	reads         int     // that were asked for
 }
 
 var units = fleet.Account{Customer: "acme", Feature: "units"}
@@ -74,28 +76,34 @@ func newWire(t *testing.T) *wire {
 func newNode(t *testing.T, w *wire, outage replica.Outage) *node {
 	t.Helper()
 	n := &node{}
-	n.Replica = replica.New(replica.Config{Store: w, Now: time.Now, Outage: outage, Changed: func(err error) {
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		n.changes = append(n.changes, err)
-	}})
-	begin := time.Now()
-	tick := uint64(0)
-	n.share = n.Share(units, func() uint64 {
-		tick = max(tick+1, uint64(time.Since(begin)))
-		return tick
+	n.Replica = replica.New(replica.Config{
+		Store: w, Now: time.Now, Outage: outage,
+		Changed: func(err error) { n.locked(func() { n.changes = append(n.changes, err) }) },
+		Read:    func(fleet.Account) { n.locked(func() { n.reads++ }) },
 	})
-	n.period = n.share.Open(0, 0, false)
+	book := ledger.New().Open(ledger.Owner{ID: "acme"})
+	n.lease = n.Share(units, book.Tick).Open(ledger.Tenure{})
 	t.Cleanup(func() { _ = n.Close() })
 	return n
 }
 
+func (n *node) locked(f func()) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	f()
+}
+
 // take is a request: it waits while the answer is Wanting.
-func (n *node) take(amount, limit float64) replica.Answer {
+func (n *node) take(amount, limit float64) ledger.Answer {
 	var waited <-chan struct{}
 	for {
-		answer, wait := n.share.Take(n.period, amount, limit, waited, time.Now())
-		if answer != replica.Wanting {
+		n.mu.Lock() // as the account's lock
+		taken, answer, wait := n.lease.Take(ledger.Taking{Amount: amount, Least: amount, Limit: limit, Waited: waited, Now: time.Now()})
+		if answer == ledger.Granted {
+			n.held += taken
+		}
+		n.mu.Unlock()
+		if answer != ledger.Wanting {
 			return answer
 		}
 		<-wait
@@ -103,7 +111,16 @@ func (n *node) take(amount, limit float64) replica.Answer {
 	}
 }
 
-func (n *node) want(t *testing.T, amount, limit float64, want replica.Answer) {
+// end ends a request.
+func (n *node) end(held, used float64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.held -= held
+	n.settled += used
+	n.lease.Has(n.held, n.settled, held-used)
+}
+
+func (n *node) want(t *testing.T, amount, limit float64, want ledger.Answer) {
 	t.Helper()
 	if got := n.take(amount, limit); got != want {
 		t.Errorf("%v of %v: got %v, want %v", amount, limit, got, want)
@@ -122,16 +139,16 @@ func TestTwoReplicasHaveOneLimit(t *testing.T) {
 				answer := nodes[i%2].take(1, 100)
 				mu.Lock()
 				defer mu.Unlock()
-				if answer == replica.Granted {
+				if answer == ledger.Granted {
 					granted[i%2]++
-				} else if answer != replica.Pending {
+				} else if answer != ledger.Pending {
 					other[i%2]++
 				}
 			})
 		}
 		wg.Wait()
 		if granted[0]+granted[1] != 100 || other != [2]int{} {
-			t.Errorf("granted %v of 100, and %v were not answered %v", granted, other, replica.Pending)
+			t.Errorf("granted %v of 100, and %v were not answered %v", granted, other, ledger.Pending)
 		}
 		t.Logf("granted %v, %d calls", granted, w.told())
 	})
@@ -143,12 +160,12 @@ func TestWhatNobodyUsesIsGivenBack(t *testing.T) {
 		a, b := newNode(t, w, replica.SpendLease), newNode(t, w, replica.SpendLease)
 		synctest.Wait() // both hear recalls
 		for range 40 {
-			a.want(t, 1, 100, replica.Granted)
-			a.share.Settle(a.period, 1, 0)
+			a.want(t, 1, 100, ledger.Granted)
+			a.end(1, 0)
 		}
 		// It is called back the moment that somebody needs it, and by itself.
-		b.want(t, 100, 100, replica.Granted)
-		b.share.Settle(b.period, 100, 0)
+		b.want(t, 100, 100, ledger.Granted)
+		b.end(100, 0)
 		time.Sleep(time.Minute)
 		calls := w.told()
 		time.Sleep(time.Hour)
@@ -169,13 +186,13 @@ func TestWhileTheStoreIsGone(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWire(t)
 				a := newNode(t, w, test.outage)
-				a.want(t, 2, 100, replica.Granted)
-				newNode(t, w, test.outage).want(t, 1, 100, replica.Granted)
+				a.want(t, 2, 100, ledger.Granted)
+				newNode(t, w, test.outage).want(t, 1, 100, ledger.Granted)
 				time.Sleep(time.Second * 2) // both have told that nothing is to spare
 				w.set(true)
 				granted := 0
 				for range 1000 {
-					if a.take(1, 100) != replica.Granted {
+					if a.take(1, 100) != ledger.Granted {
 						break
 					}
 					granted++
@@ -191,11 +208,11 @@ func TestWhileTheStoreIsGone(t *testing.T) {
 				}
 				a.mu.Unlock()
 				for range granted {
-					a.share.Settle(a.period, 1, 0)
+					a.end(1, 0)
 				}
-				a.share.Settle(a.period, 2, 0)
+				a.end(2, 0)
 				time.Sleep(10 * time.Second)
-				a.want(t, 90, 100, replica.Granted)
+				a.want(t, 90, 100, ledger.Granted)
 			})
 		})
 	}

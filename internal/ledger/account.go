@@ -161,9 +161,8 @@ func (h *held) shrink(a *Account, amount float64) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	back := h.amount - amount
-	h.period.held -= back
-	h.period.tell(back)
+	h.period.held -= h.amount - amount
+	h.period.tell(h.amount - amount)
 	h.amount = amount
 }
 
