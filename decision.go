@@ -59,6 +59,7 @@ type Decision struct {
 	AllowedValues []string
 
 	reset  ResetPeriod
+	units  admission.Units
 	answer *denialFunc // the policy's own
 	never  bool        // it would not fit an unused limit either
 	absent bool        // refused because the customer's set does not have it
@@ -149,7 +150,7 @@ func (d *Decision) tell(r *admission.Result) {
 	d.FeatureID, d.FeatureName, d.Reason, d.Err = r.Item.ID, r.Name, Reason(r.Reason), r.Err
 	d.Requested, d.HasRequested = r.Requested, r.HasRequested
 	d.Usage, d.Metered, d.Limit, d.HasLimit, d.OverLimit, d.ResetsAt = r.Usage, r.Metered, r.Limit, r.HasLimit, r.OverLimit, r.ResetsAt
-	d.AllowedValues, d.absent, d.never, d.held, d.since, d.reset = r.Values, r.Absent, r.Never, r.Held, r.Since, ResetPeriod(r.Reset)
+	d.AllowedValues, d.absent, d.never, d.held, d.since, d.reset, d.units = r.Values, r.Absent, r.Never, r.Held, r.Since, ResetPeriod(r.Reset), r.Units
 }
 
 func (d *Decision) deny(r Reason, err error) {

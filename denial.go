@@ -45,6 +45,8 @@ type DenialPage struct {
 
 	// FeatureID and FeatureName tell what was refused; empty if it was no feature.
 	FeatureID, FeatureName string
+	// Units names several of what is counted, such as seats; empty if Stigg does not say.
+	Units string
 	// Requested, Used and Limit are amounts of it in decimals ("1000000", "0.5").
 	Requested, Used, Limit string
 	// Meter says that Used and Limit are both there and Limit is above 0, as the meter

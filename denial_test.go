@@ -232,6 +232,8 @@ func TestAnAppsOwnDenialHasWhatTheStandardOneSays(t *testing.T) {
 		want   string
 	}{
 		"used up":             {features(Entitlement{FeatureID: "f", DisplayName: "The f", Kind: Metered, Limit: 5, Usage: 5, Reset: ResetMonth}), Feature("f").Uses(1), "402 usage_limit_exceeded You have used all 5 The f of your plan this month. 1 5 5 [] /pay/c"},
+		"with units":          {features(Entitlement{FeatureID: "f", Unit: "seat", Units: "seats", Kind: Metered, Limit: 5, Usage: 4}), Feature("f").Uses(2), "402 usage_limit_exceeded This request needs 2 seats; 1 of 5 are left. 2 4 5 [] /pay/c"},
+		"one unit":            {features(Entitlement{FeatureID: "f", Unit: "seat", Units: "seats", Kind: Metered, Limit: 0.5}), Feature("f").Uses(1), "402 usage_never_fits This request needs 1 seat; the plan allows 0.5 in all. 1 0 0.5 [] /pay/c"},
 		"some is left":        {features(metered("f", 4, 5)), Feature("f").Uses(2), "402 usage_limit_exceeded This request needs 2 of The f; 1 of 5 are left. 2 4 5 [] /pay/c"},
 		"a value":             {features(Entitlement{FeatureID: "f", Kind: Enum, Values: []string{"s", "m"}}), Feature("f").Values("l").Named("Model"), "403 value_not_allowed The plan does not allow this value of Model; it allows s, m.    [s m] /pay/c"},
 		"not in the plan":     {features(), Feature("f").Named("Single sign-on"), "402 feature_not_in_plan Single sign-on is not part of the plan.    [] /pay/c"},

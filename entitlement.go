@@ -115,6 +115,9 @@ func ParseFeatureKind(featureType, meterType string) FeatureKind {
 type Entitlement struct {
 	FeatureID   string
 	DisplayName string
+	// Unit and Units are what is counted, one of it and several: "seat" and "seats". Empty: the
+	// feature's name stands for them.
+	Unit, Units string
 	Kind        FeatureKind
 
 	// Granted is Stigg's own verdict when the set was read, without an amount.
@@ -161,7 +164,7 @@ func (e Entitlement) clone() Entitlement {
 func (e *Entitlement) right(b *ledger.Book) *admission.Right {
 	r := &admission.Right{
 		Feature: rules.Feature{Kind: rules.Kind(e.Kind), Denied: string(e.Denied), Granted: e.Granted, Limit: e.Limit, Unlimited: e.Unlimited, Values: e.Values},
-		ID:      e.FeatureID, Name: e.DisplayName, Soft: e.SoftLimit, Reset: string(e.Reset), Priced: e.CreditRate != nil,
+		ID:      e.FeatureID, Name: e.DisplayName, Units: admission.Units{One: e.Unit, Several: e.Units}, Soft: e.SoftLimit, Reset: string(e.Reset), Priced: e.CreditRate != nil,
 	}
 	if e.Kind == Metered {
 		r.Meter = &ledger.Meter{Account: b.Feature(e.FeatureID), Cycle: ledger.Cycle{Every: ledger.ParseLength(string(e.Reset)), Anchor: e.Anchor}}

@@ -55,6 +55,7 @@ func featureEntitlement(f *stateMember) gate.Entitlement {
 	if f.Feature != nil {
 		e.FeatureID = f.Feature.RefID
 		e.DisplayName = f.Feature.DisplayName
+		e.Unit, e.Units = value(f.Feature.FeatureUnits), value(f.Feature.FeatureUnitsPlural)
 		e.Kind = gate.ParseFeatureKind(f.Feature.FeatureType, value(f.Feature.MeterType))
 	}
 	if rate := f.CreditRate; rate != nil {

@@ -4395,10 +4395,12 @@ func (t *CostFields_Estimates) GetWouldOverdraft() bool {
 }
 
 type FeatureFields_Feature struct {
-	DisplayName string  "json:\"displayName\" graphql:\"displayName\""
-	FeatureType string  "json:\"featureType\" graphql:\"featureType\""
-	MeterType   *string "json:\"meterType,omitzero\" graphql:\"meterType\""
-	RefID       string  "json:\"refId\" graphql:\"refId\""
+	DisplayName        string  "json:\"displayName\" graphql:\"displayName\""
+	FeatureType        string  "json:\"featureType\" graphql:\"featureType\""
+	FeatureUnits       *string "json:\"featureUnits,omitzero\" graphql:\"featureUnits\""
+	FeatureUnitsPlural *string "json:\"featureUnitsPlural,omitzero\" graphql:\"featureUnitsPlural\""
+	MeterType          *string "json:\"meterType,omitzero\" graphql:\"meterType\""
+	RefID              string  "json:\"refId\" graphql:\"refId\""
 }
 
 func (t *FeatureFields_Feature) GetDisplayName() string {
@@ -4412,6 +4414,18 @@ func (t *FeatureFields_Feature) GetFeatureType() string {
 		t = &FeatureFields_Feature{}
 	}
 	return t.FeatureType
+}
+func (t *FeatureFields_Feature) GetFeatureUnits() *string {
+	if t == nil {
+		t = &FeatureFields_Feature{}
+	}
+	return t.FeatureUnits
+}
+func (t *FeatureFields_Feature) GetFeatureUnitsPlural() *string {
+	if t == nil {
+		t = &FeatureFields_Feature{}
+	}
+	return t.FeatureUnitsPlural
 }
 func (t *FeatureFields_Feature) GetMeterType() *string {
 	if t == nil {
@@ -12999,10 +13013,12 @@ func (t *ArchiveCustomer_ArchiveCustomer) GetCustomerID() string {
 }
 
 type GetEntitlementsState_EntitlementsState_EntitlementsV2_FeatureFields_Feature struct {
-	DisplayName string  "json:\"displayName\" graphql:\"displayName\""
-	FeatureType string  "json:\"featureType\" graphql:\"featureType\""
-	MeterType   *string "json:\"meterType,omitzero\" graphql:\"meterType\""
-	RefID       string  "json:\"refId\" graphql:\"refId\""
+	DisplayName        string  "json:\"displayName\" graphql:\"displayName\""
+	FeatureType        string  "json:\"featureType\" graphql:\"featureType\""
+	FeatureUnits       *string "json:\"featureUnits,omitzero\" graphql:\"featureUnits\""
+	FeatureUnitsPlural *string "json:\"featureUnitsPlural,omitzero\" graphql:\"featureUnitsPlural\""
+	MeterType          *string "json:\"meterType,omitzero\" graphql:\"meterType\""
+	RefID              string  "json:\"refId\" graphql:\"refId\""
 }
 
 func (t *GetEntitlementsState_EntitlementsState_EntitlementsV2_FeatureFields_Feature) GetDisplayName() string {
@@ -13016,6 +13032,18 @@ func (t *GetEntitlementsState_EntitlementsState_EntitlementsV2_FeatureFields_Fea
 		t = &GetEntitlementsState_EntitlementsState_EntitlementsV2_FeatureFields_Feature{}
 	}
 	return t.FeatureType
+}
+func (t *GetEntitlementsState_EntitlementsState_EntitlementsV2_FeatureFields_Feature) GetFeatureUnits() *string {
+	if t == nil {
+		t = &GetEntitlementsState_EntitlementsState_EntitlementsV2_FeatureFields_Feature{}
+	}
+	return t.FeatureUnits
+}
+func (t *GetEntitlementsState_EntitlementsState_EntitlementsV2_FeatureFields_Feature) GetFeatureUnitsPlural() *string {
+	if t == nil {
+		t = &GetEntitlementsState_EntitlementsState_EntitlementsV2_FeatureFields_Feature{}
+	}
+	return t.FeatureUnitsPlural
 }
 func (t *GetEntitlementsState_EntitlementsState_EntitlementsV2_FeatureFields_Feature) GetMeterType() *string {
 	if t == nil {
@@ -13208,10 +13236,12 @@ func (t *GetEntitlementsState_EntitlementsState) GetEntitlementsV2() []*GetEntit
 }
 
 type GetEntitlementV2_EntitlementV2_FeatureFields_Feature struct {
-	DisplayName string  "json:\"displayName\" graphql:\"displayName\""
-	FeatureType string  "json:\"featureType\" graphql:\"featureType\""
-	MeterType   *string "json:\"meterType,omitzero\" graphql:\"meterType\""
-	RefID       string  "json:\"refId\" graphql:\"refId\""
+	DisplayName        string  "json:\"displayName\" graphql:\"displayName\""
+	FeatureType        string  "json:\"featureType\" graphql:\"featureType\""
+	FeatureUnits       *string "json:\"featureUnits,omitzero\" graphql:\"featureUnits\""
+	FeatureUnitsPlural *string "json:\"featureUnitsPlural,omitzero\" graphql:\"featureUnitsPlural\""
+	MeterType          *string "json:\"meterType,omitzero\" graphql:\"meterType\""
+	RefID              string  "json:\"refId\" graphql:\"refId\""
 }
 
 func (t *GetEntitlementV2_EntitlementV2_FeatureFields_Feature) GetDisplayName() string {
@@ -13225,6 +13255,18 @@ func (t *GetEntitlementV2_EntitlementV2_FeatureFields_Feature) GetFeatureType() 
 		t = &GetEntitlementV2_EntitlementV2_FeatureFields_Feature{}
 	}
 	return t.FeatureType
+}
+func (t *GetEntitlementV2_EntitlementV2_FeatureFields_Feature) GetFeatureUnits() *string {
+	if t == nil {
+		t = &GetEntitlementV2_EntitlementV2_FeatureFields_Feature{}
+	}
+	return t.FeatureUnits
+}
+func (t *GetEntitlementV2_EntitlementV2_FeatureFields_Feature) GetFeatureUnitsPlural() *string {
+	if t == nil {
+		t = &GetEntitlementV2_EntitlementV2_FeatureFields_Feature{}
+	}
+	return t.FeatureUnitsPlural
 }
 func (t *GetEntitlementV2_EntitlementV2_FeatureFields_Feature) GetMeterType() *string {
 	if t == nil {
@@ -14189,10 +14231,12 @@ func (t *GetCustomerPortalByRefId_CustomerPortal_Subscriptions) GetTrialRemainin
 }
 
 type GetCustomerPortalByRefId_CustomerPortal_EntitlementsV2_FeatureFields_Feature struct {
-	DisplayName string  "json:\"displayName\" graphql:\"displayName\""
-	FeatureType string  "json:\"featureType\" graphql:\"featureType\""
-	MeterType   *string "json:\"meterType,omitzero\" graphql:\"meterType\""
-	RefID       string  "json:\"refId\" graphql:\"refId\""
+	DisplayName        string  "json:\"displayName\" graphql:\"displayName\""
+	FeatureType        string  "json:\"featureType\" graphql:\"featureType\""
+	FeatureUnits       *string "json:\"featureUnits,omitzero\" graphql:\"featureUnits\""
+	FeatureUnitsPlural *string "json:\"featureUnitsPlural,omitzero\" graphql:\"featureUnitsPlural\""
+	MeterType          *string "json:\"meterType,omitzero\" graphql:\"meterType\""
+	RefID              string  "json:\"refId\" graphql:\"refId\""
 }
 
 func (t *GetCustomerPortalByRefId_CustomerPortal_EntitlementsV2_FeatureFields_Feature) GetDisplayName() string {
@@ -14206,6 +14250,18 @@ func (t *GetCustomerPortalByRefId_CustomerPortal_EntitlementsV2_FeatureFields_Fe
 		t = &GetCustomerPortalByRefId_CustomerPortal_EntitlementsV2_FeatureFields_Feature{}
 	}
 	return t.FeatureType
+}
+func (t *GetCustomerPortalByRefId_CustomerPortal_EntitlementsV2_FeatureFields_Feature) GetFeatureUnits() *string {
+	if t == nil {
+		t = &GetCustomerPortalByRefId_CustomerPortal_EntitlementsV2_FeatureFields_Feature{}
+	}
+	return t.FeatureUnits
+}
+func (t *GetCustomerPortalByRefId_CustomerPortal_EntitlementsV2_FeatureFields_Feature) GetFeatureUnitsPlural() *string {
+	if t == nil {
+		t = &GetCustomerPortalByRefId_CustomerPortal_EntitlementsV2_FeatureFields_Feature{}
+	}
+	return t.FeatureUnitsPlural
 }
 func (t *GetCustomerPortalByRefId_CustomerPortal_EntitlementsV2_FeatureFields_Feature) GetMeterType() *string {
 	if t == nil {
@@ -14965,10 +15021,12 @@ func (t *UnlinkPromotionalEntitlementsGroup_UnlinkPromotionalEntitlementsGroup_P
 }
 
 type OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements_FeatureFields_Feature struct {
-	DisplayName string  "json:\"displayName\" graphql:\"displayName\""
-	FeatureType string  "json:\"featureType\" graphql:\"featureType\""
-	MeterType   *string "json:\"meterType,omitzero\" graphql:\"meterType\""
-	RefID       string  "json:\"refId\" graphql:\"refId\""
+	DisplayName        string  "json:\"displayName\" graphql:\"displayName\""
+	FeatureType        string  "json:\"featureType\" graphql:\"featureType\""
+	FeatureUnits       *string "json:\"featureUnits,omitzero\" graphql:\"featureUnits\""
+	FeatureUnitsPlural *string "json:\"featureUnitsPlural,omitzero\" graphql:\"featureUnitsPlural\""
+	MeterType          *string "json:\"meterType,omitzero\" graphql:\"meterType\""
+	RefID              string  "json:\"refId\" graphql:\"refId\""
 }
 
 func (t *OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements_FeatureFields_Feature) GetDisplayName() string {
@@ -14982,6 +15040,18 @@ func (t *OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements_FeatureField
 		t = &OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements_FeatureFields_Feature{}
 	}
 	return t.FeatureType
+}
+func (t *OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements_FeatureFields_Feature) GetFeatureUnits() *string {
+	if t == nil {
+		t = &OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements_FeatureFields_Feature{}
+	}
+	return t.FeatureUnits
+}
+func (t *OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements_FeatureFields_Feature) GetFeatureUnitsPlural() *string {
+	if t == nil {
+		t = &OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements_FeatureFields_Feature{}
+	}
+	return t.FeatureUnitsPlural
 }
 func (t *OnEntitlementsUpdatedV2_EntitlementsUpdatedV2_Entitlements_FeatureFields_Feature) GetMeterType() *string {
 	if t == nil {
@@ -24512,6 +24582,8 @@ fragment FeatureFields on FeatureEntitlement {
 		displayName
 		featureType
 		meterType
+		featureUnits
+		featureUnitsPlural
 	}
 	usageLimit
 	hasUnlimitedUsage
@@ -24576,6 +24648,8 @@ fragment FeatureFields on FeatureEntitlement {
 		displayName
 		featureType
 		meterType
+		featureUnits
+		featureUnitsPlural
 	}
 	usageLimit
 	hasUnlimitedUsage
@@ -25232,6 +25306,8 @@ fragment FeatureFields on FeatureEntitlement {
 		displayName
 		featureType
 		meterType
+		featureUnits
+		featureUnitsPlural
 	}
 	usageLimit
 	hasUnlimitedUsage
@@ -25532,6 +25608,8 @@ fragment FeatureFields on FeatureEntitlement {
 		displayName
 		featureType
 		meterType
+		featureUnits
+		featureUnitsPlural
 	}
 	usageLimit
 	hasUnlimitedUsage

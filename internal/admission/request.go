@@ -42,6 +42,7 @@ type Result struct {
 	ResetsAt     time.Time
 	Values       []string // that are allowed
 
+	Units  Units
 	Absent bool    // refused because the customer has no right to it
 	Never  bool    // it would not fit an unused limit either
 	Held   float64 // by running requests, this one included
@@ -165,7 +166,7 @@ func (q *Request) meter(p *Policy, r *Right, a rules.Ask, dimensions map[string]
 	hold := q.Holds != nil && a.Mode.Reports()
 	units := q.ask(r.Meter, asked, hold)
 	q.tell(units, r.Limit, !r.Unlimited)
-	q.Reset = r.Reset
+	q.Reset, q.Units = r.Reset, r.Units
 	v := rules.Room(units.Answer, rules.LimitExceeded)
 	if units.Refuses() {
 		return v

@@ -18,7 +18,8 @@ type Right struct {
 	rules.Feature
 	ID   string
 	Name string // for people
-	Soft bool   // the limit lets more in
+	Units
+	Soft bool // the limit lets more in
 	// Reset is the length of a usage period, as Stigg spells it.
 	Reset string
 	Meter *ledger.Meter // nil unless it is metered
@@ -30,6 +31,9 @@ type Right struct {
 	// IsWallet says that it is a wallet, and ID its currency.
 	IsWallet bool
 }
+
+// Units are what a feature counts.
+type Units struct{ One, Several string }
 
 func (r *Right) item() Item { return Item{r.ID, r.IsWallet} }
 

@@ -25,6 +25,8 @@ type Denial struct {
 
 	// FeatureID and FeatureName tell what was refused; empty if it was no feature.
 	FeatureID, FeatureName string
+	// Unit and Units name one and several of what is counted; empty if that is not known.
+	Unit, Units string
 	// An amount that is not known is NaN.
 	Requested, Used, Limit float64
 	ResetsAt               time.Time // zero without a usage period
@@ -163,7 +165,7 @@ func (s *Style) problem(d *Denial) Problem {
 	row := Of(d.Reason)
 	p := Problem{Type: s.Base + d.Code, Title: row.Title, Status: d.Status, Detail: d.detail(row), Instance: cmp.Or(d.Instance, NewInstance()), Code: d.Code}
 	if d.FeatureID != "" {
-		p.Feature = &Feature{ID: d.FeatureID, DisplayName: d.FeatureName}
+		p.Feature = &Feature{d.FeatureID, d.FeatureName, d.Units}
 	}
 	if d.OfStigg {
 		p.AccessDeniedReason = d.Reason
@@ -196,15 +198,26 @@ func (d *Denial) detail(row Reason) string {
 	case d.Told != "":
 		return d.Told
 	case d.NeverFits:
-		sentence = "This request needs {requested} of {feature}; the plan allows {limit} in all."
+		sentence = "This request needs {requested}; the plan allows {limit} in all."
 	case row.Counted && d.Used >= d.Limit && row.UsedUp != "":
 		sentence = row.UsedUp
 	case len(d.Values) > 0:
 		sentence = "The plan does not allow this value of {feature}; it allows {values}."
 	}
 	period := map[string]string{"HOUR": " this hour", "DAY": " today", "WEEK": " this week", "MONTH": " this month", "YEAR": " this year"}[d.Period]
-	return strings.NewReplacer("{feature}", d.FeatureName, "{requested}", shown(d.Requested), "{used}", shown(d.Used), "{limit}", shown(d.Limit),
+	return strings.NewReplacer("{feature}", d.FeatureName, "{requested}", d.counted(d.Requested, " of "), "{all}", d.counted(d.Limit, " "), "{limit}", shown(d.Limit),
 		"{left}", shown(max(d.Limit-d.Used, 0)), "{period}", period, "{values}", strings.Join(d.Values, ", ")).Replace(sentence)
+}
+
+// counted is an amount and what it counts: "3 seats", or with the feature's name.
+func (d *Denial) counted(n float64, of string) string {
+	switch {
+	case n == 1 && d.Unit != "":
+		return shown(n) + " " + d.Unit
+	case d.Units != "":
+		return shown(n) + " " + d.Units
+	}
+	return shown(n) + of + d.FeatureName
 }
 
 // shown is an amount in a sentence; 0 if it is not known.

@@ -37,6 +37,7 @@ type Problem struct {
 type Feature struct {
 	ID          string `json:"id"`
 	DisplayName string `json:"displayName"`
+	Units       string `json:"units,omitempty"`
 }
 
 // Upgrade is where another plan can be had.

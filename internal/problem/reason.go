@@ -14,7 +14,8 @@ type Reason struct {
 	Code   string
 	Title  string
 	// Detail is one sentence for people. {feature} in it stands for the feature's name,
-	// {requested}, {used}, {left} and {limit} for amounts of it, {period} for the usage period.
+	// {requested} and {all} for what is asked for and its limit with their units, {left} and
+	// {limit} for bare amounts, {period} for the usage period.
 	Detail string
 	// UsedUp is the sentence where nothing is left of it.
 	UsedUp string
@@ -45,7 +46,7 @@ func Of(reason string) Reason {
 	case "EntitlementNotFound":
 		return Reason{Status: http.StatusPaymentRequired, Code: "entitlement_not_found", Title: "Not part of the plan", Detail: "{feature} is not part of the plan.", Upgrade: true}
 	case "RequestedUsageExceedingLimit":
-		return Reason{Status: http.StatusPaymentRequired, Code: "usage_limit_exceeded", Title: "Plan limit reached", Detail: "This request needs {requested} of {feature}; {left} of {limit} are left{period}.", UsedUp: "You have used all {limit} {feature} of your plan{period}.", Counted: true, Upgrade: true}
+		return Reason{Status: http.StatusPaymentRequired, Code: "usage_limit_exceeded", Title: "Plan limit reached", Detail: "This request needs {requested}; {left} of {limit} are left{period}.", UsedUp: "You have used all {all} of your plan{period}.", Counted: true, Upgrade: true}
 	case "InsufficientCredits":
 		return Reason{Status: http.StatusPaymentRequired, Code: "insufficient_credits", Title: "Not enough credits", Detail: "There are not enough credits left for {feature}.", Counted: true, Upgrade: true}
 	case "BudgetExceeded":
@@ -71,7 +72,7 @@ func Of(reason string) Reason {
 	case "gate:EntitlementsUnavailable", "gate:ClientGone":
 		return Reason{Status: http.StatusServiceUnavailable, Code: "entitlements_unavailable", Title: "Entitlements unavailable", Detail: "What the plan covers can't be looked up at the moment. Nothing was charged; try again later.", RetryAfter: 5 * time.Second}
 	case "gate:ConcurrentUsagePending":
-		return Reason{Status: http.StatusTooManyRequests, Code: "concurrent_usage_pending", Title: "Concurrent usage pending", Detail: "This request needs {requested} of {feature}, which other requests now running may use up. Try again in a moment.", Counted: true, RetryAfter: time.Second}
+		return Reason{Status: http.StatusTooManyRequests, Code: "concurrent_usage_pending", Title: "Concurrent usage pending", Detail: "This request needs {requested}, which other requests now running may use up. Try again in a moment.", Counted: true, RetryAfter: time.Second}
 	case "gate:RequestNotUnderstood":
 		return Reason{Status: http.StatusBadRequest, Code: "request_not_understood", Title: "Request not understood", Detail: "The amount or the values asked for can't be read from the request."}
 	case "gate:RouteNotInTable":

@@ -9,6 +9,7 @@ type View struct {
 	Code, Reason           string
 	Instance               string
 	FeatureID, FeatureName string
+	Units                  string
 	Requested, Used, Limit string
 	Meter                  bool
 	ResetsAt               time.Time
@@ -22,9 +23,9 @@ type View struct {
 func samples() (full, bare View) {
 	full = View{
 		Status: 402, Type: "https://example.com/problems#usage_limit_exceeded", Title: "Plan limit reached",
-		Detail: "This request needs 3 of Templates; 2 of 5 are left this month.",
+		Detail: "This request needs 3 templates; 2 of 5 are left this month.",
 		Code:   "usage_limit_exceeded", Reason: "RequestedUsageExceedingLimit", Instance: "urn:uuid:00000000-0000-4000-8000-000000000000",
-		FeatureID: "feature-01-templates", FeatureName: "Templates", Requested: "3", Used: "3", Limit: "5", Meter: true,
+		FeatureID: "feature-01-templates", FeatureName: "Templates", Units: "templates", Requested: "3", Used: "3", Limit: "5", Meter: true,
 		ResetsAt: time.Date(2030, time.January, 1, 0, 0, 0, 0, time.UTC), RetryAfter: 1, UpgradeURL: "https://example.com/upgrade",
 	}
 	return full, View{Status: 401, Title: "No customer", Code: "customer_unresolved"}
@@ -38,7 +39,7 @@ func (a *answer) view() View {
 		Reason: p.AccessDeniedReason, RetryAfter: a.retryAfter,
 	}
 	if p.Feature != nil {
-		v.FeatureID, v.FeatureName = p.Feature.ID, p.Feature.DisplayName
+		v.FeatureID, v.FeatureName, v.Units = p.Feature.ID, p.Feature.DisplayName, p.Feature.Units
 	}
 	for _, amount := range []struct {
 		from *float64
