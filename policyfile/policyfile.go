@@ -45,7 +45,7 @@ func Schema() string { return schema }
 // Functions are what a file names and only code can say, by name, each kind of word with names of
 // its own: {uses: {func: rows}}. A nil map has none.
 type Functions struct {
-	Amounts    map[string]gate.AmountFunc                                       // uses, frees, asks
+	Amounts    map[string]gate.AmountFunc                                       // uses, usesUpTo, frees, asks
 	Values     map[string]func(*http.Request) ([]string, error)                 // values
 	Measures   map[string]gate.MeasureFunc                                      // measuredBy
 	ReportIf   map[string]func(gate.Outcome) bool                               // reportIf

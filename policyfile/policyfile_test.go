@@ -1,12 +1,15 @@
 package policyfile
 
 import (
+	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -120,6 +123,30 @@ func TestTheExamplesAreRight(t *testing.T) {
 				t.Errorf("with any function: %v", err)
 			}
 		}
+	}
+}
+
+// TestTheSchemaHasTheParsersWords, no more and no less.
+func TestTheSchemaHasTheParsersWords(t *testing.T) {
+	type properties struct {
+		Properties map[string]json.RawMessage
+	}
+	var s struct {
+		Defs struct {
+			Asks   properties
+			Policy struct{ OneOf []properties }
+		} `json:"$defs"`
+	}
+	if err := json.Unmarshal([]byte(Schema()), &s); err != nil {
+		t.Fatal(err)
+	}
+	words := slices.Collect(maps.Keys(s.Defs.Asks.Properties))
+	for _, p := range s.Defs.Policy.OneOf {
+		words = append(words, slices.Collect(maps.Keys(p.Properties))...)
+	}
+	slices.Sort(words)
+	if want := declared.Words(); !slices.Equal(words, want) {
+		t.Errorf("the schema has\n%q, the parser\n%q", words, want)
 	}
 }
 

@@ -65,6 +65,7 @@ var order = []struct {
 		return p.Has(), nil
 	}},
 	{"uses", amountWord(gate.Policy.Uses, gate.Policy.UsesFunc)},
+	{"usesUpTo", amountWord(gate.Policy.UsesUpTo, gate.Policy.UsesUpToFunc)},
 	{"frees", amountWord(gate.Policy.Frees, gate.Policy.FreesFunc)},
 	{"asks", amountWord(gate.Policy.Asks, gate.Policy.AsksFunc)},
 	{"values", Reader.values},
