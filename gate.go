@@ -33,6 +33,7 @@ type Gate struct {
 	offline   bool
 	bare      bool          // WithBareRequests
 	lost      func([]Usage) // of WithUndelivered, or nil
+	outbox    OutboxMeter   // nil if there is none that tells
 
 	ledger *ledger.Ledger
 	cache  *cache
@@ -110,6 +111,7 @@ func start(source Source, who Resolver, c config) (*Gate, error) {
 		close(g.stopped)
 		return g, nil
 	}
+	g.outbox, _ = c.outbox.(OutboxMeter)
 	g.queue = g.newQueue(c.reporter, c)
 	g.queue.Replay()
 	go func() {

@@ -44,6 +44,8 @@ type Stats struct {
 	Acknowledged, Refused, Retries uint64
 	// Unkept counts the usages that the outbox did not keep.
 	Unkept uint64
+	// Outbox is what the outbox holds, if there is one that tells (OutboxMeter).
+	Outbox OutboxStats
 	// BrokenUntil is until when Stigg is not asked, since it fails: the first read after
 	// that shows whether it still does. Zero if it is asked.
 	BrokenUntil time.Time
@@ -64,6 +66,9 @@ func (g *Gate) Stats() Stats {
 		q := g.queue.Stats()
 		s.Queued, s.QueuedBytes, s.Open, s.Oldest = q.Queued, q.Bytes, q.Reserved, q.Oldest
 		s.Acknowledged, s.Refused, s.Retries, s.Unkept = q.Acknowledged, q.Refused, q.Retries, q.Unkept
+	}
+	if g.outbox != nil {
+		s.Outbox = g.outbox.Stats()
 	}
 	return s
 }

@@ -230,6 +230,22 @@ type Kept struct {
 	At Position
 }
 
+// OutboxMeter is an Outbox that tells how it is doing, as package outbox's does. It is asked by Stats,
+// so it must answer from memory.
+type OutboxMeter interface{ Stats() OutboxStats }
+
+// OutboxStats is what an Outbox holds at this moment.
+type OutboxStats struct {
+	// Pending usages wait to be delivered, SetAside were refused for good.
+	Pending, SetAside int
+	// Bytes are taken of MaxBytes; from there on nothing is kept.
+	Bytes, MaxBytes int64
+	// Sync is how long the last write to the disk took.
+	Sync time.Duration
+	// Err is why nothing is kept at present, or nil.
+	Err error
+}
+
 // OutboxError says that the outbox does not keep usage.
 type OutboxError struct {
 	// Taken says that the usage is delivered from memory all the same; a crash may lose

@@ -1,9 +1,23 @@
 package outbox
 
-import "log/slog"
+import (
+	"log/slog"
+
+	"github.com/stiggate/gate"
+)
 
 // Healthy is nil, or a *DiskError, a *FullError or ErrClosed. It reads one pointer.
 func (o *Outbox) Healthy() error { return *o.health.Load() }
+
+// Stats is what the outbox holds, from memory: as of the last commit, with what waits for the next.
+func (o *Outbox) Stats() gate.OutboxStats {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return gate.OutboxStats{
+		Pending: o.pending + o.queue.count() + o.unwritten.count(), SetAside: o.aside,
+		Bytes: o.takenWith(0), MaxBytes: o.maxBytes, Sync: o.synced, Err: o.state(),
+	}
+}
 
 // state is what is wrong at present, with o.mu held.
 func (o *Outbox) state() error {

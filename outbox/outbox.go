@@ -68,10 +68,14 @@ type Outbox struct {
 	taken     int64 // bytes of the file, see space.taken
 	pending   int   // measurements in the file
 	aside     int
+	synced    time.Duration        // what the last commit took
 	said      []func(*slog.Logger) // to be logged without the lock
 }
 
-var _ gate.Outbox = (*Outbox)(nil)
+var (
+	_ gate.Outbox      = (*Outbox)(nil)
+	_ gate.OutboxMeter = (*Outbox)(nil)
+)
 
 // Open opens the outbox in dir, which is created if it is missing, with mode 0700, and
 // starts a goroutine that Close ends. It reads the whole file once: under

@@ -63,6 +63,12 @@ func look(r *http.Request, g *gate.Gate) status {
 			Queued: s.Queued, QueuedBytes: s.QueuedBytes, Oldest: moment(s.Oldest), Open: s.Open,
 			Acknowledged: s.Acknowledged, Refused: s.Refused, Retries: s.Retries, Unkept: s.Unkept,
 		},
+		Outbox: outbox{
+			Pending: s.Outbox.Pending, SetAside: s.Outbox.SetAside, Bytes: s.Outbox.Bytes, MaxBytes: s.Outbox.MaxBytes, SyncSeconds: s.Outbox.Sync.Seconds(),
+		},
+	}
+	if err := s.Outbox.Err; err != nil {
+		seen.Outbox.Error = err.Error()
 	}
 	if err := g.Ready(r.Context()); err != nil {
 		seen.Ready, seen.NotReady = false, err.Error()
@@ -88,6 +94,7 @@ type status struct {
 	Decisions decisions `json:"decisions"`
 	Reads     reads     `json:"reads"`
 	Usage     usage     `json:"usage"`
+	Outbox    outbox    `json:"outbox"` // maxBytes is 0 without one
 }
 
 type decisions struct {
@@ -129,4 +136,13 @@ type usage struct {
 	Refused      uint64     `json:"refused"`
 	Retries      uint64     `json:"retries"`
 	Unkept       uint64     `json:"unkept"`
+}
+
+type outbox struct {
+	Pending     int     `json:"pending"`
+	SetAside    int     `json:"setAside"`
+	Bytes       int64   `json:"bytes"`
+	MaxBytes    int64   `json:"maxBytes"`
+	SyncSeconds float64 `json:"syncSeconds"`
+	Error       string  `json:"error,omitempty"`
 }

@@ -33,6 +33,12 @@ var gauges = []figure{
 	{"gate.queue.length", "{usage}", "Usages that are not acknowledged.", func(s gate.Stats) int64 { return int64(s.Queued) }},
 	{"gate.queue.size", "By", "What the queue of usage takes in memory.", func(s gate.Stats) int64 { return int64(s.QueuedBytes) }},
 	{"gate.tickets.open", "{usage}", "Usages that running requests may report.", func(s gate.Stats) int64 { return int64(s.Open) }},
+	{"gate.outbox.pending", "{usage}", "Usages in the outbox that wait to be delivered.", func(s gate.Stats) int64 { return int64(s.Outbox.Pending) }},
+	{"gate.outbox.set_aside", "{usage}", "Usages in the outbox that Stigg refused for good.", func(s gate.Stats) int64 { return int64(s.Outbox.SetAside) }},
+	{"gate.outbox.size", "By", "What the outbox takes of its bound.", func(s gate.Stats) int64 { return s.Outbox.Bytes }},
+	{"gate.outbox.limit", "By", "The bound of the outbox, 0 without one.", func(s gate.Stats) int64 { return s.Outbox.MaxBytes }},
+	{"gate.outbox.sync.duration", "us", "How long the outbox's last write to the disk took.", func(s gate.Stats) int64 { return s.Outbox.Sync.Microseconds() }},
+	{"gate.outbox.failing", "1", "1 while the outbox keeps nothing.", func(s gate.Stats) int64 { return is(s.Outbox.Err != nil) }},
 	{"gate.breaker.open", "1", "1 while Stigg is not asked, since it fails.", func(s gate.Stats) int64 { return is(s.BrokenUntil.After(time.Now())) }},
 	{"gate.realtime.live", "1", "1 while changes in Stigg are told as they happen.", func(s gate.Stats) int64 { return is(s.Live) }},
 }

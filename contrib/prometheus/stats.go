@@ -48,6 +48,12 @@ var figures = []figure{
 		return max(0, time.Since(s.Oldest).Seconds())
 	}),
 	gauge("gate_tickets_open", "Usages that running requests may report.", func(s gate.Stats) float64 { return float64(s.Open) }),
+	gauge("gate_outbox_pending", "Usages in the outbox that wait to be delivered.", func(s gate.Stats) float64 { return float64(s.Outbox.Pending) }),
+	gauge("gate_outbox_set_aside", "Usages in the outbox that Stigg refused for good.", func(s gate.Stats) float64 { return float64(s.Outbox.SetAside) }),
+	gauge("gate_outbox_bytes", "What the outbox takes of its bound.", func(s gate.Stats) float64 { return float64(s.Outbox.Bytes) }),
+	gauge("gate_outbox_max_bytes", "The bound of the outbox; 0 without one.", func(s gate.Stats) float64 { return float64(s.Outbox.MaxBytes) }),
+	gauge("gate_outbox_sync_seconds", "How long the outbox's last write to the disk took.", func(s gate.Stats) float64 { return s.Outbox.Sync.Seconds() }),
+	gauge("gate_outbox_failing", "1 while the outbox keeps nothing.", func(s gate.Stats) float64 { return is(s.Outbox.Err != nil) }),
 	gauge("gate_breaker_open", "1 while Stigg is not asked, since it fails.", func(s gate.Stats) float64 { return is(s.BrokenUntil.After(time.Now())) }),
 	gauge("gate_realtime_live", "1 while changes in Stigg are told as they happen.", func(s gate.Stats) float64 { return is(s.Live) }),
 }
