@@ -103,27 +103,13 @@ type Health struct {
 }
 
 // Health tells what the gate goes without at this moment. It asks nothing of Stigg.
-func (g *Gate) Health() (h Health) {
-	add := func(is bool, sentence string) {
-		if is {
-			h.Degraded = append(h.Degraded, sentence)
-		}
+func (g *Gate) Health() Health {
+	h := Health{g.cache.Degraded()}
+	if g.observers.hang() {
+		h.Degraded = append(h.Degraded, "a function of an observer does not return, and is not called meanwhile")
 	}
-	k := g.cache.Stats()
-	add(k.Down, "entitlements can't be read from Stigg")
-	add(k.Lost, "changes in Stigg are not told as they happen any more")
-	add(g.observers.hang(), "a function of an observer does not return, and is not called meanwhile")
-	if g.queue == nil {
-		return h
+	if g.queue != nil {
+		h.Degraded = append(h.Degraded, g.queue.Degraded()...)
 	}
-	unkept := g.queue.Ready() != nil // first: it notes what Health tells
-	q := g.queue.Health()
-	add(q.Failing, "usage can't be reported to Stigg and waits")
-	add(g.queue.Stats().Full, "too much usage waits to be reported; requests that would report are refused")
-	add(q.Refusing, "Stigg refuses usage for good, and it is set aside")
-	add(q.Hanging, "calls of the reporter don't return though their time is up, and usage waits")
-	add(q.Untold, "the application's function for refused usage does not return")
-	add(unkept, "the outbox does not keep usage; requests that would report are refused")
-	add(q.Unkept && !unkept, "the outbox does not keep usage, and a crash loses it")
 	return h
 }

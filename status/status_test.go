@@ -17,6 +17,7 @@ import (
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/gatetest"
 	"github.com/stiggate/gate/identity"
+	"github.com/stiggate/gate/outbox"
 	"github.com/stiggate/gate/status"
 )
 
@@ -155,6 +156,62 @@ func pageIsWhole(t *testing.T) {
 	_ = g.Close(t.Context())
 	if body := get(g, "GET", "text/html").Body.String(); !strings.Contains(body, "Not ready") || !strings.Contains(body, gate.ErrClosed.Error()) {
 		t.Errorf("a closed gate is shown as %s", body)
+	}
+}
+
+// unreported is a Stigg that lets everybody in and takes no usage.
+type unreported struct{}
+
+func (unreported) Entitlements(context.Context, gate.Customer) (gate.EntitlementSet, error) {
+	return gate.EntitlementSet{Features: []gate.Entitlement{{FeatureID: "seats", Kind: gate.Metered, Granted: true, Unlimited: true}}}, nil
+}
+
+func (unreported) Report(context.Context, []gate.Usage) ([]gate.Ack, error) {
+	return nil, errors.New("down")
+}
+
+func TestTheOutboxIsShown(t *testing.T) {
+	shown := func(g *gate.Gate) (box map[string]any, page string) {
+		var a struct{ Outbox map[string]any }
+		if err := json.Unmarshal(get(g, "GET", "").Body.Bytes(), &a); err != nil {
+			t.Fatal(err)
+		}
+		return a.Outbox, get(g, "GET", "text/html").Body.String()
+	}
+	made := func(options ...gate.Option) *gate.Gate {
+		g, err := gate.New(unreported{}, identity.FromTrustedHeader("X-Customer-ID", ""), options...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return g
+	}
+	without := made()
+	if box, page := shown(without); box["maxBytes"] != 0.0 || strings.Contains(page, "<h2>Outbox") {
+		t.Errorf("without an outbox: %v, %s", box, page)
+	}
+	_ = without.Close(t.Context())
+
+	disk, err := outbox.Open(t.TempDir(), outbox.MaxBytes(64<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := made(gate.WithOutbox(disk))
+	ticket, d := g.Admit(t.Context(), gate.Customer{ID: customer}, gate.Feature("seats").Uses(1))
+	if err := ticket.Settle(); err != nil || !d.Allowed {
+		t.Fatal(d, err)
+	}
+	box, page := shown(g)
+	if box["pending"] != 1.0 || box["setAside"] != 0.0 || box["maxBytes"] != float64(64<<20) || box["bytes"] == 0.0 || box["syncSeconds"] == 0.0 || box["error"] != nil {
+		t.Errorf("one is kept: %v", box)
+	}
+	if !strings.Contains(page, "<dt>pending</dt><dd>1</dd>") || strings.Contains(page, customer) {
+		t.Errorf("one is kept: %s", page)
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	_ = g.Close(ended) // Stigg takes nothing, so there is nothing to wait for
+	if box, page := shown(g); box["error"] != outbox.ErrClosed.Error() || !strings.Contains(page, "<p class=\"ill\">"+outbox.ErrClosed.Error()) {
+		t.Errorf("closed: %v, %s", box, page)
 	}
 }
 

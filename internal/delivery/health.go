@@ -85,3 +85,26 @@ func (q *Queue[U]) Health() (h Health) {
 	h.Untold = q.notices.hang(now)
 	return h
 }
+
+// Degraded has a sentence for each thing that is wrong at this moment, for an operator.
+func (q *Queue[U]) Degraded() (sentences []string) {
+	unready := q.Ready() != nil // first: it notes what Health tells
+	h := q.Health()
+	for _, one := range [...]struct {
+		is       bool
+		sentence string
+	}{
+		{h.Failing, "usage can't be reported to Stigg and waits"},
+		{q.Stats().Full, "too much usage waits to be reported; requests that would report are refused"},
+		{h.Refusing, "Stigg refuses usage for good, and it is set aside"},
+		{h.Hanging, "calls of the reporter don't return though their time is up, and usage waits"},
+		{h.Untold, "the application's function for refused usage does not return"},
+		{unready, "the outbox does not keep usage; requests that would report are refused"},
+		{h.Unkept && !unready, "the outbox does not keep usage, and a crash loses it"},
+	} {
+		if one.is {
+			sentences = append(sentences, one.sentence)
+		}
+	}
+	return sentences
+}

@@ -356,3 +356,14 @@ func (k *Cache[K, V]) Stats() Stats {
 	}
 	return s
 }
+
+// Degraded has a sentence for each thing that is wrong at this moment, for an operator.
+func (k *Cache[K, V]) Degraded() (sentences []string) {
+	if k.state.down.Load() {
+		sentences = append(sentences, "entitlements can't be read from Stigg")
+	}
+	if k.state.lost.Load() {
+		sentences = append(sentences, "changes in Stigg are not told as they happen any more")
+	}
+	return sentences
+}
