@@ -38,7 +38,7 @@ func main() {
 }
 
 func run(ctx context.Context, addr string, out io.Writer) error {
-	env, err := demo.Open()
+	env, err := demo.Open("")
 	if err != nil {
 		return err
 	}

@@ -1,5 +1,5 @@
-// Package demo is what the examples with JWT authentication share, and an app has not: an
-// emulated Stigg where no other is named, and tokens to try.
+// Package demo is what the examples share, and an app has not: an emulated Stigg where no other
+// is named, commands to try, and tokens.
 package demo
 
 import (
@@ -12,43 +12,32 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
-
-	"github.com/stiggate/gate/emulator"
 )
 
 // Audience is that of the tokens.
 const Audience = "gate-example"
 
-// Env is what an example reads from its environment.
+// Env is what an example with tokens reads from its environment.
 type Env struct {
-	APIKey, URL string // $STIGG_API_KEY, $STIGG_URL
-	Key         []byte // $JWT_SECRET, which signs the tokens
-
-	stigg *emulator.Server // nil if another Stigg is named
+	*Stigg
+	Key []byte // $JWT_SECRET, which signs the tokens
 }
 
-// Open reads the environment. If it names no Stigg, an emulated one is started, and a key
-// for the tokens made.
-func Open() (*Env, error) {
-	e := &Env{APIKey: os.Getenv("STIGG_API_KEY"), URL: os.Getenv("STIGG_URL"), Key: []byte(os.Getenv("JWT_SECRET"))}
-	if e.APIKey == "" && e.URL == "" {
-		stigg, err := emulator.Start("127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		return &Env{APIKey: emulator.DefaultKey, URL: stigg.URL(), Key: []byte(rand.Text() + rand.Text()), stigg: stigg}, nil
+// Open reads the environment. If it names no Stigg, an emulated one is started (OpenStigg), and a
+// key for the tokens made.
+func Open(catalog string) (*Env, error) {
+	stigg, err := OpenStigg(catalog)
+	if err != nil {
+		return nil, err
+	}
+	e := &Env{Stigg: stigg, Key: []byte(os.Getenv("JWT_SECRET"))}
+	if stigg.server != nil {
+		e.Key = []byte(rand.Text() + rand.Text())
 	}
 	if len(e.Key) < 32 { // RFC 7518, section 3.2
 		return nil, errors.New("JWT_SECRET needs 32 bytes or more")
 	}
 	return e, nil
-}
-
-// Close ends the emulated Stigg, if there is one.
-func (e *Env) Close() {
-	if e.stigg != nil {
-		_ = e.stigg.Close()
-	}
 }
 
 // Token is what a login would give to a user of the customer.
@@ -67,7 +56,8 @@ func Token(key []byte, customer string, expires time.Time) string {
 func (e *Env) Welcome(out io.Writer, l net.Listener, prefix string) {
 	api := "http://" + l.Addr().String()
 	fmt.Fprintf(out, "The API is at %s\n", api)
-	if e.stigg == nil {
+	defer fmt.Fprintln(out, "Ctrl-C stops.")
+	if e.server == nil {
 		return
 	}
 	fmt.Fprintln(out, "4 campaigns are in the Basic plan, analytics are not; Essentials has both. Try:")
@@ -80,5 +70,4 @@ func (e *Env) Welcome(out io.Writer, l net.Listener, prefix string) {
 		fmt.Fprintf(out, "  curl -i -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' -d '{\"name\":\"spring\"}' %s/campaigns\n", below)
 		fmt.Fprintf(out, "  curl -i -H \"Authorization: Bearer $TOKEN\" %s/analytics\n", below)
 	}
-	fmt.Fprintln(out, "Ctrl-C stops.")
 }
