@@ -13,6 +13,7 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -177,7 +178,7 @@ func (p proxy) chat(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasPrefix(events.Text(), "data: ") {
 			continue
 		}
-		if used >= ticket.Held() && ticket.Extend(portion) != nil {
+		if used >= ticket.Held() && hold(r.Context(), ticket) != nil {
 			fmt.Fprint(w, "event: stop\ndata: {\"reason\":\"plan_limit\"}\n\n")
 			return
 		}
@@ -187,6 +188,23 @@ func (p proxy) chat(w http.ResponseWriter, r *http.Request) {
 		}
 		used++
 		_ = ticket.Use(used)
+	}
+}
+
+// hold holds more for an answer that goes on. What an earlier answer used may count twice for the
+// moment in which Stigg is told of it: then whether there is more is known a little later.
+func hold(ctx context.Context, ticket *gate.Ticket) error {
+	for {
+		err := ticket.Extend(portion)
+		denied := (*gate.DeniedError)(nil)
+		if !errors.As(err, &denied) || denied.Decision.Reason != gate.ReasonPending {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
 	}
 }
 

@@ -67,8 +67,8 @@ func TestTokensAreBilledAsStreamed(t *testing.T) {
 		"/v1/chat?nobody": {"key-of-nobody", `{"model":"small"}`, 401},
 		"/v1/embeddings":  {"key-of-ada", `{"input":["one two"]}`, 402},
 	} {
-		if status, _ := send(test.key, path, test.body); status != test.status {
-			t.Errorf("%s: got %d, want %d", path, status, test.status)
+		if status, answer := send(test.key, path, test.body); status != test.status {
+			t.Errorf("%s: got %d, want %d: %s", path, status, test.status, answer)
 		}
 	}
 	if status, answer := send("key-of-bell", "/v1/embeddings", `{"input":["one two","three"]}`); status != 200 {
