@@ -143,7 +143,8 @@ func (t *Ticket) Held() float64 {
 // Use says, or else all that is held.
 //
 // It does not wait. It fails with a *DeniedError if the plan does not cover that much more; what
-// was held before stays so, and the work may end with it. It fails with ErrSettled or ErrAmbiguousUse, as Use
+// was held before stays so, and the work may end with it. With ReasonPending it may be covered a
+// little later: after Decision.RetryAfter ask again. It fails with ErrSettled or ErrAmbiguousUse, as Use
 // does, with an *AmountError, and with ErrQueueFull if there is no place for one more usage.
 func (t *Ticket) Extend(n float64) error {
 	if err := checkAmount(n); err != nil || t == nil || t.gate == nil {
@@ -162,6 +163,9 @@ func (t *Ticket) Extend(n float64) error {
 		d.deny(ReasonUnavailable, nil) // never 402 for our own fault
 	}
 	t.gate.finish(&Policy{}, &d)
+	if d.Reason == ReasonPending {
+		t.gate.cache.Outdate(d.Customer) // what is read now tells more, when it is asked again
+	}
 	return &DeniedError{d}
 }
 

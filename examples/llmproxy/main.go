@@ -103,8 +103,7 @@ type proxy struct {
 // model and the tokens that the prompt names.
 func routes(g *gate.Gate, url string) http.Handler {
 	p := proxy{g, url}
-	chat := gate.All(
-		gate.Feature("feature-models").ValuesFunc(modelOf),
+	chat := gate.All(gate.Feature("feature-models").ValuesFunc(modelOf),
 		gate.Feature("feature-tokens").UsesUpToFunc(tokensOf)) // as many, or what is left of the plan
 	mux := http.NewServeMux()
 	mux.Handle("POST /v1/chat", readPrompt(nethttp.Require(g, chat)(http.HandlerFunc(p.chat))))
@@ -203,7 +202,7 @@ func hold(ctx context.Context, ticket *gate.Ticket) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(100 * time.Millisecond):
+		case <-time.After(denied.Decision.RetryAfter):
 		}
 	}
 }

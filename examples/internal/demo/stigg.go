@@ -52,7 +52,10 @@ func (s *Stigg) Invite(out io.Writer, l net.Listener, tries ...Try) {
 	if s.server != nil {
 		fmt.Fprintln(out, "Try:")
 		for _, try := range append(tries, Try{"what Stigg has recorded", "curl " + s.URL + "/_emulator/usage"}) {
-			fmt.Fprintf(out, "  # %s\n  %s\n", try.What, strings.ReplaceAll(try.Command, "{api}", api))
+			if try.What != "" {
+				fmt.Fprintf(out, "  # %s\n", try.What)
+			}
+			fmt.Fprintf(out, "  %s\n", strings.ReplaceAll(try.Command, "{api}", api))
 		}
 	}
 	fmt.Fprintln(out, "Ctrl-C stops.")

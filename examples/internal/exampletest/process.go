@@ -39,7 +39,7 @@ func Start(t *testing.T, stigg *emulator.Server) *Process {
 	p := &Process{command: exec.CommandContext(t.Context(), os.Args[0])} //nolint:gosec // the test itself, see Main
 	p.command.Env = append(os.Environ(), runTheExample+"=1", "STIGG_URL=", "STIGG_API_KEY=")
 	if stigg != nil {
-		p.command.Env = append(p.command.Env, "STIGG_URL="+stigg.URL(), "STIGG_API_KEY="+emulator.DefaultKey, "JWT_SECRET="+secret)
+		p.command.Env = append(p.command.Env, "STIGG_URL="+stigg.URL(), "STIGG_API_KEY="+emulator.DefaultKey, "JWT_SECRET="+Secret)
 	}
 	p.command.Stderr = os.Stderr
 	out, err := p.command.StdoutPipe()

@@ -21,19 +21,20 @@ type Program struct {
 	Prefix string // of the paths, with {customer} for whose they are
 }
 
-const secret = "a secret for tests, of 32 bytes or more"
+// Secret signs the tokens, in $JWT_SECRET of the process.
+const Secret = "a secret for tests, of 32 bytes or more"
 
 // inFrontOf makes the program use an emulated Stigg of the test's.
 func inFrontOf(t *testing.T, stigg *emulator.Server) {
 	t.Helper()
 	t.Setenv("STIGG_URL", stigg.URL())
 	t.Setenv("STIGG_API_KEY", emulator.DefaultKey)
-	t.Setenv("JWT_SECRET", secret)
+	t.Setenv("JWT_SECRET", Secret)
 }
 
 // token is a customer's, signed as the program does.
 func token(customer string, expires time.Time) string {
-	return demo.Token([]byte(secret), customer, expires)
+	return demo.Token([]byte(Secret), customer, expires)
 }
 
 func (p Program) path(customer, route string) string {

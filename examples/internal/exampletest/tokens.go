@@ -76,7 +76,7 @@ func (p Program) LetsNobodyInWithoutAToken(t *testing.T) {
 	inFrontOf(t, stigg)
 	_, url, stop := p.start(t)
 	analytics := url + p.path("customer-pro", "/analytics")
-	key, later := []byte(secret), time.Now().Add(time.Hour)
+	key, later := []byte(Secret), time.Now().Add(time.Hour)
 	good := token("customer-pro", later)
 	head, rest, _ := strings.Cut(good, ".")
 	claims, _, _ := strings.Cut(rest, ".")
