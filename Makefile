@@ -61,9 +61,11 @@ newest:
 	$(GO) get -modfile=$$dir/go.mod github.com/go-chi/chi/v5@latest github.com/gin-gonic/gin@latest github.com/labstack/echo/v4@latest && \
 	$(GO) test -modfile=$$dir/go.mod -short $(ADAPTERS) && rm -r $$dir
 
-# What the README tells a newcomer to run. (Its tests take the tour on all four routers.)
+# What the README tells a newcomer to run. (Its tests take the tour on all four routers.) And the
+# example that is a module of its own, for Prometheus.
 examples:
 	$(GO) run ./examples/quickstart -once
+	@dir=examples/tenants/; $(test-module)
 
 # examples/saas and the emulator's console, in a real browser. Pictures of every page are left in
 # examples/saas/browser/screenshots.
