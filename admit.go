@@ -77,13 +77,15 @@ func (q *attempt) next(d *Decision) rules.Step {
 // is nil if nothing was held. The decision is d, of a route if it names one.
 func (g *Gate) admit(ctx context.Context, c Customer, p *Policy, r *http.Request, hold bool, d *Decision) *Ticket {
 	d.Customer = c
-	t := g.try(ctx, c, p, r, hold, d)
+	var q attempt
+	t := g.try(ctx, c, p, r, &q, hold, d)
 	told := false
 	defer func() {
 		if !told {
 			t.Release() // an observer panics
 		}
 	}()
+	g.observers.waited(ctx, q.waits.Reads)
 	g.conclude(ctx, p, d)
 	if told = true; t != nil {
 		t.grant = d.grant()
@@ -104,7 +106,7 @@ func (g *Gate) conclude(ctx context.Context, p *Policy, d *Decision) {
 }
 
 // try judges the request, step by step, until a decision stands.
-func (g *Gate) try(ctx context.Context, c Customer, p *Policy, r *http.Request, hold bool, d *Decision) *Ticket {
+func (g *Gate) try(ctx context.Context, c Customer, p *Policy, r *http.Request, q *attempt, hold bool, d *Decision) *Ticket {
 	if err := p.Validate(); err != nil {
 		d.deny(ReasonFeatureNotFound, err)
 		return nil
@@ -118,21 +120,21 @@ func (g *Gate) try(ctx context.Context, c Customer, p *Policy, r *http.Request, 
 		return nil
 	}
 	d.Shadow = p.shadow
-	q := attempt{Request: admission.Request{HTTP: r, Now: g.now()}, shadow: p.shadow}
+	q.HTTP, q.Now, q.shadow = r, g.now(), p.shadow
 	defer func() { d.Waited = q.waits.Took }()
 	if hold && !p.shadow {
 		q.slots = p.asks.Meters()
 	}
 	for reopened := 0; reopened < mostReopened; q.Now = g.now() {
-		found, err := g.look(ctx, c, p, &q)
+		found, err := g.look(ctx, c, p, q)
 		if err != nil {
 			q.undecided(ctx, p, d, err)
 			return nil
 		}
-		t, next := g.judge(ctx, &q, p, d, found)
+		t, next := g.judge(ctx, q, p, d, found)
 		switch next {
 		case rules.Done:
-			g.sells(ctx, &q, d)
+			g.sells(ctx, q, d)
 			return t
 		case rules.Await:
 			err := g.cache.Await(ctx, q.Doubted, &q.waits, q.Outdated)

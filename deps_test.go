@@ -33,6 +33,7 @@ func TestDependencies(t *testing.T) {
 		incident = inside + "incident"
 		admits   = inside + "admission"
 		callback = inside + "callback"
+		options  = inside + "option"
 		usage    = inside + "usage"
 		shared   = module + "/fleet"
 		replica  = inside + "fleet"
@@ -41,7 +42,7 @@ func TestDependencies(t *testing.T) {
 		identity = module + "/identity"
 		recorder = module + "/recorder"
 	)
-	core := []string{lru, ledger, upstream, header, problem, delivery, swr, incident, graceful, watch, rules, admits, handler, route, exists, valid, callback, usage, outages, counters, recorder, module}
+	core := []string{lru, ledger, upstream, header, problem, delivery, swr, incident, graceful, watch, rules, admits, handler, route, exists, valid, callback, options, usage, outages, counters, recorder, module}
 	with := func(more ...string) []string { return append(slices.Clone(core), more...) }
 	walls := []struct {
 		pkg, why string
@@ -55,6 +56,7 @@ func TestDependencies(t *testing.T) {
 		{route, "it compares keys and paths, and knows no guard", nil},
 		{exists, "it keeps answers, and knows nothing that is asked", nil},
 		{callback, "it calls functions, and knows none of them", []string{incident}},
+		{options, "it checks values, and knows no configuration", nil},
 		{incident, "it tells what lasts, and knows nothing that does", nil},
 		{valid, "it says what Stigg takes, and knows no usage", nil},
 		{handler, "it sees an answer, and bills nothing", []string{recorder}},

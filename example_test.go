@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/stiggate/gate"
@@ -315,6 +316,31 @@ func ExampleGate_Ready() {
 	probe(w, httptest.NewRequest("GET", "/readyz", nil))
 	fmt.Println(w.Code)
 	// Output: 200
+}
+
+// Each read gets a number, and each decision is told the numbers of the reads that it waited for.
+func ExampleObserver_reads() {
+	type number struct{}
+	var reads atomic.Int64
+	of := gate.Observer{
+		Reading: func(ctx context.Context) context.Context {
+			return context.WithValue(ctx, number{}, reads.Add(1))
+		},
+		Read: func(read context.Context, _ time.Duration, err error) {
+			fmt.Println("read", read.Value(number{}), "has ended:", err)
+		},
+		Waited: func(_, read context.Context) { fmt.Println("a decision has waited for read", read.Value(number{})) },
+	}
+	g, err := gate.New(plan{}, identity.FromTrustedHeader("X-Customer-ID", ""), gate.WithObserver(of))
+	if err != nil {
+		panic(err)
+	}
+	for range 2 { // the second time it is cached
+		g.Check(context.Background(), gate.Customer{ID: "acme"}, gate.Feature("templates").Asks(1))
+	}
+	// Output:
+	// read 1 has ended: <nil>
+	// a decision has waited for read 1
 }
 
 // An observer counts what was refused; another, for traces say, may be given beside it.

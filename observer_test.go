@@ -87,7 +87,7 @@ func TestObserversAreToldOfReadsAndDeliveries(t *testing.T) {
 			return nil, nil
 		}}
 		g := gateOf(t, s, WithObserver(Observer{
-			Read: func(_ time.Duration, err error) { tell("read", err) },
+			Read: func(_ context.Context, _ time.Duration, err error) { tell("read", err) },
 			Delivered: func(batch []Usage, _ time.Duration, err error) {
 				tell(fmt.Sprint("delivered ", len(batch), " of ", batch[0].FeatureID), err)
 			},
@@ -99,4 +99,85 @@ func TestObserversAreToldOfReadsAndDeliveries(t *testing.T) {
 			t.Errorf("told %q, want %q", told, want)
 		}
 	})
+}
+
+// readStub has each read told of, before it is answered.
+type readStub struct {
+	*stub
+	reads func(ctx context.Context)
+}
+
+func (s *readStub) Entitlements(ctx context.Context, c Customer) (EntitlementSet, error) {
+	s.reads(ctx)
+	return s.stub.Entitlements(ctx, c)
+}
+
+// readName is the key of a read's name in its context.
+type readName struct{}
+
+// TestADecisionIsToldWhichReadsItWaitedFor: the source, the reads and those who wait for them are told
+// of one context, and two who wait for one read of the same.
+func TestADecisionIsToldWhichReadsItWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var told []string
+		n := 0
+		tell := func(what string, ctx context.Context) {
+			mu.Lock()
+			defer mu.Unlock()
+			told = append(told, fmt.Sprint(what, " ", ctx.Value(readName{})))
+		}
+		s := &readStub{&stub{set: features(metered("f", 0, 5))}, func(ctx context.Context) {
+			tell("source", ctx)
+			time.Sleep(time.Second)
+		}}
+		g := gateOf(t, s, WithObserver(Observer{
+			Reading: func(ctx context.Context) context.Context {
+				n++
+				return context.WithValue(ctx, readName{}, n)
+			},
+			Read: func(read context.Context, _ time.Duration, _ error) { tell("read", read) },
+			Waited: func(ctx, read context.Context) {
+				tell(fmt.Sprint(ctx.Value(readName{}), " waited for"), read)
+			},
+			Decided: func(ctx context.Context, _ Decision) { tell("decided", ctx) },
+		}))
+		check := func(name string, customer string, timeout time.Duration) {
+			ctx, cancel := context.WithTimeout(context.WithValue(t.Context(), readName{}, name), timeout)
+			defer cancel()
+			g.Check(ctx, Customer{ID: customer}, Feature("f").Uses(1))
+		}
+		go check("first", "c", time.Minute)
+		go check("impatient", "c", time.Millisecond)
+		time.Sleep(2 * time.Second)
+		check("cached", "c", time.Minute)
+		check("third", "d", time.Minute)
+		want := []string{"source 1", "impatient waited for 1", "decided impatient", "read 1", "first waited for 1", "decided first",
+			"decided cached", "source 2", "read 2", "third waited for 2", "decided third"}
+		if !slices.Equal(told, want) {
+			t.Errorf("told %q, want %q", told, want)
+		}
+	})
+}
+
+// TestAReadGoesOnWithoutAnObserversContext: one whose Reading panics, hangs or returns nothing.
+func TestAReadGoesOnWithoutAnObserversContext(t *testing.T) {
+	for name, reading := range map[string]func(forever <-chan struct{}) context.Context{
+		"panics":          func(<-chan struct{}) context.Context { panic("observer") },
+		"hangs":           func(forever <-chan struct{}) context.Context { <-forever; return nil },
+		"returns nothing": func(<-chan struct{}) context.Context { return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				forever := make(chan struct{})
+				defer close(forever)
+				bounded := false
+				s := &readStub{&stub{set: features(metered("f", 0, 5))}, func(ctx context.Context) { _, bounded = ctx.Deadline() }}
+				g := gateOf(t, s, WithObserver(Observer{Reading: func(context.Context) context.Context { return reading(forever) }}))
+				if d := g.Check(t.Context(), Customer{ID: "c"}, Feature("f").Uses(1)); !d.Allowed || !bounded {
+					t.Errorf("%+v, bounded: %v", d, bounded)
+				}
+			})
+		})
+	}
 }

@@ -25,7 +25,7 @@ func TestAnObserverThatHangsOrPanicsStopsNobody(t *testing.T) {
 				s := &stub{set: features(metered("f", 0, 50))}
 				var log bytes.Buffer
 				g := gateOf(t, s, WithColdTimeout(5*time.Second), WithLogger(slog.New(slog.NewTextHandler(&log, nil))), WithObserver(Observer{
-					Read:      func(time.Duration, error) { does(forever) },
+					Read:      func(context.Context, time.Duration, error) { does(forever) },
 					Delivered: func([]Usage, time.Duration, error) { does(forever) },
 				}))
 				for i := range 20 {
@@ -107,7 +107,7 @@ func TestCloseReturnsWhateverHangs(t *testing.T) {
 				hang(h)
 				options := []Option{WithOutbox(hangingOutbox{h}), WithRefused(func(Usage, error) { <-h.forever })}
 				if name == "the observer" {
-					options = append(options, WithObserver(Observer{Read: func(time.Duration, error) { <-h.forever }, Delivered: func([]Usage, time.Duration, error) { <-h.forever }}))
+					options = append(options, WithObserver(Observer{Reading: func(ctx context.Context) context.Context { <-h.forever; return ctx }, Read: func(context.Context, time.Duration, error) { <-h.forever }, Delivered: func([]Usage, time.Duration, error) { <-h.forever }}))
 				}
 				g, err := New(h, fromHeader("X-Customer-ID", ""), options...)
 				if err != nil {

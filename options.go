@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/stiggate/gate/internal/option"
 	"github.com/stiggate/gate/internal/outage"
 	"github.com/stiggate/gate/internal/problem"
 )
@@ -62,14 +63,14 @@ func defaults() config {
 // WithReporter reports usage through r. Without it the Source is used, if it is a
 // Reporter too, as package client is.
 func WithReporter(r Reporter) Option {
-	return given("reporter", r != nil, func(c *config) { c.reporter = r })
+	return option.Given("reporter", r != nil, func(c *config) { c.reporter = r })
 }
 
 // WithObserver tells o of every decision and every settlement. It may be given several times;
 // all observers are told, in that order.
 func WithObserver(o Observer) Option {
 	return func(c *config) error {
-		if o.Decided == nil && o.Settled == nil && o.Read == nil && o.Delivered == nil {
+		if o.Decided == nil && o.Settled == nil && o.Reading == nil && o.Read == nil && o.Waited == nil && o.Delivered == nil {
 			return errors.New("the observer has no function")
 		}
 		c.observers = append(c.observers, &observer{Observer: o})
@@ -83,24 +84,24 @@ func WithObserver(o Observer) Option {
 // customer's data. The default is what slog.Default is when the gate is made;
 // slog.New(slog.DiscardHandler) logs nothing.
 func WithLogger(l *slog.Logger) Option {
-	return given("logger", l != nil, func(c *config) { c.logger = l })
+	return option.Given("logger", l != nil, func(c *config) { c.logger = l })
 }
 
 // WithClock takes the time from now, for tests. Waiting is done on the real clock.
 func WithClock(now func() time.Time) Option {
-	return given("clock", now != nil, func(c *config) { c.now = now })
+	return option.Given("clock", now != nil, func(c *config) { c.now = now })
 }
 
 // WithTTL is how long a customer's entitlements are fresh, give or take 10 %, if
 // Stigg does not name an earlier end. Default: 1 minute.
 func WithTTL(d time.Duration) Option {
-	return positive("TTL", d, func(c *config) { c.ttl = d })
+	return option.Positive("TTL", d, func(c *config) { c.ttl = d })
 }
 
 // WithLiveTTL is the TTL while news arrive from Stigg as they happen (Watcher). It is at
 // least the TTL. Default: 10 minutes.
 func WithLiveTTL(d time.Duration) Option {
-	return positive("TTL while news arrive", d, func(c *config) { c.liveTTL = d })
+	return option.Positive("TTL while news arrive", d, func(c *config) { c.liveTTL = d })
 }
 
 // WithMaxStale bounds how old entitlements may be that are served while Stigg does not
@@ -108,21 +109,21 @@ func WithLiveTTL(d time.Duration) Option {
 // in the background as soon as somebody needs them; a request that they would refuse
 // waits for that, as long as the decision timeout allows. Default: 1 hour.
 func WithMaxStale(d time.Duration) Option {
-	return positive("longest staleness", d, func(c *config) { c.maxStale = d })
+	return option.Positive("longest staleness", d, func(c *config) { c.maxStale = d })
 }
 
 // WithCacheSize bounds the cache: how many customers' (and resources') entitlements
 // are kept. The least recently asked for goes first; its running requests and its
 // unreported usage are not forgotten with it. Default: 100,000.
 func WithCacheSize(n int) Option {
-	return positive("cache size", n, func(c *config) { c.cacheSize = n })
+	return option.Positive("cache size", n, func(c *config) { c.cacheSize = n })
 }
 
 // WithDecisionTimeout is the longest that a request waits when something is cached of its
 // customer: for something fresher, or for an acknowledgement of Stigg's. Then what is cached
 // decides. Of whom nothing is cached, see [WithColdTimeout]. Default: 250 ms.
 func WithDecisionTimeout(d time.Duration) Option {
-	return positive("decision timeout", d, func(c *config) { c.decisionTimeout = d })
+	return option.Positive("decision timeout", d, func(c *config) { c.decisionTimeout = d })
 }
 
 // WithColdTimeout is the longest that a request waits for the first read of a customer of
@@ -131,7 +132,7 @@ func WithDecisionTimeout(d time.Duration) Option {
 // first request of each customer after a start would get 503; [Gate.Warm] reads customers
 // before. Default: 2 s, or the decision timeout if that is longer.
 func WithColdTimeout(d time.Duration) Option {
-	return positive("timeout of a first read", d, func(c *config) { c.coldTimeout = d })
+	return option.Positive("timeout of a first read", d, func(c *config) { c.coldTimeout = d })
 }
 
 // coldWait is the timeout of a first read.
@@ -148,14 +149,14 @@ func (c *config) coldWait() time.Duration {
 // dimensions. With an outbox it bounds no more than memory: what does not find a place waits
 // in the outbox alone, as much as that takes. Default: 100,000.
 func WithQueueSize(n int) Option {
-	return positive("queue size", n, func(c *config) { c.queue = n })
+	return option.Positive("queue size", n, func(c *config) { c.queue = n })
 }
 
 // WithQueueBytes bounds the memory that waiting usages take, as WithQueueSize bounds their
 // number: 256 bytes and the names and dimensions of each. The dimensions of one usage may be
 // 1 MB, so a number alone bounds little. Default: 64 MiB.
 func WithQueueBytes(n int) Option {
-	return positive("queue's size in bytes", n, func(c *config) { c.queueBytes = n })
+	return option.Positive("queue's size in bytes", n, func(c *config) { c.queueBytes = n })
 }
 
 // WithOutbox keeps usage beyond the life of the process: what is settled is in the
@@ -170,7 +171,7 @@ func WithQueueBytes(n int) Option {
 // at most 10,000 of a kind, are in memory, and what came later is read from the outbox as those
 // are delivered.
 func WithOutbox(o Outbox) Option {
-	return given("outbox", o != nil, func(c *config) { c.outbox = o })
+	return option.Given("outbox", o != nil, func(c *config) { c.outbox = o })
 }
 
 // WithOutboxFailOpen lets requests in whose usage the outbox can't keep: it is then in
@@ -183,45 +184,19 @@ func WithOutboxFailOpen() Option {
 	}
 }
 
-// given is an option whose value must be there.
-func given(what string, is bool, set func(*config)) Option {
-	return func(c *config) error {
-		if !is {
-			return errors.New("the " + what + " is nil")
-		}
-		set(c)
-		return nil
-	}
-}
-
-// positive is an option whose value must be above 0.
-func positive[N int | time.Duration](what string, n N, set func(*config)) Option {
-	return func(c *config) error {
-		set(c)
-		return checkPositive(what, n)
-	}
-}
-
-func checkPositive[N int | time.Duration](what string, n N) error {
-	if n <= 0 {
-		return fmt.Errorf("the %s must be positive, not %v", what, n)
-	}
-	return nil
-}
-
 // WithRefused has f told of usage that Stigg refused for good (an unknown feature, an
 // archived customer), with Stigg's reason. It is called from one goroutine, one usage after the
 // other, apart from the delivery, which does not wait for it. What it was not yet told takes its
 // place in the queue; Close waits until it was told all.
 func WithRefused(f func(Usage, error)) Option {
-	return given("function for refused usage", f != nil, func(c *config) { c.onRefused = f })
+	return option.Given("function for refused usage", f != nil, func(c *config) { c.onRefused = f })
 }
 
 // WithUndelivered gives f, at the end of Close, the usage that is lost with the process: what Stigg
 // has not acknowledged and no outbox keeps. Report with the same Key counts none of it twice. f is called
 // once, if there is any, and has a second; a panic of it is logged.
 func WithUndelivered(f func([]Usage)) Option {
-	return given("function for undelivered usage", f != nil, func(c *config) { c.undelivered = f })
+	return option.Given("function for undelivered usage", f != nil, func(c *config) { c.undelivered = f })
 }
 
 // WithStatus changes the HTTP status of denials with this reason. A policy's own
@@ -236,14 +211,14 @@ func WithStatus(reason Reason, status int) Option {
 // answers must say that the request was refused. On every router, and for HEAD, it is
 // called where WriteDenial is; a policy's OnDenial comes before it.
 func WithDenial(f func(w http.ResponseWriter, r *http.Request, d Denial)) Option {
-	return given("function of WithDenial", f != nil, func(c *config) { c.denials.own = (*denialFunc)(&f) })
+	return option.Given("function of WithDenial", f != nil, func(c *config) { c.denials.own = (*denialFunc)(&f) })
 }
 
 // WithTexts gives the title and the detail of denials in the reader's languages: those of
 // Accept-Language, the one preferred first. What is empty stays as it is, in English. The
 // answer then varies by Accept-Language.
 func WithTexts(f func(languages []string, d DenialPage) (title, detail string)) Option {
-	return given("function of WithTexts", f != nil, func(c *config) {
+	return option.Given("function of WithTexts", f != nil, func(c *config) {
 		c.denials.Say = func(languages []string, v problem.View) (string, string) { return f(languages, DenialPage(v)) }
 	})
 }
@@ -252,7 +227,7 @@ func WithTexts(f func(languages []string, d DenialPage) (title, detail string)) 
 // a checkout. It is an http or https URL, or a path on the same host that begins with /; any
 // other, "" too, is left out, and WithUpgradeLink's is taken.
 func WithUpgrade(f func(r *http.Request, d Decision) string) Option {
-	return given("function of WithUpgrade", f != nil, func(c *config) { c.denials.upgrade = f })
+	return option.Given("function of WithUpgrade", f != nil, func(c *config) { c.denials.upgrade = f })
 }
 
 // WithUpgradeLink puts a link into denials that another plan would mend: an http or https

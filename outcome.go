@@ -39,8 +39,8 @@ type Outcome struct {
 func (o Outcome) Succeeded() bool { return o.Status > 0 && o.Status < 400 }
 
 // Observer has functions that are told what the gate does, for metrics, traces and logs.
-// Those that are nil are not called. They must return at once: the first two are called on
-// the request's own goroutine, the others on those that read and deliver. A customer's id is
+// Those that are nil are not called. They must return at once: Decided, Settled and Waited
+// are called on the request's own goroutine, the others on those that read and deliver. A customer's id is
 // in what they are told; keep it out of a metric's labels.
 type Observer struct {
 	// Decided is called when a decision is made: once for each request, and for each
@@ -49,10 +49,17 @@ type Observer struct {
 	// Settled is called once for each request that was let in by a policy that
 	// reports, when its handler is done; reported is empty if it was released.
 	Settled func(ctx context.Context, d Decision, o Outcome, reported []Usage)
-	// Read is called after each read of a customer's set; err is what failed. It and Delivered
-	// should return at once: a call that takes longer than a second is left behind, and the
-	// function is not called again until it has returned. A panic of theirs is logged.
-	Read func(took time.Duration, err error)
+	// Reading is called before each read of a customer's set. It returns the context of the read, made
+	// from ctx: the Source is given it, and so are Read and Waited. Many decisions may wait for one read,
+	// so ctx is none of theirs. It, Read and Delivered should return at once: a call that takes longer
+	// than a second is left behind, and the function is not called again until it has returned. A panic
+	// of theirs is logged.
+	Reading func(ctx context.Context) context.Context
+	// Read is called after each read, unless the Source panicked; err is what failed.
+	Read func(read context.Context, took time.Duration, err error)
+	// Waited is called just before Decided, once for each read that the decision waited for, also if it
+	// gave up waiting: to link their spans.
+	Waited func(ctx, read context.Context)
 	// Delivered is called after each attempt to deliver a batch of usages; err is what failed.
 	// All of a batch are of one kind, changes and totals being one.
 	Delivered func(batch []Usage, took time.Duration, err error)
@@ -85,10 +92,39 @@ func (all observers) settled(ctx context.Context, d *Decision, became Outcome, r
 	}
 }
 
-func (all observers) read(l *slog.Logger, took time.Duration, err error) {
+func (all observers) waited(ctx context.Context, reads []context.Context) {
+	for _, read := range reads {
+		for _, o := range all {
+			if o.Waited != nil {
+				o.Waited(ctx, read)
+			}
+		}
+	}
+}
+
+// reading is the context of a read, as the observers make it: one that does not tell is passed over.
+func (all observers) reading(ctx context.Context, l *slog.Logger) context.Context {
+	for _, o := range all {
+		if o.Reading != nil {
+			from, made := ctx, make(chan context.Context, 1)
+			o.reads.Call(l, "an observer's Reading", func() {
+				if read := o.Reading(from); read != nil {
+					made <- read
+				}
+			})
+			select {
+			case ctx = <-made:
+			default:
+			}
+		}
+	}
+	return ctx
+}
+
+func (all observers) read(ctx context.Context, l *slog.Logger, took time.Duration, err error) {
 	for _, o := range all {
 		if o.Read != nil {
-			o.reads.Call(l, "an observer's Read", func() { o.Read(took, err) })
+			o.reads.Call(l, "an observer's Read", func() { o.Read(ctx, took, err) })
 		}
 	}
 }

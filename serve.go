@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stiggate/gate/internal/graceful"
+	"github.com/stiggate/gate/internal/option"
 )
 
 // Serve serves HTTP until the process is told to stop, and then stops without losing what
@@ -65,29 +66,17 @@ type ServeOption func(*serving) error
 // ShutdownWithin is how long requests may run on once Serve is told to stop; those that
 // take longer are cut off. Default: 15 s.
 func ShutdownWithin(d time.Duration) ServeOption {
-	return func(s *serving) error {
-		s.Requests = d
-		return checkPositive("time for running requests", d)
-	}
+	return option.Positive("time for running requests", d, func(s *serving) { s.Requests = d })
 }
 
 // DeliverWithin is how long usage may take to be delivered once requests have ended.
 // Default: 10 s.
 func DeliverWithin(d time.Duration) ServeOption {
-	return func(s *serving) error {
-		s.Delivery = d
-		return checkPositive("time for the delivery", d)
-	}
+	return option.Positive("time for the delivery", d, func(s *serving) { s.Delivery = d })
 }
 
 // ServeOn serves on l in place of the server's Addr: a socket that a supervisor has
 // opened, or one whose port the system chose. Serve closes it.
 func ServeOn(l net.Listener) ServeOption {
-	return func(s *serving) error {
-		if l == nil {
-			return errors.New("the listener is nil")
-		}
-		s.Listener = l
-		return nil
-	}
+	return option.Given("listener", l != nil, func(s *serving) { s.Listener = l })
 }

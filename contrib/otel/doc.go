@@ -6,7 +6,8 @@
 //
 // A request's span gets an event gate.decision, and a child gate.wait if the decision waited for
 // Stigg. Reads and deliveries, which serve many requests and belong to none, are spans of their
-// own traces: gate.read, gate.deliver. [Transport] names the client's spans after their operation.
+// own traces: gate.read, with the client's spans in it, and gate.deliver. The spans of all requests
+// that wait for one read are linked to it. [Transport] names the client's spans after their operation.
 //
 // Nothing of a customer's is in an attribute.
 package gateotel

@@ -16,7 +16,7 @@ import (
 
 // Observer is for gate.WithObserver.
 func (t *Telemetry) Observer() gate.Observer {
-	return gate.Observer{Decided: t.decided, Settled: t.settled, Read: t.read, Delivered: t.delivered}
+	return gate.Observer{Decided: t.decided, Settled: t.settled, Reading: t.reading, Read: t.read, Waited: t.waited, Delivered: t.delivered}
 }
 
 func (t *Telemetry) decided(ctx context.Context, d gate.Decision) {
@@ -48,8 +48,32 @@ func (t *Telemetry) settled(ctx context.Context, d gate.Decision, o gate.Outcome
 		attribute.String("http.route", d.Route), attribute.String("http.request.method", method(d)), attribute.Int("http.response.status_code", o.Status)))
 }
 
-func (t *Telemetry) read(took time.Duration, err error) {
-	t.reads.Record(t.span("gate.read", took, err), took.Seconds(), metric.WithAttributes(attribute.String("gate.outcome", failure(err))))
+// readSpan is the key of this Telemetry's span in the context of a read.
+type readSpan struct{ *Telemetry }
+
+// reading begins the span of a read, in a trace of its own. The client's spans are its children.
+func (t *Telemetry) reading(ctx context.Context) context.Context {
+	ctx, span := t.tracer.Start(ctx, "gate.read")
+	return context.WithValue(ctx, readSpan{t}, span)
+}
+
+func (t *Telemetry) spanOf(read context.Context) trace.Span {
+	if span, ok := read.Value(readSpan{t}).(trace.Span); ok {
+		return span
+	}
+	return trace.SpanFromContext(context.Background()) // reading was left out: a span that does nothing
+}
+
+func (t *Telemetry) read(ctx context.Context, took time.Duration, err error) {
+	t.reads.Record(ctx, took.Seconds(), metric.WithAttributes(attribute.String("gate.outcome", failure(err))))
+	end(t.spanOf(ctx), err)
+}
+
+// waited links the request's span to that of the read, which has mostly ended by now.
+func (t *Telemetry) waited(ctx, read context.Context) {
+	if of := t.spanOf(read).SpanContext(); of.IsValid() {
+		trace.SpanFromContext(ctx).AddLink(trace.Link{SpanContext: of})
+	}
 }
 
 func (t *Telemetry) delivered(batch []gate.Usage, took time.Duration, err error) {
@@ -61,13 +85,18 @@ func (t *Telemetry) delivered(batch []gate.Usage, took time.Duration, err error)
 // span is one of a trace of its own that ends now; the context is for exemplars.
 func (t *Telemetry) span(name string, took time.Duration, err error, attrs ...attribute.KeyValue) context.Context {
 	now := time.Now()
-	ctx, span := t.tracer.Start(context.Background(), name, trace.WithTimestamp(now.Add(-took)),
-		trace.WithAttributes(append(attrs, attribute.String("gate.outcome", failure(err)))...))
+	ctx, span := t.tracer.Start(context.Background(), name, trace.WithTimestamp(now.Add(-took)), trace.WithAttributes(attrs...))
+	end(span, err, trace.WithTimestamp(now))
+	return ctx
+}
+
+// end ends a span by what became of what it spans.
+func end(span trace.Span, err error, opts ...trace.SpanEndOption) {
+	span.SetAttributes(attribute.String("gate.outcome", failure(err)))
 	if err != nil {
 		span.SetStatus(codes.Error, failure(err)) // not the error's text, which a Source of the app's may have made
 	}
-	span.End(trace.WithTimestamp(now))
-	return ctx
+	span.End(opts...)
 }
 
 // outcomeOf is what became of the request.

@@ -1,6 +1,7 @@
 package gateotel_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,12 +11,16 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel/codes"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/client"
@@ -132,8 +137,14 @@ func TestAGateOverTheEmulatorIsTold(t *testing.T) {
 	if events := fmt.Sprint(refused.Events()); !strings.Contains(events, "usage_limit_exceeded") || !strings.Contains(events, "_OTHER") {
 		t.Errorf("the refused request has the events %s", events)
 	}
-	find("gate.read")
+	read := find("gate.read").SpanContext()
 	find("gate.deliver")
+	if links := request.Links(); len(links) != 1 || links[0].SpanContext.SpanID() != read.SpanID() {
+		t.Errorf("the request that waited has the links %v, and the read is %s", links, read.SpanID())
+	}
+	if parent := find("GetEntitlementsState").Parent(); parent.SpanID() != read.SpanID() || parent.TraceID() == request.SpanContext().TraceID() {
+		t.Errorf("the client's call has the parent %v, and the read is %v", parent, read)
+	}
 	if call := find("GetEntitlementsState"); !strings.Contains(fmt.Sprint(call.Attributes()), "graphql.operation.name") {
 		t.Errorf("the client's span has %v", call.Attributes())
 	}
@@ -148,5 +159,80 @@ func TestAGateOverTheEmulatorIsTold(t *testing.T) {
 	}
 	if err := errors.Join(tel.Close(), tel.Close()); err != nil {
 		t.Error(err)
+	}
+}
+
+// slow is a Stigg that answers after a second, and fails for one customer.
+type slow struct{}
+
+func (slow) Entitlements(ctx context.Context, c gate.Customer) (gate.EntitlementSet, error) {
+	select {
+	case <-time.After(time.Second):
+	case <-ctx.Done():
+	}
+	if c.ID == "unread" {
+		return gate.EntitlementSet{}, errors.New(c.ID)
+	}
+	return gate.EntitlementSet{Features: []gate.Entitlement{{FeatureID: "sso", Granted: true}}}, nil
+}
+
+// TestRequestsAreLinkedToTheReadsThatTheyWaitFor: all that wait for one read to the same span, also
+// who gives up, and who finds it cached to none.
+func TestRequestsAreLinkedToTheReadsThatTheyWaitFor(t *testing.T) { synctest.Test(t, linked) }
+
+func linked(t *testing.T) {
+	spans := tracetest.NewInMemoryExporter()
+	tracers := sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans))
+	var options []gate.Option
+	for range 2 { // each links its own span
+		tel, err := gateotel.New(gateotel.WithTracerProvider(tracers))
+		if err != nil {
+			t.Fatal(err)
+		}
+		options = append(options, gate.WithObserver(tel.Observer()))
+	}
+	g, err := gate.New(slow{}, identity.FromTrustedHeader("X-Customer-ID", ""), options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(name, customer string, patience time.Duration) {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		ctx, span := tracers.Tracer("test").Start(ctx, name)
+		defer span.End()
+		g.Check(ctx, gate.Customer{ID: customer}, gate.Feature("sso"))
+	}
+	go check("first", customer, time.Minute)
+	go check("second", customer, time.Minute)
+	go check("impatient", customer, time.Millisecond)
+	time.Sleep(2 * time.Second)
+	check("cached", customer, time.Minute)
+	check("failed", "unread", time.Minute)
+	_ = g.Close(t.Context())
+
+	reads, links := map[trace.SpanID]bool{}, map[string][]trace.SpanID{}
+	for _, s := range spans.GetSpans() {
+		if s.Name == "gate.read" {
+			reads[s.SpanContext.SpanID()] = s.Status.Code == codes.Error
+		}
+		for _, link := range s.Links {
+			links[s.Name] = append(links[s.Name], link.SpanContext.SpanID())
+		}
+	}
+	if len(reads) != 4 {
+		t.Fatalf("%d spans of reads, want two of each telemetry", len(reads))
+	}
+	for name, want := range map[string]int{"first": 2, "second": 2, "impatient": 2, "cached": 0, "failed": 2, "gate.read": 0} {
+		if len(links[name]) != want {
+			t.Errorf("%s has the links %v, want %d", name, links[name], want)
+		}
+		for _, to := range links[name] {
+			if failed, ok := reads[to]; !ok || failed != (name == "failed") {
+				t.Errorf("%s is linked to %s, which failed: %v; there are the reads %v", name, to, failed, reads)
+			}
+		}
+	}
+	if !slices.Equal(links["first"], links["second"]) || !slices.Equal(links["first"], links["impatient"]) || slices.Equal(links["first"], links["failed"]) {
+		t.Errorf("the links are %v", links)
 	}
 }

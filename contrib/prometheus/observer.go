@@ -39,7 +39,7 @@ func (m *Metrics) settled(ctx context.Context, d gate.Decision, o gate.Outcome, 
 	took.Observe(o.Duration.Seconds())
 }
 
-func (m *Metrics) read(took time.Duration, err error) {
+func (m *Metrics) read(_ context.Context, took time.Duration, err error) {
 	m.reads.WithLabelValues(failure(err)).Observe(took.Seconds())
 }
 

@@ -36,6 +36,8 @@ type read[K comparable, V Value] struct {
 
 	pin  Pinned       // once it has begun
 	refs atomic.Int32 // the callers that wait, and the Cache until it has ended
+
+	ctx atomic.Pointer[context.Context] // of Config.Reading, once it has begun
 }
 
 // release ends one use of what was read.
@@ -129,11 +131,11 @@ func (k *Cache[K, V]) run(r *read[K, V], of Read[V], noCache bool) {
 	var v V
 	err := errNoAnswer                              // should the source end its goroutine
 	defer func() { k.end(r, v, generation, err) }() //nolint:contextcheck // it ends what is told to others
-	v, err = k.do(of, noCache)
+	v, err = k.do(r, of, noCache)
 }
 
 // do asks the source. Its panic is an error.
-func (k *Cache[K, V]) do(of Read[V], noCache bool) (v V, err error) {
+func (k *Cache[K, V]) do(r *read[K, V], of Read[V], noCache bool) (v V, err error) {
 	ctx, cancel := context.WithTimeout(k.ctx, k.c.Timeout)
 	defer cancel()
 	defer func() {
@@ -141,6 +143,10 @@ func (k *Cache[K, V]) do(of Read[V], noCache bool) (v V, err error) {
 			err = &panicError{p, debug.Stack()}
 		}
 	}()
+	if k.c.Reading != nil {
+		ctx = k.c.Reading(ctx)
+		r.ctx.Store(&ctx)
+	}
 	return of.Do(ctx, noCache)
 }
 

@@ -90,6 +90,8 @@ type Config[K comparable, V Value] struct {
 	// Pace is how long to wait between two reads so that what the source allows lasts;
 	// nil, or 0: nothing is known of that.
 	Pace func() time.Duration
+	// Reading makes, at the beginning of a read, the context that it is done with; nil leaves it as it is.
+	Reading func(ctx context.Context) context.Context
 
 	Keys      int           // most that are cached
 	TTL       time.Duration // how long a value is fresh, give or take 10 %
@@ -243,7 +245,11 @@ func (k *Cache[K, V]) read(ctx context.Context, key K, now time.Time, noCache bo
 	if err != nil {
 		return Found[V]{}, k.gaveUp(err, longest)
 	}
-	if err = k.await(ctx, r.done, w, longest); err == nil {
+	err = k.await(ctx, r.done, w, longest)
+	if of := r.ctx.Load(); of != nil {
+		w.Reads = append(w.Reads, *of)
+	}
+	if err == nil {
 		if err = r.err; err == nil {
 			return Found[V]{Value: r.entry.value, entry: r.entry, unpin: r.release}, nil
 		}

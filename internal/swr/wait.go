@@ -16,6 +16,8 @@ type Wait struct {
 	Unbounded bool
 	// Took is how long the caller has waited by now.
 	Took time.Duration
+	// Reads are the contexts, of Config.Reading, of the reads that the caller has waited for.
+	Reads []context.Context
 
 	timer    *time.Timer // from the first wait on
 	timedOut bool
