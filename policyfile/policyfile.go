@@ -59,6 +59,7 @@ type Option func(*options) error
 type options struct {
 	reader declared.Reader
 	logger *slog.Logger
+	syntax func(text []byte) (*declared.Node, error)
 }
 
 // WithFunctions registers the functions that a file may name.
@@ -89,8 +90,21 @@ func WithLogger(l *slog.Logger) Option {
 	}
 }
 
+// WithSyntax reads documents of another kind, for the project's own modules: contrib/openapi has one.
+// syntax finds a map of routes and their policies in a text, as far as it is right, and joins a
+// *declared.Error for each thing that is wrong.
+func WithSyntax(syntax func(text []byte) (*declared.Node, error)) Option {
+	return func(o *options) error {
+		o.syntax = syntax
+		return nil
+	}
+}
+
+// maxBytes bounds a file. A ConfigMap has at most 1 MB.
+const maxBytes = 4 << 20
+
 func apply(with []Option) (o options, err error) {
-	o.logger = slog.Default()
+	o.logger, o.syntax = slog.Default(), routes
 	for _, option := range with {
 		if e := option(&o); e != nil {
 			err = errors.Join(err, e)
@@ -150,28 +164,23 @@ type document struct {
 
 func (o *options) parse(file string, text []byte) (document, error) {
 	d := document{file: file, places: make(map[string]*declared.Node)}
-	root, err := tree(text)
-	if err != nil {
-		return d, d.located("", err)
+	top := &declared.Node{Line: 1, Column: 1}
+	if len(text) > maxBytes {
+		return d, d.located("", top.Wrong(fmt.Errorf("the file is longer than %d bytes", maxBytes)))
 	}
-	var routes *declared.Node
-	err = root.Each(func(key, value *declared.Node) error {
-		if key.Text != "routes" {
-			return fmt.Errorf("%q is no word of a policy file; it has routes", key.Text)
-		}
-		routes = value
-		return nil
-	})
-	if err == nil && (routes == nil || routes.Kind == declared.Map && len(routes.Fields) == 0) {
-		err = root.Wrong(errors.New("the file has no routes"))
-	}
-	if err != nil {
-		return d, d.located("", err)
+	routes, err := o.syntax(text)
+	problems := []error{d.located("", err)}
+	if routes == nil {
+		return d, problems[0]
 	}
 	table := make(gate.Table)
-	var problems []error
+	told := make(map[*declared.Node]bool) // several routes may have one policy that is wrong
 	err = routes.Each(func(key, value *declared.Node) error {
 		p, err := o.reader.Policy(value)
+		if told[value] {
+			err = nil
+		}
+		told[value] = told[value] || err != nil
 		if _, wrong := route.Parse(key.Text); wrong != nil {
 			err = errors.Join(key.Wrong(wrong), err)
 		}

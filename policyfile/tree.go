@@ -16,15 +16,29 @@ import (
 	"github.com/stiggate/gate/internal/declared"
 )
 
-// maxBytes bounds a file. A ConfigMap has at most 1 MB.
-const maxBytes = 4 << 20
+// routes are those of a policy file.
+func routes(text []byte) (*declared.Node, error) {
+	root, err := tree(text)
+	if err != nil {
+		return nil, err
+	}
+	var routes *declared.Node
+	err = root.Each(func(key, value *declared.Node) error {
+		if key.Text != "routes" {
+			return fmt.Errorf("%q is no word of a policy file; it has routes", key.Text)
+		}
+		routes = value
+		return nil
+	})
+	if err == nil && (routes == nil || routes.Kind == declared.Map && len(routes.Fields) == 0) {
+		err = root.Wrong(errors.New("the file has no routes"))
+	}
+	return routes, err
+}
 
 // tree reads YAML, of which JSON is a part, but for tabs between its words.
 func tree(text []byte) (*declared.Node, error) {
 	top := &declared.Node{Line: 1, Column: 1}
-	if len(text) > maxBytes {
-		return nil, top.Wrong(fmt.Errorf("the file is longer than %d bytes", maxBytes))
-	}
 	if json.Valid(text) {
 		text = bytes.ReplaceAll(text, []byte("\t"), []byte(" ")) // there is none within its strings
 	}
