@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -325,4 +326,29 @@ func TestEnterFromWithinAHandler(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestWhatCantBeExtendedForTheMomentIsReadAgain has another process give back what a stream lacks,
+// of which nothing has told: asking again a little later finds it.
+func TestWhatCantBeExtendedForTheMomentIsReadAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{set: features(metered("f", 8, 10))}
+		g := gateOf(t, s)
+		one, _ := g.Admit(t.Context(), Customer{ID: "c"}, Feature("f").Uses(1))
+		defer one.Release()
+		two, _ := g.Admit(t.Context(), Customer{ID: "c"}, Feature("f").Uses(1))
+		defer two.Release()
+		s.mu.Lock()
+		s.set = features(metered("f", 5, 10))
+		s.mu.Unlock()
+		denied := (*DeniedError)(nil)
+		if err := one.Extend(1); !errors.As(err, &denied) || denied.Decision.Reason != ReasonPending || denied.Decision.RetryAfter <= 0 {
+			t.Fatalf("got %v", err)
+		}
+		time.Sleep(denied.Decision.RetryAfter)
+		synctest.Wait()
+		if err := one.Extend(1); err != nil || one.Held() != 2 {
+			t.Errorf("asked again: %v, %v held", err, one.Held())
+		}
+	})
 }

@@ -29,6 +29,8 @@ type Guard struct {
 	closed bool // denies all: the route is not in the table
 }
 
+var errNoGate = errors.New("the gate is nil: what did New return?")
+
 // Guard binds a policy. The error is a *PolicyError.
 func (g *Gate) Guard(p Policy) (*Guard, error) {
 	guard, err := g.guard(p)
@@ -39,6 +41,9 @@ func (g *Gate) Guard(p Policy) (*Guard, error) {
 }
 
 func (g *Gate) guard(p Policy) (*Guard, error) {
+	if g == nil {
+		return nil, &PolicyError{Feature: p.named(), Err: errNoGate}
+	}
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}

@@ -265,3 +265,15 @@ func TestAnAmountThatPanicsInAnOutageLeavesNothing(t *testing.T) {
 		}
 	})
 }
+
+func TestAGateThatIsNilIsNamed(t *testing.T) {
+	var g *Gate
+	for name, bind := range map[string]func() error{
+		"a policy": func() error { _, err := g.Guard(Feature("f")); return err },
+		"a table":  func() error { _, err := g.RouteGuards(Table{"GET /": Feature("f").Uses(1)}, DenyRest); return err },
+	} {
+		if err, wrong := bind(), (*PolicyError)(nil); !errors.As(err, &wrong) || !strings.Contains(err.Error(), "the gate is nil") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
