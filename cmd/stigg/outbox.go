@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -47,32 +48,42 @@ func (b *box) define(flags *flag.FlagSet) {
 	flags.BoolVar(&b.json, "json", false, "print JSON")
 	flags.BoolVar(&b.customers, "customers", false, "show the ids of customers, which are not shown without it")
 	flags.StringVar(&b.retry, "retry", "", "make the usage with this `ID` or key, or all, pending again that was set aside")
-	flags.StringVar(&b.drop, "drop", "", "delete the usage with this `ID` or key, or all, that was set aside")
-	flags.StringVar(&b.backup, "backup", "", "write a copy to this new `FILE`; a process that has the outbox open does so by Outbox.Backup")
+	flags.StringVar(&b.drop, "drop", "", "delete the usage with this `ID` or key, or all (with -backup), that was set aside")
+	flags.StringVar(&b.backup, "backup", "", "write a copy to this new `FILE`, before anything is dropped; a process that has the outbox open does so by Outbox.Backup")
 }
 
 func (b *box) work(_ context.Context, t terminal, args []string) error {
 	switch {
+	case len(args) > 1 && strings.HasPrefix(args[1], "-"):
+		return misuse("flags stand before the directory")
 	case len(args) != 1:
 		return misuse("name one directory")
-	case b.retry != "" && b.drop != "" || b.backup != "" && b.retry+b.drop != "":
+	case b.retry != "" && b.drop != "" || b.backup != "" && b.retry != "":
 		return misuse("-retry, -drop or -backup, not both")
+	case b.drop == all && b.backup == "":
+		return misuse("-drop all deletes usage for good: keep a copy of it by -backup FILE, too")
 	}
 	b.dir = args[0]
-	switch {
-	case b.retry != "" || b.drop != "":
+	if b.backup != "" {
+		if err := b.copy(t.out); err != nil || b.drop == "" {
+			return err
+		}
+	}
+	if b.retry != "" || b.drop != "" {
 		return b.mend(t.out)
-	case b.backup != "":
-		return b.copy(t.out)
 	}
 	return b.show(t.out)
 }
+
+// all names all that was set aside.
+const all = "all"
 
 func (b *box) show(w io.Writer) error {
 	report, err := outbox.Inspect(b.dir)
 	if damaged := new(outbox.FileError); err != nil && !errors.As(err, &damaged) {
 		return err
 	}
+	report.Dir = cmp.Or(report.Dir, b.dir)
 	if !b.customers {
 		for i := range report.SetAside {
 			hide(&report.SetAside[i])
@@ -81,6 +92,9 @@ func (b *box) show(w io.Writer) error {
 	if b.json {
 		encoder := json.NewEncoder(w)
 		encoder.SetIndent("", "  ")
+		report.ByName = append([]outbox.Count{}, report.ByName...) // [] and not null
+		report.SetAside = append([]outbox.Refused{}, report.SetAside...)
+		report.Unreadable = append([]string{}, report.Unreadable...)
 		return errors.Join(err, encoder.Encode(report))
 	}
 	return errors.Join(err, b.table(w, report))
@@ -97,22 +111,29 @@ func hide(r *outbox.Refused) {
 }
 
 func (b *box) mend(w io.Writer) error {
-	do, said, key := outbox.Retry, "are pending again", b.retry
+	do, said, key := outbox.Retry, "pending again", b.retry
 	if b.drop != "" {
-		do, said, key = outbox.Drop, "were deleted", b.drop
+		do, said, key = outbox.Drop, "deleted", b.drop
 	}
 	keys := []string{key}
-	if key == "all" {
+	if key == all {
 		keys = nil
 	}
 	n, err := do(b.dir, keys...)
 	if damaged := new(outbox.PageError); err != nil && !errors.As(err, &damaged) {
 		return err
 	}
+	if n == 0 && key != all {
+		return errors.Join(err, fmt.Errorf("nothing that was set aside has the ID or key %q", key))
+	}
 	if b.json {
 		return errors.Join(err, json.NewEncoder(w).Encode(map[string]int{"measurements": n}))
 	}
-	_, errPrint := fmt.Fprintf(w, "%d measurements %s\n", n, said)
+	some := "measurements are"
+	if n == 1 {
+		some = "measurement is"
+	}
+	_, errPrint := fmt.Fprintf(w, "%d %s %s\n", n, some, said)
 	return errors.Join(err, errPrint)
 }
 

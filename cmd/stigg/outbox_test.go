@@ -41,6 +41,10 @@ func TestOutbox(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(damaged, "outbox.db"), []byte("something else"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	empty := t.TempDir()
+	if o, err := outbox.Open(empty); err != nil || o.Close() != nil {
+		t.Fatal(err)
+	}
 	for _, tt := range []struct {
 		name   string
 		args   []string
@@ -52,20 +56,26 @@ func TestOutbox(t *testing.T) {
 		{"a table with customers", []string{"-customers", filled(t)}, 0, []string{"customer-4711", "site-9"}, nil},
 		{"JSON", []string{"-json", filled(t)}, 0, []string{`"pending": 1`, `"key": "refused"`}, []string{"customer-4711", "site-9"}},
 		{"JSON with customers", []string{"-json", "-customers", filled(t)}, 0, []string{"customer-4711", "site-9"}, nil},
-		{"retry one", []string{"-retry", "refused", filled(t)}, 0, []string{"1 measurements are pending again"}, nil},
-		{"retry one by its id", []string{"-retry", "#1", filled(t)}, 0, []string{"1 measurements are pending again"}, nil},
-		{"retry one that is not there", []string{"-retry", "other", filled(t)}, 0, []string{"0 measurements"}, nil},
+		{"retry one", []string{"-retry", "refused", filled(t)}, 0, []string{"1 measurement is pending again"}, nil},
+		{"retry one by its id", []string{"-retry", "#1", filled(t)}, 0, []string{"1 measurement is pending again"}, nil},
+		{"retry one that is not there", []string{"-retry", "other", filled(t)}, 1, []string{`"other"`, "nothing that was set aside"}, nil},
 		{"backup", []string{"-backup", filepath.Join(t.TempDir(), "copy"), filled(t)}, 0, []string{"holds a copy"}, nil},
 		{"backup over a file", []string{"-backup", filepath.Join(damaged, "outbox.db"), filled(t)}, 1, []string{"exists"}, nil},
 		{"backup of a damaged file", []string{"-backup", filepath.Join(t.TempDir(), "copy"), damaged}, 1, []string{"not an outbox"}, nil},
 		{"retry in JSON", []string{"-json", "-retry", "all", filled(t)}, 0, []string{`{"measurements":1}`}, nil},
 		{"backup in JSON", []string{"-json", "-backup", filepath.Join(t.TempDir(), "copy"), filled(t)}, 0, []string{`{"backup":`}, nil},
-		{"drop all", []string{"-drop", "all", filled(t)}, 0, []string{"1 measurements were deleted"}, nil},
+		{"drop one", []string{"-drop", "refused", filled(t)}, 0, []string{"1 measurement is deleted"}, nil},
+		{"drop one that is not there", []string{"-drop", "other", filled(t)}, 1, []string{`"other"`, "nothing that was set aside"}, nil},
+		{"drop all", []string{"-drop", "all", filled(t)}, 2, []string{"-backup FILE"}, nil},
+		{"drop all and keep a copy", []string{"-drop", "all", "-backup", filepath.Join(t.TempDir(), "copy"), filled(t)}, 0, []string{"holds a copy", "1 measurement is deleted"}, nil},
+		{"drop nothing where no copy can be", []string{"-drop", "refused", "-backup", filepath.Join(damaged, "outbox.db"), filled(t)}, 1, []string{"exists"}, []string{"deleted"}},
+		{"flags behind the directory", []string{filled(t), "-json"}, 2, []string{"flags stand before the directory"}, nil},
+		{"JSON of what has nothing", []string{"-json", empty}, 0, []string{`"setAside": []`}, []string{"null"}},
 		{"no directory", nil, 2, []string{"name one directory"}, nil},
 		{"both", []string{"-retry", "a", "-drop", "a", "dir"}, 2, []string{"not both"}, nil},
 		{"an unknown flag", []string{"-x", "dir"}, 2, []string{"-x"}, nil},
 		{"a directory that is not there", []string{filepath.Join(t.TempDir(), "none")}, 1, []string{"no such file"}, nil},
-		{"a damaged file", []string{damaged}, 1, []string{"not an outbox"}, nil},
+		{"a damaged file", []string{damaged}, 1, []string{"not an outbox", damaged + ": 0 pending"}, nil},
 	} {
 		got := stigg(t, nil, append([]string{"outbox"}, tt.args...)...)
 		if got.code != tt.code {
