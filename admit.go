@@ -234,7 +234,7 @@ func (g *Gate) judge(ctx context.Context, q *attempt, p *Policy, d *Decision, fo
 		s = s.everything(*p)
 	}
 	q.found, q.Rights, d.Origin = found, s.Rights, found.origin
-	q.found.Value, q.Outdated, q.Doubted = s, false, nil
+	q.found.Value, q.Outdated, q.Waited, q.Doubted = s, false, q.Doubted, nil
 	switch {
 	case q.slots == 0 || s.Empty(): // nothing to hold
 		d.Allowed = g.decide(q, p)

@@ -13,6 +13,7 @@ import (
 	"github.com/stiggate/gate/internal/counters"
 	"github.com/stiggate/gate/internal/delivery"
 	"github.com/stiggate/gate/internal/existence"
+	replica "github.com/stiggate/gate/internal/fleet"
 	"github.com/stiggate/gate/internal/graceful"
 	"github.com/stiggate/gate/internal/ledger"
 	"github.com/stiggate/gate/internal/outage"
@@ -47,6 +48,7 @@ type Gate struct {
 	closer   *graceful.Closer
 	bound    bound
 	exists   *existence.Answers[admission.Item] // what no plan of a refused customer had
+	fleet    *replica.Replica                   // nil without WithFleet
 }
 
 // ErrClosed is returned for what is asked of a Gate after Close.
@@ -102,6 +104,7 @@ func start(source Source, who Resolver, c config) (*Gate, error) {
 	if g.cache, err = newCache(source, g.ledger, &g.counters, c); err != nil {
 		return nil, fmt.Errorf("gate: new: %w", err)
 	}
+	g.join(c.fleet)
 	ctx, stop := context.WithCancel(context.Background())
 	g.stop = stop
 	if w, ok := source.(Watcher); ok {
@@ -147,13 +150,14 @@ func (g *Gate) close(ctx context.Context) (err error) {
 	g.exists.Close(ctx)
 	graceful.Wait(ctx, graceful.Done(g.watch.Wait))
 	graceful.Wait(ctx, g.stopped)
+	err = g.leave(ctx)
 	if g.queue == nil {
-		return nil
+		return err
 	}
 	s, lost := g.queue.Stats(), g.queue.Lost()
 	switch kept := max(0, s.Queued-len(lost)); {
 	case len(lost)+s.Reserved > 0:
-		err = &UndeliveredError{Queued: len(lost), Open: s.Reserved, Kept: kept}
+		err = errors.Join(&UndeliveredError{Queued: len(lost), Open: s.Reserved, Kept: kept}, err)
 		g.logger.Error("gate: closed with usage undelivered", "queued", len(lost), "open", s.Reserved, "kept", kept)
 		if g.lost != nil && len(lost) > 0 {
 			new(callback.Function).Call(g.logger, "the function of WithUndelivered", func() { g.lost(usages(lost, g.queue.Keys)) })

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/stiggate/gate/fleet"
 )
 
 // Stats is what the gate counts.
@@ -51,6 +53,8 @@ type Stats struct {
 	BrokenUntil time.Time
 	// Live says that news arrive as they happen.
 	Live bool
+	// Fleet is this replica's part of WithFleet.
+	Fleet fleet.Stats
 }
 
 // Stats returns the gate's counts at this moment.
@@ -61,6 +65,9 @@ func (g *Gate) Stats() Stats {
 		Loads: k.Reads, LoadsFailed: k.Failed, Waited: k.Waited, Refreshing: k.Refreshing,
 		TooSlow: k.TooSlow, OverBudget: k.OverBudget, Loading: k.UnderWay, Waiting: k.Waiting,
 		Customers: k.Keys, Books: g.ledger.Len(), BrokenUntil: k.BrokenUntil, Live: k.Live,
+	}
+	if g.fleet != nil {
+		s.Fleet = g.fleet.Stats()
 	}
 	if g.queue != nil {
 		q := g.queue.Stats()

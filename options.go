@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	replica "github.com/stiggate/gate/internal/fleet"
 	"github.com/stiggate/gate/internal/option"
 	"github.com/stiggate/gate/internal/outage"
 	"github.com/stiggate/gate/internal/problem"
@@ -37,6 +38,7 @@ type config struct {
 	outbox         Outbox
 	outboxFailOpen bool
 
+	fleet   replica.Config
 	outage  outage.Rule
 	offline bool
 	bare    bool

@@ -9,6 +9,7 @@ import (
 	"github.com/stiggate/gate/internal/delivery"
 	"github.com/stiggate/gate/internal/handler"
 	"github.com/stiggate/gate/internal/ledger"
+	"github.com/stiggate/gate/internal/swr"
 	"github.com/stiggate/gate/internal/usage"
 )
 
@@ -142,7 +143,7 @@ func (t *Ticket) Held() float64 {
 // Policy.UsesUpTo less will do, and Held tells how much there is. What is reported in the end is what
 // Use says, or else all that is held.
 //
-// It does not wait. It fails with a *DeniedError if the plan does not cover that much more; what
+// It does not wait, but for the store of a fleet (WithFleet). It fails with a *DeniedError if the plan does not cover that much more; what
 // was held before stays so, and the work may end with it. With ReasonPending it may be covered a
 // little later: after Decision.RetryAfter ask again. It fails with ErrSettled or ErrAmbiguousUse, as Use
 // does, with an *AmountError, and with ErrQueueFull if there is no place for one more usage.
@@ -155,8 +156,13 @@ func (t *Ticket) Extend(n float64) error {
 	if s, ok := t.gate.cache.Peek(d.Customer); ok && !s.set.Everything {
 		q.Rights = s.Rights
 	}
-	if err := t.holds.Extend(&q, n, func() error { return ofQueue(t.gate.queue.Reserve(1)) }); err != nil || q.Reason == "" {
-		return err
+	for waits := (swr.Wait{}); ; q.Waited, q.Doubted = q.Doubted, nil {
+		if err := t.holds.Extend(&q, n, func() error { return ofQueue(t.gate.queue.Reserve(1)) }); err != nil || q.Reason == "" {
+			return err
+		}
+		if t.gate.fleet == nil || q.Doubted == nil || t.gate.cache.Await(context.Background(), q.Doubted, &waits, false) != nil {
+			break
+		}
 	}
 	d.Allowed = false
 	if d.tell(&q.Result); d.Origin == OriginFallback {

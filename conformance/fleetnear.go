@@ -34,7 +34,7 @@ func (w *nearWorld) sync(r *nearReplica, need, want float64, keep bool) fleet.Gr
 	w.t.Helper()
 	w.calls++
 	w.clock.ms.Add(1)
-	c := r.book.Prepare(need, want, w.limit, keep, w.clock.now())
+	c := r.book.Prepare(need, 0, want, w.limit, keep, w.clock.now())
 	grants, err := w.store.Sync(w.t.Context(), []fleet.State{c.State})
 	if err != nil || len(grants) != 1 || grants[0].Err != nil {
 		w.t.Fatalf("%v, %+v", err, grants)
@@ -140,6 +140,24 @@ func testRecalled(t *testing.T, store fleet.Fleet, clock *simClock) {
 	cancel()
 	if err := <-watching; !errors.Is(err, context.Canceled) {
 		t.Errorf("Watch ended with %v", err)
+	}
+}
+
+// testLeast has a replica ask for what there is, where so much does not fit.
+func testLeast(t *testing.T, store fleet.Fleet, clock *simClock) {
+	clock.ms.Add(time.Hour.Milliseconds())
+	w := &nearWorld{t: t, store: store, clock: clock, limit: 10}
+	all := w.replicas(2, fleet.Account{Customer: t.Name(), Feature: "units"})
+	if g := w.sync(all[0], 7, 7, true); g.Units != 7 {
+		t.Fatalf("7 of 10 are answered %+v", g)
+	}
+	for i, row := range []struct{ need, least, units float64 }{{5, 4, 0}, {5, 2, 3}, {5, 1, 0}} {
+		state := all[1].book.Prepare(row.need, row.least, 0, w.limit, true, clock.now()).State
+		state.Have = []float64{0, 0, 3}[i]
+		grants, err := store.Sync(t.Context(), []fleet.State{state})
+		if err != nil || grants[0].Err != nil || grants[0].Units != row.units {
+			t.Errorf("of 3 that are left %v or at least %v are answered %+v, %v", row.need, row.least, grants, err)
+		}
 	}
 }
 

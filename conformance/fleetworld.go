@@ -255,7 +255,7 @@ func (w *fleetWorld) send(r *simReplica, need float64, keep bool) {
 	if need > 0 && w.rng.IntN(2) == 0 {
 		want += float64(w.rng.IntN(40))
 	}
-	c := &simCall{call: r.book.Prepare(need, want, w.limit, keep, w.clock.now()), need: need, others: r.others[r.period], period: r.period}
+	c := &simCall{call: r.book.Prepare(need, 0, want, w.limit, keep, w.clock.now()), need: need, others: r.others[r.period], period: r.period}
 	r.others[r.period] = 0
 	r.busy = c
 	runs := w.delay()

@@ -1,10 +1,8 @@
 // Package fleet is what gates of several processes, the replicas of one app, tell each other
 // through a store that they share, so that one limit holds for all of them: the types that
 // travel, and the interface of a store. It is for makers of stores. Package fleet/memory is one
-// for tests, and says the rules in Go; contrib/redisgate is one on Redis.
-//
-// No gate uses a store yet: this package has what the two sides agree on, and the suite
-// conformance.RunFleet holds a store to it.
+// for tests, and says the rules in Go; contrib/redisgate is one on Redis. conformance.RunFleet holds a
+// store to the rules; an app gives one to gate.WithFleet.
 //
 // # What is told
 //
@@ -126,9 +124,10 @@ type State struct {
 	// Heir names a dead replica whose unacknowledged usage is in Settled from now on; empty: none.
 	Heir string
 
-	// Need is what is asked for, all of it or nothing; 0 asks for nothing. Want is what the
-	// replica would like to have instead, to have it in hand for what comes.
-	Need, Want float64
+	// Need is what is asked for; 0 asks for nothing. Where there is less room, so much will do, but
+	// no less than Least; 0 stands for all of it. Want is what the replica would like to have
+	// instead, to have it in hand for what comes.
+	Need, Least, Want float64
 	// Limit is the most that may be used of the account, by the entitlement that the replica
 	// knows.
 	Limit float64
@@ -183,7 +182,7 @@ const (
 type Grant struct {
 	Err  error // the answer is not known; nothing else is set
 	Code Code
-	// Units are given to the replica: Need, or more of what it wants. They are in hand for
+	// Units are given to the replica: Need, more of what it wants, or less. They are in hand for
 	// Valid, from when the call was made.
 	Units float64
 	// Now is the store's clock after the call: what to note.

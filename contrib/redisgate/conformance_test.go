@@ -148,6 +148,9 @@ func randomState(rng *rand.Rand, account fleet.Account, clock time.Time, notes [
 	}
 	s.Want = max(s.Need, amount())
 	if rng.IntN(3) == 0 {
+		s.Least = amount() / 2
+	}
+	if rng.IntN(3) == 0 {
 		s.Count = fleet.Count{Told: true, Used: amount() * float64(1+rng.IntN(8)), Since: note()}
 	}
 	if rng.IntN(6) == 0 {
@@ -237,5 +240,5 @@ var mutants = []struct{ name, row, text, fault string }{
 	{"a store that was emptied grants at once", "a_store_that_was_emptied", "if born > 0 and now < born + valid then", "if false then"},
 	{"what a period had is forgotten when it goes on", "an_account's_period", "counts = { { before + counts[1][1] + plus, clock } }", "counts = { { counts[1][1] + plus, clock } }"},
 	{"notes of another epoch are believed", "counts_of", "if note_epoch ~= epoch then note_clock, note_blind = 0, 0 end", ""},
-	{"nobody is asked to give back", "what_nobody_uses", "if fits(need, room + spare - spare_now) or now >= recalled + REFRESH_EVERY then", "if false then"},
+	{"nobody is asked to give back", "what_nobody_uses", "if fits(least, room + spare - spare_now) or now >= recalled + REFRESH_EVERY then", "if false then"},
 }

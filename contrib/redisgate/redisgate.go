@@ -255,7 +255,7 @@ func (s *Store) arguments(t *fleet.State) []string {
 	return []string{
 		now, t.Replica, natural(t.N), natural(t.Confirmed), t.Known.Epoch, integer(t.Known.Clock),
 		amount(t.Have), amount(t.Spare), amount(t.Settled), amount(t.Blind), amount(t.BlindConfirmed), t.Heir,
-		amount(t.Need), amount(t.Want), amount(t.Limit), integer(t.Start), integer(t.End), named,
+		amount(t.Need), amount(t.Least), amount(t.Want), amount(t.Limit), integer(t.Start), integer(t.End), named,
 		count(t.Hint), count(t.Count), t.Count.Since.Epoch, integer(t.Count.Since.Clock), amount(t.Count.Since.Blind),
 		integer(s.timing.Valid.Milliseconds()), integer(s.timing.Reclaim.Milliseconds()), integer(s.timing.Owe.Milliseconds()),
 		integer(s.timing.Keep.Milliseconds()), s.channel(),

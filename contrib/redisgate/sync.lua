@@ -18,7 +18,7 @@ local replica, n, confirmed = text(), number(), number()
 local known_epoch, known_clock = text(), number()
 local have_now, spare_now, settled_now = number(), number(), number()
 local blind_now, blind_confirmed, heir = number(), number(), text()
-local need, want, limit = number(), number(), number()
+local need, least, want, limit = number(), number(), number(), number()
 local start, stop, named = number(), number(), text() == '1'
 local hint, count = number(), number()
 local note_epoch, note_clock, note_blind = text(), number(), number()
@@ -239,6 +239,7 @@ local room = limit - (base + plus + out)
 local share = math.floor(room / (2 * (holders + 1)))
 local learns = now < learning or wanted > 0
 local function fits(amount, size) return amount <= size or amount - size <= math.min(1e-3, 1e-9 * math.abs(limit)) end
+if least == 0 or least > need then least = need end
 local code, units = 'ok', 0
 if need == 0 then
   if want > 0 and not learns then units = math.max(0, math.min(want, share)) end
@@ -246,11 +247,13 @@ elseif learns then
   code = 'learning'
 elseif fits(need, room) then
   units = math.max(need, math.min(want, share))
-elseif not fits(need, limit - base) then
+elseif fits(least, room) then
+  units = math.max(least, room)
+elseif not fits(least, limit - base) then
   code = 'exceeded'
 else
   code = 'pending'
-  if fits(need, room + spare - spare_now) or now >= recalled + REFRESH_EVERY then
+  if fits(least, room + spare - spare_now) or now >= recalled + REFRESH_EVERY then
     code = 'recall'
     if now >= recalled + RECALL_EVERY then recalled, recalls = now, true end
   end

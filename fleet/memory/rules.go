@@ -429,6 +429,10 @@ func (c *call) grant() (fleet.Code, float64) {
 	room := c.Limit - (base + c.plus + c.out)
 	share := math.Floor(room / float64(2*(c.holders+1)))
 	learns := c.now < c.learning || c.wanted > 0
+	least := c.Need
+	if c.Least > 0 {
+		least = min(c.Least, c.Need)
+	}
 	switch {
 	case c.Need == 0 && (c.Want == 0 || learns):
 		return fleet.OK, 0
@@ -438,12 +442,14 @@ func (c *call) grant() (fleet.Code, float64) {
 		return fleet.Learning, 0
 	case c.fits(c.Need, room):
 		return fleet.OK, max(c.Need, min(c.Want, share))
-	case !c.fits(c.Need, c.Limit-base):
+	case c.fits(least, room):
+		return fleet.OK, max(least, room)
+	case !c.fits(least, c.Limit-base):
 		return fleet.Exceeded, 0
 	}
 	others := c.spare - c.Spare
 	code := fleet.Pending
-	if c.fits(c.Need, room+others) || c.now >= c.recalled+refreshEvery {
+	if c.fits(least, room+others) || c.now >= c.recalled+refreshEvery {
 		code = fleet.Recall
 		if c.now >= c.recalled+recallEvery {
 			c.recalled, c.recalls = c.now, true

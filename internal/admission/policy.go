@@ -44,6 +44,8 @@ type Policy struct {
 	Measure func(handler.Outcome) (float64, error)
 	Event   *Event // what is reported in place of a change of usage
 	Parts   []Policy
+	// PerReplica says that the limit counts in each replica of its own.
+	PerReplica bool
 }
 
 // Event is a raw event to report.

@@ -23,6 +23,8 @@ type Request struct {
 	Outdated bool
 	// Doubted is closed when there is more to know of a refusal in doubt; nil of others.
 	Doubted <-chan struct{}
+	// Waited is the Doubted of before, where the same request is judged again.
+	Waited <-chan struct{}
 }
 
 // Result is what was found of the item that decided: of a combined policy the one that was
@@ -156,7 +158,7 @@ func (q *Request) meter(p *Policy, r *Right, a rules.Ask, dimensions map[string]
 		a.Amount = 1
 		q.Requested, q.HasRequested = 1, true
 	}
-	asked := ledger.Ask{Limit: ledger.Limit{Max: r.Limit, Unlimited: r.Unlimited, Soft: r.Soft}, Amount: a.Amount, Own: q.Holds.of(r.Meter.Account)}
+	asked := ledger.Ask{Limit: ledger.Limit{Max: r.Limit, Unlimited: r.Unlimited, Soft: r.Soft}, Amount: a.Amount, Own: q.Holds.of(r.Meter.Account), PerReplica: p.PerReplica}
 	if a.Mode == rules.Frees || a.Mode == rules.Has {
 		asked.Limit.Unlimited, asked.Amount = true, 0
 	}
@@ -204,7 +206,7 @@ func (q *Request) keep(h Hold, p *Policy, dimensions map[string]any) {
 
 // ask asks an account, and notes what may be different if the request is judged again.
 func (q *Request) ask(m *ledger.Meter, asked ledger.Ask, hold bool) (answer ledger.Admission) {
-	if hold {
+	if asked.Waited = q.Waited; hold {
 		answer = m.Account.Hold(q.Now, m.Cycle, asked)
 	} else {
 		answer = m.Account.Check(q.Now, m.Cycle, asked)
@@ -245,7 +247,7 @@ func (q *Request) credits(p *Policy) string {
 		return reason
 	}
 	hold := q.Holds != nil && a.Mode == rules.Uses
-	asked := q.askWallet(w, a.Amount)
+	asked := q.askWallet(p, w, a.Amount)
 	if p.UpTo {
 		asked.Least = min(1, a.Amount)
 	}
@@ -259,10 +261,10 @@ func (q *Request) credits(p *Policy) string {
 	return v.Reason
 }
 
-func (q *Request) askWallet(w *Right, credits float64) ledger.Ask {
+func (q *Request) askWallet(p *Policy, w *Right, credits float64) ledger.Ask {
 	account := w.Meter.Account
 	unpriced, acked := q.Rights.unpriced(account)
-	return ledger.Ask{Limit: ledger.Limit{Max: w.Limit, Soft: w.Soft}, Amount: credits, Own: q.Holds.of(account), Unpriced: unpriced, UnpricedAcked: acked}
+	return ledger.Ask{Limit: ledger.Limit{Max: w.Limit, Soft: w.Soft}, Amount: credits, Own: q.Holds.of(account), Unpriced: unpriced, UnpricedAcked: acked, PerReplica: p.PerReplica}
 }
 
 // pay asks the wallet of a feature that costs credits. Where what is left will do, the amount
@@ -278,7 +280,7 @@ func (q *Request) pay(p *Policy, r *Right, a *rules.Ask, held *ledger.Hold, hold
 		return rules.Verdict{Reason: reason}
 	}
 	price := r.Meter.Price
-	asked := q.askWallet(r.Wallet, a.Amount*price)
+	asked := q.askWallet(p, r.Wallet, a.Amount*price)
 	if p.UpTo {
 		asked.Least = min(1, a.Amount) * price
 	}

@@ -177,7 +177,7 @@ type Call struct {
 
 // Prepare makes the next call. What is to spare is given back unless it is kept, or the lease has
 // ended. The calls of a Book are made one after the other.
-func (b *Book) Prepare(need, want, limit float64, keep bool, now time.Time) Call {
+func (b *Book) Prepare(need, least, want, limit float64, keep bool, now time.Time) Call {
 	if !keep || !b.Valid(now) {
 		b.spare = 0
 	}
@@ -185,7 +185,7 @@ func (b *Book) Prepare(need, want, limit float64, keep bool, now time.Time) Call
 	c := Call{at: now, period: b.current, State: fleet.State{
 		Account: b.account, Replica: b.replica, N: b.next(), Confirmed: b.confirmed, Known: b.known,
 		Have: have, Spare: b.spare, Settled: settled, Blind: b.blind, BlindConfirmed: b.blindConfirmed, Heir: b.heir,
-		Need: need, Want: max(need, want), Limit: limit,
+		Need: need, Least: least, Want: max(need, want), Limit: limit,
 		Start: b.current.start, End: b.current.end, Named: b.current.named, Count: b.count, Hint: b.hint,
 	}}
 	b.count, b.hint = fleet.Count{}, fleet.Count{}

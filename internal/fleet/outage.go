@@ -4,23 +4,11 @@ import (
 	"errors"
 	"math"
 
+	"github.com/stiggate/gate/fleet"
 	"github.com/stiggate/gate/internal/ledger"
 )
 
 var errAnswers = errors.New("fleet: the store has not answered to each state")
-
-// Outage is what is granted while the store can't be asked.
-type Outage uint8
-
-// The rules. What is in hand is spent by each of them, while the lease is valid.
-const (
-	// SpendLease grants nothing beyond what is in hand.
-	SpendLease Outage = iota
-	// LocalShare grants this replica's part of what was left at the last answer, once.
-	LocalShare
-	// LocalLedger grants whatever this process alone would: a limit counts in each replica.
-	LocalLedger
-)
 
 // local is what is left of a LocalShare.
 type local struct {
@@ -31,8 +19,8 @@ type local struct {
 // without answers while the store can't be asked. Call it under the share's lock.
 func (s *Share) without(p *Period, amount float64) ledger.Answer {
 	switch s.of.Outage {
-	case LocalLedger:
-	case LocalShare:
+	case fleet.LocalLedger:
+	case fleet.LocalShare:
 		if !s.local.began {
 			s.local.began = true
 			if g := s.book.last; g.Now.Epoch != "" {

@@ -16,25 +16,13 @@ type Config struct {
 	Store fleet.Fleet
 	Now   func() time.Time
 	// Outage is what is granted while the store can't be asked.
-	Outage Outage
+	Outage fleet.Outage
 	// Read has Stigg asked how much is used of an account: the count comes by Share.Count. It is
 	// called under locks, must not wait, and may be nil.
 	Read func(fleet.Account)
 	// Changed is told when the store can't be asked any more, with the error, and when it can be again,
 	// with nil. It is called under a lock, must not wait, and may be nil.
 	Changed func(error)
-}
-
-// Stats counts what a Replica did.
-type Stats struct {
-	Calls    uint64 // states told
-	Granted  uint64 // calls that brought units
-	Refused  uint64 // calls that did not bring what was needed
-	Recalled uint64 // recalls that were heard
-	Lost     uint64 // answers by which the store had lost something
-	Dropped  uint64 // answers by which this replica was taken for dead
-	Failed   uint64 // calls that were not answered in time
-	Down     bool   // the store can't be asked now
 }
 
 // Replica is this process' side of a fleet: its shares of accounts, and when they are told.
@@ -97,6 +85,15 @@ func (r *Replica) Share(a fleet.Account, tick func() ledger.Tick) *Share {
 	defer s.mu.Unlock()
 	s.tick, s.notes = tick, notes{}
 	return s
+}
+
+// Of is Share, for a ledger.
+func (r *Replica) Of(o ledger.Owner, wallet bool, id string, tick func() ledger.Tick) ledger.Share {
+	a := fleet.Account{Customer: o.ID, Resource: o.Resource, Feature: id}
+	if wallet {
+		a.Feature, a.Currency = "", id
+	}
+	return r.Share(a, tick)
 }
 
 // activate has a share told from now on. Call it under the share's lock.
@@ -234,8 +231,8 @@ func (r *Replica) count(s *fleet.State, g *fleet.Grant) {
 }
 
 // Stats is what was done so far.
-func (r *Replica) Stats() Stats {
-	return Stats{
+func (r *Replica) Stats() fleet.Stats {
+	return fleet.Stats{
 		Calls: r.calls.Load(), Granted: r.granted.Load(), Refused: r.refused.Load(), Recalled: r.recalled.Load(),
 		Lost: r.lost.Load(), Dropped: r.dropped.Load(), Failed: r.failed.Load(), Down: r.breaker.down.Load(),
 	}

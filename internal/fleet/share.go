@@ -31,7 +31,8 @@ type Share struct {
 	taken, rate float64 // since the last renewal, and in a renewal's time on average
 	renewed     time.Time
 	called      time.Time
-	told        float64 // what the replica had by the last call
+	read        time.Time // when a count was asked for that the store wants
+	told        float64   // what the replica had by the last call
 	delayed     []delayed
 	local       local
 }
@@ -39,8 +40,9 @@ type Share struct {
 // round is the requests that one call asks for.
 type round struct {
 	done      chan struct{} // closed when its answer is known
-	need, sum float64       // the least that one of them needs, and what all do
-	answer    ledger.Answer // to whoever needs as much as need, or more
+	need, sum float64       // the least that one of them asks for, and what all do
+	least     float64       // the least that will do for one of them
+	answer    ledger.Answer // to whom as much as least will do, or more
 }
 
 // delayed is usage that Stigg has acknowledged, and counts at the tick due.
@@ -105,10 +107,10 @@ func (l *Lease) Take(t ledger.Taking) (float64, ledger.Answer, <-chan struct{}) 
 		return 0, answer, nil
 	}
 	if s.next == nil {
-		s.next = &round{done: make(chan struct{}), need: t.Least}
+		s.next = &round{done: make(chan struct{}), need: t.Amount, least: t.Least}
 	}
 	r := s.next
-	r.need, r.sum = min(r.need, t.Least), r.sum+t.Amount
+	r.need, r.least, r.sum = min(r.need, t.Amount), min(r.least, t.Least), r.sum+t.Amount
 	if s.call(t.Now, true); !s.calling {
 		s.next = nil
 		return t.Amount, s.without(l.period, t.Amount), nil
@@ -123,7 +125,7 @@ func (s *Share) answered(waited <-chan struct{}, amount float64) ledger.Answer {
 		return ledger.Wanting
 	}
 	for _, r := range s.answers {
-		if r != nil && (<-chan struct{})(r.done) == waited && r.answer != ledger.Granted && amount >= r.need {
+		if r != nil && (<-chan struct{})(r.done) == waited && r.answer != ledger.Granted && amount >= r.least {
 			return r.answer
 		}
 	}
@@ -235,14 +237,14 @@ func (s *Share) prepare(now time.Time, keep bool) *call {
 	r := s.next
 	s.next, s.calling = nil, true
 	s.rate = max(s.rate, 2*s.taken) // it grows faster than renewals tell
-	need, want := 0.0, 0.0
+	need, least, want := 0.0, 0.0, 0.0
 	if !s.book.scarce && keep {
 		want = math.Floor(s.rate)
 	}
 	if r != nil {
-		need, want = r.need, r.sum+want
+		need, least, want = r.need, r.least, r.sum+want
 	}
-	c := s.book.Prepare(need, want, s.limit, keep, now)
+	c := s.book.Prepare(need, least, want, s.limit, keep, now)
 	s.called, s.told = now, c.Have
 	s.of.activate(s)
 	return &call{c, s, r}
@@ -297,7 +299,8 @@ func (s *Share) finish(c *call, g fleet.Grant, now time.Time) {
 		s.told += g.Units
 		s.local = local{}
 		s.notes.add(s.tick(), s.book.known)
-		if g.Wants && s.of.Read != nil {
+		if g.Wants && s.of.Read != nil && since(s.read, now) >= readEvery {
+			s.read = now
 			s.of.Read(s.book.account)
 		}
 	}
@@ -322,10 +325,13 @@ func (s *Share) more(now time.Time) {
 	}
 	if s.call(now, true); !s.calling {
 		s.next, r.answer = nil, ledger.Unreachable
-		r.need = 0
+		r.least = 0
 		s.end(r)
 	}
 }
+
+// readEvery is how often a count is asked for that the store wants.
+const readEvery = time.Second
 
 // How often and how soon a call is made again that was told to be: 2, 4, ... 64 ms later.
 const (
@@ -342,7 +348,7 @@ func mayChange(ok bool, code fleet.Code) bool {
 func (s *Share) again(r *round) {
 	if n := s.next; n != nil { // who came meanwhile waits for the same call, and is answered after it
 		r.sum += n.sum
-		r.need = min(r.need, n.need)
+		r.need, r.least = min(r.need, n.need), min(r.least, n.least)
 		n.answer = ledger.Granted
 		first := r.done
 		go func() {
@@ -388,5 +394,5 @@ func (s *Share) last(now time.Time) (fleet.State, bool) {
 	if !s.toTell() {
 		return fleet.State{}, false
 	}
-	return s.book.Prepare(0, 0, s.limit, false, now).State, true
+	return s.book.Prepare(0, 0, 0, s.limit, false, now).State, true
 }

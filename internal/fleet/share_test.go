@@ -73,7 +73,7 @@ func newWire(t *testing.T) *wire {
 	return &wire{Store: store}
 }
 
-func newNode(t *testing.T, w *wire, outage replica.Outage) *node {
+func newNode(t *testing.T, w *wire, outage fleet.Outage) *node {
 	t.Helper()
 	n := &node{}
 	n.Replica = replica.New(replica.Config{
@@ -130,7 +130,7 @@ func (n *node) want(t *testing.T, amount, limit float64, want ledger.Answer) {
 func TestTwoReplicasHaveOneLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWire(t)
-		nodes := []*node{newNode(t, w, replica.SpendLease), newNode(t, w, replica.SpendLease)}
+		nodes := []*node{newNode(t, w, fleet.SpendLease), newNode(t, w, fleet.SpendLease)}
 		var granted, other [2]int
 		var mu sync.Mutex
 		var wg sync.WaitGroup
@@ -157,7 +157,7 @@ func TestTwoReplicasHaveOneLimit(t *testing.T) {
 func TestWhatNobodyUsesIsGivenBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWire(t)
-		a, b := newNode(t, w, replica.SpendLease), newNode(t, w, replica.SpendLease)
+		a, b := newNode(t, w, fleet.SpendLease), newNode(t, w, fleet.SpendLease)
 		synctest.Wait() // both hear recalls
 		for range 40 {
 			a.want(t, 1, 100, ledger.Granted)
@@ -177,10 +177,10 @@ func TestWhatNobodyUsesIsGivenBack(t *testing.T) {
 
 func TestWhileTheStoreIsGone(t *testing.T) {
 	for _, test := range []struct {
-		outage replica.Outage
+		outage fleet.Outage
 		more   int // than what is in hand
 	}{
-		{replica.SpendLease, 0}, {replica.LocalShare, 49}, {replica.LocalLedger, 1000},
+		{fleet.SpendLease, 0}, {fleet.LocalShare, 49}, {fleet.LocalLedger, 1000},
 	} {
 		t.Run(fmt.Sprint(test.outage), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

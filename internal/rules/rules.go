@@ -31,6 +31,7 @@ const (
 	LimitExceeded       = "RequestedUsageExceedingLimit"
 	NotInPlan           = "NoFeatureEntitlementInSubscription"
 	Pending             = "gate:ConcurrentUsagePending"
+	Unavailable         = "gate:EntitlementsUnavailable"
 	Unknown             = "Unknown"
 	ValueNotAllowed     = "RequestedValuesMismatch"
 )
@@ -162,8 +163,10 @@ func Room(a ledger.Answer, refusal string) Verdict {
 		return Verdict{}
 	case ledger.GrantedOver:
 		return Verdict{Over: true}
-	case ledger.Pending:
+	case ledger.Pending, ledger.Wanting:
 		return Verdict{Reason: Pending}
+	case ledger.Unreachable:
+		return Verdict{Reason: Unavailable}
 	}
 	return Verdict{Reason: refusal, Never: a == ledger.TooLarge && refusal == LimitExceeded}
 }

@@ -1,0 +1,76 @@
+package gate
+
+import (
+	"context"
+	"errors"
+
+	"github.com/stiggate/gate/fleet"
+	replica "github.com/stiggate/gate/internal/fleet"
+	"github.com/stiggate/gate/internal/option"
+	"github.com/stiggate/gate/internal/graceful"
+	"github.com/stiggate/gate/internal/swr"
+)
+
+// WithFleet has each limit count in all replicas of the app together, by a store that they share; Close
+// closes it. Without it a limit counts in each process of its own, until the usage of the others is told
+// by Stigg.
+//
+// The store is asked about metered features and credits with a hard limit, and only where what this
+// replica has in hand is not enough; a request that needs it waits at most the decision timeout.
+func WithFleet(store fleet.Fleet) Option {
+	return option.Given("fleet", store != nil, func(c *config) { c.fleet.Store = store })
+}
+
+// WithFleetOutage says what is granted while the store can't be asked. Without it that is
+// fleet.SpendLease: what is in hand, for some seconds, and then requests are denied with 503.
+func WithFleetOutage(o fleet.Outage) Option {
+	return func(c *config) error {
+		if o > fleet.LocalLedger {
+			return errors.New("there is no such fleet.Outage")
+		}
+		c.fleet.Outage = o
+		return nil
+	}
+}
+
+// PerReplica has the limit count in each replica of its own, where the gate has WithFleet: no store is
+// asked, and so many replicas let in so many times as much.
+func (p Policy) PerReplica() Policy {
+	if !p.asks.Asks() {
+		p.fail(errors.New("PerReplica belongs to a Feature or a Credits policy"))
+	}
+	p.asks.PerReplica = true
+	return p
+}
+
+// join has the accounts shared, if there is a store.
+func (g *Gate) join(c replica.Config) {
+	if c.Store == nil {
+		return
+	}
+	c.Now = g.now
+	c.Read = func(a fleet.Account) {
+		go func() {
+			if found, err := g.cache.Get(context.Background(), Customer{a.Customer, a.Resource}, g.now(), true, &swr.Wait{}); err == nil {
+				found.Done()
+			}
+		}()
+	}
+	c.Changed = func(err error) {
+		if err != nil {
+			g.logger.Error("gate: the fleet's store can't be asked", "error", err)
+			return
+		}
+		g.logger.Info("gate: the fleet's store can be asked again")
+	}
+	g.fleet = replica.New(c)
+	g.ledger.Share(g.fleet.Of)
+}
+
+// leave gives back what is in hand.
+func (g *Gate) leave(ctx context.Context) error {
+	if g.fleet == nil {
+		return nil
+	}
+	return graceful.Within(ctx, closeGrace, "gate: close the fleet", g.fleet.Close)
+}
