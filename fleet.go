@@ -7,7 +7,6 @@ import (
 	"github.com/stiggate/gate/fleet"
 	replica "github.com/stiggate/gate/internal/fleet"
 	"github.com/stiggate/gate/internal/option"
-	"github.com/stiggate/gate/internal/graceful"
 	"github.com/stiggate/gate/internal/swr"
 )
 
@@ -45,32 +44,11 @@ func (p Policy) PerReplica() Policy {
 
 // join has the accounts shared, if there is a store.
 func (g *Gate) join(c replica.Config) {
-	if c.Store == nil {
-		return
-	}
-	c.Now = g.now
+	c.Now, c.Logger = g.now, g.logger
 	c.Read = func(a fleet.Account) {
-		go func() {
-			if found, err := g.cache.Get(context.Background(), Customer{a.Customer, a.Resource}, g.now(), true, &swr.Wait{}); err == nil {
-				found.Done()
-			}
-		}()
-	}
-	c.Changed = func(err error) {
-		if err != nil {
-			g.logger.Error("gate: the fleet's store can't be asked", "error", err)
-			return
+		if found, err := g.cache.Get(context.Background(), Customer{a.Customer, a.Resource}, g.now(), true, &swr.Wait{}); err == nil {
+			found.Done()
 		}
-		g.logger.Info("gate: the fleet's store can be asked again")
 	}
-	g.fleet = replica.New(c)
-	g.ledger.Share(g.fleet.Of)
-}
-
-// leave gives back what is in hand.
-func (g *Gate) leave(ctx context.Context) error {
-	if g.fleet == nil {
-		return nil
-	}
-	return graceful.Within(ctx, closeGrace, "gate: close the fleet", g.fleet.Close)
+	g.fleet = replica.Start(c, g.ledger)
 }

@@ -150,7 +150,7 @@ func (g *Gate) close(ctx context.Context) (err error) {
 	g.exists.Close(ctx)
 	graceful.Wait(ctx, graceful.Done(g.watch.Wait))
 	graceful.Wait(ctx, g.stopped)
-	err = g.leave(ctx)
+	err = graceful.Within(ctx, closeGrace, "gate: close the fleet", g.fleet.Close)
 	if g.queue == nil {
 		return err
 	}

@@ -64,10 +64,7 @@ func (g *Gate) Stats() Stats {
 		Fresh: of(OriginFresh), Stale: of(OriginStale), Fallback: of(OriginFallback), Offline: of(OriginOffline), Early: of(""), Shadowed: g.counters.Shadowed(),
 		Loads: k.Reads, LoadsFailed: k.Failed, Waited: k.Waited, Refreshing: k.Refreshing,
 		TooSlow: k.TooSlow, OverBudget: k.OverBudget, Loading: k.UnderWay, Waiting: k.Waiting,
-		Customers: k.Keys, Books: g.ledger.Len(), BrokenUntil: k.BrokenUntil, Live: k.Live,
-	}
-	if g.fleet != nil {
-		s.Fleet = g.fleet.Stats()
+		Customers: k.Keys, Books: g.ledger.Len(), BrokenUntil: k.BrokenUntil, Live: k.Live, Fleet: g.fleet.Stats(),
 	}
 	if g.queue != nil {
 		q := g.queue.Stats()
@@ -111,7 +108,7 @@ type Health struct {
 
 // Health tells what the gate goes without at this moment. It asks nothing of Stigg.
 func (g *Gate) Health() Health {
-	h := Health{g.cache.Degraded()}
+	h := Health{append(g.cache.Degraded(), g.fleet.Degraded()...)}
 	if g.observers.hang() {
 		h.Degraded = append(h.Degraded, "a function of an observer does not return, and is not called meanwhile")
 	}

@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"crypto/rand"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,12 +18,11 @@ type Config struct {
 	Now   func() time.Time
 	// Outage is what is granted while the store can't be asked.
 	Outage fleet.Outage
-	// Read has Stigg asked how much is used of an account: the count comes by Share.Count. It is
-	// called under locks, must not wait, and may be nil.
+	// Read has Stigg asked how much is used of an account: the count comes by Lease.Count. It runs in a
+	// goroutine of its own, and may be nil.
 	Read func(fleet.Account)
-	// Changed is told when the store can't be asked any more, with the error, and when it can be again,
-	// with nil. It is called under a lock, must not wait, and may be nil.
-	Changed func(error)
+	// Logger is told when the store can't be asked any more, and when it can be again.
+	Logger *slog.Logger
 }
 
 // Replica is this process' side of a fleet: its shares of accounts, and when they are told.
@@ -61,9 +61,15 @@ const (
 	lastWatch  = 2 * time.Second
 )
 
-// New returns a replica, which runs until Close.
-func New(c Config) *Replica {
-	r := &Replica{Config: c, name: rand.Text(), active: make(map[fleet.Account]*Share), breaker: breaker{changed: c.Changed}}
+// Start returns a replica, which has a ledger's accounts shared, and runs until Close. It is nil if there
+// is no store; then Stats and Close do nothing.
+func Start(c Config, l *ledger.Ledger) *Replica {
+	if c.Store == nil {
+		return nil
+	}
+	r := &Replica{Config: c, name: rand.Text(), active: make(map[fleet.Account]*Share)}
+	r.breaker.changed = r.log
+	l.Share(r.of)
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.loops.Go(r.renew)
 	r.loops.Go(r.watch)
@@ -87,8 +93,17 @@ func (r *Replica) Share(a fleet.Account, tick func() ledger.Tick) *Share {
 	return s
 }
 
-// Of is Share, for a ledger.
-func (r *Replica) Of(o ledger.Owner, wallet bool, id string, tick func() ledger.Tick) ledger.Share {
+// log tells that the store can't be asked any more, or can be again.
+func (r *Replica) log(err error) {
+	if err != nil {
+		r.Logger.Error("gate: the store of the fleet can't be asked", "error", err)
+		return
+	}
+	r.Logger.Info("gate: the store of the fleet can be asked again")
+}
+
+// of is Share, for a ledger.
+func (r *Replica) of(o ledger.Owner, wallet bool, id string, tick func() ledger.Tick) ledger.Share {
 	a := fleet.Account{Customer: o.ID, Resource: o.Resource, Feature: id}
 	if wallet {
 		a.Feature, a.Currency = "", id
@@ -232,15 +247,29 @@ func (r *Replica) count(s *fleet.State, g *fleet.Grant) {
 
 // Stats is what was done so far.
 func (r *Replica) Stats() fleet.Stats {
+	if r == nil {
+		return fleet.Stats{}
+	}
 	return fleet.Stats{
 		Calls: r.calls.Load(), Granted: r.granted.Load(), Refused: r.refused.Load(), Recalled: r.recalled.Load(),
 		Lost: r.lost.Load(), Dropped: r.dropped.Load(), Failed: r.failed.Load(), Down: r.breaker.down.Load(),
 	}
 }
 
+// Degraded has a sentence if the store can't be asked.
+func (r *Replica) Degraded() []string {
+	if !r.Stats().Down {
+		return nil
+	}
+	return []string{"the store of the fleet can't be asked, so little more is granted than is in hand"}
+}
+
 // Close gives back all that is in hand, tells what is left, and closes the store. Nothing is granted
 // any more.
 func (r *Replica) Close() error {
+	if r == nil {
+		return nil
+	}
 	r.mu.Lock()
 	closed := r.closed
 	r.closed = true

@@ -301,7 +301,7 @@ func (s *Share) finish(c *call, g fleet.Grant, now time.Time) {
 		s.notes.add(s.tick(), s.book.known)
 		if g.Wants && s.of.Read != nil && since(s.read, now) >= readEvery {
 			s.read = now
-			s.of.Read(s.book.account)
+			go s.of.Read(s.book.account)
 		}
 	}
 	if r := c.round; r != nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -51,6 +53,24 @@ func (w *wire) told() int {
 	return w.calls
 }
 
+// lockedBuffer is a log.
+type lockedBuffer struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
 // node is one replica with its share of one account.
 type node struct {
 	*replica.Replica
@@ -58,8 +78,8 @@ type node struct {
 
 	mu            sync.Mutex
 	held, settled float64
-	changes       []error // of the store, as they were told
-	reads         int     // that were asked for
+	log           lockedBuffer
+	reads         int // that were asked for
 }
 
 var units = fleet.Account{Customer: "acme", Feature: "units"}
@@ -76,12 +96,12 @@ func newWire(t *testing.T) *wire {
 func newNode(t *testing.T, w *wire, outage fleet.Outage) *node {
 	t.Helper()
 	n := &node{}
-	n.Replica = replica.New(replica.Config{
-		Store: w, Now: time.Now, Outage: outage,
-		Changed: func(err error) { n.locked(func() { n.changes = append(n.changes, err) }) },
-		Read:    func(fleet.Account) { n.locked(func() { n.reads++ }) },
-	})
-	book := ledger.New().Open(ledger.Owner{ID: "acme"})
+	accounts := ledger.New()
+	n.Replica = replica.Start(replica.Config{
+		Store: w, Now: time.Now, Outage: outage, Logger: slog.New(slog.NewTextHandler(&n.log, nil)),
+		Read: func(fleet.Account) { n.locked(func() { n.reads++ }) },
+	}, accounts)
+	book := accounts.Open(ledger.Owner{ID: "acme"})
 	n.lease = n.Share(units, book.Tick).Open(ledger.Tenure{})
 	t.Cleanup(func() { _ = n.Close() })
 	return n
@@ -202,11 +222,9 @@ func TestWhileTheStoreIsGone(t *testing.T) {
 				}
 				w.set(false)
 				time.Sleep(10 * time.Second)
-				a.mu.Lock()
-				if len(a.changes) != 2 || !errors.Is(a.changes[0], errCut) || a.changes[1] != nil || a.Stats().Down {
-					t.Errorf("the store is said to have become %v, %+v", a.changes, a.Stats())
+				if lines := strings.Count(a.log.String(), "\n"); lines != 2 || !strings.Contains(a.log.String(), errCut.Error()) || a.Stats().Down {
+					t.Errorf("%+v, and the log has:\n%s", a.Stats(), a.log.String())
 				}
-				a.mu.Unlock()
 				for range granted {
 					a.end(1, 0)
 				}
