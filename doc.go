@@ -67,7 +67,7 @@
 //   - What comes out: [Decision], [Origin], [Reason], [Denial], [DenialPage],
 //     [DefaultProblemBase], [QuotaHeaders], [WithStatus], [WithDenial], [WithTexts], [WithUpgrade],
 //     [WithUpgradeLink], [WithChallenge], [WithProblemBase], [WithDenialTemplate], [WithQuotaHeaders].
-//   - Outages: [Outage], [Fallback], [FallbackEntitlement], [ParseFallback], [WithOutage],
+//   - Outages: [Outage], [Fallback], [FallbackEntitlement], [ParseFallback], [WithFleet], [WithFleetOutage], [WithOutage],
 //     [WithFallback], [WithOffline].
 //   - The cache: [WithTTL], [WithLiveTTL], [WithMaxStale], [WithCacheSize], [WithDecisionTimeout],
 //     [WithColdTimeout].

@@ -69,6 +69,7 @@ func RunFleet(t *testing.T, f Fleet) {
 	t.Run("an account's period goes on after it was over", func(t *testing.T) { testReopened(t, store, clock) })
 	t.Run("what nobody uses is called back", func(t *testing.T) { testRecalled(t, store, clock) })
 	t.Run("what is left will do where that is said", func(t *testing.T) { testLeast(t, store, clock) })
+	t.Run("a lower count lacks what was acknowledged since", func(t *testing.T) { testLowerCount(t, store, clock) })
 	t.Run("counts of another epoch lower nothing", func(t *testing.T) { testOldCount(t, store, clock) })
 	if f.Save != nil {
 		t.Run("after a loss replicas are heard before anything is granted", func(t *testing.T) { testHeard(t, &f, store, clock, timing) })

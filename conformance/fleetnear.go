@@ -161,6 +161,29 @@ func testLeast(t *testing.T, store fleet.Fleet, clock *simClock) {
 	}
 }
 
+// testLowerCount tells a count that is lower, and was asked for before others' usage was acknowledged
+// without one: that is added.
+func testLowerCount(t *testing.T, store fleet.Fleet, clock *simClock) {
+	clock.ms.Add(time.Hour.Milliseconds())
+	var n uint64
+	sync := func(s fleet.State) fleet.Grant {
+		n++
+		s.Account, s.N, s.Limit = fleet.Account{Customer: t.Name(), Feature: "units"}, n, 100
+		grants, err := store.Sync(t.Context(), []fleet.State{s})
+		if err != nil || len(grants) != 1 || grants[0].Err != nil {
+			t.Fatalf("%v, %+v", err, grants)
+		}
+		return grants[0]
+	}
+	before := sync(fleet.State{Replica: "a", Hint: fleet.Count{Told: true, Used: 10}})
+	sync(fleet.State{Replica: "b", Have: 3, Settled: 3})
+	sync(fleet.State{Replica: "b", Blind: 3})
+	g := sync(fleet.State{Replica: "a", Count: fleet.Count{Told: true, Used: 5, Since: before.Now}})
+	if g.Base+g.Plus+g.Out != 8 {
+		t.Errorf("Stigg counted 5, 3 were acknowledged since, and the store counts %+v", g)
+	}
+}
+
 // testOldCount tells counts that were asked for before the store lost something: they raise what is
 // counted, and lower nothing.
 func testOldCount(t *testing.T, store fleet.Fleet, clock *simClock) {
