@@ -81,6 +81,7 @@ func run(ctx context.Context, addr, dir string, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	fmt.Fprintf(out, "Usage is kept in %s until Stigg has it\n", dir)
 	env.Invite(out, listener, tries...)
 	server := &http.Server{Handler: routes(g, url), ReadHeaderTimeout: 10 * time.Second}
 	return gate.Serve(ctx, server, g, gate.ServeOn(listener)) // until SIGTERM
