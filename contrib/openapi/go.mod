@@ -6,6 +6,7 @@ require (
 	github.com/gin-gonic/gin v1.10.1
 	github.com/pb33f/go-yaml v0.1.1
 	github.com/pb33f/libopenapi v0.42.5
+	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3
 	github.com/stiggate/gate v0.0.0
 )
 
