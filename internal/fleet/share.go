@@ -189,7 +189,7 @@ func (s *Share) change(how func(*Book)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	how(s.book)
-	if !s.toTell() {
+	if s.active && !s.book.scarce && !s.book.last.Wants || !s.toTell() {
 		return
 	}
 	s.of.activate(s)

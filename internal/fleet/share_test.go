@@ -140,6 +140,14 @@ func (n *node) end(held, used float64) {
 	n.lease.Has(n.held, n.settled, held-used)
 }
 
+// acknowledge has Stigg count usage, and say so without a count.
+func (n *node) acknowledge(used float64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.settled -= used
+	n.lease.Acknowledge(n.held, n.settled, ledger.Acknowledged{Amount: used})
+}
+
 func (n *node) want(t *testing.T, amount, limit float64, want ledger.Answer) {
 	t.Helper()
 	if got := n.take(amount, limit); got != want {
