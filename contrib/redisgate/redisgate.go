@@ -27,8 +27,7 @@
 // # Settings of Redis
 //
 // No key may be evicted: maxmemory-policy must be noeviction or volatile-ttl if maxmemory is set.
-// appendonly with appendfsync everysec loses nothing when the process is killed, and at most a
-// second when the machine is. Where replicas of Redis take over, set min-replicas-to-write 1 and
+// With appendonly and appendfsync everysec at most the last second is lost. Where replicas of Redis take over, set min-replicas-to-write 1 and
 // min-replicas-max-lag 10, which end a split, or use [WaitFor].
 package redisgate
 
