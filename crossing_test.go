@@ -109,6 +109,12 @@ func TestWhatIsInDoubtIsReadFromStiggItself(t *testing.T) {
 		"its time was over":   {func(*Gate) { time.Sleep(2 * time.Minute) }, false},
 		"it was changed":      {func(g *Gate) { g.Invalidate(acme) }, true},
 		"a count of long ago": {func(g *Gate) { g.Sink().Patch(acme, Patch{FeatureID: "campaigns", Usage: -1}) }, true},
+		"it would refuse while it is read again": {func(g *Gate) {
+			time.Sleep(2 * time.Minute)
+			g.Check(context.Background(), acme, Feature("campaigns").Asks(1))
+			synctest.Wait()
+			g.Check(context.Background(), acme, Feature("campaigns").Asks(5))
+		}, true},
 		"it would refuse stale": {func(g *Gate) {
 			time.Sleep(2 * time.Minute)
 			g.Check(context.Background(), acme, Feature("campaigns").Asks(5))

@@ -57,7 +57,9 @@ func (k *Cache[K, V]) join(key K, now time.Time, noCache bool, pace, longest tim
 	}
 	if r, ok := k.reads[key]; ok {
 		r.refs.Add(1)
-		r.noCache = r.noCache || noCache
+		if !r.begun {
+			r.noCache = r.noCache || noCache
+		}
 		return r, nil
 	}
 	// A read may have ended between the lookup and the lock.
@@ -118,10 +120,10 @@ func (k *Cache[K, V]) begin(r *read[K, V]) {
 	of := k.c.Begin(r.key)
 	r.begun, r.pin = true, of
 	k.begun.Add(1)
-	noCache := r.noCache
 	if e := k.index.get(r.key); e != nil {
-		noCache = noCache || e.outdated.Load() || e.suspect.Load()
+		r.noCache = r.noCache || e.outdated.Load() || e.suspect.Load()
 	}
+	noCache := r.noCache
 	k.wait.Go(func() { k.run(r, of, noCache) })
 }
 

@@ -250,7 +250,13 @@ func (k *Cache[K, V]) read(ctx context.Context, key K, now time.Time, noCache bo
 		w.Reads = append(w.Reads, *of)
 	}
 	if err == nil {
-		if err = r.err; err == nil {
+		err = r.err
+		switch {
+		case err == nil && noCache && r.begun && !r.noCache: // it had begun already, maybe from a copy that lags
+			r.entry.outdated.Store(true)
+			k.leave(r)
+			return k.read(ctx, key, now, noCache, w, longest)
+		case err == nil:
 			return Found[V]{Value: r.entry.value, entry: r.entry, unpin: r.release}, nil
 		}
 	} else if r.turn.overBudget && errors.Is(err, ErrTooSlow) {
