@@ -50,6 +50,7 @@ type attempt struct {
 	admission.Request
 	slots  int // how many usages it may report; 0 holds nothing
 	shadow bool
+	front  *Ticket // of a gate in front, on the same request
 	found  finding
 	waits  swr.Wait
 	// reads is how many reads were made for it. timedOut: no acknowledgement is waited for.
@@ -124,6 +125,11 @@ func (g *Gate) try(ctx context.Context, c Customer, p *Policy, r *http.Request, 
 	defer func() { d.Waited = q.waits.Took }()
 	if hold && !p.shadow {
 		q.slots = p.asks.Meters()
+	}
+	if r != nil {
+		if q.front = inFront(r); q.front != nil {
+			q.Front = &q.front.holds
+		}
 	}
 	for reopened := 0; reopened < mostReopened; q.Now = g.now() {
 		found, err := g.look(ctx, c, p, q)
@@ -245,6 +251,7 @@ func (g *Gate) judge(ctx context.Context, q *attempt, p *Policy, d *Decision, fo
 		return nil, rules.Reopen
 	}
 	if d.tell(&q.Result); d.Allowed {
+		g.unite(q, t, d)
 		return t, rules.Done
 	}
 	doubtful := d.Origin == OriginFallback || found.State == swr.Suspect
@@ -276,11 +283,11 @@ func (g *Gate) hold(ctx context.Context, q *attempt, p *Policy) *Ticket {
 	if err := g.queue.Reserve(q.slots); err != nil {
 		return refused(ReasonUnavailable, ofQueue(err))
 	}
-	t := &Ticket{gate: g, reportIf: p.reportIf, onClientGone: p.onClientGone, book: q.Rights.Book, admitted: q.Now}
+	t := &Ticket{gate: g, reportIf: p.reportIf, onClientGone: p.onClientGone, admitted: q.Now}
 	if len(g.observers) > 0 {
 		t.ctx = context.WithoutCancel(ctx)
 	}
-	t.holds.Begin(q.Rights, q.slots)
+	t.holds.Begin(q.Rights, q.slots, q.Front)
 	q.Holds = &t.holds
 	allowed := false
 	// Given back also if a function of the policy panics.
@@ -288,13 +295,26 @@ func (g *Gate) hold(ctx context.Context, q *attempt, p *Policy) *Ticket {
 		if !allowed {
 			t.holds.Undo()
 			g.queue.Cancel(q.slots)
-			t.book.Unpin()
+			t.holds.Book().Unpin()
 		}
 	}()
 	if allowed = g.decide(q, p); !allowed {
 		return nil
 	}
 	return t
+}
+
+// unite makes what t holds together with the gate in front one.
+func (g *Gate) unite(q *attempt, t *Ticket, d *Decision) {
+	if t == nil || q.front == nil {
+		return
+	}
+	t.front = q.front
+	type twice struct{ id, front, route string }
+	for _, r := range t.holds.Join() {
+		g.logOnce(twice{r.ID, q.front.grant.route, d.Route}, "gate: two gates on one request use the same; the larger amount is used once: take one of them away",
+			"feature", r.ID, "routes", []string{q.front.grant.route, d.Route})
+	}
 }
 
 // decide evaluates, and marks a snapshot that refused in doubt.

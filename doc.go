@@ -45,7 +45,7 @@
 // then http.TimeoutHandler if there is one, then the handler. A recovery inside the gate
 // would hide a panic from it, a gate outside of authentication can't know who asks, and a
 // timeout outside of it may answer 503 to what was done and charged. Two gates on one
-// request charge twice.
+// request charge the same feature once, the larger amount, and the log says so.
 //
 // # For applications
 //

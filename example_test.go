@@ -127,7 +127,7 @@ func ExampleGate_Enter() {
 		fmt.Println(w.Code)
 	}
 	fmt.Println(g.Close(context.Background()))
-	// Output:
+	// Unordered output:
 	// 200
 	// 402
 	// reported: 2 of templates

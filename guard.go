@@ -156,7 +156,7 @@ func (t *Ticket) run(c Call, next func(http.ResponseWriter, *http.Request) bool,
 	if t.gate.denials.quota != QuotaHeadersNone {
 		run.BeforeHeader(func(h http.Header) { t.gate.SetQuotaHeaders(h, t.Decision()) })
 	}
-	t.within = ticketContext{c.Request.Context(), t}
+	t.within = ticketContext{c.Request.Context(), t, c.Request}
 	defer func() {
 		o := Outcome{Panicked: true}
 		defer func() { t.conclude(o) }() // even if outcome panics

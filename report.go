@@ -109,8 +109,9 @@ func (t *Ticket) settle(h *admission.Hold) delivery.Item[usage.Queued] {
 		now = t.gate.now()
 	}
 	keys := t.gate.queue.Keys
-	u := usage.Settled(t.book, h.Right.ID, h.Right.IsWallet, h.Use, max(0, h.Use-h.Amount()), h.At(), keys)
-	t.book.Pin() // never forgotten here: the ticket still pins it
+	book := t.holds.Book()
+	u := usage.Settled(book, h.Right.ID, h.Right.IsWallet, h.Use, max(0, h.Use-h.Amount()), h.At(), keys)
+	book.Pin() // never forgotten here: the ticket still pins it
 	e := h.Settle(h.Use, now)
 	if event, dimensions, ok := h.Sends(); ok {
 		e.AsEvent()

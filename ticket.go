@@ -2,13 +2,13 @@ package gate
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
 	"github.com/stiggate/gate/internal/admission"
 	"github.com/stiggate/gate/internal/delivery"
 	"github.com/stiggate/gate/internal/handler"
-	"github.com/stiggate/gate/internal/ledger"
 	"github.com/stiggate/gate/internal/swr"
 	"github.com/stiggate/gate/internal/usage"
 )
@@ -28,12 +28,12 @@ type Ticket struct {
 	gate         *Gate
 	grant        grant
 	reportIf     func(Outcome) bool
-	book         *ledger.Book
 	admitted     time.Time
 	ctx          context.Context // for the observers; nil without one
 	within       ticketContext   // the handler's
 	onClientGone Billing
 	holds        admission.Holds
+	front        *Ticket // of a gate in front, that holds some of this one's together
 }
 
 var (
@@ -54,7 +54,8 @@ type (
 // ticketContext is the context of a request that its ticket goes with.
 type ticketContext struct {
 	context.Context
-	ticket *Ticket
+	ticket  *Ticket
+	request *http.Request // as it came to the gate
 }
 
 // Value is context.Context's.
@@ -78,6 +79,15 @@ func (c *decisionContext) Value(key any) any {
 		return &c.decision
 	}
 	return c.Context.Value(key)
+}
+
+// inFront is the ticket that a request has from a gate in front. What a handler asks
+// in its own process, with the context of its request, is another request.
+func inFront(r *http.Request) *Ticket {
+	if t := TicketFrom(r.Context()); t != nil && t.within.request.RequestURI == r.RequestURI {
+		return t
+	}
+	return nil
 }
 
 // TicketFrom returns the ticket of the request that ctx belongs to, or nil if no
@@ -205,13 +215,21 @@ func (t *Ticket) Settle() error {
 	if t == nil {
 		return nil
 	}
-	return t.end(Outcome{Status: http.StatusOK}, true)
+	err := t.end(Outcome{Status: http.StatusOK}, true)
+	if t.holds.Shares() {
+		err = errors.Join(err, t.front.Settle())
+	}
+	return err
 }
 
 // Release gives back what was held and reports nothing: the work was not done.
 func (t *Ticket) Release() {
-	if t != nil {
-		_ = t.end(Outcome{}, false) // releasing can't fail
+	if t == nil {
+		return
+	}
+	_ = t.end(Outcome{}, false) // releasing can't fail
+	if t.holds.Shares() {
+		t.front.Release()
 	}
 }
 
@@ -240,14 +258,14 @@ func (t *Ticket) conclude(o Outcome) {
 
 // end moves every hold of the ticket out of held, exactly once.
 func (t *Ticket) end(o Outcome, report bool) error {
-	holds, places, first, err := t.holds.End()
+	holds, places, first, err := t.holds.End(report)
 	if !first {
 		return err
 	}
 	q := t.gate.queue
 	var one [1]delivery.Item[usage.Queued]
 	items := one[:0]
-	defer t.book.Unpin()
+	defer t.holds.Book().Unpin()
 	var reported []Usage
 	for i := range holds {
 		h := &holds[i]

@@ -257,7 +257,6 @@ func TestMutantsDie(t *testing.T) {
 				next.ServeHTTP(w, handed)
 			}
 		}, []string{"no body", "a body in chunks", "a body of a known length, over HTTP/2"}},
-		{"has two gates for each policy", func(m *plain) { m.times = 2 }, []string{"success", "up to the limit", "two gates of one feature charge twice", "giving back"}},
 		{"has no gate", func(m *plain) { m.times = 0 }, []string{"success", "past the limit", "no customer", "500 at once against a limit of 12"}},
 		{"guards what the router answers", func(m *plain) {
 			m.tabled = func(g *gate.Gate, mux *http.ServeMux, t gate.Table, rest gate.Rest) http.Handler {

@@ -2,8 +2,7 @@
 //
 //	mux.Handle("POST /campaigns", nethttp.Require(g, gate.Feature("feature-02-campaigns").Uses(1))(createCampaign))
 //
-// Put recovery outside, then CORS, then authentication, then the gate, then the handler. A
-// Require inside another charges twice. It works for every router whose middlewares
+// Put recovery outside, then CORS, then authentication, then the gate, then the handler. It works for every router whose middlewares
 // are of net/http's shape; chi has an adapter of its own that knows chi's routes.
 // conformance.RunAdapter holds the adapter to all this: go test -race ./nethttp.
 package nethttp

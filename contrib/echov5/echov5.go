@@ -3,8 +3,7 @@
 //	e.POST("/campaigns", createCampaign, echov5.Require(g, gate.Feature("feature-02-campaigns").Uses(1)))
 //
 // The order is recovery, CORS, authentication, gate, handler: recovery behind the gate hides
-// panics. Methods and paths are rewritten in e.Pre. A time limit is echo's ContextTimeout. Two
-// gates on one request charge twice. conformance.RunAdapter holds the adapter to all this:
+// panics. Methods and paths are rewritten in e.Pre. A time limit is echo's ContextTimeout. conformance.RunAdapter holds the adapter to all this:
 // go test -race, in contrib/echov5.
 package echov5
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -25,13 +26,14 @@ var (
 // Holds is what one request holds. While it is admitted it belongs to one goroutine; then its
 // methods may be called from any, and End once ends it: each hold is settled or released once.
 type Holds struct {
-	mu     sync.Mutex
-	done   bool
-	places int // kept in the queue for what it reports
-	rights *Rights
-	list   []Hold
-	first  [1]Hold // where list begins, for the usual single one
-	own    *Holds  // what the same request holds beside
+	mu       sync.Mutex
+	places   int32 // kept in the queue for what it reports
+	done     bool
+	reported bool // and what was held is settled
+	rights   *Rights
+	list     []Hold
+	first    [1]Hold // where list begins, for the usual single one
+	front    *front  // nil without a gate in front that holds
 }
 
 // Hold is what is held of one right.
@@ -44,15 +46,21 @@ type Hold struct {
 	set        bool    // Use was set by the handler
 	frees      bool
 	upTo       bool // what was left of what was asked for
+	perReplica bool
 	measure    func(handler.Outcome) (float64, error)
 	event      *Event
 	dimensions map[string]any
 }
 
+// Book is where what is held counts.
+func (t *Holds) Book() *ledger.Book { return t.rights.Book }
+
 // Begin makes the Holds ready for an admission of what a customer has. places is how many were
-// kept in the queue.
-func (t *Holds) Begin(rights *Rights, places int) {
-	t.list, t.rights, t.places = t.first[:0], rights, places
+// kept in the queue, in what a gate in front holds for the same request, nil without one.
+func (t *Holds) Begin(rights *Rights, places int, in *Holds) {
+	if t.list, t.rights, t.places = t.first[:0], rights, int32(min(places, math.MaxInt32)); in != nil {
+		t.front = &front{holds: in}
+	}
 }
 
 // Empty makes them Holds of nothing.
@@ -74,13 +82,16 @@ func (t *Holds) of(a *ledger.Account) (amount float64) {
 	for i := range t.list {
 		amount += t.list[i].Of(a)
 	}
-	return amount + t.own.of(a)
+	return amount
 }
 
 // undo takes the holds from index n on back, for a policy that was refused midway.
 func (t *Holds) undo(n int) {
 	if t == nil {
 		return
+	}
+	if t.front != nil {
+		t.front.joint = slices.DeleteFunc(t.front.joint, func(j joint) bool { return j.at >= n })
 	}
 	for i := n; i < len(t.list); i++ {
 		t.list[i].Release()
@@ -102,19 +113,42 @@ func (t *Holds) open() error {
 	return nil
 }
 
-// Set sets the amount that is reported, n units used or given back.
+// Set sets the amount that is reported, n units used or given back. What is held together with a
+// gate in front is set there.
 func (t *Holds) Set(n float64) error {
+	if to, at, err := t.joined(); to != nil || err != nil {
+		return to.set(at, n, err)
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.list) == 0 {
 		return nil
 	}
-	if err := t.open(); err != nil {
+	return t.put(0, n, t.open())
+}
+
+func (t *Holds) set(at int, n float64, err error) error {
+	if err != nil {
 		return err
 	}
-	spread(t.list, n)
-	for i := range t.list {
-		t.list[i].set = true
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.done {
+		err = ErrSettled
+	}
+	return t.put(at, n, err)
+}
+
+// put sets the amount of the item whose first hold is at, unless there is an error. Call it under
+// the lock.
+func (t *Holds) put(at int, n float64, err error) error {
+	if err != nil {
+		return err
+	}
+	holds := t.same(at)
+	spread(holds, n)
+	for i := range holds {
+		holds[i].set = true
 	}
 	return nil
 }
@@ -134,6 +168,7 @@ func spread(holds []Hold, n float64) {
 
 // Amount is how much is held, of all items together.
 func (t *Holds) Amount() (n float64) {
+	n = t.jointAmount()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.done {
@@ -149,6 +184,18 @@ func (t *Holds) Amount() (n float64) {
 // nothing sets it, is all that is held. A hold in a later usage period is one of its own, and takes a
 // place in the queue, which place keeps. If the error is nil, q tells whether it was granted.
 func (t *Holds) Extend(q *Request, n float64, place func() error) error {
+	to, at, err := t.joined()
+	if err != nil {
+		return err
+	}
+	if to != nil {
+		to.mu.Lock()
+		defer to.mu.Unlock()
+		if to.done {
+			return ErrSettled
+		}
+		return to.extend(at, q, n, place)
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.list) == 0 {
@@ -157,29 +204,38 @@ func (t *Holds) Extend(q *Request, n float64, place func() error) error {
 	if err := t.open(); err != nil {
 		return err
 	}
-	first := &t.list[0]
+	return t.extend(0, q, n, place)
+}
+
+// extend is Extend of the item whose first hold is at. Call it under the lock.
+func (t *Holds) extend(at int, q *Request, n float64, place func() error) error {
+	holds := t.same(at)
+	first, last := &holds[0], &holds[len(holds)-1]
 	if first.frees {
 		return errNothingToExtend
 	}
 	if q.Rights == nil {
 		q.Rights = t.rights
 	}
-	more := Policy{Kind: Feature, Item: first.Right.item(), Mode: rules.Uses, Amount: n, UpTo: first.upTo}
+	more := Policy{Kind: Feature, Item: first.Right.item(), Mode: rules.Uses, Amount: n, UpTo: first.upTo, PerReplica: first.perReplica}
 	if more.Item.Currency {
 		more.Kind = Credits
 	}
-	held := Holds{own: t}
-	q.Holds = &held
+	held := new(Holds)
+	q.Holds, q.beside = held, t
 	if !q.Evaluate(&more) {
 		return nil
 	}
 	h := held.list[0]
-	last := &t.list[len(t.list)-1]
 	if last.Join(&h.Hold) {
 		if last.asked += h.asked; !last.set {
 			last.Use += h.asked
 		}
 		return nil
+	}
+	if at+len(holds) != len(t.list) {
+		h.Release()
+		return ErrAmbiguousUse
 	}
 	if err := place(); err != nil {
 		h.Release()
@@ -197,6 +253,9 @@ func (t *Holds) Extend(q *Request, n float64, place func() error) error {
 // Dimension adds a dimension to the event that is reported; encode checks and freezes all that
 // the event then has. If it fails nothing is changed.
 func (t *Holds) Dimension(name string, value any, encode func(dimensions map[string]any, size int) (map[string]any, error)) error {
+	if t.Shares() && len(t.list) == 0 {
+		return t.front.joint[0].holds.Dimension(name, value, encode)
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
@@ -295,17 +354,19 @@ func (t *Holds) same(i int) []Hold {
 	return t.list[i:end]
 }
 
-// End ends the Holds and returns them, for the caller to settle or to release each, and the places
-// that were kept for them. They are returned once; after that the error is ErrSettled, and there is
+// End ends the Holds and returns them, for the caller to settle or to release each, as report says,
+// and the places that were kept for them. They are returned once; after that the error is ErrSettled, and there is
 // none if nothing was held.
-func (t *Holds) End() (list []Hold, places int, first bool, err error) {
+func (t *Holds) End(report bool) (list []Hold, places int, first bool, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.done && len(t.list) > 0 {
 		err = ErrSettled
 	}
-	first, t.done = !t.done, true
-	return t.list, t.places, first, err
+	if first = !t.done; first {
+		t.done, t.reported = true, report
+	}
+	return t.list, int(t.places), first, err
 }
 
 // Sends is the event that a hold is reported as, with what the amount adds to its dimensions;

@@ -17,6 +17,8 @@ type Request struct {
 	Rights *Rights
 	Now    time.Time
 	Holds  *Holds // what is granted is held in it; nil if nothing is to be
+	Front  *Holds // what a gate in front holds for the same request; nil without one
+	beside *Holds // what is to be extended
 	Result
 
 	// Outdated is of a refusal in doubt: a read that begins now would tell more.
@@ -158,8 +160,13 @@ func (q *Request) meter(p *Policy, r *Right, a rules.Ask, dimensions map[string]
 		a.Amount = 1
 		q.Requested, q.HasRequested = 1, true
 	}
-	asked := ledger.Ask{Limit: ledger.Limit{Max: r.Limit, Unlimited: r.Unlimited, Soft: r.Soft}, Amount: a.Amount, Own: q.Holds.of(r.Meter.Account), PerReplica: p.PerReplica}
-	if a.Mode == rules.Frees || a.Mode == rules.Has {
+	frees := a.Mode == rules.Frees
+	ahead, whole := q.ahead(r, frees), a.Amount
+	if !frees {
+		a.Amount = ahead.missing(whole)
+	}
+	asked := ledger.Ask{Limit: ledger.Limit{Max: r.Limit, Unlimited: r.Unlimited, Soft: r.Soft}, Amount: a.Amount, Own: q.own(r.Meter.Account), PerReplica: p.PerReplica}
+	if frees || a.Mode == rules.Has || ahead.used && a.Amount == 0 {
 		asked.Limit.Unlimited, asked.Amount = true, 0
 	}
 	if p.UpTo {
@@ -167,6 +174,10 @@ func (q *Request) meter(p *Policy, r *Right, a rules.Ask, dimensions map[string]
 	}
 	hold := q.Holds != nil && a.Mode.Reports()
 	units := q.ask(r.Meter, asked, hold)
+	if units.Refuses() && p.UpTo && ahead.asked >= min(1, whole) { // what the gate in front holds will do
+		asked = ledger.Ask{Limit: ledger.Limit{Unlimited: true}, PerReplica: p.PerReplica}
+		units = q.ask(r.Meter, asked, hold)
+	}
 	q.tell(units, r.Limit, !r.Unlimited)
 	q.Reset, q.Units = r.Reset, r.Units
 	v := rules.Room(units.Answer, rules.LimitExceeded)
@@ -180,6 +191,9 @@ func (q *Request) meter(p *Policy, r *Right, a rules.Ask, dimensions map[string]
 	if p.UpTo {
 		a.Amount = units.Amount
 	}
+	if ahead.used && a.Amount == 0 {
+		a.Mode = rules.Has // the gate in front has asked the wallet
+	}
 	if w := q.pay(p, r, &a, &held, hold); w.Reason != "" {
 		if hold {
 			held.Release()
@@ -187,18 +201,28 @@ func (q *Request) meter(p *Policy, r *Right, a rules.Ask, dimensions map[string]
 		return w
 	}
 	if hold {
-		q.keep(Hold{Hold: held, Right: r, asked: a.Amount}, p, dimensions)
+		if p.UpTo {
+			whole = ahead.asked + a.Amount
+		}
+		q.keep(Hold{Hold: held, Right: r, asked: whole}, p, dimensions, ahead)
 	}
 	return v
 }
 
 // keep adds a hold, and what a request of this kind means to report of it.
-func (q *Request) keep(h Hold, p *Policy, dimensions map[string]any) {
-	h.upTo = p.UpTo
+func (q *Request) keep(h Hold, p *Policy, dimensions map[string]any, ahead ahead) {
+	h.upTo, h.perReplica = p.UpTo, p.PerReplica
 	if h.Use = h.asked; p.Mode == rules.Frees {
 		h.Use, h.frees = -h.asked, true
 	} else {
 		h.measure, h.event, h.dimensions = p.Measure, p.Event, dimensions
+	}
+	if ahead.used && q.Holds.front != nil {
+		j := joint{at: len(q.Holds.list), missing: ahead.missing(h.asked)}
+		if ahead.joint != nil {
+			j.holds, j.into = ahead.joint.holds, ahead.joint.into
+		}
+		q.Holds.front.joint = append(q.Holds.front.joint, j)
 	}
 	q.Holds.list = append(q.Holds.list, h)
 	q.Held += h.Amount()
@@ -247,16 +271,21 @@ func (q *Request) credits(p *Policy) string {
 		return reason
 	}
 	hold := q.Holds != nil && a.Mode == rules.Uses
-	asked := q.askWallet(p, w, a.Amount)
+	ahead := q.ahead(w, false)
+	asked := q.askWallet(p, w, ahead.missing(a.Amount))
 	if p.UpTo {
-		asked.Least = min(1, a.Amount)
+		asked.Least = min(1, asked.Amount)
 	}
+	asked.Limit.Unlimited = ahead.used && asked.Amount == 0 // the gate in front has asked
 	answer := q.ask(w.Meter, asked, hold)
 	q.tell(answer, w.Limit, !math.IsInf(w.Limit, 1))
 	v := rules.Room(answer.Answer, rules.InsufficientCredits)
 	q.OverLimit = v.Over
 	if hold && !answer.Refuses() {
-		q.keep(Hold{Hold: w.Meter.Hold(answer, q.Now), Right: w, asked: answer.Amount}, p, nil)
+		if p.UpTo {
+			a.Amount = ahead.asked + answer.Amount
+		}
+		q.keep(Hold{Hold: w.Meter.Hold(answer, q.Now), Right: w, asked: a.Amount}, p, nil, ahead)
 	}
 	return v.Reason
 }
@@ -264,7 +293,7 @@ func (q *Request) credits(p *Policy) string {
 func (q *Request) askWallet(p *Policy, w *Right, credits float64) ledger.Ask {
 	account := w.Meter.Account
 	unpriced, acked := q.Rights.unpriced(account)
-	return ledger.Ask{Limit: ledger.Limit{Max: w.Limit, Soft: w.Soft}, Amount: credits, Own: q.Holds.of(account), Unpriced: unpriced, UnpricedAcked: acked, PerReplica: p.PerReplica}
+	return ledger.Ask{Limit: ledger.Limit{Max: w.Limit, Soft: w.Soft}, Amount: credits, Own: q.own(account), Unpriced: unpriced, UnpricedAcked: acked, PerReplica: p.PerReplica}
 }
 
 // pay asks the wallet of a feature that costs credits. Where what is left will do, the amount

@@ -168,7 +168,7 @@ func (h *held) shrink(a *Account, amount float64) {
 
 // join makes one of two, of the same period.
 func (h *held) join(a *Account, o held) {
-	if h.period == nil {
+	if o.period == nil {
 		return
 	}
 	a.mu.Lock()

@@ -45,10 +45,10 @@ func (h *Hold) At() time.Time { return h.at }
 // Shrink gives back what is beyond so many units; it is no more than is held.
 func (h *Hold) Shrink(units float64) { h.units.shrink(h.meter.Account, units) }
 
-// Join adds another hold to it, which is none of its own then. It fails if the other is in another
+// Join adds another hold to it, which is none of its own then. It fails if the other holds in another
 // period or account.
 func (h *Hold) Join(o *Hold) bool {
-	if h.meter.Account != o.meter.Account || h.meter.Wallet != o.meter.Wallet || h.units.period != o.units.period || h.credits.period != o.credits.period {
+	if h.meter.Account != o.meter.Account || h.meter.Wallet != o.meter.Wallet || h.units.period != o.units.period || o.credits.period != nil && h.credits.period != o.credits.period {
 		return false
 	}
 	h.units.join(h.meter.Account, o.units)
