@@ -88,6 +88,24 @@ func TestMux(t *testing.T) {
 	})
 }
 
+// TestARouteWithoutAHandlerIsNoMuxRoute: a subrouter's prefix, for one.
+func TestARouteWithoutAHandlerIsNoMuxRoute(t *testing.T) {
+	m := mux.NewRouter()
+	m.PathPrefix("/v1").Subrouter().Handle("/items", http.NotFoundHandler()).Methods("GET")
+	m.Path("/link").Name("link")
+	if err := VerifyMux(m, gate.Table{"GET /v1/items": gate.Public()}); err != nil {
+		t.Error(err)
+	}
+	for _, key := range []string{"/v1", "/link"} {
+		if err := VerifyMux(m, gate.Table{"GET /v1/items": gate.Public(), key: gate.Public()}); err == nil {
+			t.Errorf("%s is taken for a route", key)
+		}
+	}
+	if err := VerifyMux(m, gate.Table{}); err == nil || err.Error() != `gate: route "GET /v1/items": the table names no policy for it` {
+		t.Errorf("got %v", err)
+	}
+}
+
 var wildcard = regexp.MustCompile(`\{([^}]*)\}`)
 
 // unescaped: httprouter goes by the unescaped path, and answers one that is not clean by itself,
