@@ -36,6 +36,6 @@ func Example() {
 	}
 	server := grpc.NewServer(grpc.ChainUnaryInterceptor(gates.Unary()), grpc.ChainStreamInterceptor(gates.Stream()))
 	pb.RegisterTestServiceServer(server, pb.UnimplementedTestServiceServer{})
-	fmt.Println(grpcgate.Verify(server, table))
+	fmt.Println(grpcgate.Verify(server, table, "/grpc.testing.TestService/")) // its other methods are denied on purpose
 	// Output: <nil>
 }

@@ -81,7 +81,7 @@ func serve(t *testing.T, g *gate.Gate, t1 gate.Table, rest gate.Rest, s *service
 	}
 	server := grpc.NewServer(grpc.ChainUnaryInterceptor(recovered, gates.Unary()), grpc.ChainStreamInterceptor(gates.Stream()))
 	pb.RegisterTestServiceServer(server, s)
-	if err := grpcgate.Verify(server, t1); err != nil {
+	if err := grpcgate.Verify(server, t1, "/grpc.testing.TestService/"); err != nil {
 		t.Error(err)
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
