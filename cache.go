@@ -126,19 +126,7 @@ func (s *snapshot) Unpin() { s.Book.Unpin() }
 
 // Lifetime is how long it may be served.
 func (s *snapshot) Lifetime() swr.Lifetime {
-	l := swr.Lifetime{Denies: s.set.Denied != "", Empty: s.Empty() && !s.set.Everything}
-	ends := func(at time.Time) {
-		if !at.IsZero() && (l.Ends.IsZero() || at.Before(l.Ends)) {
-			l.Ends = at
-		}
-	}
-	for i := range s.set.Features {
-		ends(s.set.Features[i].ValidUntil)
-	}
-	for i := range s.set.Credits {
-		ends(s.set.Credits[i].ValidUntil)
-	}
-	return l
+	return swr.Lifetime{Denies: s.set.Denied != "", Empty: s.Empty() && !s.set.Everything, Ends: s.Ends}
 }
 
 // snapshot applies a set to the customer's accounts, by count, and freezes it.
@@ -161,7 +149,7 @@ func join(b *ledger.Book, set EntitlementSet) *snapshot {
 	set.Features, set.Credits = slices.Clone(set.Features), slices.Clone(set.Credits)
 	s := &snapshot{set, admission.NewRights(b, string(set.Denied), len(set.Features), len(set.Credits))}
 	for i := range set.Credits {
-		s.Add(set.Credits[i].right(b))
+		s.Add(set.Credits[i].right(b), set.Credits[i].ValidUntil)
 	}
 	for i := range set.Features {
 		e := &set.Features[i]
@@ -170,7 +158,7 @@ func join(b *ledger.Book, set EntitlementSet) *snapshot {
 		if r.Priced {
 			r.Wallet = s.Wallets[e.CreditRate.CurrencyID]
 		}
-		s.Add(r)
+		s.Add(r, e.ValidUntil)
 	}
 	return s
 }

@@ -89,19 +89,7 @@ const (
 )
 
 // String is the kind in Stigg's word for it.
-func (k FeatureKind) String() string {
-	switch k {
-	case Boolean:
-		return "boolean"
-	case Enum:
-		return "enum"
-	case Configuration:
-		return "configuration"
-	case Metered:
-		return "metered"
-	}
-	return "unknown"
-}
+func (k FeatureKind) String() string { return rules.Kind(k).String() }
 
 // ParseFeatureKind reads the two types that Stigg gives a feature: BOOLEAN, ENUM or NUMBER, and for
 // a number its meter: None, Incremental or Fluctuating, in whatever case, since webhooks

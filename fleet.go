@@ -23,13 +23,7 @@ func WithFleet(store fleet.Fleet) Option {
 // WithFleetOutage says what is granted while the store can't be asked. Without it that is
 // fleet.SpendLease: what is in hand, for some seconds, and then requests are denied with 503.
 func WithFleetOutage(o fleet.Outage) Option {
-	return func(c *config) error {
-		if o > fleet.LocalLedger {
-			return errors.New("there is no such fleet.Outage")
-		}
-		c.fleet.Outage = o
-		return nil
-	}
+	return option.Known("fleet.Outage", o, fleet.LocalLedger, func(c *config) { c.fleet.Outage = o })
 }
 
 // PerReplica has the limit count in each replica of its own, where the gate has WithFleet: no store is

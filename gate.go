@@ -46,7 +46,7 @@ type Gate struct {
 	logged   sync.Map           // configuration mistakes already logged
 	counters counters.Decisions
 	closer   *graceful.Closer
-	bound    bound
+	bound    admission.Names
 	exists   *existence.Answers[admission.Item] // what no plan of a refused customer had
 	fleet    *replica.Replica                   // nil without WithFleet
 }

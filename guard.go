@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"context"
 	"errors"
 	"net/http"
 
@@ -35,7 +36,7 @@ var errNoGate = errors.New("the gate is nil: what did New return?")
 func (g *Gate) Guard(p Policy) (*Guard, error) {
 	guard, err := g.guard(p)
 	if err == nil {
-		g.bound.add(p)
+		g.bound.Add(&p.asks)
 	}
 	return guard, err
 }
@@ -95,6 +96,8 @@ func (gd *Guard) Serve(c Call, deny func(Decision), next func(http.ResponseWrite
 		deny(d)
 	case t != nil:
 		t.run(c, next, outcome)
+	case gd.gate.bare && (!d.Metered || gd.gate.denials.quota == QuotaHeadersNone):
+		next(c.Writer, c.Request)
 	default:
 		gd.gate.pass(c, d, next)
 	}
@@ -102,17 +105,13 @@ func (gd *Guard) Serve(c Call, deny func(Decision), next func(http.ResponseWrite
 
 // pass calls a handler that reports nothing.
 func (g *Gate) pass(c Call, d Decision, next func(http.ResponseWriter, *http.Request) bool) {
-	if g.bare && (!d.Metered || g.denials.quota == QuotaHeadersNone) {
-		next(c.Writer, c.Request)
-		return
-	}
-	ctx := &decisionContext{c.Request.Context(), d}
+	decided := &d
 	w, run := handler.New(c.Writer, c.Request)
 	if d.Allowed && g.denials.quota != QuotaHeadersNone {
-		run.BeforeHeader(func(h http.Header) { g.SetQuotaHeaders(h, ctx.decision) })
+		run.BeforeHeader(func(h http.Header) { g.SetQuotaHeaders(h, *decided) })
 	}
 	defer run.Seen()
-	run.Call(ctx, w, next)
+	run.Call(context.WithValue(c.Request.Context(), decisionKey{}, decided), w, next)
 }
 
 // Enter admits from within a handler, where what a request uses is known only after its body was

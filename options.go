@@ -2,7 +2,6 @@ package gate
 
 import (
 	"errors"
-	"fmt"
 	"html/template"
 	"log/slog"
 	"net/http"
@@ -180,10 +179,7 @@ func WithOutbox(o Outbox) Option {
 // memory only, and a crash loses it. Without this option they are denied with 503.
 // Either is logged once, when the outbox begins to fail, and counted in Stats.Unkept.
 func WithOutboxFailOpen() Option {
-	return func(c *config) error {
-		c.outboxFailOpen = true
-		return nil
-	}
+	return option.Set(func(c *config) { c.outboxFailOpen = true })
 }
 
 // WithRefused has f told of usage that Stigg refused for good (an unknown feature, an
@@ -267,13 +263,7 @@ func WithDenialTemplate(t *template.Template) Option {
 // see the fields only if the app's CORS settings expose them. Default:
 // QuotaHeadersNone.
 func WithQuotaHeaders(q QuotaHeaders) Option {
-	return func(c *config) error {
-		if q > QuotaHeadersLegacy {
-			return fmt.Errorf("there are no quota headers of kind %d", q)
-		}
-		c.denials.quota = q
-		return nil
-	}
+	return option.Known("QuotaHeaders", q, QuotaHeadersLegacy, func(c *config) { c.denials.quota = q })
 }
 
 // WithOutage says for all policies that don't themselves what becomes of requests when
@@ -298,17 +288,11 @@ func WithFallback(f Fallback) Option {
 // development. The Source may be nil. Usage counts in this process and is reported to
 // nobody. Refusals are those of the plan then, 402 among them.
 func WithOffline() Option {
-	return func(c *config) error {
-		c.offline = true
-		return nil
-	}
+	return option.Set(func(c *config) { c.offline = true })
 }
 
 // WithBareRequests hands requests on as they came where nothing is reported of them: DecisionFrom
 // and CustomerFrom then find nothing there, and such a request costs no allocation.
 func WithBareRequests() Option {
-	return func(c *config) error {
-		c.bare = true
-		return nil
-	}
+	return option.Set(func(c *config) { c.bare = true })
 }

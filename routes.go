@@ -95,7 +95,11 @@ func (g *Gate) RouteGuards(t Routing, rest Rest) (*RouteGuards, error) {
 		return nil, err
 	}
 	if anew {
-		g.bound.watch(gs.in.Policies)
+		g.bound.Watch(func(add func(string, *admission.Policy)) {
+			for route, p := range gs.in.Policies() {
+				add(route, &p.asks)
+			}
+		})
 	}
 	return gs, nil
 }

@@ -67,20 +67,6 @@ func (c *ticketContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// decisionContext is the context of a request for which nothing is held.
-type decisionContext struct {
-	context.Context
-	decision Decision
-}
-
-// Value is context.Context's.
-func (c *decisionContext) Value(key any) any {
-	if _, asked := key.(decisionKey); asked {
-		return &c.decision
-	}
-	return c.Context.Value(key)
-}
-
 // inFront is the ticket that a request has from a gate in front. What a handler asks
 // in its own process, with the context of its request, is another request.
 func inFront(r *http.Request) *Ticket {

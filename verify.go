@@ -1,14 +1,10 @@
 package gate
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
-	"sync"
 
 	"github.com/stiggate/gate/internal/admission"
 	"github.com/stiggate/gate/internal/rules"
@@ -27,10 +23,14 @@ import (
 // It is for a gate that can reach Stigg. An app that must start while Stigg is down goes on if the
 // error is no *VerifyError.
 func (g *Gate) Verify(ctx context.Context, policies ...Policy) error {
-	all := g.bound.list(policies)
+	more := make([]*admission.Policy, len(policies))
+	for i := range policies {
+		more[i] = &policies[i].asks
+	}
+	all, some := g.bound.List(more...)
 	reader, ok := g.cache.source.(CatalogReader)
 	switch {
-	case all == nil:
+	case !some:
 		return errors.New("gate: verify: no policy is bound to the gate yet: register the routes first")
 	case !ok:
 		return fmt.Errorf("gate: verify: %w", ErrNoCatalog)
@@ -41,12 +41,12 @@ func (g *Gate) Verify(ctx context.Context, policies ...Policy) error {
 	}
 	wrong := new(VerifyError)
 	for _, u := range all {
-		err := u.verify(ctx, reader, catalog)
+		err := verify(ctx, u, reader, catalog)
 		if ctx.Err() != nil {
 			return fmt.Errorf("gate: verify: %w", ctx.Err())
 		}
 		if err != nil {
-			wrong.Mistakes = append(wrong.Mistakes, &PolicyError{Route: u.route, Feature: u.ID, Err: err})
+			wrong.Mistakes = append(wrong.Mistakes, &PolicyError{Route: u.Route, Feature: u.ID, Err: err})
 		}
 	}
 	if len(wrong.Mistakes) > 0 {
@@ -85,15 +85,8 @@ func (e *VerifyError) Unwrap() []error {
 	return all
 }
 
-// named is what a policy does with an item at a route, "" where that has no name.
-type named struct {
-	route string
-	admission.Item
-	mode rules.Mode
-}
-
-// verify compares it with the catalog. What that does not list is asked for by itself.
-func (u named) verify(ctx context.Context, r CatalogReader, c Catalog) (err error) {
+// verify compares what a policy names with the catalog. What that does not list is asked for by itself.
+func verify(ctx context.Context, u admission.Name, r CatalogReader, c Catalog) (err error) {
 	kind, listed := c.Features[u.ID]
 	if u.Currency {
 		kind, listed = KindUnknown, c.Currencies[u.ID]
@@ -103,60 +96,10 @@ func (u named) verify(ctx context.Context, r CatalogReader, c Catalog) (err erro
 			return err
 		}
 	}
-	if kind != KindUnknown && !rules.Kind(kind).Takes(u.mode) {
-		return fmt.Errorf("%w: it is %s, and the policy has %s", ErrFeatureKind, kind, u.mode)
+	if kind != KindUnknown && !rules.Kind(kind).Takes(u.Mode) {
+		return fmt.Errorf("%w: it is %s, and the policy has %s", ErrFeatureKind, kind, u.Mode)
 	}
 	return nil
-}
-
-// bound is what the policies of a gate name. It is bounded by what the app's code names.
-type bound struct {
-	mu     sync.Mutex
-	uses   map[named]bool             // of policies without a route
-	tables []func() map[string]Policy // those in force, by route
-}
-
-func (b *bound) add(p Policy) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.uses == nil {
-		b.uses = make(map[named]bool)
-	}
-	p.uses("", b.uses)
-}
-
-func (b *bound) watch(table func() map[string]Policy) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.tables = append(b.tables, table)
-}
-
-// list is what is bound and what more policies name, in order; nil if there is none.
-func (b *bound) list(more []Policy) []named {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.uses == nil && b.tables == nil && len(more) == 0 {
-		return nil
-	}
-	all := make(map[named]bool)
-	maps.Copy(all, b.uses)
-	for _, p := range more {
-		p.uses("", all)
-	}
-	for _, table := range b.tables {
-		for route, p := range table() {
-			p.uses(route, all)
-		}
-	}
-	sorted := slices.SortedFunc(maps.Keys(all), func(a, b named) int {
-		return cmp.Or(cmp.Compare(a.route, b.route), cmp.Compare(a.ID, b.ID), cmp.Compare(a.mode, b.mode))
-	})
-	return append([]named{}, sorted...) // empty, not nil, if all is public
-}
-
-// uses adds what p names to all.
-func (p Policy) uses(route string, all map[named]bool) {
-	p.asks.Each(func(one *admission.Policy) { all[named{route, one.Item, one.Mode}] = true })
 }
 
 // CatalogReader is a Source that tells what there is at all, whoever has it: for Verify, and so

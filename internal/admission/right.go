@@ -1,6 +1,8 @@
 package admission
 
 import (
+	"time"
+
 	"github.com/stiggate/gate/internal/ledger"
 	"github.com/stiggate/gate/internal/rules"
 )
@@ -11,6 +13,7 @@ type Rights struct {
 	Features map[string]*Right
 	Wallets  map[string]*Right // by currency
 	Book     *ledger.Book
+	Ends     time.Time // of the first right that ends; zero if none does
 }
 
 // Right is what a customer has of a feature or of a wallet, and where its usage counts.
@@ -51,8 +54,12 @@ func (s *Rights) Of(i Item) *Right {
 // Empty reports whether the customer has nothing.
 func (s *Rights) Empty() bool { return len(s.Features)+len(s.Wallets) == 0 }
 
-// Add adds a right. A wallet is added before the features that it pays for.
-func (s *Rights) Add(r *Right) {
+// Add adds a right that ends at a time, zero if it does not. A wallet is added before the features
+// that it pays for.
+func (s *Rights) Add(r *Right, ends time.Time) {
+	if !ends.IsZero() && (s.Ends.IsZero() || ends.Before(s.Ends)) {
+		s.Ends = ends
+	}
 	if r.IsWallet {
 		s.Wallets[r.ID] = r
 		return
@@ -65,7 +72,7 @@ func (s *Rights) With(more []*Right) *Rights {
 	to := NewRights(s.Book, s.Denied, len(s.Features), len(s.Wallets))
 	for _, all := range [][]*Right{more, values(s.Wallets), values(s.Features)} {
 		for _, r := range all {
-			to.Add(r)
+			to.Add(r, s.Ends)
 		}
 	}
 	return to

@@ -14,12 +14,12 @@ func TestRightsAreTheSameButForWhatIsUsed(t *testing.T) {
 	rights := func(change func(all *Rights)) *Rights {
 		s := NewRights(book, "", 2, 1)
 		wallet := &Right{ID: "x", IsWallet: true, Feature: rules.Feature{Limit: 10}, Meter: book.Wallet("x").Meter()}
-		s.Add(wallet)
-		s.Add(&Right{ID: "on", Feature: rules.Feature{Kind: rules.Boolean, Granted: true}})
+		s.Add(wallet, time.Time{})
+		s.Add(&Right{ID: "on", Feature: rules.Feature{Kind: rules.Boolean, Granted: true}}, time.Time{})
 		s.Add(&Right{
 			ID: "f", Name: "F", Feature: rules.Feature{Kind: rules.Metered, Granted: true, Limit: 5}, Priced: true, Wallet: wallet,
 			Meter: &ledger.Meter{Account: book.Feature("f"), Cycle: ledger.Cycle{Anchor: time.Unix(1, 0)}, Wallet: wallet.Meter.Account, Currency: "x", Price: 2},
-		})
+		}, time.Time{})
 		change(s)
 		return s
 	}
@@ -36,7 +36,7 @@ func TestRightsAreTheSameButForWhatIsUsed(t *testing.T) {
 		"another period":                {func(s *Rights) { s.Features["f"].Meter.Cycle.Anchor = time.Unix(2, 0) }, false},
 		"a feature is refused by Stigg": {func(s *Rights) { s.Features["on"].Denied = "Revoked" }, false},
 		"a feature less":                {func(s *Rights) { delete(s.Features, "on") }, false},
-		"a feature more":                {func(s *Rights) { s.Add(&Right{ID: "new"}) }, false},
+		"a feature more":                {func(s *Rights) { s.Add(&Right{ID: "new"}, time.Time{}) }, false},
 		"a wallet less":                 {func(s *Rights) { delete(s.Wallets, "x") }, false},
 		"the customer is refused":       {func(s *Rights) { s.Denied = "CustomerIsArchived" }, false},
 	} {

@@ -19,6 +19,25 @@ func Given[C any](what string, is bool, set func(*C)) func(*C) error {
 	}
 }
 
+// Set is an option that can't be wrong.
+func Set[C any](set func(*C)) func(*C) error {
+	return func(c *C) error {
+		set(c)
+		return nil
+	}
+}
+
+// Known is an option with a value that is one of those up to the last.
+func Known[C any, N ~uint8](what string, n, last N, set func(*C)) func(*C) error {
+	return func(c *C) error {
+		set(c)
+		if n > last {
+			return fmt.Errorf("there is no %s of kind %d", what, n)
+		}
+		return nil
+	}
+}
+
 // Positive is an option whose value n must be above 0.
 func Positive[C any, N int | time.Duration](what string, n N, set func(*C)) func(*C) error {
 	return func(c *C) error {

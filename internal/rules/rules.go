@@ -83,6 +83,14 @@ const (
 	Metered
 )
 
+// String is the kind in Stigg's word for it.
+func (k Kind) String() string {
+	if k > Metered {
+		k = KindUnknown
+	}
+	return [...]string{"unknown", "boolean", "enum", "configuration", "metered"}[k]
+}
+
 // Feature is what a customer has of a feature.
 type Feature struct {
 	Kind      Kind
