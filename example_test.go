@@ -6,8 +6,10 @@ import (
 	"html/template"
 	"io"
 	"log"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -316,6 +318,28 @@ func ExampleGate_Ready() {
 	probe(w, httptest.NewRequest("GET", "/readyz", nil))
 	fmt.Println(w.Code)
 	// Output: 200
+}
+
+// Refusals are in the log at DEBUG, among all decisions. An app that wants them alone has an observer
+// tell them; the handler may add the trace of ctx.
+func ExampleObserver_refusals() {
+	log := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey || a.Key == "instance" { // they differ from run to run
+			return slog.Attr{}
+		}
+		return a
+	}}))
+	refusals := gate.Observer{Decided: func(ctx context.Context, d gate.Decision) {
+		if !d.Lets() {
+			log.InfoContext(ctx, "refused", "code", d.Code, "feature", d.FeatureID, "instance", d.Instance)
+		}
+	}}
+	g, err := gate.New(plan{}, identity.FromTrustedHeader("X-Customer-ID", ""), gate.WithObserver(refusals))
+	if err != nil {
+		panic(err)
+	}
+	g.Check(context.Background(), gate.Customer{ID: "acme"}, gate.Feature("templates").Asks(4))
+	// Output: level=INFO msg=refused code=usage_limit_exceeded feature=templates
 }
 
 // Each read gets a number, and each decision is told the numbers of the reads that it waited for.

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -99,6 +100,39 @@ func TestObserversAreToldOfReadsAndDeliveries(t *testing.T) {
 			t.Errorf("told %q, want %q", told, want)
 		}
 	})
+}
+
+// traceID is the key of a trace's id in a context.
+type traceID struct{}
+
+// tracing is what an app's handler does: it adds the trace of a line's context.
+type tracing struct{ slog.Handler }
+
+func (t tracing) Handle(ctx context.Context, line slog.Record) error {
+	if id, ok := ctx.Value(traceID{}).(string); ok {
+		line.AddAttrs(slog.String("trace", id))
+	}
+	return t.Handler.Handle(ctx, line)
+}
+
+// TestARefusalsLineHasItsInstanceAndItsTrace: support finds by either what a customer quotes.
+func TestARefusalsLineHasItsInstanceAndItsTrace(t *testing.T) {
+	var log bytes.Buffer
+	handler := tracing{slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})}
+	var o seen
+	g := gateOf(t, &stub{set: features(metered("f", 5, 5))}, WithObserver(o.observer()), WithLogger(slog.New(handler)))
+	r := request("POST", "/", "acme")
+	serve(t, g, Feature("f").Uses(1), r.WithContext(context.WithValue(r.Context(), traceID{}, "4bf92f")), nil)
+	d := o.decided[0]
+	if d.Allowed || d.Instance == "" {
+		t.Fatalf("%+v", d)
+	}
+	for _, line := range strings.Split(log.String(), "\n") {
+		if strings.Contains(line, "a request was decided") && strings.Contains(line, "decision.instance="+d.Instance) && strings.HasSuffix(line, " trace=4bf92f") {
+			return
+		}
+	}
+	t.Errorf("the log has no such line of %s:\n%s", d.Instance, &log)
 }
 
 // readStub has each read told of, before it is answered.
