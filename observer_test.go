@@ -127,7 +127,7 @@ func TestARefusalsLineHasItsInstanceAndItsTrace(t *testing.T) {
 	if d.Allowed || d.Instance == "" {
 		t.Fatalf("%+v", d)
 	}
-	for _, line := range strings.Split(log.String(), "\n") {
+	for line := range strings.SplitSeq(log.String(), "\n") {
 		if strings.Contains(line, "a request was decided") && strings.Contains(line, "decision.instance="+d.Instance) && strings.HasSuffix(line, " trace=4bf92f") {
 			return
 		}

@@ -50,7 +50,7 @@ func Open(path string, with ...Option) (*File, error) {
 
 // read reads what the path leads to now: a ConfigMap's is behind symbolic links that change.
 func read(path string) ([]byte, error) {
-	file, err := os.Open(path)
+	file, err := os.Open(path) //nolint:gosec // the app says which
 	if err != nil {
 		return nil, err
 	}
@@ -154,5 +154,5 @@ func (f *File) replace(d document) error {
 	if err := errors.Join(problems...); err != nil {
 		return d.located("", err)
 	}
-	return d.located("", f.LiveTable.Replace(d.table))
+	return d.located("", f.Replace(d.table))
 }

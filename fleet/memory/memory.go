@@ -96,7 +96,7 @@ func (s *Store) sync(state *fleet.State) fleet.Grant {
 	grant := c.sync()
 	s.born = c.born
 	if c.taken {
-		c.account.forget = now + s.timing.Keep.Milliseconds()
+		c.forget = now + s.timing.Keep.Milliseconds()
 		s.accounts[state.Account] = c.account
 	}
 	if c.taken && c.recalls {

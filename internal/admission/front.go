@@ -2,6 +2,7 @@ package admission
 
 import (
 	"math"
+	"slices"
 
 	"github.com/stiggate/gate/internal/ledger"
 )
@@ -90,8 +91,7 @@ func (t *Holds) Join() (both []*Right) {
 	}
 	all := t.front.joint
 	t.front.joint = nil
-	for i := len(all) - 1; i >= 0; i-- { // from the end: what is joined leaves the list
-		j := all[i]
+	for _, j := range slices.Backward(all) { // from the end: what is joined leaves the list
 		h := &t.list[j.at]
 		both = append(both, h.Right)
 		switch {

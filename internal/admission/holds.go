@@ -58,7 +58,7 @@ func (t *Holds) Book() *ledger.Book { return t.rights.Book }
 // Begin makes the Holds ready for an admission of what a customer has. places is how many were
 // kept in the queue, in what a gate in front holds for the same request, nil without one.
 func (t *Holds) Begin(rights *Rights, places int, in *Holds) {
-	if t.list, t.rights, t.places = t.first[:0], rights, int32(min(places, math.MaxInt32)); in != nil {
+	if t.list, t.rights, t.places = t.first[:0], rights, int32(min(max(places, 0), math.MaxInt32)); in != nil {
 		t.front = &front{holds: in}
 	}
 }

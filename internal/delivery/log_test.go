@@ -37,7 +37,7 @@ func (l *lines) String() string {
 func (l *lines) wants(t *testing.T, parts ...string) {
 	t.Helper()
 	n := 0
-	for _, line := range strings.Split(l.String(), "\n") {
+	for line := range strings.SplitSeq(l.String(), "\n") {
 		has := true
 		for _, part := range parts {
 			has = has && strings.Contains(line, part)

@@ -1,6 +1,9 @@
 package delivery
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // Lost is what waits in memory alone, or is under way: not acknowledged, not refused, and in no
 // Store. It is in the order of settlement, by lane. What is under way may yet arrive.
@@ -15,7 +18,7 @@ func (q *Queue[U]) Lost() (lost []U) {
 			}
 			return true
 		})
-		slices.SortFunc(all, func(a, b *Item[U]) int { return int(a.number) - int(b.number) })
+		slices.SortFunc(all, func(a, b *Item[U]) int { return cmp.Compare(a.number, b.number) })
 		for n, i := range all { // what was put back is still in flight, as far as is known
 			if n == 0 || all[n-1].number != i.number {
 				lost = append(lost, i.Usage)

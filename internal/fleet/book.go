@@ -1,3 +1,7 @@
+// Package fleet is what one replica has of each account that all replicas share: the units in hand,
+// one call of the store at a time, renewals in proportion to activity, recalls, and what is granted
+// while the store is gone. It knows the store by package fleet of the root alone, and the ledger by its
+// Share.
 package fleet
 
 import (
@@ -220,11 +224,11 @@ func (b *Book) Apply(c Call, g fleet.Grant, now time.Time) bool {
 
 // again has the counts of a call told again.
 func (b *Book) again(c Call) {
-	if c.State.Count.Told {
-		b.Count(c.period, c.State.Count.Used, c.State.Count.Since)
+	if c.Count.Told {
+		b.Count(c.period, c.Count.Used, c.Count.Since)
 	}
-	if c.State.Hint.Told {
-		b.Hint(c.period, c.State.Hint.Used)
+	if c.Hint.Told {
+		b.Hint(c.period, c.Hint.Used)
 	}
 }
 

@@ -23,16 +23,6 @@ const (
 	mostWait  = 5 * time.Second
 )
 
-// isOpen reports whether no call would be made now.
-func (b *breaker) isOpen(now time.Time) bool {
-	if !b.down.Load() {
-		return false
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.trying || now.Before(b.until)
-}
-
 // begin reports whether a call may be made. Its end must be told.
 func (b *breaker) begin(now time.Time) bool {
 	if !b.down.Load() {

@@ -34,7 +34,6 @@ func (n *notes) add(tick ledger.Tick, now fleet.Note) {
 	} else if k := len(n.old); k == 0 || n.last.tick >= n.old[k-1].tick+apart {
 		if k == mostNotes { // the older, the farther apart
 			n.old = slices.Delete(n.old, k/4, k/4+1)
-			k--
 		}
 		n.old = append(n.old, n.last)
 	}

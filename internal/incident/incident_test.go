@@ -68,7 +68,7 @@ level=INFO msg="it works again" lasted=25m0s times=1501 refused=3000 at=1500
 
 // do is one step of a script: h happens, o over, t tick, and seconds.
 func (f *fixture) do(script string) {
-	for _, step := range strings.Fields(script) {
+	for step := range strings.FieldsSeq(script) {
 		switch step {
 		case "h":
 			f.happens()
@@ -131,7 +131,7 @@ func TestBeginningsAndEndsAlternate(t *testing.T) {
 			case "o":
 				is = false
 			}
-			for _, l := range strings.Split(strings.TrimSpace(f.log.String()), "\n") {
+			for l := range strings.SplitSeq(strings.TrimSpace(f.log.String()), "\n") {
 				begins := strings.Contains(l, "broken")
 				switch {
 				case l == "":
@@ -158,7 +158,7 @@ func TestBeginningsAndEndsAlternate(t *testing.T) {
 	})
 }
 
-func TestAStateMayBeToldByMany(t *testing.T) {
+func TestAStateMayBeToldByMany(*testing.T) {
 	f := newFixture(Terms{Quiet: time.Hour})
 	f.Logger = slog.New(slog.DiscardHandler)
 	done := make(chan struct{})

@@ -11,7 +11,7 @@ import (
 
 // TestNobodySeesHalfATable holds a request to one table, for both owners at the same time.
 func TestNobodySeesHalfATable(t *testing.T) {
-	bind := func(owner string, policies map[string]string) (*Table[string], error) {
+	bind := func(_ string, policies map[string]string) (*Table[string], error) {
 		table := new(Table[string])
 		for name, p := range policies {
 			k, err := Parse(name)
