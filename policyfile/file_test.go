@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,13 +30,31 @@ const (
 type served struct {
 	path string
 	file *File
-	log  *bytes.Buffer
+	log  *text
 	h    http.Handler
+}
+
+// text is a log that is read while it is written.
+type text struct {
+	mu  sync.Mutex
+	all bytes.Buffer
+}
+
+func (l *text) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.all.Write(p)
+}
+
+func (l *text) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.all.String()
 }
 
 func serve(t *testing.T, path string) *served {
 	t.Helper()
-	s := &served{path: path, log: new(bytes.Buffer)}
+	s := &served{path: path, log: new(text)}
 	var err error
 	if s.file, err = Open(path, WithLogger(slog.New(slog.NewTextHandler(s.log, nil)))); err != nil {
 		t.Fatal(err)
@@ -83,7 +102,7 @@ func TestAReloadedFileIsInForceOrRefusedWithTheLine(t *testing.T) {
 		} else {
 			write(t, path, tt.text)
 		}
-		before := s.log.Len()
+		before := len(s.log.String())
 		err := s.file.Reload()
 		if got := fmt.Sprint(err); tt.err == "" && err != nil || !strings.Contains(got, tt.err) {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.err)

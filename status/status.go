@@ -67,6 +67,9 @@ func look(r *http.Request, g *gate.Gate) status {
 			Pending: s.Outbox.Pending, SetAside: s.Outbox.SetAside, Bytes: s.Outbox.Bytes, MaxBytes: s.Outbox.MaxBytes, SyncSeconds: s.Outbox.Sync.Seconds(),
 		},
 	}
+	if f := s.Fleet; f.Calls > 0 {
+		seen.Fleet = &replicas{Calls: f.Calls, Granted: f.Granted, Refused: f.Refused, Failed: f.Failed, Recalled: f.Recalled, Lost: f.Lost, Dropped: f.Dropped, Down: f.Down}
+	}
 	if err := s.Outbox.Err; err != nil {
 		seen.Outbox.Error = err.Error()
 	}
@@ -95,6 +98,8 @@ type status struct {
 	Reads     reads     `json:"reads"`
 	Usage     usage     `json:"usage"`
 	Outbox    outbox    `json:"outbox"` // maxBytes is 0 without one
+	// Fleet is there once its store was asked.
+	Fleet *replicas `json:"fleet,omitempty"`
 }
 
 type decisions struct {
@@ -136,6 +141,18 @@ type usage struct {
 	Refused      uint64     `json:"refused"`
 	Retries      uint64     `json:"retries"`
 	Unkept       uint64     `json:"unkept"`
+}
+
+// replicas is this replica's part of a fleet, as fleet.Stats says.
+type replicas struct {
+	Calls    uint64 `json:"calls"`
+	Granted  uint64 `json:"granted"`
+	Refused  uint64 `json:"refused"`
+	Failed   uint64 `json:"failed"`
+	Recalled uint64 `json:"recalled"`
+	Lost     uint64 `json:"lost"`
+	Dropped  uint64 `json:"dropped"`
+	Down     bool   `json:"down"`
 }
 
 type outbox struct {

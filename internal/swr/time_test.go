@@ -303,13 +303,13 @@ func TestTheLogTellsEachTroubleOnceAndNowAndThen(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var log bytes.Buffer
 			s := &source{says: fails(errDown)}
-			var refused uint64
+			var refused atomic.Uint64
 			k := cacheOf(t, s, func(c *Config[key, *value]) {
 				c.Logger = slog.New(slog.NewTextHandler(&log, nil))
-				c.Costs = func() []incident.Count { return []incident.Count{{Name: "refused", Value: refused}} }
+				c.Costs = func() []incident.Count { return []incident.Count{{Name: "refused", Value: refused.Load()}} }
 			})
 			for i := range 25 * 60 { // 25 minutes
-				refused++
+				refused.Add(1)
 				_, _ = k.lookup(t, key{parent: fmt.Sprint("c", i)})
 				time.Sleep(time.Second)
 			}
