@@ -231,6 +231,7 @@ func TestAHijackedConnectionIsASuccess(t *testing.T) {
 		if !strings.HasSuffix(string(got), "hello\n") {
 			t.Errorf("%s: got %q", name, got)
 		}
+		s.AwaitOutcome(t)
 		if n := s.Billed(t, g); n != 1 {
 			t.Errorf("%s: %v reported, want 1", name, n)
 		}
