@@ -22,6 +22,23 @@ func (p *Process) Curls() []string {
 	return curls
 }
 
+// TryCurls runs the printed commands in their order, wants these statuses, and returns the bodies.
+func (p *Process) TryCurls(t *testing.T, want ...int) (answers []string) {
+	t.Helper()
+	curls := p.Curls()
+	if len(curls) != len(want) {
+		t.Fatalf("it prints %d commands, want %d: %s", len(curls), len(want), p.Printed)
+	}
+	for i, curl := range curls {
+		status, answer := Curl(t, curl)
+		if status != want[i] {
+			t.Errorf("%s: got %d, want %d: %s", curl, status, want[i], answer)
+		}
+		answers = append(answers, answer)
+	}
+	return answers
+}
+
 // Curl does what curl would, and returns the status and the body.
 func Curl(t *testing.T, line string) (int, string) {
 	t.Helper()
