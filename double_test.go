@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 )
 
 // behind serves a request through a gate for each policy, the first of them in front.
@@ -27,6 +28,42 @@ func behind(g *Gate, r *http.Request, handler func(*http.Request, *int), policie
 	}
 	serve(w, r, policies)
 	return w.Code
+}
+
+// TestTwoGatesForTwoCustomersUseOfBoth: what another customer, or another gate, holds is not this one's.
+func TestTwoGatesForTwoCustomersUseOfBoth(t *testing.T) {
+	stiggs := []*stub{{set: features(metered("f", 0, 5))}, {set: features(metered("f", 0, 5))}}
+	one, other := gateOf(t, stiggs[0]), gateOf(t, stiggs[1])
+	for name, gates := range map[string][2]*Gate{"one-gate": {one, one}, "two-gates": {one, other}} {
+		who := ResolverFunc(func(*http.Request) (Customer, error) { return Customer{ID: name}, nil })
+		served := false
+		serve(t, gates[0], Feature("f").Uses(2), request("POST", "/", "a"), func(w http.ResponseWriter, r *http.Request) {
+			gates[1].MustGuard(Feature("f").Uses(5)).Serve(Call{Request: r, Writer: w, Who: who}, func(d Decision) { t.Errorf("%s: %+v", name, d) },
+				func(http.ResponseWriter, *http.Request) bool { served = true; return true }, nil)
+		})
+		if !served {
+			t.Errorf("%s: the handler was not reached", name)
+		}
+	}
+	for _, g := range []*Gate{one, other} {
+		if err := g.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	if a, b := sum(stiggs[0].usages(), "f"), sum(stiggs[1].usages(), "f"); a != 2+2+5 || b != 5 {
+		t.Errorf("%v and %v reported, want 9 and 5", a, b)
+	}
+}
+
+// TestBareRequestsStillTellWhatIsLeft: WithBareRequests leaves out nothing that clients see.
+func TestBareRequestsStillTellWhatIsLeft(t *testing.T) {
+	e := metered("f", 1, 5)
+	e.Reset, e.PeriodStart, e.PeriodEnd = ResetMonth, time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	g := gateOf(t, &stub{set: features(e)}, WithBareRequests(), WithQuotaHeaders(QuotaHeadersDraft))
+	w := serve(t, g, Feature("f").Asks(1), request("GET", "/", "a"), func(http.ResponseWriter, *http.Request) {})
+	if got := w.Header().Get("RateLimit"); !strings.Contains(got, "r=4") {
+		t.Errorf("RateLimit: %q, want 4 left", got)
+	}
 }
 
 func TestTwoGatesForOneFeatureUseItOnce(t *testing.T) {

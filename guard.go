@@ -69,9 +69,10 @@ func (g *Gate) MustGuard(p Policy) *Guard {
 //
 // next gets the writer and the request to hand on. The writer watches the answer (package recorder),
 // and the request's context tells the Decision and, in a route that reports, carries the Ticket.
-// Behind Public, and where WithBareRequests leaves them, they are the call's own. next reports whether the handler is done: false if it
-// may still be at work, behind a timeout that has answered in its place. The gate then
-// touches nothing that such a handler may still use; an adapter must not, either.
+// Behind Public, and where WithBareRequests leaves them, they are the call's own. next reports
+// whether the handler is done: false if it may still be at work, behind a timeout that has answered
+// in its place. The gate then touches nothing that such a handler may still use; an adapter must
+// not, either.
 //
 // When next has returned, and the policy reports, outcome is asked, if it is not nil: it is
 // given what the writer has seen and returns it with what the router knows beside, such

@@ -139,10 +139,11 @@ func (t *Ticket) Held() float64 {
 // Policy.UsesUpTo less will do, and Held tells how much there is. What is reported in the end is what
 // Use says, or else all that is held.
 //
-// It does not wait, but for the store of a fleet (WithFleet). It fails with a *DeniedError if the plan does not cover that much more; what
-// was held before stays so, and the work may end with it. With ReasonPending it may be covered a
-// little later: after Decision.RetryAfter ask again. It fails with ErrSettled or ErrAmbiguousUse, as Use
-// does, with an *AmountError, and with ErrQueueFull if there is no place for one more usage.
+// It does not wait, but for the store of a fleet (WithFleet). It fails with a *DeniedError if the
+// plan does not cover that much more; what was held before stays so, and the work may end with it.
+// With ReasonPending it may be covered a little later: after Decision.RetryAfter ask again. It fails
+// with ErrSettled or ErrAmbiguousUse, as Use does, with an *AmountError, and with ErrQueueFull if
+// there is no place for one more usage.
 func (t *Ticket) Extend(n float64) error {
 	if err := checkAmount(n); err != nil || t == nil || t.gate == nil {
 		return err
@@ -234,8 +235,8 @@ func (t *Ticket) conclude(o Outcome) {
 	}
 	if report {
 		report = false // should a MeasureFunc panic
-		o.Duration = t.gate.now().Sub(t.admitted)
-		t.holds.Bill(handler.Outcome(o), o.ClientGone && t.onClientGone == BillAsked, func(err error) {
+		took := func() time.Duration { return t.gate.now().Sub(t.admitted) }
+		t.holds.Bill(handler.Outcome(o), took, o.ClientGone && t.onClientGone == BillAsked, func(err error) {
 			t.gate.logger.Error("gate: the amount to bill can't be counted; what was asked for is billed", "route", t.grant.route, "error", err)
 		})
 		report = true

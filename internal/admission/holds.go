@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/stiggate/gate/internal/handler"
 	"github.com/stiggate/gate/internal/ledger"
@@ -288,10 +289,11 @@ func (t *Holds) Dimension(name string, value any, encode func(dimensions map[str
 	return nil
 }
 
-// Bill sets what is reported, now that it is known what became of the request; asked says
+// Bill sets what is reported, now that it is known what became of the request, in the time that took
+// tells where somebody measures; asked says
 // that it is at least what was asked for. failed is told of amounts that can't be had; what was
 // asked for is then reported.
-func (t *Holds) Bill(o handler.Outcome, asked bool, failed func(error)) {
+func (t *Holds) Bill(o handler.Outcome, took func() time.Duration, asked bool, failed func(error)) {
 	for i := 0; ; {
 		measure, end, ok := t.unbilled(i)
 		if !ok {
@@ -300,6 +302,7 @@ func (t *Holds) Bill(o handler.Outcome, asked bool, failed func(error)) {
 		var n float64
 		var err error
 		if measure != nil { // without the lock: it may panic, or use the ticket
+			o.Duration = took()
 			if n, err = measure(o); err != nil {
 				failed(err)
 			}
