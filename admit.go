@@ -86,7 +86,7 @@ func (g *Gate) admit(ctx context.Context, c Customer, p *Policy, r *http.Request
 			t.Release() // an observer panics
 		}
 	}()
-	g.observers.waited(ctx, q.waits.Reads)
+	g.observers.Waited(ctx, q.waits.Reads)
 	g.conclude(ctx, p, d)
 	if told = true; t != nil {
 		t.grant = d.grant()
@@ -103,7 +103,7 @@ func (g *Gate) conclude(ctx context.Context, p *Policy, d *Decision) {
 	if g.logger.Enabled(ctx, slog.LevelDebug) {
 		g.logger.LogAttrs(ctx, slog.LevelDebug, "gate: a request was decided", slog.Any("decision", *d))
 	}
-	g.observers.decided(ctx, d)
+	g.observers.Decided(ctx, d)
 }
 
 // try judges the request, step by step, until a decision stands.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"math"
 	"net/http"
-	"time"
 
 	"github.com/stiggate/gate/internal/header"
 	"github.com/stiggate/gate/internal/problem"
@@ -186,21 +185,6 @@ const (
 	QuotaHeadersLegacy
 )
 
-// set tells of a decision what it asks for: nothing unless the feature is metered, has a
-// limit and a period that ends, and was granted, or refused because of the limit.
-func (q QuotaHeaders) set(h http.Header, d *Decision, now time.Time) {
-	if !d.Metered || !d.HasLimit || d.ResetsAt.IsZero() || !d.Allowed && d.Reason != ReasonLimitExceeded && d.Reason != ReasonPending {
-		return
-	}
-	left := header.Quota{Name: d.FeatureID, Limit: d.Limit, Left: d.Limit - d.Usage - d.held, Start: d.since, Reset: d.ResetsAt, RetryAfter: d.RetryAfter != 0}
-	switch q {
-	case QuotaHeadersDraft:
-		left.SetDraft(h, now)
-	case QuotaHeadersLegacy:
-		left.SetLegacy(h)
-	}
-}
-
 // SetQuotaHeaders sets what the option WithQuotaHeaders asks for, for a decision that
 // allows, or refuses because of the limit. It sets nothing unless the feature is
 // metered, has a limit and a period that ends, and nothing if h is nil.
@@ -213,7 +197,14 @@ func (q QuotaHeaders) set(h http.Header, d *Decision, now time.Time) {
 // A denial that asks to come again at once (Retry-After) tells no reset: the draft
 // wants Retry-After not to be earlier than that.
 func (g *Gate) SetQuotaHeaders(h http.Header, d Decision) {
-	if g.denials.quota != QuotaHeadersNone && h != nil {
-		g.denials.quota.set(h, &d, g.now())
+	if h == nil || !d.Metered || !d.HasLimit || d.ResetsAt.IsZero() || !d.Allowed && d.Reason != ReasonLimitExceeded && d.Reason != ReasonPending {
+		return
+	}
+	left := header.Quota{Name: d.FeatureID, Limit: d.Limit, Left: d.Limit - d.Usage - d.held, Start: d.since, Reset: d.ResetsAt, RetryAfter: d.RetryAfter != 0}
+	switch g.denials.quota {
+	case QuotaHeadersDraft:
+		left.SetDraft(h, g.now())
+	case QuotaHeadersLegacy:
+		left.SetLegacy(h)
 	}
 }

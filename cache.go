@@ -43,7 +43,7 @@ func newCache(source Source, l *ledger.Ledger, count *counters.Decisions, c conf
 		Hash:   hash,
 		Keys:   c.cacheSize, TTL: c.ttl, LiveTTL: c.liveTTL, MaxStale: c.maxStale, StaleWait: c.decisionTimeout, ColdWait: c.coldWait(), Timeout: ledger.ReadTimeout,
 		Now: c.now, Logger: c.logger, Costs: count.Costs,
-		Reading: func(ctx context.Context) context.Context { return k.observers.reading(ctx, k.logger) },
+		Reading: func(ctx context.Context) context.Context { return k.observers.Reading(ctx, k.logger) },
 	}
 	if p, ok := source.(ReadPacer); ok {
 		to.Pace = p.ReadPace
@@ -79,7 +79,7 @@ func (l *load) Do(ctx context.Context, noCache bool) (*snapshot, error) {
 	err = ofUpstream(err)
 	l.cache.key.Note(err, l.cache.now())
 	took := l.cache.now().Sub(at)
-	l.cache.observers.read(ctx, l.cache.logger, took, err)
+	l.cache.observers.Read(ctx, l.cache.logger, took, err)
 	l.cache.logger.Debug("gate: a customer was read", "took", took, "features", len(set.Features), "error", err)
 	if err != nil {
 		return nil, err

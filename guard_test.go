@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+
+	"github.com/stiggate/gate/internal/callback"
 )
 
 func TestWhatIsReported(t *testing.T) {
@@ -121,7 +123,7 @@ func TestWhoseContextEndsIsToldToComeAgain(t *testing.T) {
 			s := &stub{release: make(chan struct{})}
 			g := gateOf(t, s)
 			var o seen
-			g.observers = observers{{Observer: o.observer()}}
+			g.observers.Add(callback.Observer[Decision, Outcome, Usage](o.observer()))
 			ctx, leave := context.WithCancelCause(t.Context())
 			done := make(chan *httptest.ResponseRecorder)
 			go func() {

@@ -109,7 +109,7 @@ type Health struct {
 // Health tells what the gate goes without at this moment. It asks nothing of Stigg.
 func (g *Gate) Health() Health {
 	h := Health{append(g.cache.Degraded(), g.fleet.Degraded()...)}
-	if g.observers.hang() {
+	if g.observers.Hang() {
 		h.Degraded = append(h.Degraded, "a function of an observer does not return, and is not called meanwhile")
 	}
 	if g.queue != nil {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/stiggate/gate/internal/callback"
 	replica "github.com/stiggate/gate/internal/fleet"
 	"github.com/stiggate/gate/internal/option"
 	"github.com/stiggate/gate/internal/outage"
@@ -71,10 +72,9 @@ func WithReporter(r Reporter) Option {
 // all observers are told, in that order.
 func WithObserver(o Observer) Option {
 	return func(c *config) error {
-		if o.Decided == nil && o.Settled == nil && o.Reading == nil && o.Read == nil && o.Waited == nil && o.Delivered == nil {
+		if !c.observers.Add(callback.Observer[Decision, Outcome, Usage](o)) {
 			return errors.New("the observer has no function")
 		}
-		c.observers = append(c.observers, &observer{Observer: o})
 		return nil
 	}
 }

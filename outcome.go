@@ -2,8 +2,6 @@ package gate
 
 import (
 	"context"
-	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/stiggate/gate/internal/callback"
@@ -65,80 +63,5 @@ type Observer struct {
 	Delivered func(batch []Usage, took time.Duration, err error)
 }
 
-// observer is an Observer. Its functions that are told of reads and deliveries are called by those
-// who read and deliver: one that panics must not make an answer of Stigg's a failure, and one that
-// hangs must stop nobody.
-type observer struct {
-	Observer
-	reads, deliveries callback.Function
-}
-
 // observers are told in the order in which they were given.
-type observers []*observer
-
-func (all observers) decided(ctx context.Context, d *Decision) {
-	for _, o := range all {
-		if o.Decided != nil {
-			o.Decided(ctx, *d)
-		}
-	}
-}
-
-func (all observers) settled(ctx context.Context, d *Decision, became Outcome, reported []Usage) {
-	for _, o := range all {
-		if o.Settled != nil {
-			o.Settled(ctx, *d, became, reported)
-		}
-	}
-}
-
-func (all observers) waited(ctx context.Context, reads []context.Context) {
-	for _, read := range reads {
-		for _, o := range all {
-			if o.Waited != nil {
-				o.Waited(ctx, read)
-			}
-		}
-	}
-}
-
-// reading is the context of a read, as the observers make it: one that does not tell is passed over.
-func (all observers) reading(ctx context.Context, l *slog.Logger) context.Context {
-	for _, o := range all {
-		if o.Reading != nil {
-			from, made := ctx, make(chan context.Context, 1)
-			o.reads.Call(l, "an observer's Reading", func() {
-				if read := o.Reading(from); read != nil {
-					made <- read
-				}
-			})
-			select {
-			case ctx = <-made:
-			default:
-			}
-		}
-	}
-	return ctx
-}
-
-func (all observers) read(ctx context.Context, l *slog.Logger, took time.Duration, err error) {
-	for _, o := range all {
-		if o.Read != nil {
-			o.reads.Call(l, "an observer's Read", func() { o.Read(ctx, took, err) })
-		}
-	}
-}
-
-func (all observers) delivered(l *slog.Logger, batch []Usage, took time.Duration, err error) {
-	for _, o := range all {
-		if o.Delivered != nil {
-			batch := slices.Clone(batch) // the reporter may be given it again
-			o.deliveries.Call(l, "an observer's Delivered", func() { o.Delivered(batch, took, err) })
-		}
-	}
-}
-
-// hang reports whether a function does not return.
-func (all observers) hang() bool {
-	return slices.ContainsFunc(all, func(o *observer) bool { return o.reads.Hangs() || o.deliveries.Hangs() })
-}
+type observers = callback.Observers[Decision, Outcome, Usage]

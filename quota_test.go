@@ -61,7 +61,7 @@ func TestQuotaHeadersOfADecision(t *testing.T) {
 			tt.change(&d)
 			for style, want := range map[QuotaHeaders]string{QuotaHeadersNone: "", QuotaHeadersDraft: tt.draft, QuotaHeadersLegacy: tt.x} {
 				h := http.Header{}
-				style.set(h, &d, now)
+				quotas(style, now).SetQuotaHeaders(h, d)
 				if got := wire(h); got != want {
 					t.Errorf("style %d: got\n%s\nwant\n%s", style, got, want)
 				}
@@ -71,13 +71,18 @@ func TestQuotaHeadersOfADecision(t *testing.T) {
 }
 
 func TestQuotaHeadersBesideThoseOfARateLimiter(t *testing.T) {
-	d := &Decision{Allowed: true, FeatureID: "f", Metered: true, HasLimit: true, Limit: 1, ResetsAt: time.Unix(1e9, 0)}
+	d := Decision{Allowed: true, FeatureID: "f", Metered: true, HasLimit: true, Limit: 1, ResetsAt: time.Unix(1e9, 0)}
 	h := http.Header{}
 	h.Set("RateLimit", `"burst";r=9`)
 	h.Set("X-RateLimit-Limit", "100")
-	QuotaHeadersDraft.set(h, d, time.Unix(1e9-5, 0))
-	QuotaHeadersLegacy.set(h, d, time.Unix(1e9-5, 0))
+	quotas(QuotaHeadersDraft, time.Unix(1e9-5, 0)).SetQuotaHeaders(h, d)
+	quotas(QuotaHeadersLegacy, time.Unix(1e9-5, 0)).SetQuotaHeaders(h, d)
 	if got := strings.Join(h.Values("RateLimit"), ", "); got != `"burst";r=9, "f";r=1;t=5` || len(h.Values("X-RateLimit-Limit")) != 1 || h.Get("X-RateLimit-Limit") != "1" {
 		t.Errorf("got %v", h)
 	}
+}
+
+// quotas is a gate that tells quotas.
+func quotas(q QuotaHeaders, now time.Time) *Gate {
+	return &Gate{denials: denials{quota: q}, now: func() time.Time { return now }}
 }

@@ -127,7 +127,7 @@ func (g *Gate) newQueue(r Reporter, c config) *delivery.Queue[usage.Queued] {
 		Report: func(ctx context.Context, batch []usage.Queued) ([]ledger.Ack, error) {
 			began, all := c.now(), usages(batch, keys)
 			acks, err := r.Report(ctx, all)
-			c.observers.delivered(c.logger, all, c.now().Sub(began), err)
+			c.observers.Delivered(c.logger, all, c.now().Sub(began), err)
 			told := make([]ledger.Ack, len(acks))
 			for i := range acks {
 				told[i] = acks[i].ledger()

@@ -58,9 +58,12 @@ type Patch struct {
 }
 
 // Sink takes news into the gate's cache.
-func (g *Gate) Sink() Sink { return sink{g} }
+func (g *Gate) Sink() Sink { return sink{Gate: g} }
 
-type sink struct{ *Gate }
+type sink struct {
+	*Gate
+	works func() // told that news arrive, if it is not nil
+}
 
 // Replace is Sink's: a customer's whole set from now on.
 func (g sink) Replace(c Customer, set EntitlementSet) {
@@ -115,7 +118,12 @@ func (g *Gate) Invalidate(c Customer) { g.cache.Suspect(c) }
 func (g *Gate) InvalidateAll() { g.cache.OutdateAll() }
 
 // SetLive is Sink's: whether news arrive.
-func (g sink) SetLive(live bool) { g.cache.SetLive(live) }
+func (g sink) SetLive(live bool) {
+	if live && g.works != nil {
+		g.works()
+	}
+	g.cache.SetLive(live)
+}
 
 // InterruptionSink is a Sink that is told why news don't arrive, for the log: when an attempt to
 // have them fails, and before SetLive(false) when they end. A gate's is one; a Watcher need not
@@ -128,26 +136,12 @@ type InterruptionSink interface {
 // Interrupted is InterruptionSink's.
 func (g sink) Interrupted(err error) { g.cache.Interrupted(err) }
 
-// watched tells of the connection that news come by whether it works.
-type watched struct {
-	sink
-	works func()
-}
-
-// SetLive is Sink's.
-func (w *watched) SetLive(live bool) {
-	if live {
-		w.works()
-	}
-	w.sink.SetLive(live)
-}
-
 // follow takes news until ctx ends.
 func (g *Gate) follow(ctx context.Context, w Watcher) {
 	kept := watch.Watch{
 		Open: func(ctx context.Context, works func()) error {
 			defer g.cache.SetLive(false)
-			return w.Watch(ctx, &watched{sink{g}, works})
+			return w.Watch(ctx, sink{g, works})
 		},
 		Lost: g.cache.Lost, Silent: g.cache.Silent,
 	}

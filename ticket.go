@@ -272,7 +272,7 @@ func (t *Ticket) end(o Outcome, report bool) error {
 	if t.ctx != nil {
 		o.Duration = t.gate.now().Sub(t.admitted)
 		d := t.grant.decision()
-		t.gate.observers.settled(t.ctx, &d, o, reported)
+		t.gate.observers.Settled(t.ctx, &d, o, reported)
 	}
 	return ofQueue(err)
 }

@@ -255,11 +255,10 @@ type OutboxError struct {
 }
 
 func (e *OutboxError) Error() string {
-	taken := ""
 	if e.Taken {
-		taken = " (it is delivered from memory)"
+		return "gate: the outbox does not keep usage (it is delivered from memory): " + e.Err.Error()
 	}
-	return "gate: the outbox does not keep usage" + taken + ": " + e.Err.Error()
+	return "gate: the outbox does not keep usage: " + e.Err.Error()
 }
 
 // Unwrap returns what the outbox said.
