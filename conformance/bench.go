@@ -94,7 +94,13 @@ func (w *witness) settle(_ context.Context, _ gate.Decision, o gate.Outcome, rep
 // start serves what build makes of a new gate.
 func start(t testing.TB, p protocol, build func(*gate.Gate) http.Handler, options ...gate.Option) *bench {
 	t.Helper()
-	b := &bench{stigg: newStigg(), seen: &witness{}}
+	return startOn(t, newStigg(), p, build, options...)
+}
+
+// startOn is start in front of a stigg that others may have, too.
+func startOn(t testing.TB, s *stigg, p protocol, build func(*gate.Gate) http.Handler, options ...gate.Option) *bench {
+	t.Helper()
+	b := &bench{stigg: s, seen: &witness{}}
 	b.showAnswers(t)
 	options = append([]gate.Option{
 		gate.WithDecisionTimeout(patience), gate.WithObserver(gate.Observer{Decided: b.seen.decide, Settled: b.seen.settle}),

@@ -1,6 +1,6 @@
 // Package conformance holds what plugs into Gate to one behaviour: routers' adapters
 // (RunAdapter), sources of entitlements (RunSource), reporters of usage (RunReporter),
-// outboxes (RunOutbox) and stores of fleets (RunFleet), Gate's own and those of others. Each suite
+// outboxes (RunOutbox) and stores of fleets (RunFleet, and RunBurst with a router in front), Gate's own and those of others. Each suite
 // is a table of rows with a sentence for a name; that of the adapters is served over real sockets on 127.0.0.1,
 // so that one more router behaves as all the others do, to the byte.
 //

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/conformance"
+	"github.com/stiggate/gate/fleet"
 	"github.com/stiggate/gate/nethttp"
 )
 
@@ -67,5 +68,15 @@ func ExampleRunAdapter() {
 				return nethttp.Verify(mux(routes, bare), t)
 			},
 		})
+	}
+}
+
+// The test of a store: two replicas that share it let in as many as one limit says.
+func ExampleRunBurst() {
+	_ = func(t *testing.T, open func(testing.TB) fleet.Fleet) {
+		router := func(g *gate.Gate, routes []conformance.Route) http.Handler {
+			return mux(routes, func(r conformance.Route) http.Handler { return guarded(g, r) })
+		}
+		conformance.RunBurst(t, conformance.Adapter{Guarded: router}, open)
 	}
 }

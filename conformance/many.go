@@ -18,6 +18,7 @@ import (
 func manyRows(a Adapter) []row {
 	return append(
 		over("many", "500 at once against a limit of 12", func(t testing.TB, p protocol) { concurrent(t, a, p) }),
+		row{"many", "300 at once at each of two replicas, against one limit of 100", func(t testing.TB) { burst(t, a, inMemory(t)) }},
 		row{"many", "no goroutine is left", func(t testing.TB) { leaks(t, a, patience) }},
 	)
 }

@@ -62,6 +62,7 @@ func (s *stigg) Entitlements(ctx context.Context, c gate.Customer) (gate.Entitle
 		{FeatureID: "other", DisplayName: "Other", Kind: gate.Metered, Granted: true, Limit: 1e6, Usage: s.used["other"]},
 		{FeatureID: "near", DisplayName: "Near", Kind: gate.Metered, Granted: true, Limit: 5, Usage: s.used["near"]},
 		{FeatureID: "twelve", DisplayName: "Twelve", Kind: gate.Metered, Granted: true, Limit: 12, Usage: s.used["twelve"]},
+		{FeatureID: "hundred", DisplayName: "Hundred", Kind: gate.Metered, Granted: true, Limit: burstLimit, Usage: s.used["hundred"]},
 		{
 			FeatureID: "monthly", DisplayName: "Monthly", Kind: gate.Metered, Granted: true, Limit: 10, Usage: s.used["monthly"],
 			Reset: gate.ResetMonth, Anchor: month[0], PeriodStart: month[0], PeriodEnd: month[1],
