@@ -81,7 +81,7 @@
 //     [CatalogReader], [Catalog]; [Watcher], [Sink], [InterruptionSink], [Patch].
 //   - Reporters: [Reporter], [Usage], [UsageKind], [UsageError], [Ack], [CreditAck], [Pacer].
 //   - What a failure means: [UpstreamError], [UpstreamKind].
-//   - Outboxes: [Outbox], [Kept], [Position], [OutboxMeter], [OutboxStats], [OutboxError].
+//   - Outboxes: [Outbox], [Kept], [Position], [OutboxMeter], [Adopter], [OutboxStats], [OutboxError].
 //
 // Package conformance has the suites that they pass.
 //

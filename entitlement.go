@@ -33,8 +33,7 @@ func NoCache(ctx context.Context) bool { return ctx.Value(noCacheKey{}) != nil }
 
 type noCacheKey struct{}
 
-// ReadPacer is a Source that tells how fast Stigg's rate limit lets it read. Package client
-// is one.
+// ReadPacer is a Source that tells how fast Stigg's rate limit lets it read, as package client does.
 type ReadPacer interface {
 	// ReadPace is how long to wait between two reads, so that what the rate limit leaves is
 	// not used up. What is cached is read again at half that pace.

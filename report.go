@@ -128,11 +128,7 @@ func (g *Gate) newQueue(r Reporter, c config) *delivery.Queue[usage.Queued] {
 			began, all := c.now(), usages(batch, keys)
 			acks, err := r.Report(ctx, all)
 			c.observers.Delivered(c.logger, all, c.now().Sub(began), err)
-			told := make([]ledger.Ack, len(acks))
-			for i := range acks {
-				told[i] = acks[i].ledger()
-			}
-			return told, ofUpstream(err)
+			return usage.Each(acks, (*Ack).ledger), ofUpstream(err)
 		},
 		Header: usage.Queued.Header, Series: usage.Queued.Series,
 		Key: func(q usage.Queued) (uint64, string) { return q.Key(keys) },
@@ -162,11 +158,7 @@ func (g *Gate) newQueue(r Reporter, c config) *delivery.Queue[usage.Queued] {
 }
 
 func usages(batch []usage.Queued, keys delivery.Keys) []Usage {
-	all := make([]Usage, len(batch))
-	for i := range batch {
-		all[i] = ofQueued(batch[i], keys)
-	}
-	return all
+	return usage.Each(batch, func(q *usage.Queued) Usage { return ofQueued(*q, keys) })
 }
 
 // store is an Outbox as the queue sees it.
@@ -185,10 +177,17 @@ func (s *store) SetAside(u usage.Queued, reason string) error {
 	return s.Outbox.SetAside(ofQueued(u, *s.keys), reason)
 }
 
+func (s *store) Adopt(ctx context.Context, take func(...usage.Queued) error) error {
+	if a, ok := s.Outbox.(Adopter); ok {
+		return a.Adopt(ctx, func(u ...Usage) error { return ofQueue(take(usage.Each(u, (*Usage).whole)...)) })
+	}
+	return nil
+}
+
 func (s *store) Pending(after uint64) iter.Seq2[delivery.Kept[usage.Queued], error] {
 	return func(yield func(delivery.Kept[usage.Queued], error) bool) {
 		for k, err := range s.Outbox.Pending(Position(after)) {
-			if !yield(delivery.Kept[usage.Queued]{Usage: usage.Whole(k.queued()), At: uint64(k.At)}, err) {
+			if !yield(delivery.Kept[usage.Queued]{Usage: k.whole(), At: uint64(k.At)}, err) {
 				return
 			}
 		}

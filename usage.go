@@ -47,8 +47,7 @@ type Usage struct {
 	Event string
 	// Currency is the wallet that credits are taken from.
 	Currency string
-	// Dimensions are sent along; the meters of events filter and sum by them. The
-	// values must be encodable as JSON, at most 1 MB in all.
+	// Dimensions are sent along for the meters of events: values encodable as JSON, at most 1 MB in all.
 	Dimensions map[string]any
 	// Excess is how much of Value is more than the request was admitted with.
 	Excess float64
@@ -103,13 +102,15 @@ func (u Usage) checked() (*usage.Usage, error) {
 	return to, nil
 }
 
-// queued is u in the words of the queue, and ofQueued the way back.
+// queued is u in the words of the queue, whole as it waits there, and ofQueued the way back.
 func (u *Usage) queued() *usage.Usage {
 	return &usage.Usage{
 		Customer: ledger.Owner(u.Customer), Kind: usage.Kind(u.Kind), FeatureID: u.FeatureID, Value: u.Value, Event: u.Event,
 		Currency: u.Currency, Dimensions: u.Dimensions, Excess: u.Excess, Key: u.Key, CreatedAt: u.CreatedAt,
 	}
 }
+
+func (u *Usage) whole() usage.Queued { return usage.Whole(u.queued()) }
 
 func ofQueued(q usage.Queued, keys delivery.Keys) Usage {
 	u := q.Usage(keys)
@@ -143,8 +144,7 @@ type Reporter interface {
 	Report(ctx context.Context, batch []Usage) ([]Ack, error)
 }
 
-// Pacer is a Reporter that tells how fast Stigg's rate limit lets it report. Package client
-// is one.
+// Pacer is a Reporter that tells how fast Stigg's rate limit lets it report, as package client does.
 type Pacer interface {
 	// Pace is how long to wait between two batches of a kind, so that what the rate limit
 	// leaves is not used up; it is asked for UsageChange of totals, too. The gate waits at
@@ -159,8 +159,7 @@ type Ack struct {
 	Delayed bool
 	// Known says that Usage below was in the answer; Stigg may leave it out.
 	Known bool
-	// Usage is Stigg's count after this measurement, in the period below. For credits
-	// it is what the wallet has consumed.
+	// Usage is Stigg's count after this measurement, in the period below; of credits, what is consumed.
 	Usage                  float64
 	PeriodStart, PeriodEnd time.Time
 	// At is Stigg's time of the answer; acknowledgements are ordered by it.
@@ -186,8 +185,7 @@ type CreditAck struct {
 // pending. So a usage is delivered at least once, with the same Key and CreatedAt in
 // every attempt, and Stigg counts it once.
 //
-// What does not find a place in memory (WithQueue) waits in the outbox alone, and is read back
-// by Pending.
+// What finds no place in memory (WithQueueSize) waits in the outbox alone; Pending reads it back.
 //
 // A usage is known by its customer and resource, feature, event, currency and key together, as
 // Stigg knows it: an app may give one key to usage of several features.
@@ -230,8 +228,15 @@ type Kept struct {
 	At Position
 }
 
-// OutboxMeter is an Outbox that tells how it is doing, as package outbox's does. It is asked by Stats,
-// so it must answer from memory.
+// Adopter is an Outbox that processes share: usage of one that has ended is delivered by one that runs.
+type Adopter interface {
+	// Adopt gives such usage to take until ctx ends, some hundreds at most at once, each usage once. take
+	// takes all of them, and Done or SetAside follow, or none: then its error is ErrQueueFull, and they
+	// are offered later, or ErrClosed. If Adopt fails it is called again, more and more seldom.
+	Adopt(ctx context.Context, take func(u ...Usage) error) error
+}
+
+// OutboxMeter is an Outbox that tells Stats, from memory, how it is doing, as package outbox's does.
 type OutboxMeter interface{ Stats() OutboxStats }
 
 // OutboxStats is what an Outbox holds at this moment.

@@ -252,10 +252,6 @@ func (q *Queue[U]) Replay() {
 		return
 	}
 	taken, unread, end, now := 0, 0, uint64(0), q.config.Now()
-	unreadable := func(err error) {
-		unread++
-		q.config.Logger.Error("gate: the outbox has usage that can't be read; it stays there", "error", err)
-	}
 	err := q.journal.ask(func() error {
 		for k, err := range q.config.Store.Pending(0) {
 			var e ledger.Entry
@@ -264,7 +260,8 @@ func (q *Queue[U]) Replay() {
 				e, err = q.config.Enter(k.Usage)
 			}
 			if err != nil {
-				unreadable(err)
+				unread++
+				q.unreadable(err)
 				continue
 			}
 			q.journal.count(k.Usage, 1)
@@ -274,12 +271,17 @@ func (q *Queue[U]) Replay() {
 		return nil
 	})
 	if err != nil {
-		unreadable(err)
+		unread++
+		q.unreadable(err)
 	}
 	q.replayed(end)
 	if taken+unread > 0 {
 		q.config.Logger.Info("gate: usage of an earlier run is delivered now", "usages", taken, "unreadable", unread)
 	}
+}
+
+func (q *Queue[U]) unreadable(err error) {
+	q.config.Logger.Error("gate: the outbox has usage that can't be read; it stays there", "error", err)
 }
 
 // replay takes one over, into memory or not.

@@ -21,7 +21,8 @@
 // empties it), so that trouble with events delays no measurement.
 //
 // With a Store, more may wait than there are places: what the Store keeps need not be in
-// memory (backlog.go).
+// memory (backlog.go). One that processes share hands over what those left that have ended
+// (adopt.go).
 //
 // What is called of others (the reporter, the store, the app's function for refused usage) may
 // panic, which is an error like any other, or never return: then it is left behind, which
@@ -127,6 +128,7 @@ type Queue[U any] struct {
 	notices  notices[U]
 
 	log                            *log
+	adoption                       *adoption
 	denied                         atomic.Uint64 // requests that found no place
 	acknowledged, refused, retries atomic.Uint64
 	batches                        atomic.Uint64 // that were acknowledged: names each
@@ -141,7 +143,7 @@ func New[U any](c Config[U]) *Queue[U] {
 		Keys: newKeys(), config: c, window: min(max(c.Places/2, 1), mostInWindow), places: c.Places,
 		shutting: make(chan struct{}), idle: make(chan struct{}),
 	}
-	q.log = q.newLog()
+	q.log, q.adoption = q.newLog(), newAdoption(c.Logger)
 	for i := range q.lanes {
 		q.lanes[i] = newSender(q, Lane(i))
 	}
@@ -160,7 +162,22 @@ func (q *Queue[U]) Run(ctx context.Context) {
 			wait.Go(func() { s.readBack(ctx) })
 		}
 	}
+	if q.journal != nil {
+		adopted := make(chan struct{})
+		go func() { defer close(adopted); q.adopt(ctx) }()
+		defer awaitGrace(adopted)
+	}
 	wait.Wait()
+}
+
+// awaitGrace waits for what should end now. If it doesn't, it is left behind.
+func awaitGrace(done <-chan struct{}) {
+	grace := time.NewTimer(reportGrace)
+	defer grace.Stop()
+	select {
+	case <-done:
+	case <-grace.C:
+	}
 }
 
 // ErrClosed and ErrFull are returned by Reserve.

@@ -119,6 +119,14 @@ type memoryStore struct {
 	gone   map[int]bool // positions less one
 	aside  []string
 	append func() error
+	adopt  func(ctx context.Context, take func(...unit) error) error
+}
+
+func (s *memoryStore) Adopt(ctx context.Context, take func(...unit) error) error {
+	if s.adopt == nil {
+		return nil
+	}
+	return s.adopt(ctx, take)
 }
 
 func (s *memoryStore) Append(_ context.Context, u []unit) error {

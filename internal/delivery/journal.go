@@ -19,6 +19,8 @@ type Store[U any] interface {
 	Done(u []U) error
 	SetAside(u U, reason string) error
 	Pending(after uint64) iter.Seq2[Kept[U], error]
+	// Adopt is gate.Adopter's; it returns nil if this Store is none.
+	Adopt(ctx context.Context, take func(...U) error) error
 	Healthy() error
 	Close() error
 }

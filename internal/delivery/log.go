@@ -107,6 +107,7 @@ func (q *Queue[U]) tick() {
 	}
 	l.full.Tick(now)
 	l.refusing.Tick(now)
+	q.adoption.tick(now)
 }
 
 // refuses tells that usage was refused; begins says that none like it was of late.

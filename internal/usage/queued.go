@@ -58,6 +58,15 @@ func (q Queued) Usage(keys delivery.Keys) Usage {
 	return u
 }
 
+// Each makes one of each.
+func Each[A, B any](all []A, to func(*A) B) []B {
+	each := make([]B, len(all))
+	for i := range all {
+		each[i] = to(&all[i])
+	}
+	return each
+}
+
 // Key is its idempotency key: the number of one of keys, or the text of another.
 func (q Queued) Key(keys delivery.Keys) (number uint64, key string) {
 	if q.whole == nil {
