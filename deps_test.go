@@ -81,7 +81,7 @@ func TestDependencies(t *testing.T) {
 		{inside + "declared", "it makes policies of what a document says, in whatever syntax", with()},
 		{module + "/policyfile", "its parser is linked by those alone who want files", with(append(depsOf(t, "github.com/goccy/go-yaml"), inside+"declared")...)},
 		{module + "/gatetest", "every app's tests link it", with()},
-		{module + "/conformance", "it tests what is not ours", with(identity, shared, replica)},
+		{module + "/conformance", "it tests what is not ours", with(identity, shared, shared+"/memory", replica)},
 		{module + "/status", "it shows what a gate tells, and asks nobody", with()},
 		{module + "/webhook", "it needs no client", with()},
 		{module + "/outbox", "bbolt is linked by those alone who want a disk", with(depsOf(t, "go.etcd.io/bbolt")...)},
