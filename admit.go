@@ -212,18 +212,17 @@ func (g *Gate) look(ctx context.Context, c Customer, p *Policy, q *attempt) (f f
 // pinned for the caller.
 func (g *Gate) fallback(c Customer, p Policy) *snapshot {
 	b := g.ledger.Open(ledger.Owner(c))
-	none := admission.NewRights(b, "", 0, 0)
-	s := &snapshot{Rights: none.With(p.asks.Assume(b, true, func(one *admission.Policy) (rules.Feature, bool) { return p.outage.Has(one, g.outage) }))}
+	s := &snapshot{Rights: admission.Nothing(b).With(p.asks.Assume(b, true, func(one *admission.Policy) (rules.Feature, bool) { return p.outage.Has(one, g.outage) }))}
 	if g.offline {
 		g.cache.Remember(c, s)
 	}
 	return s
 }
 
-// everything is s with what the policy asks for beyond the set, without a bound.
-func (s *snapshot) everything(p Policy) *snapshot {
+// with is s with what the policy asks for beyond the set, without a bound.
+func (s *snapshot) with(p Policy) *snapshot {
 	all := p.asks.Assume(s.Book, false, func(one *admission.Policy) (rules.Feature, bool) { return one.Unlimited(), true })
-	return &snapshot{s.set, s.With(all)}
+	return &snapshot{s.With(all), true}
 }
 
 // ofCustomer reports whether nothing is known of a customer for a reason that is the customer's
@@ -236,8 +235,8 @@ func ofCustomer(err error) bool {
 func (g *Gate) judge(ctx context.Context, q *attempt, p *Policy, d *Decision, found finding) (t *Ticket, next rules.Step) {
 	defer found.done() // also if a function of the policy panics
 	s := found.Value
-	if s.set.Everything && s.set.Denied == "" {
-		s = s.everything(*p)
+	if s.everything && s.Denied == "" {
+		s = s.with(*p)
 	}
 	q.found, q.Rights, d.Origin = found, s.Rights, found.origin
 	q.found.Value, q.Outdated, q.Waited, q.Doubted = s, false, q.Doubted, nil

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"hash/maphash"
 	"log/slog"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,6 +25,7 @@ type cache struct {
 	ledger *ledger.Ledger
 	now    func() time.Time
 	logger *slog.Logger
+	plans  *admission.Plans
 	// names are those of the features, by id, as sets have told them.
 	names sync.Map
 	// observers are told of every read.
@@ -36,7 +36,7 @@ type cache struct {
 }
 
 func newCache(source Source, l *ledger.Ledger, count *counters.Decisions, c config) (k *cache, err error) {
-	k = &cache{source: source, ledger: l, now: c.now, logger: c.logger, observers: c.observers}
+	k = &cache{source: source, ledger: l, now: c.now, logger: c.logger, plans: admission.NewPlans(), observers: c.observers}
 	to := swr.Config[Customer, *snapshot]{
 		Begin:  func(c Customer) swr.Read[*snapshot] { return &load{l.Open(ledger.Owner(c)), c, k} },
 		Parent: func(c Customer) Customer { return Customer{ID: c.ID} },
@@ -94,7 +94,9 @@ func (l *load) Do(ctx context.Context, noCache bool) (*snapshot, error) {
 	if unreadable != "" && !l.cache.unreadable.Swap(true) {
 		l.cache.logger.Error("gate: Stigg's answer has numbers that can't be read; they grant nothing, and requests for them get 503", "feature", unreadable)
 	}
-	return l.cache.snapshot(l.Book, set, func(m *ledger.Meter, n ledger.Count, now time.Time) { m.Account.Read(asked, n, now, m.Cycle) }), nil
+	return l.cache.snapshot(l.Book, set, func(r *admission.Right, n ledger.Count, now time.Time) {
+		r.Meter.Account.Read(asked, n, now, r.Meter.Cycle)
+	}), nil
 }
 
 // Warm reads customers whose entitlements are not cached, before their first requests do: at
@@ -114,8 +116,8 @@ func (g *Gate) Warm(ctx context.Context, customers ...Customer) error {
 
 // snapshot is one customer's set as it was read, and the rights in it. It never changes.
 type snapshot struct {
-	set EntitlementSet
 	*admission.Rights
+	everything bool // EntitlementSet.Everything
 }
 
 // Pin and Unpin are those of the book.
@@ -126,39 +128,27 @@ func (s *snapshot) Unpin() { s.Book.Unpin() }
 
 // Lifetime is how long it may be served.
 func (s *snapshot) Lifetime() swr.Lifetime {
-	return swr.Lifetime{Denies: s.set.Denied != "", Empty: s.Empty() && !s.set.Everything, Ends: s.Ends}
+	return swr.Lifetime{Denies: s.Denied != "", Empty: s.Empty() && !s.everything, Ends: s.Ends}
 }
 
-// snapshot applies a set to the customer's accounts, by count, and freezes it.
-func (k *cache) snapshot(b *ledger.Book, set EntitlementSet, count func(*ledger.Meter, ledger.Count, time.Time)) *snapshot {
-	now, s := k.now(), join(b, set)
-	for i := range s.set.Credits {
-		c := &s.set.Credits[i]
-		count(s.Wallets[c.CurrencyID].Meter, ledger.Count{Used: c.Usage, End: c.PeriodEnd}, now)
-	}
-	for i := range s.set.Features {
-		if e := &s.set.Features[i]; e.Kind == Metered {
-			count(s.Features[e.FeatureID].Meter, ledger.Count{Used: e.Usage, Start: e.PeriodStart, End: e.PeriodEnd}, now)
-		}
-	}
-	return s
-}
-
-// join joins a set with the customer's accounts. It keeps nothing that the set's maker has.
-func join(b *ledger.Book, set EntitlementSet) *snapshot {
-	set.Features, set.Credits = slices.Clone(set.Features), slices.Clone(set.Credits)
-	s := &snapshot{set, admission.NewRights(b, string(set.Denied), len(set.Features), len(set.Credits))}
+// snapshot joins a set with the customer's accounts, which are told what it counts by count, and
+// freezes it. It keeps nothing that the set's maker has.
+func (k *cache) snapshot(b *ledger.Book, set EntitlementSet, count func(*admission.Right, ledger.Count, time.Time)) *snapshot {
+	all := make([]admission.Entitled, 0, len(set.Credits)+len(set.Features))
 	for i := range set.Credits {
-		s.Add(set.Credits[i].right(b), set.Credits[i].ValidUntil)
+		all = append(all, set.Credits[i].entitled())
 	}
 	for i := range set.Features {
-		e := &set.Features[i]
-		*e = e.clone()
-		r := e.right(b)
-		if r.Priced {
-			r.Wallet = s.Wallets[e.CreditRate.CurrencyID]
+		all = append(all, set.Features[i].entitled())
+	}
+	now, s := k.now(), &snapshot{k.plans.Rights(b, string(set.Denied), all), set.Everything}
+	for i := range s.All() {
+		r := &s.All()[i]
+		if n := i - len(set.Credits); n < 0 {
+			count(r, ledger.Count{Used: set.Credits[i].Usage, End: set.Credits[i].PeriodEnd}, now)
+		} else if e := &set.Features[n]; e.Kind == Metered {
+			count(r, ledger.Count{Used: e.Usage, Start: e.PeriodStart, End: e.PeriodEnd}, now)
 		}
-		s.Add(r, e.ValidUntil)
 	}
 	return s
 }

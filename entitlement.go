@@ -137,31 +137,32 @@ type Entitlement struct {
 	CreditRate *CreditRate
 }
 
-// clone shares nothing with e.
-func (e Entitlement) clone() Entitlement {
-	e.Values = slices.Clone(e.Values)
-	if e.CreditRate != nil {
-		rate := *e.CreditRate
-		e.CreditRate = &rate
+// entitled is e in the words of admission, but for what is used.
+func (e *Entitlement) entitled() admission.Entitled {
+	t := admission.Terms{
+		Feature: rules.Feature{Kind: rules.Kind(e.Kind), Denied: string(e.Denied), Granted: e.Granted, Limit: e.Limit, Unlimited: e.Unlimited, Values: rules.ValueListOf(e.Values)},
+		ID:      e.FeatureID, Name: e.DisplayName, Units: admission.Units{One: e.Unit, Several: e.Units}, Soft: e.SoftLimit, Reset: string(e.Reset),
 	}
-	return e
+	if rate := e.CreditRate; rate != nil {
+		t.Priced, t.Formula, t.Currency, t.Price = true, rate.Formula, rate.CurrencyID, rate.Amount
+	}
+	return admission.Entitled{Terms: t, Anchor: e.Anchor, Ends: e.ValidUntil}
 }
 
-// right is the right to it, but for the wallet that pays.
-func (e *Entitlement) right(b *ledger.Book) *admission.Right {
-	r := &admission.Right{
-		Feature: rules.Feature{Kind: rules.Kind(e.Kind), Denied: string(e.Denied), Granted: e.Granted, Limit: e.Limit, Unlimited: e.Unlimited, Values: e.Values},
-		ID:      e.FeatureID, Name: e.DisplayName, Units: admission.Units{One: e.Unit, Several: e.Units}, Soft: e.SoftLimit, Reset: string(e.Reset), Priced: e.CreditRate != nil,
+// entitlement is the way back, with what is used now.
+func entitlement(r *admission.Right, now time.Time) Entitlement {
+	e := Entitlement{
+		FeatureID: r.ID, DisplayName: r.Name, Unit: r.One, Units: r.Several, Kind: FeatureKind(r.Kind), Granted: r.Granted, Denied: Reason(r.Denied), Limit: r.Limit,
+		Unlimited: r.Unlimited, SoftLimit: r.Soft, Values: r.Values.List(), Reset: ResetPeriod(r.Reset), Anchor: r.Meter.Cycle.Anchor, ValidUntil: r.Ends,
 	}
-	if e.Kind == Metered {
-		r.Meter = &ledger.Meter{Account: b.Feature(e.FeatureID), Cycle: ledger.Cycle{Every: ledger.ParseLength(string(e.Reset)), Anchor: e.Anchor}}
+	if r.Priced {
+		e.CreditRate = &CreditRate{CurrencyID: r.Currency, Amount: r.Price, Formula: r.Formula}
 	}
-	if rate := e.CreditRate; rate != nil && rate.Formula {
-		r.Formula = true
-	} else if rate != nil && r.Meter != nil {
-		r.Meter.Wallet, r.Meter.Currency, r.Meter.Price = b.Wallet(rate.CurrencyID), rate.CurrencyID, rate.Amount
+	if a := r.Meter.Account; a != nil {
+		p := a.Present(now, r.Meter.Cycle)
+		e.Usage, e.PeriodStart, e.PeriodEnd = p.Shown, p.Start, p.End
 	}
-	return r
+	return e
 }
 
 // CreditRate is what one unit of a feature costs in credits.
@@ -187,11 +188,19 @@ type Credit struct {
 	ValidUntil   time.Time
 }
 
-// right is the right to the wallet.
-func (c *Credit) right(b *ledger.Book) *admission.Right {
-	return &admission.Right{
-		Feature: rules.Feature{Denied: string(c.Denied), Limit: c.Limit}, IsWallet: true,
-		ID: c.CurrencyID, Name: c.DisplayName, Soft: c.SoftLimit, Meter: b.Wallet(c.CurrencyID).Meter(),
+// entitled is c in the words of admission, but for what is used.
+func (c *Credit) entitled() admission.Entitled {
+	return admission.Entitled{Ends: c.ValidUntil, Terms: admission.Terms{
+		Feature: rules.Feature{Granted: c.Granted, Denied: string(c.Denied), Limit: c.Limit}, IsWallet: true, ID: c.CurrencyID, Name: c.DisplayName, Soft: c.SoftLimit,
+	}}
+}
+
+// credit is the way back, with what is used now.
+func credit(r *admission.Right, now time.Time) Credit {
+	p := r.Meter.Account.Present(now, ledger.Cycle{})
+	return Credit{
+		CurrencyID: r.ID, DisplayName: r.Name, Granted: r.Granted, Denied: Reason(r.Denied), Limit: r.Limit, SoftLimit: r.Soft,
+		Usage: p.Shown, PeriodEnd: p.End, ValidUntil: r.Ends,
 	}
 }
 

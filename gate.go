@@ -204,22 +204,13 @@ func (g *Gate) Entitlements(ctx context.Context, c Customer) (EntitlementSet, er
 	}
 	defer found.Done()
 	s := found.Value
-	set := EntitlementSet{
-		Features: make([]Entitlement, 0, len(s.set.Features)),
-		Credits:  append([]Credit(nil), s.set.Credits...),
-		Denied:   s.set.Denied, Everything: s.set.Everything,
-	}
-	for i := range set.Credits {
-		w := &set.Credits[i]
-		p := s.Wallets[w.CurrencyID].Meter.Account.Present(now, ledger.Cycle{})
-		w.Usage, w.PeriodEnd = p.Shown, p.End
-	}
-	for _, e := range s.set.Features {
-		if m := s.Features[e.FeatureID].Meter; m != nil {
-			p := m.Account.Present(now, m.Cycle)
-			e.Usage, e.PeriodStart, e.PeriodEnd = p.Shown, p.Start, p.End
+	set := EntitlementSet{Features: make([]Entitlement, 0, len(s.All())), Denied: Reason(s.Denied), Everything: s.everything}
+	for i := range s.All() {
+		if r := &s.All()[i]; r.IsWallet {
+			set.Credits = append(set.Credits, credit(r, now))
+		} else {
+			set.Features = append(set.Features, entitlement(r, now))
 		}
-		set.Features = append(set.Features, e.clone())
 	}
 	return set, nil
 }

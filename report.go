@@ -64,8 +64,8 @@ func (g *Gate) known(c Customer) *admission.Rights {
 // of the customer, or nil.
 func (g *Gate) record(u *usage.Usage, has *admission.Rights) ledger.Entry {
 	var feature *ledger.Meter
-	if r := has.Of(admission.Item{ID: u.FeatureID}); r != nil {
-		feature = r.Meter
+	if r := has.Of(admission.Item{ID: u.FeatureID}); r != nil && r.Meter.Account != nil {
+		feature = &r.Meter
 	}
 	return u.Record(g.ledger.Open(u.Customer), feature, g.now())
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/stiggate/gate/internal/admission"
 	"github.com/stiggate/gate/internal/ledger"
 	"github.com/stiggate/gate/internal/watch"
 )
@@ -76,15 +77,21 @@ func (g sink) Replace(c Customer, set EntitlementSet) {
 		return
 	}
 	g.cache.Replace(c, func(old *snapshot, age time.Duration) (s *snapshot, sure bool) {
-		sure = set.Credits != nil
-		if !sure {
-			set.Credits, sure = old.set.Credits, len(old.set.Credits) == 0
+		told := set.Credits != nil
+		if sure = true; !told {
+			for i := range old.All() {
+				if r := &old.All()[i]; r.IsWallet {
+					set.Credits, sure = append(set.Credits, credit(r, g.now())), false
+				}
+			}
 		}
-		s = g.cache.snapshot(old.Book, set, func(m *ledger.Meter, n ledger.Count, now time.Time) {
-			sure = m.Account.Replace(n, set.Age, now, m.Cycle) && sure
+		s = g.cache.snapshot(old.Book, set, func(r *admission.Right, n ledger.Count, now time.Time) {
+			if told || !r.IsWallet {
+				sure = r.Meter.Account.Replace(n, set.Age, now, r.Meter.Cycle) && sure
+			}
 		})
 		if sure && age < ledger.Margin+set.Age {
-			sure = old.set.Everything == set.Everything && old.Same(s.Rights)
+			sure = old.everything == set.Everything && old.Same(s.Rights)
 		}
 		return s, sure
 	})
@@ -98,12 +105,12 @@ func (g sink) Patch(c Customer, p Patch) {
 		g.cache.Outdate(c)
 		return
 	}
-	r := s.Features[p.FeatureID]
+	r := s.Feature(p.FeatureID)
 	if p.Currency != "" {
-		r = s.Wallets[p.Currency]
+		r = s.Wallet(p.Currency)
 	}
 	count := ledger.Count{Used: p.Usage, Start: p.PeriodStart, End: p.PeriodEnd}
-	if r == nil || r.Meter == nil || !r.Meter.Account.Push(count, p.At, g.now(), r.Meter.Cycle) ||
+	if r == nil || r.Meter.Account == nil || !r.Meter.Account.Push(count, p.At, g.now(), r.Meter.Cycle) ||
 		p.HasLimit && r.IsWallet && p.Limit != r.Limit {
 		g.cache.Outdate(c)
 	}

@@ -150,7 +150,7 @@ func (t *Ticket) Extend(n float64) error {
 	}
 	d := t.Decision()
 	q := admission.Request{Now: t.gate.now()}
-	if s, ok := t.gate.cache.Peek(d.Customer); ok && !s.set.Everything {
+	if s, ok := t.gate.cache.Peek(d.Customer); ok && !s.everything {
 		q.Rights = s.Rights
 	}
 	for waits := (swr.Wait{}); ; q.Waited, q.Doubted = q.Doubted, nil {

@@ -104,7 +104,7 @@ func (q *Request) feature(p *Policy) string {
 	if a.Mode == rules.Asks || a.Mode == rules.Uses {
 		q.Requested, q.HasRequested = a.Amount, true
 	}
-	r := q.Rights.Features[p.Item.ID]
+	r := q.Rights.Feature(p.Item.ID)
 	if reason := rules.Lookup(q.Rights.Denied, r != nil); reason != "" {
 		q.Absent = true
 		return reason
@@ -127,7 +127,7 @@ func (q *Request) feature(p *Policy) string {
 		v.Reason = rules.InsufficientCredits // only Stigg can evaluate a formula
 	}
 	if v.Reason == rules.ValueNotAllowed {
-		q.Values = r.Values
+		q.Values = r.Values.List()
 	}
 	q.Never, q.OverLimit = v.Never, v.Over
 	return v.Reason
@@ -173,10 +173,10 @@ func (q *Request) meter(p *Policy, r *Right, a rules.Ask, dimensions map[string]
 		asked.Least = min(1, a.Amount)
 	}
 	hold := q.Holds != nil && a.Mode.Reports()
-	units := q.ask(r.Meter, asked, hold)
+	units := q.ask(&r.Meter, asked, hold)
 	if units.Refuses() && p.UpTo && ahead.asked >= min(1, whole) { // what the gate in front holds will do
 		asked = ledger.Ask{Limit: ledger.Limit{Unlimited: true}, PerReplica: p.PerReplica}
-		units = q.ask(r.Meter, asked, hold)
+		units = q.ask(&r.Meter, asked, hold)
 	}
 	q.tell(units, r.Limit, !r.Unlimited)
 	q.Reset, q.Units = r.Reset, r.Units
@@ -261,7 +261,7 @@ func (q *Request) credits(p *Policy) string {
 		a.Amount = 1
 	}
 	q.Requested, q.HasRequested = a.Amount, true
-	w := q.Rights.Wallets[p.Item.ID]
+	w := q.Rights.Wallet(p.Item.ID)
 	if w == nil {
 		q.Absent = true
 		return cmp.Or(q.Rights.Denied, rules.InsufficientCredits)
@@ -277,7 +277,7 @@ func (q *Request) credits(p *Policy) string {
 		asked.Least = min(1, asked.Amount)
 	}
 	asked.Limit.Unlimited = ahead.used && asked.Amount == 0 // the gate in front has asked
-	answer := q.ask(w.Meter, asked, hold)
+	answer := q.ask(&w.Meter, asked, hold)
 	q.tell(answer, w.Limit, !math.IsInf(w.Limit, 1))
 	v := rules.Room(answer.Answer, rules.InsufficientCredits)
 	q.OverLimit = v.Over
@@ -313,7 +313,7 @@ func (q *Request) pay(p *Policy, r *Right, a *rules.Ask, held *ledger.Hold, hold
 	if p.UpTo {
 		asked.Least = min(1, a.Amount) * price
 	}
-	answer := q.ask(r.Wallet.Meter, asked, hold)
+	answer := q.ask(&r.Wallet.Meter, asked, hold)
 	if hold {
 		held.Pay(answer)
 	}

@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"slices"
 	"time"
 
 	"github.com/stiggate/gate/internal/ledger"
@@ -9,15 +10,23 @@ import (
 
 // Rights is all that one customer has, and the book in which it counts. It never changes.
 type Rights struct {
-	Denied   string // Stigg's reason against the customer
-	Features map[string]*Right
-	Wallets  map[string]*Right // by currency
-	Book     *ledger.Book
-	Ends     time.Time // of the first right that ends; zero if none does
+	Denied string // Stigg's reason against the customer
+	Book   *ledger.Book
+	Ends   time.Time // of the first right that ends; zero if none does
+	plan   *plan
+	all    []Right // by the plan
 }
 
 // Right is what a customer has of a feature or of a wallet, and where its usage counts.
 type Right struct {
+	*Terms
+	Meter  ledger.Meter // without an account unless it is metered
+	Wallet *Right       // that pays; nil if the customer has none, or units cost nothing
+	Ends   time.Time    // zero if it does not
+}
+
+// Terms is what a plan says of a feature, or what a wallet is, whoever has it.
+type Terms struct {
 	rules.Feature
 	ID   string
 	Name string // for people
@@ -25,12 +34,11 @@ type Right struct {
 	Soft bool // the limit lets more in
 	// Reset is the length of a usage period, as Stigg spells it.
 	Reset string
-	Meter *ledger.Meter // nil unless it is metered
-
-	// Priced says that units cost credits: of Wallet, nil if the customer has none, at the
-	// meter's price, or by a formula that only Stigg knows.
+	// Priced says that units cost credits: of a currency, each its price, or by a formula that only
+	// Stigg knows.
 	Priced, Formula bool
-	Wallet          *Right
+	Currency        string
+	Price           float64
 	// IsWallet says that it is a wallet, and ID its currency.
 	IsWallet bool
 }
@@ -38,7 +46,33 @@ type Right struct {
 // Units are what a feature counts.
 type Units struct{ One, Several string }
 
-func (r *Right) item() Item { return Item{r.ID, r.IsWallet} }
+func (t *Terms) item() Item { return Item{t.ID, t.IsWallet} }
+
+// Entitled is the terms of one customer.
+type Entitled struct {
+	Terms
+	Anchor time.Time // of the usage periods
+	Ends   time.Time // zero if it does not
+}
+
+// Nothing is the rights of a customer who has none.
+func Nothing(b *ledger.Book) *Rights { return &Rights{Book: b, plan: new(plan)} }
+
+// Feature is the right to a feature; nil without one.
+func (s *Rights) Feature(id string) *Right {
+	if i, ok := s.plan.features[id]; ok {
+		return &s.all[i]
+	}
+	return nil
+}
+
+// Wallet is a wallet, by its currency; nil without one.
+func (s *Rights) Wallet(currency string) *Right {
+	if i, ok := s.plan.wallets[currency]; ok {
+		return &s.all[i]
+	}
+	return nil
+}
 
 // Of is the right to an item; nil without one.
 func (s *Rights) Of(i Item) *Right {
@@ -46,48 +80,45 @@ func (s *Rights) Of(i Item) *Right {
 	case s == nil:
 		return nil
 	case i.Currency:
-		return s.Wallets[i.ID]
+		return s.Wallet(i.ID)
 	}
-	return s.Features[i.ID]
+	return s.Feature(i.ID)
 }
+
+// All is the rights in the order in which they were told. They are not to be changed.
+func (s *Rights) All() []Right { return s.all }
 
 // Empty reports whether the customer has nothing.
-func (s *Rights) Empty() bool { return len(s.Features)+len(s.Wallets) == 0 }
-
-// Add adds a right that ends at a time, zero if it does not. A wallet is added before the features
-// that it pays for.
-func (s *Rights) Add(r *Right, ends time.Time) {
-	if !ends.IsZero() && (s.Ends.IsZero() || ends.Before(s.Ends)) {
-		s.Ends = ends
-	}
-	if r.IsWallet {
-		s.Wallets[r.ID] = r
-		return
-	}
-	s.Features[r.ID] = r
-}
+func (s *Rights) Empty() bool { return len(s.all) == 0 }
 
 // With is the rights and those that come beside them, where a customer has none of an item.
-func (s *Rights) With(more []*Right) *Rights {
-	to := NewRights(s.Book, s.Denied, len(s.Features), len(s.Wallets))
-	for _, all := range [][]*Right{more, values(s.Wallets), values(s.Features)} {
-		for _, r := range all {
-			to.Add(r, s.Ends)
+func (s *Rights) With(more []Right) *Rights {
+	to := *s
+	to.all = slices.Clone(s.all)
+	for i := range more {
+		if s.Of(more[i].item()) == nil {
+			to.all = append(to.all, more[i])
 		}
 	}
-	return to
+	to.plan = newPlan(to.all)
+	return &to
 }
 
-func values(m map[string]*Right) (all []*Right) {
-	for _, r := range m {
-		all = append(all, r)
+// join has a right count in the customer's book.
+func (s *Rights) join(r *Right) {
+	switch {
+	case r.IsWallet:
+		r.Meter.Account = s.Book.Wallet(r.ID)
+	case r.Kind == rules.Metered:
+		r.Meter.Account, r.Meter.Cycle.Every = s.Book.Feature(r.ID), ledger.ParseLength(r.Reset)
 	}
-	return all
-}
-
-// NewRights is empty, with room for so many features and wallets.
-func NewRights(b *ledger.Book, denied string, features, wallets int) *Rights {
-	return &Rights{Denied: denied, Features: make(map[string]*Right, features), Wallets: make(map[string]*Right, wallets), Book: b}
+	if !r.Priced {
+		return
+	}
+	r.Wallet = s.Wallet(r.Currency)
+	if !r.Formula && r.Kind == rules.Metered {
+		r.Meter.Wallet, r.Meter.Price = s.Book.Wallet(r.Currency), r.Price
+	}
 }
 
 // unpriced is what usage that waits will cost of a wallet, at prices that were not known
@@ -96,10 +127,10 @@ func (s *Rights) unpriced(wallet *ledger.Account) (credits, acked float64) {
 	if !s.Book.HasUnpriced() {
 		return 0, 0
 	}
-	for _, r := range s.Features {
-		if r.Meter != nil && r.Meter.Wallet == wallet {
-			all, some := r.Meter.Account.Unpriced()
-			credits, acked = credits+all*r.Meter.Price, acked+some*r.Meter.Price
+	for i := range s.all {
+		if m := &s.all[i].Meter; m.Wallet == wallet {
+			all, some := m.Account.Unpriced()
+			credits, acked = credits+all*m.Price, acked+some*m.Price
 		}
 	}
 	return credits, acked

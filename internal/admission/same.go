@@ -1,27 +1,30 @@
 package admission
 
-import (
-	"maps"
-	"reflect"
-
-	"github.com/stiggate/gate/internal/rules"
-)
+import "github.com/stiggate/gate/internal/rules"
 
 // Same reports whether the rights of one customer, as they were read twice, are the same but for
 // what is used, and what follows from that.
 func (s *Rights) Same(other *Rights) bool {
-	return s.Denied == other.Denied && maps.EqualFunc(s.Features, other.Features, (*Right).same) && maps.EqualFunc(s.Wallets, other.Wallets, (*Right).same)
+	if s.Denied != other.Denied || len(s.all) != len(other.all) {
+		return false
+	}
+	for i := range s.all {
+		if r := other.Of(s.all[i].item()); r == nil || !s.all[i].same(r) {
+			return false
+		}
+	}
+	return true
 }
 
-func (r *Right) same(other *Right) bool { return reflect.DeepEqual(r.terms(), other.terms()) }
+func (r *Right) same(other *Right) bool {
+	return r.Meter.Cycle.Anchor.Equal(other.Meter.Cycle.Anchor) && (r.Terms == other.Terms || r.but() == other.but())
+}
 
-// terms is r without Stigg's verdict on what is counted. The wallet that pays is compared by
-// itself, and named in the Meter.
-func (r *Right) terms() Right {
-	t := *r
-	t.Wallet = nil
-	if r.Kind == rules.Metered || r.Priced || r.IsWallet {
-		t.Granted, t.Denied = false, ""
+// but is the terms without Stigg's verdict on what is counted.
+func (t *Terms) but() Terms {
+	but := *t
+	if t.Kind == rules.Metered || t.Priced || t.IsWallet {
+		but.Granted, but.Denied = false, ""
 	}
-	return t
+	return but
 }

@@ -1,6 +1,8 @@
 package admission
 
 import (
+	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -11,39 +13,78 @@ import (
 func TestRightsAreTheSameButForWhatIsUsed(t *testing.T) {
 	book := ledger.New().Open(ledger.Owner{ID: "c"})
 	defer book.Unpin()
-	rights := func(change func(all *Rights)) *Rights {
-		s := NewRights(book, "", 2, 1)
-		wallet := &Right{ID: "x", IsWallet: true, Feature: rules.Feature{Limit: 10}, Meter: book.Wallet("x").Meter()}
-		s.Add(wallet, time.Time{})
-		s.Add(&Right{ID: "on", Feature: rules.Feature{Kind: rules.Boolean, Granted: true}}, time.Time{})
-		s.Add(&Right{
-			ID: "f", Name: "F", Feature: rules.Feature{Kind: rules.Metered, Granted: true, Limit: 5}, Priced: true, Wallet: wallet,
-			Meter: &ledger.Meter{Account: book.Feature("f"), Cycle: ledger.Cycle{Anchor: time.Unix(1, 0)}, Wallet: wallet.Meter.Account, Currency: "x", Price: 2},
-		}, time.Time{})
-		change(s)
-		return s
+	plans := NewPlans()
+	rights := func(change func(denied *string, wallet, on, f *Entitled)) *Rights {
+		denied := ""
+		all := []Entitled{
+			{Terms: Terms{ID: "x", IsWallet: true, Feature: rules.Feature{Limit: 10}}},
+			{Terms: Terms{ID: "on", Feature: rules.Feature{Kind: rules.Boolean, Granted: true}}},
+			{Terms: Terms{ID: "f", Name: "F", Feature: rules.Feature{Kind: rules.Metered, Granted: true, Limit: 5}, Priced: true, Currency: "x", Price: 2}, Anchor: time.Unix(1, 0)},
+		}
+		change(&denied, &all[0], &all[1], &all[2])
+		all = slices.DeleteFunc(all, func(e Entitled) bool { return e.ID == "" })
+		return plans.Rights(book, denied, all)
 	}
 	for name, tt := range map[string]struct {
-		change func(all *Rights)
+		change func(denied *string, wallet, on, f *Entitled)
 		same   bool
 	}{
-		"read twice":                    {func(*Rights) {}, true},
-		"a feature is used up":          {func(s *Rights) { s.Features["f"].Granted, s.Features["f"].Denied = false, rules.LimitExceeded }, true},
-		"a wallet is used up":           {func(s *Rights) { s.Wallets["x"].Denied = rules.InsufficientCredits }, true},
-		"another limit":                 {func(s *Rights) { s.Features["f"].Limit = 6 }, false},
-		"another limit of a wallet":     {func(s *Rights) { s.Wallets["x"].Limit = 11 }, false},
-		"another price":                 {func(s *Rights) { s.Features["f"].Meter.Price = 3 }, false},
-		"another period":                {func(s *Rights) { s.Features["f"].Meter.Cycle.Anchor = time.Unix(2, 0) }, false},
-		"a feature is refused by Stigg": {func(s *Rights) { s.Features["on"].Denied = "Revoked" }, false},
-		"a feature less":                {func(s *Rights) { delete(s.Features, "on") }, false},
-		"a feature more":                {func(s *Rights) { s.Add(&Right{ID: "new"}, time.Time{}) }, false},
-		"a wallet less":                 {func(s *Rights) { delete(s.Wallets, "x") }, false},
-		"the customer is refused":       {func(s *Rights) { s.Denied = "CustomerIsArchived" }, false},
+		"read twice":                    {func(*string, *Entitled, *Entitled, *Entitled) {}, true},
+		"in another order":              {func(_ *string, x, on, _ *Entitled) { *x, *on = *on, *x }, true},
+		"a feature is used up":          {func(_ *string, _, _, f *Entitled) { f.Granted, f.Denied = false, rules.LimitExceeded }, true},
+		"a wallet is used up":           {func(_ *string, x, _, _ *Entitled) { x.Denied = rules.InsufficientCredits }, true},
+		"another limit":                 {func(_ *string, _, _, f *Entitled) { f.Limit = 6 }, false},
+		"another limit of a wallet":     {func(_ *string, x, _, _ *Entitled) { x.Limit = 11 }, false},
+		"another price":                 {func(_ *string, _, _, f *Entitled) { f.Price = 3 }, false},
+		"another period":                {func(_ *string, _, _, f *Entitled) { f.Anchor = time.Unix(2, 0) }, false},
+		"the period of another zone":    {func(_ *string, _, _, f *Entitled) { f.Anchor = f.Anchor.In(time.FixedZone("", 3600)) }, true},
+		"a feature is refused by Stigg": {func(_ *string, _, on, _ *Entitled) { on.Denied = "Revoked" }, false},
+		"a feature less":                {func(_ *string, _, on, _ *Entitled) { on.ID = "" }, false},
+		"a feature instead of another":  {func(_ *string, _, on, _ *Entitled) { on.ID = "new" }, false},
+		"a wallet less":                 {func(_ *string, x, _, _ *Entitled) { x.ID = "" }, false},
+		"the customer is refused":       {func(denied *string, _, _, _ *Entitled) { *denied = "CustomerIsArchived" }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := rights(func(*Rights) {}).Same(rights(tt.change)); got != tt.same {
+			if got := rights(func(*string, *Entitled, *Entitled, *Entitled) {}).Same(rights(tt.change)); got != tt.same {
 				t.Errorf("the same: %v, want %v", got, tt.same)
 			}
 		})
+	}
+}
+
+// TestCustomersOfOnePlanShareItsTerms and find what they have by one index; what is one customer's
+// own, they don't.
+func TestCustomersOfOnePlanShareItsTerms(t *testing.T) {
+	l, plans := ledger.New(), NewPlans()
+	limit := func(max float64) Terms {
+		return Terms{ID: "f", Feature: rules.Feature{Kind: rules.Metered, Limit: max, Values: rules.ValueListOf([]string{"a"})}}
+	}
+	rights := func(customer string, all ...Terms) *Rights {
+		book := l.Open(ledger.Owner{ID: customer})
+		t.Cleanup(book.Unpin)
+		entitled := make([]Entitled, len(all))
+		for i := range all {
+			entitled[i].Terms = all[i]
+		}
+		return plans.Rights(book, "", entitled)
+	}
+	a, b := rights("a", limit(5), Terms{ID: "on"}), rights("b", limit(5), Terms{ID: "on"})
+	if a.plan != b.plan || a.Feature("f").Terms != b.Feature("f").Terms {
+		t.Error("two customers of one plan have each their own")
+	}
+	if a.Feature("f").Meter.Account == b.Feature("f").Meter.Account {
+		t.Error("two customers have one account")
+	}
+	c := rights("c", limit(6), Terms{ID: "on"})
+	if a.Feature("on").Terms != c.Feature("on").Terms || a.Feature("f").Limit != 5 || c.Feature("f").Limit != 6 {
+		t.Errorf("got %v and %v", a.Feature("f").Limit, c.Feature("f").Limit)
+	}
+	if d := rights("d", Terms{ID: "on"}, limit(5)); d.Feature("f").Limit != 5 || d.Feature("on").ID != "on" {
+		t.Error("in another order another right is found")
+	}
+	for range 2 {
+		if n := rights("n", limit(math.NaN())); n.Feature("f") == nil || plans.terms.Len() > 3 {
+			t.Error("what is no number is kept")
+		}
 	}
 }

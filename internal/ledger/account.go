@@ -9,9 +9,8 @@ import (
 // Account is one customer's usage of one metered feature, or of one wallet. Each of its
 // methods is one critical section.
 type Account struct {
-	book  *Book
-	key   key
-	meter Meter // of which nothing but the account is known
+	book *Book
+	key  key
 
 	mu      sync.Mutex
 	current *period
@@ -32,11 +31,19 @@ type Account struct {
 	onWay    int
 	changed  chan struct{}
 	unpriced unpriced
-	share    Share // nil until it is asked for
+	share    Share  // nil until it is asked for
+	alone    *Meter // nil until it is asked for
 }
 
 // Meter returns the account alone as a Meter, for usage of which no more is known.
-func (a *Account) Meter() *Meter { return &a.meter }
+func (a *Account) Meter() *Meter {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.alone == nil {
+		a.alone = &Meter{Account: a, Unpriced: !a.key.wallet}
+	}
+	return a.alone
+}
 
 // Statement is an account's present period.
 type Statement struct {

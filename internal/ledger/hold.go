@@ -5,11 +5,10 @@ import "time"
 // Meter is where usage of one feature counts: its account, how the account's periods
 // follow each other and, if units cost credits at a known price, the wallet that pays.
 type Meter struct {
-	Account  *Account
-	Cycle    Cycle
-	Wallet   *Account
-	Currency string  // the wallet's
-	Price    float64 // of one unit
+	Account *Account
+	Cycle   Cycle
+	Wallet  *Account
+	Price   float64 // of one unit
 	// Unpriced says that units may cost credits, and nobody here knows how many.
 	Unpriced bool
 }

@@ -42,6 +42,7 @@ package ledger
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -97,7 +98,7 @@ func (l *Ledger) Open(o Owner) *Book {
 	defer l.mu.Unlock()
 	b := l.books[o]
 	if b == nil {
-		b = &Book{owner: o, ledger: l, accounts: make(map[key]*Account)}
+		b = &Book{owner: o, ledger: l}
 		l.books[o] = b
 	}
 	b.pins.Add(1)
@@ -137,13 +138,24 @@ type Book struct {
 	clock, began atomic.Uint64
 
 	mu       sync.Mutex
-	accounts map[key]*Account
+	accounts []*Account // sorted by key
 }
 
 // key names a feature's account or a wallet's.
 type key struct {
 	wallet bool
 	id     string
+}
+
+// compare orders accounts: features first.
+func (a *Account) compare(k key) int {
+	switch {
+	case a.key.wallet == k.wallet:
+		return strings.Compare(a.key.id, k.id)
+	case k.wallet:
+		return -1
+	}
+	return 1
 }
 
 // Owner is whose it is.
@@ -202,13 +214,11 @@ func (b *Book) Wallet(currency string) *Account { return b.account(key{wallet: t
 func (b *Book) account(k key) *Account {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	a := b.accounts[k]
-	if a == nil {
-		a = &Account{book: b, key: k}
-		a.meter = Meter{Account: a, Unpriced: !k.wallet}
-		b.accounts[k] = a
+	i, found := slices.BinarySearchFunc(b.accounts, k, (*Account).compare)
+	if !found {
+		b.accounts = slices.Insert(b.accounts, i, &Account{book: b, key: k})
 	}
-	return a
+	return b.accounts[i]
 }
 
 // Audit tells, for tests and for whoever looks for a leak, what is held or waits, account by
@@ -218,9 +228,9 @@ func (l *Ledger) Audit() (left []string) {
 	defer l.mu.Unlock()
 	for o, b := range l.books {
 		b.mu.Lock()
-		for k, a := range b.accounts {
+		for _, a := range b.accounts {
 			if s := a.audit(); s != "" {
-				left = append(left, fmt.Sprintf("%s %s of %s/%s (%d pins): %s", map[bool]string{false: "feature", true: "wallet"}[k.wallet], k.id, o.ID, o.Resource, b.pins.Load(), s))
+				left = append(left, fmt.Sprintf("%s %s of %s/%s (%d pins): %s", map[bool]string{false: "feature", true: "wallet"}[a.key.wallet], a.key.id, o.ID, o.Resource, b.pins.Load(), s))
 			}
 		}
 		b.mu.Unlock()

@@ -122,7 +122,7 @@ func simulate(t *testing.T, seed uint64) {
 	w.units.arrived, w.credits.arrived = map[int]int{}, map[int]int{}
 	w.book = w.ledger.Open(Owner{ID: "c"})
 	w.wallet = w.book.Wallet("x")
-	w.meter = &Meter{Account: w.book.Feature("f"), Cycle: Cycle{Hour, simulationStart}, Wallet: w.wallet, Currency: "x", Price: price}
+	w.meter = &Meter{Account: w.book.Feature("f"), Cycle: Cycle{Hour, simulationStart}, Wallet: w.wallet, Price: price}
 	w.others(5)
 	w.readNow()
 	for range 60 {

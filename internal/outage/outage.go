@@ -102,7 +102,7 @@ func (e *Entitlement) feature() rules.Feature {
 	to := rules.Feature{Granted: true, Unlimited: e.IsUnlimited, Kind: rules.Boolean}
 	switch {
 	case e.EnumValues != nil:
-		to.Kind, to.Values = rules.Enum, e.EnumValues
+		to.Kind, to.Values = rules.Enum, rules.ValueListOf(e.EnumValues)
 	case e.Value != nil:
 		to.Kind, to.Limit = rules.Configuration, *e.Value
 	case e.UsageLimit != nil:

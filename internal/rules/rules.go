@@ -17,7 +17,6 @@
 package rules
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/stiggate/gate/internal/ledger"
@@ -98,7 +97,7 @@ type Feature struct {
 	Granted   bool   // Stigg's own verdict
 	Limit     float64
 	Unlimited bool
-	Values    []string
+	Values    ValueList
 	AnyValue  bool
 }
 
@@ -128,7 +127,7 @@ func (f *Feature) Judge(q Ask) (v Verdict, metered bool) {
 		return Verdict{}, false
 	case Enum:
 		for _, value := range q.Values {
-			if !f.AnyValue && !slices.Contains(f.Values, value) {
+			if !f.AnyValue && !f.Values.Has(value) {
 				return Verdict{Reason: ValueNotAllowed}, false
 			}
 		}
