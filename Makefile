@@ -4,11 +4,11 @@
 GO ?= go
 GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: all test format vet generated cc chromium redis race handlers stores contrib contrib-race newest examples browser official lint bench fuzz soak
+.PHONY: all test format vet generated cc chromium redis race handlers stores contrib contrib-race newest examples browser official lint bench bench-packages bench-quick fuzz soak
 
 all: test lint
 
-test: format vet generated race handlers stores newest examples browser
+test: format vet generated race handlers stores newest examples bench-quick browser
 
 format:
 	@out=$$(gofmt -l .); [ -z "$$out" ] || { echo "gofmt would change:"; echo "$$out"; exit 1; }
@@ -79,8 +79,17 @@ browser: chromium
 lint:
 	$(GO) run $(GOLANGCI_LINT) run ./...
 
+# Gate beside its peers, in under ten minutes: prints a table and writes bench/RESULTS.md. See bench/main.go
+# for one suite alone. The benchmarks of the packages are bench-packages.
 bench:
+	cd bench && $(GO) run .
+
+bench-packages:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+# That all of bench runs, with tiny sizes.
+bench-quick:
+	@dir=bench/; $(test-module)
 
 # Stigg's own clients, as npm serves them, against the emulator: its Node SDKs, its JS SDK, and its
 # React widgets in Chromium. The lockfile names no host: npm asks the registry that it is set to.

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"github.com/stiggate/gate/bench/internal/checks"
+	"github.com/stiggate/gate/bench/internal/measure"
+	"github.com/stiggate/gate/bench/internal/memory"
+	"github.com/stiggate/gate/bench/internal/middleware"
+)
+
+// goal is a bound of one figure.
+type goal struct {
+	area, what string
+	unit       string // "x" is a ratio
+	bound      bound
+	// figure is the figure of each round; nil if it was not measured.
+	figure func(measure.Results) []float64
+}
+
+// bound is met by what is at most or at least so much.
+type bound struct {
+	limit float64
+	least bool
+}
+
+func atMost(n float64) bound  { return bound{n, false} }
+func atLeast(n float64) bound { return bound{n, true} }
+
+func (b bound) meets(n float64) bool {
+	if b.least {
+		return n >= b.limit
+	}
+	return n <= b.limit
+}
+
+// goals are all that there are.
+func goals() []goal {
+	var all []goal
+	for _, of := range []func() []goal{checkGoals, middlewareGoals, memoryGoals} {
+		all = append(all, of()...)
+	}
+	return all
+}
+
+// ratio is of two series of one group.
+func ratio(group, of, to string) func(measure.Results) []float64 {
+	return func(r measure.Results) []float64 {
+		a, known := r.Find(group, of)
+		b, also := r.Find(group, to)
+		if !known || !also {
+			return nil
+		}
+		return measure.Ratio(a.Rounds, b.Rounds)
+	}
+}
+
+// allocs are those of one operation.
+func allocs(group, of string) func(measure.Results) []float64 {
+	return func(r measure.Results) []float64 {
+		if s, ok := r.Find(group, of); ok {
+			return []float64{s.Allocs}
+		}
+		return nil
+	}
+}
+
+func checkGoals() []goal {
+	var all []goal
+	for _, n := range []int{1_000, 100_000} {
+		group := checks.Group(n)
+		one := func(name string) string { return measure.On(name, 1) }
+		against := func(of string, to string) func(measure.Results) []float64 { return ratio(group, one(of), one(to)) }
+		all = append(all,
+			goal{group, "boolean, to a copy-on-write map lookup + one clock read", "x", atMost(2), against(checks.Boolean, checks.Floor)},
+			goal{group, "metered, to that", "x", atMost(2.5), against(checks.Metered, checks.Floor)},
+			goal{group, "boolean, to casbin's cached enforcer", "x", atMost(1), against(checks.Boolean, checks.Casbin)},
+			goal{group, "metered, to casbin's cached enforcer", "x", atMost(1), against(checks.Metered, checks.Casbin)},
+			goal{group, "boolean, to LaunchDarkly's prebuilt context", "x", atMost(0.6), against(checks.Boolean, checks.LD)},
+			goal{group, "metered, to LaunchDarkly's prebuilt context", "x", atMost(0.6), against(checks.Metered, checks.LD)},
+			goal{group, "allocations of a boolean check", "allocs", atMost(0), allocs(group, one(checks.Boolean))},
+			goal{group, "allocations of a metered check", "allocs", atMost(0), allocs(group, one(checks.Metered))},
+			goal{group, "boolean, two cores to one", "x faster", atLeast(1.8), ratio(group, one(checks.Boolean), measure.On(checks.Boolean, 2))},
+			goal{group, "metered, two cores to one", "x faster", atLeast(1.8), ratio(group, one(checks.Metered), measure.On(checks.Metered, 2))},
+			goal{group, "hold + release, to a map lookup + one clock read", "x", atMost(4), against(checks.Release, checks.Floor)},
+			goal{group, "hold + settle, to a map lookup + one clock read", "x", atMost(8), against(checks.Settle, checks.Floor)},
+			goal{group, "allocations of hold + release", "allocs", atMost(1), allocs(group, one(checks.Release))},
+			goal{group, "allocations of hold + settle", "allocs", atMost(1), allocs(group, one(checks.Settle))},
+		)
+	}
+	return all
+}
+
+// values are a series' rounds.
+func values(r measure.Results, group, of string) []float64 {
+	s, _ := r.Find(group, of)
+	return s.Rounds
+}
+
+// added is what a contestant takes beyond another.
+func added(r measure.Results, group, of, to string) []float64 {
+	a, known := r.Find(group, of)
+	b, also := r.Find(group, to)
+	if !known || !also {
+		return nil
+	}
+	return measure.Minus(a.Rounds, b.Rounds)
+}
+
+func middlewareGoals() []goal {
+	var all []goal
+	one := func(name string) string { return measure.On(name, 1) }
+	for _, router := range middleware.Routers {
+		group := middleware.Group(router)
+		plain := one(middleware.Plain)
+		if router == "net/http" {
+			plain = one(middleware.Bare)
+		}
+		more := func(of string) func(measure.Results) []float64 {
+			return func(r measure.Results) []float64 {
+				a, known := r.Find(group, one(of))
+				b, also := r.Find(group, one(middleware.Bare))
+				if !known || !also {
+					return nil
+				}
+				return []float64{a.Allocs - b.Allocs}
+			}
+		}
+		all = append(all,
+			goal{group, "allocations that an unmetered request adds", "allocs", atMost(0), more(middleware.Unmetered)},
+			goal{group, "what an unmetered request adds, beyond a check", "ns", atMost(100), func(r measure.Results) []float64 {
+				return measure.Minus(added(r, group, one(middleware.Unmetered), one(middleware.Bare)), values(r, group, one(middleware.Check)))
+			}},
+			goal{group, "allocations that a settled request adds", "allocs", atMost(3), more(middleware.Settled)},
+			goal{group, "what a settled request adds, to what httprate adds", "x", atMost(1), func(r measure.Results) []float64 {
+				return measure.Ratio(added(r, group, one(middleware.Settled), one(middleware.Bare)), added(r, group, one(middleware.Rate), plain))
+			}},
+		)
+	}
+	return all
+}
+
+func memoryGoals() []goal {
+	each := func(series string) func(measure.Results) []float64 {
+		return func(r measure.Results) []float64 { return values(r, memory.Entitlements, series) }
+	}
+	return []goal{
+		{"memory", "a customer's entitlement of 8, terms of one's own", "bytes", atMost(250), each(memory.Own8)},
+		{"memory", "a customer's entitlement of 8, plan terms of 100 customers", "bytes", atMost(120), each(memory.Shared8)},
+		{"memory", "a queued usage", "bytes", atMost(100), func(r measure.Results) []float64 { return values(r, memory.Usage, memory.Queued) }},
+	}
+}

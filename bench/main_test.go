@@ -1,0 +1,64 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestMain runs as a suite when the program under test starts itself as one.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "-suite" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// TestEveryGoalIsMeasured runs all of it with tiny sizes.
+func TestEveryGoalIsMeasured(t *testing.T) {
+	var out, progress bytes.Buffer
+	dir := t.TempDir()
+	if err := run([]string{"-quick", "-out", dir}, &out, &progress); err != nil {
+		t.Fatalf("%v\n%s", err, progress.String())
+	}
+	report, err := os.ReadFile(filepath.Join(dir, "RESULTS.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out.String() != string(report) {
+		t.Error("what is printed is not what is written")
+	}
+	for _, g := range goals() {
+		if row := fmt.Sprintf("| %s | %s |", g.area, g.what); strings.Count(out.String(), row) != 1 {
+			t.Errorf("%d rows %q, want one", strings.Count(out.String(), row), row)
+		}
+	}
+	if strings.Contains(out.String(), "NaN") || strings.Contains(out.String(), "Inf") {
+		t.Errorf("a figure is none:\n%s", out.String())
+	}
+}
+
+func TestOneSuiteAloneWritesNothing(t *testing.T) {
+	t.Chdir(t.TempDir())
+	var out, progress bytes.Buffer
+	if err := run([]string{"-quick", "-only", "memory"}, &out, &progress); err != nil {
+		t.Fatalf("%v\n%s", err, progress.String())
+	}
+	if !strings.Contains(out.String(), "a queued usage") || strings.Contains(out.String(), "casbin") {
+		t.Errorf("not the suite that was asked for:\n%s", out.String())
+	}
+	if left, _ := os.ReadDir("."); len(left) > 0 {
+		t.Errorf("left %v", left)
+	}
+}
+
+func TestAnUnknownSuiteIsSaid(t *testing.T) {
+	err := run([]string{"-quick", "-only", "memmory"}, &bytes.Buffer{}, &bytes.Buffer{})
+	if err == nil || !strings.Contains(err.Error(), `"memmory"`) {
+		t.Errorf("got %v", err)
+	}
+}
