@@ -222,7 +222,7 @@ func (g *Gate) fallback(c Customer, p Policy) *snapshot {
 // with is s with what the policy asks for beyond the set, without a bound.
 func (s *snapshot) with(p Policy) *snapshot {
 	all := p.asks.Assume(s.Book, false, func(one *admission.Policy) (rules.Feature, bool) { return one.Unlimited(), true })
-	return &snapshot{s.With(all), true}
+	return &snapshot{Rights: s.With(all), everything: true}
 }
 
 // ofCustomer reports whether nothing is known of a customer for a reason that is the customer's

@@ -72,7 +72,7 @@ type load struct {
 // Do reads the set.
 func (l *load) Do(ctx context.Context, noCache bool) (*snapshot, error) {
 	if noCache {
-		ctx = context.WithValue(ctx, noCacheKey{}, true)
+		ctx = ContextWithNoCache(ctx)
 	}
 	began, at := l.Begin(), l.cache.now()
 	set, err := l.cache.source.Entitlements(ctx, l.customer)
@@ -118,6 +118,7 @@ func (g *Gate) Warm(ctx context.Context, customers ...Customer) error {
 type snapshot struct {
 	*admission.Rights
 	everything bool // EntitlementSet.Everything
+	cached     time.Duration // EntitlementSet.Cached
 }
 
 // Pin and Unpin are those of the book.
@@ -128,7 +129,7 @@ func (s *snapshot) Unpin() { s.Book.Unpin() }
 
 // Lifetime is how long it may be served.
 func (s *snapshot) Lifetime() swr.Lifetime {
-	return swr.Lifetime{Denies: s.Denied != "", Empty: s.Empty() && !s.everything, Ends: s.Ends}
+	return swr.Lifetime{Denies: s.Denied != "", Empty: s.Empty() && !s.everything, Ends: s.Ends, Cached: s.cached}
 }
 
 // snapshot joins a set with the customer's accounts, which are told what it counts by count, and
@@ -141,7 +142,7 @@ func (k *cache) snapshot(b *ledger.Book, set EntitlementSet, count func(*admissi
 	for i := range set.Features {
 		all = append(all, set.Features[i].entitled())
 	}
-	now, s := k.now(), &snapshot{k.plans.Rights(b, string(set.Denied), all), set.Everything}
+	now, s := k.now(), &snapshot{k.plans.Rights(b, string(set.Denied), all), set.Everything, max(0, set.Cached)}
 	for i := range s.All() {
 		r := &s.All()[i]
 		if n := i - len(set.Credits); n < 0 {

@@ -77,8 +77,8 @@
 // # For makers of sources, reporters and outboxes
 //
 //   - Sources: [Source], [EntitlementSet], [Entitlement], [FeatureKind], [ParseFeatureKind],
-//     [ResetPeriod], [Credit], [CreditRate], [NoCache], [ReadPacer],
-//     [CatalogReader], [Catalog]; [Watcher], [Sink], [InterruptionSink], [Patch].
+//     [ResetPeriod], [Credit], [CreditRate], [NoCache], [ContextWithNoCache], [ReadPacer],
+//     [CatalogReader], [Catalog]; [Watcher], [PartialWatcher], [Sink], [InterruptionSink], [Patch].
 //   - Reporters: [Reporter], [Usage], [UsageKind], [UsageError], [Ack], [CreditAck], [Pacer].
 //   - What a failure means: [UpstreamError], [UpstreamKind].
 //   - Outboxes: [Outbox], [Kept], [Position], [OutboxMeter], [Adopter], [OutboxStats], [OutboxError].

@@ -31,6 +31,11 @@ type Source interface {
 // how much is used.
 func NoCache(ctx context.Context) bool { return ctx.Value(noCacheKey{}) != nil }
 
+// ContextWithNoCache makes NoCache true of a context: for a Source in front of another one.
+func ContextWithNoCache(ctx context.Context) context.Context {
+	return context.WithValue(ctx, noCacheKey{}, true)
+}
+
 type noCacheKey struct{}
 
 // ReadPacer is a Source that tells how fast Stigg's rate limit lets it read, as package client does.
@@ -61,6 +66,9 @@ type EntitlementSet struct {
 	// its counts. Zero is for a Source that asks Stigg itself; of a copy that is near, such as
 	// Stigg's edge, it is the longest that the copy lags.
 	Age time.Duration
+	// Cached is how long ago a cache in front of the Source has read the set, or zero. Of the TTL that
+	// much is over; of the counts in it Age tells.
+	Cached time.Duration
 }
 
 // Feature is what the set says of a feature; false if it is not in the set.

@@ -20,6 +20,13 @@ type Watcher interface {
 	Watch(ctx context.Context, sink Sink) error
 }
 
+// PartialWatcher is a Watcher that may bring part of the news alone, such as webhooks that other
+// replicas took. While it says so, nobody is warned that news don't arrive.
+type PartialWatcher interface {
+	Watcher
+	Partial() bool
+}
+
 // Sink takes news into the cache: from a Watcher, from webhooks (package webhook), from
 // an app that knows of a change. Gate.Sink is a gate's. Its methods return at once, and news
 // of customers that aren't cached cost no memory. What arrives later counts as newer,
@@ -151,6 +158,9 @@ func (g *Gate) follow(ctx context.Context, w Watcher) {
 			return w.Watch(ctx, sink{g, works})
 		},
 		Lost: g.cache.Lost, Silent: g.cache.Silent,
+	}
+	if p, ok := w.(PartialWatcher); ok && p.Partial() {
+		kept.Silent = func() {}
 	}
 	kept.Keep(ctx)
 }

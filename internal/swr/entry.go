@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	// leastFresh is how long a value is fresh that is over when it arrives. The clocks
-	// disagree then, and reading again at once would not mend it.
+	// leastFresh is how long a value is fresh that is over when it arrives. The clocks, or the
+	// TTLs of two caches, disagree then, and reading again at once would not mend it.
 	leastFresh = time.Second
 	// clockSlack is how far in the future the time of an entry may be: callers look at the
 	// clock before they wait for it. One that is further was read while the clock was
@@ -36,7 +36,7 @@ func (k *Cache[K, V]) entry(v V, generation uint64) *entry[V] {
 	now, life := k.c.Now(), v.Lifetime()
 	e := &entry[V]{
 		value: v, denies: life.Denies || life.Empty, empty: life.Empty, generation: generation, at: now.UnixNano(),
-		freshUntil: life.until(now, k.c.TTL), liveUntil: life.until(now, k.c.LiveTTL), staleUntil: now.Add(k.c.MaxStale).UnixNano(),
+		freshUntil: life.until(now, k.c.TTL), liveUntil: life.until(now, k.c.LiveTTL), staleUntil: now.Add(k.c.MaxStale - life.Cached).UnixNano(),
 	}
 	e.touched.Store(now.Unix())
 	return e
@@ -72,14 +72,14 @@ func (k *Cache[K, V]) touch(key K, e *entry[V], now time.Time) {
 	}
 }
 
-// until is the end of a TTL from now, give or take 10 %, or its own end if that comes
-// earlier.
+// until is the end of a TTL, give or take 10 %, or its own end if that comes earlier; or a moment
+// from now if both are over.
 func (l Lifetime) until(now time.Time, ttl time.Duration) int64 {
 	least := now.Add(min(leastFresh, ttl))
 	if l.Denies {
 		ttl = min(ttl, negativeTTL)
 	}
-	until := now.Add(time.Duration(float64(ttl) * (0.9 + 0.2*rand.Float64())))
+	until := now.Add(time.Duration(float64(ttl)*(0.9+0.2*rand.Float64())) - l.Cached)
 	if !l.Ends.IsZero() && l.Ends.Before(until) {
 		until = l.Ends
 	}

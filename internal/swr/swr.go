@@ -70,6 +70,8 @@ type Lifetime struct {
 	Ends   time.Time // not fresh after that; zero: no such moment
 	Denies bool      // fresh for a short while, and never served stale
 	Empty  bool      // it gives nothing: kept apart, and never served stale
+	// Cached is for how long it is known already: by so much shorter is it fresh, and served stale.
+	Cached time.Duration
 }
 
 // Read is one read of a key. It is pinned from the start. With noCache, what others keep of it on
