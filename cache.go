@@ -117,7 +117,7 @@ func (g *Gate) Warm(ctx context.Context, customers ...Customer) error {
 // snapshot is one customer's set as it was read, and the rights in it. It never changes.
 type snapshot struct {
 	*admission.Rights
-	everything bool // EntitlementSet.Everything
+	everything bool          // EntitlementSet.Everything
 	cached     time.Duration // EntitlementSet.Cached
 }
 
