@@ -40,7 +40,9 @@ func (p Policy) PerReplica() Policy {
 func (g *Gate) join(c replica.Config) {
 	c.Now, c.Logger = g.now, g.logger
 	c.Read = func(a fleet.Account) {
-		if found, err := g.cache.Get(context.Background(), Customer{a.Customer, a.Resource}, g.now(), true, &swr.Wait{}); err == nil {
+		who := Customer{a.Customer, a.Resource}
+		g.cache.Outdate(who) // what is cached has no count that was asked for since, however fresh it is
+		if found, err := g.cache.Get(context.Background(), who, g.now(), true, &swr.Wait{}); err == nil {
 			found.Done()
 		}
 	}

@@ -236,4 +236,41 @@ func TestAFleetsStoreThatFails(t *testing.T) {
 	}
 }
 
+// TestAStoreThatWantsACountHasOne: after a loss, and after the death of a replica, Stigg is asked how much
+// is used, also where what is cached would do for long, since news arrive.
+func TestAStoreThatWantsACountHasOne(t *testing.T) {
+	for name, happens := range map[string]func(t *testing.T, store *sharedStore){
+		"the store loses all": func(_ *testing.T, store *sharedStore) { store.Fleet.(*memory.Store).Empty() },
+		"a replica dies": func(t *testing.T, store *sharedStore) {
+			dead := fleet.State{Account: fleet.Account{Customer: "acme", Feature: "units"}, Replica: "dead", N: 1, Need: 5, Want: 5, Limit: 10}
+			grants, err := store.Sync(t.Context(), []fleet.State{dead})
+			if err != nil || grants[0].Units != 5 {
+				t.Errorf("%+v, %v", grants, err)
+			}
+			time.Sleep(fleet.DefaultTiming().Reclaim)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := newSharedStore(t)
+				a, b, _ := twoReplicas(t, store)
+				for _, g := range []*gate.Gate{a, b} {
+					g.Sink().SetLive(true)
+					admit(t, g, gate.Feature("units").Uses(1), true)
+				}
+				time.Sleep(10 * time.Second)
+				happens(t, store)
+				for range 10 { // what wants to be let in has the replicas ask
+					time.Sleep(time.Second)
+					if ticket, d := a.Admit(t.Context(), acme, gate.Feature("units").Uses(8)); d.Allowed {
+						ticket.Release()
+						return
+					}
+				}
+				t.Error("what is left is not granted")
+			})
+		})
+	}
+}
+
 var errStoreGone = errors.New("the store is gone")
