@@ -1,10 +1,14 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/stiggate/gate/bench/internal/checks"
+	"github.com/stiggate/gate/bench/internal/endtoend"
 	"github.com/stiggate/gate/bench/internal/measure"
 	"github.com/stiggate/gate/bench/internal/memory"
 	"github.com/stiggate/gate/bench/internal/middleware"
+	"github.com/stiggate/gate/bench/internal/pipeline"
 )
 
 // goal is a bound of one figure.
@@ -35,7 +39,7 @@ func (b bound) meets(n float64) bool {
 // goals are all that there are.
 func goals() []goal {
 	var all []goal
-	for _, of := range []func() []goal{checkGoals, middlewareGoals, memoryGoals} {
+	for _, of := range []func() []goal{checkGoals, middlewareGoals, endToEndGoals, pipelineGoals, memoryGoals} {
 		all = append(all, of()...)
 	}
 	return all
@@ -147,4 +151,23 @@ func memoryGoals() []goal {
 		{"memory", "a customer's entitlement of 8, plan terms of 100 customers", "bytes", atMost(120), each(memory.Shared8)},
 		{"memory", "a queued usage", "bytes", atMost(100), func(r measure.Results) []float64 { return values(r, memory.Usage, memory.Queued) }},
 	}
+}
+
+func endToEndGoals() []goal {
+	bare := func(group, of string) func(measure.Results) []float64 { return ratio(group, of, endtoend.Bare) }
+	return []goal{
+		{"end to end", "requests a second, unmetered, to those without Gate", "x", atLeast(0.97), bare(endtoend.Throughput, endtoend.Unmetered)},
+		{"end to end", "requests a second, metered", "x", atLeast(0.93), bare(endtoend.Throughput, endtoend.Metered)},
+		{"end to end", "99th percentile, metered, to that without Gate", "x", atMost(2), bare(endtoend.P99, endtoend.Metered)},
+		{"end to end", "requests a second, metered, with an outbox", "x", atLeast(0.7), bare(endtoend.Throughput, endtoend.Outbox)},
+	}
+}
+
+func pipelineGoals() []goal {
+	var all []goal
+	for _, n := range pipeline.Writers[1:] {
+		all = append(all, goal{"pipeline", fmt.Sprintf("hold + settle with an outbox, %d writers, to bbolt's Batch", n), "x", atLeast(0.9),
+			ratio(pipeline.Disk(n), pipeline.Whole, pipeline.Batch)})
+	}
+	return all
 }

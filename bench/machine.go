@@ -16,10 +16,10 @@ type host struct {
 }
 
 func machine() *host {
-	return &host{cpu: cpu(), commit: commit(), before: load(), begun: time.Now().UTC()}
+	return &host{cpu: cpu(), commit: commit(), before: loadAverage(), begun: time.Now().UTC()}
 }
 
-func (h *host) end() { h.after, h.ended = load(), time.Now().UTC() }
+func (h *host) end() { h.after, h.ended = loadAverage(), time.Now().UTC() }
 
 func (h *host) String() string {
 	return fmt.Sprintf("%s, %d cores, %s %s/%s, commit %s, %s, %.1f minutes, load average %s before and %s after",
@@ -38,9 +38,9 @@ func cpu() string {
 	return "unknown processor"
 }
 
-// load is how many processes wanted a core in the last minute. Above the benchmark's own it says that
+// loadAverage is how many processes wanted a core in the last minute. Above the benchmark's own it says that
 // others took part of the machine, and only ratios mean something.
-func load() string {
+func loadAverage() string {
 	average, _ := os.ReadFile("/proc/loadavg")
 	if one, _, ok := strings.Cut(string(average), " "); ok {
 		return one

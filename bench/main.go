@@ -22,9 +22,12 @@ import (
 	"time"
 
 	"github.com/stiggate/gate/bench/internal/checks"
+	"github.com/stiggate/gate/bench/internal/endtoend"
+	"github.com/stiggate/gate/bench/internal/load"
 	"github.com/stiggate/gate/bench/internal/measure"
 	"github.com/stiggate/gate/bench/internal/memory"
 	"github.com/stiggate/gate/bench/internal/middleware"
+	"github.com/stiggate/gate/bench/internal/pipeline"
 )
 
 // suites are what is measured, in this order.
@@ -34,7 +37,16 @@ var suites = []struct {
 }{
 	{"check", checks.Run},
 	{"middleware", middleware.Run},
+	{"end-to-end", endtoend.Run},
+	{"load", load.Run},
+	{"pipeline", pipeline.Run},
 	{"memory", memory.Run},
+}
+
+// helpers are processes that suites start: a server, and what sends it requests.
+var helpers = map[string]func(with string, length time.Duration, stdin io.Reader, stdout io.Writer) error{
+	"serve": endtoend.Serve,
+	"load":  endtoend.Load,
 }
 
 func main() {
@@ -47,6 +59,8 @@ func main() {
 type config struct {
 	only   string
 	suite  string // of a process that runs one
+	helper string // of a process that helps one
+	with   string
 	rounds int
 	slice  time.Duration
 	quick  bool
@@ -63,11 +77,16 @@ func run(args []string, stdout, stderr io.Writer) error {
 	flags.BoolVar(&c.quick, "quick", false, "try whether everything runs, with tiny sizes; nothing is written unless -out says where")
 	flags.StringVar(&c.out, "out", "", "the `directory` for RESULTS.md and plots/; default: this one if all suites are measured")
 	flags.StringVar(&c.suite, "suite", "", "measure this `suite` in this process, and print its results as JSON")
+	flags.StringVar(&c.helper, "helper", "", "`help` a suite in this process: serve or load")
+	flags.StringVar(&c.with, "with", "", "`what` to help with")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if c.quick {
 		c.rounds, c.slice = 2, 100*time.Microsecond
+	}
+	if help := helpers[c.helper]; help != nil {
+		return help(c.with, c.slice, os.Stdin, stdout)
 	}
 	if c.suite != "" {
 		return c.child(stdout, stderr)

@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// TestMain runs as a suite when the program under test starts itself as one.
+// TestMain runs as a suite, or helps one, when the program under test starts itself as such.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "-suite" {
+	if len(os.Args) > 1 && (os.Args[1] == "-suite" || os.Args[1] == "-helper") {
 		main()
 		return
 	}

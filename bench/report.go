@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/stiggate/gate/bench/internal/measure"
@@ -61,7 +62,11 @@ func groupOf(b *strings.Builder, g measure.Group) {
 	if related {
 		head, line = head+" to "+g.Base+" |", line+"---|"
 	}
-	fmt.Fprintf(b, "%s allocs | bytes |\n%s---|---|\n", head, line)
+	counted := slices.ContainsFunc(g.Series, func(s measure.Series) bool { return s.Counted })
+	if counted {
+		head, line = head+" allocs | bytes |", line+"---|---|"
+	}
+	fmt.Fprintf(b, "%s\n%s\n", head, line)
 	for _, s := range g.Series {
 		fmt.Fprintf(b, "| %s | %s %s |", s.Name, spread(s.Spread()), s.Unit)
 		if related {
@@ -71,11 +76,10 @@ func groupOf(b *strings.Builder, g measure.Group) {
 			}
 			fmt.Fprintf(b, " %s |", cell)
 		}
-		if s.Counted {
-			fmt.Fprintf(b, " %s | %s |\n", number(s.Allocs), number(s.Bytes))
-		} else {
-			b.WriteString(" | |\n")
+		if counted {
+			fmt.Fprintf(b, " %s | %s |", number(s.Allocs), number(s.Bytes))
 		}
+		b.WriteString("\n")
 	}
 	b.WriteString("\n")
 }
