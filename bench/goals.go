@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/stiggate/gate/bench/internal/checks"
+	"github.com/stiggate/gate/bench/internal/cold"
 	"github.com/stiggate/gate/bench/internal/endtoend"
 	"github.com/stiggate/gate/bench/internal/measure"
 	"github.com/stiggate/gate/bench/internal/memory"
@@ -39,7 +40,7 @@ func (b bound) meets(n float64) bool {
 // goals are all that there are.
 func goals() []goal {
 	var all []goal
-	for _, of := range []func() []goal{checkGoals, middlewareGoals, endToEndGoals, pipelineGoals, memoryGoals} {
+	for _, of := range []func() []goal{checkGoals, middlewareGoals, endToEndGoals, coldGoals, pipelineGoals, memoryGoals} {
 		all = append(all, of()...)
 	}
 	return all
@@ -170,4 +171,15 @@ func pipelineGoals() []goal {
 			ratio(pipeline.Disk(n), pipeline.Whole, pipeline.Batch)})
 	}
 	return all
+}
+
+func coldGoals() []goal {
+	of := func(group, series string) func(measure.Results) []float64 {
+		return func(r measure.Results) []float64 { return values(r, group, series) }
+	}
+	return []goal{
+		{"cold start", "calls for 10,000 requests of one customer", "", atMost(1), of(cold.Start, cold.OneCalls)},
+		{"cold start", "refused of 10,000 customers at once", "", atMost(0), of(cold.Start, cold.Refused)},
+		{"realtime", "upstream calls for a million checks of 1,000 customers", "", atMost(2000), of(cold.Realtime, cold.Million)},
+	}
 }

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/stiggate/gate/bench/internal/checks"
+	"github.com/stiggate/gate/bench/internal/cold"
 	"github.com/stiggate/gate/bench/internal/endtoend"
 	"github.com/stiggate/gate/bench/internal/load"
 	"github.com/stiggate/gate/bench/internal/measure"
@@ -38,6 +39,7 @@ var suites = []struct {
 	{"check", checks.Run},
 	{"middleware", middleware.Run},
 	{"end-to-end", endtoend.Run},
+	{"cold", cold.Run},
 	{"load", load.Run},
 	{"pipeline", pipeline.Run},
 	{"memory", memory.Run},
