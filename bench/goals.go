@@ -6,6 +6,7 @@ import (
 	"github.com/stiggate/gate/bench/internal/checks"
 	"github.com/stiggate/gate/bench/internal/cold"
 	"github.com/stiggate/gate/bench/internal/endtoend"
+	"github.com/stiggate/gate/bench/internal/growth"
 	"github.com/stiggate/gate/bench/internal/measure"
 	"github.com/stiggate/gate/bench/internal/memory"
 	"github.com/stiggate/gate/bench/internal/middleware"
@@ -40,7 +41,7 @@ func (b bound) meets(n float64) bool {
 // goals are all that there are.
 func goals() []goal {
 	var all []goal
-	for _, of := range []func() []goal{checkGoals, middlewareGoals, endToEndGoals, coldGoals, pipelineGoals, memoryGoals} {
+	for _, of := range []func() []goal{checkGoals, middlewareGoals, endToEndGoals, coldGoals, pipelineGoals, memoryGoals, growthGoals} {
 		all = append(all, of()...)
 	}
 	return all
@@ -182,4 +183,42 @@ func coldGoals() []goal {
 		{"cold start", "refused of 10,000 customers at once", "", atMost(0), of(cold.Start, cold.Refused)},
 		{"realtime", "upstream calls for a million checks of 1,000 customers", "", atMost(2000), of(cold.Realtime, cold.Million)},
 	}
+}
+
+// flat is the most that anything may become dearer from the first point of a curve to the last, beyond
+// what the same becomes without Gate: more misses of the processor's caches, and no other order.
+const flat = 2
+
+// grows is how much dearer a curve's last point is than its first, beyond what another becomes; of an
+// empty name, nothing does.
+func grows(group, curve, than string) func(measure.Results) []float64 {
+	return func(r measure.Results) []float64 {
+		last := func(name string) []float64 {
+			if c := r.Curve(group, name); c != nil {
+				return measure.Ratio(c[len(c)-1].Rounds, c[0].Rounds)
+			}
+			return nil
+		}
+		if than == "" {
+			return last(curve)
+		}
+		return measure.Ratio(last(curve), last(than))
+	}
+}
+
+func growthGoals() []goal {
+	var all []goal
+	for _, curve := range append([]string{growth.Boolean, growth.Metered}, growth.Pushes...) {
+		all = append(all, goal{growth.Customers, curve + ", 1M customers to 1k, beyond a map lookup", "x", atMost(flat), grows(growth.Customers, curve, growth.Floor)})
+	}
+	for _, curve := range growth.FeatureCurves {
+		all = append(all, goal{growth.Features, "a check of " + curve + ", 1,000 features to 1", "x", atMost(flat), grows(growth.Features, curve, "")})
+	}
+	for _, router := range growth.Routers {
+		for _, request := range growth.Requests {
+			all = append(all, goal{growth.Routes(router), request + ", 1,000 paths to 1, beyond the router's own growth", "x", atMost(flat),
+				grows(growth.Routes(router), growth.Curve(request, true), growth.Curve(request, false))})
+		}
+	}
+	return all
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/stiggate/gate/bench/internal/checks"
 	"github.com/stiggate/gate/bench/internal/cold"
 	"github.com/stiggate/gate/bench/internal/endtoend"
+	"github.com/stiggate/gate/bench/internal/growth"
 	"github.com/stiggate/gate/bench/internal/load"
 	"github.com/stiggate/gate/bench/internal/measure"
 	"github.com/stiggate/gate/bench/internal/memory"
@@ -43,6 +44,7 @@ var suites = []struct {
 	{"load", load.Run},
 	{"pipeline", pipeline.Run},
 	{"memory", memory.Run},
+	{"growth", growth.Run},
 }
 
 // helpers are processes that suites start: a server, and what sends it requests.

@@ -20,7 +20,11 @@ func reportOf(h *host, r measure.Results) string {
 		"within a round. Nanoseconds are this machine's and of this hour: compare ratios.\n\n")
 	goalsOf(&b, r)
 	for _, g := range r {
-		groupOf(&b, g)
+		if curves := g.Curves(); len(curves) > 0 {
+			curvesOf(&b, g, curves)
+		} else {
+			groupOf(&b, g)
+		}
 	}
 	return b.String()
 }
@@ -80,6 +84,23 @@ func groupOf(b *strings.Builder, g measure.Group) {
 			fmt.Fprintf(b, " %s | %s |", number(s.Allocs), number(s.Bytes))
 		}
 		b.WriteString("\n")
+	}
+	b.WriteString("\n")
+}
+
+// curvesOf is the table of a group that grows: a row for each curve.
+func curvesOf(b *strings.Builder, g measure.Group, curves []measure.Curve) {
+	fmt.Fprintf(b, "## %s\n\n%s\n\n|", title(g.Name), g.Note)
+	for _, s := range curves[0] {
+		fmt.Fprintf(b, " | %s", number(s.At))
+	}
+	fmt.Fprintf(b, " | the last to the first |\n|%s\n", strings.Repeat("---|", len(curves[0])+2))
+	for _, c := range curves {
+		fmt.Fprintf(b, "| %s", c[0].Curve)
+		for _, s := range c {
+			fmt.Fprintf(b, " | %s", number(s.Spread().Median))
+		}
+		fmt.Fprintf(b, " | %s |\n", spread(measure.SpreadOf(measure.Ratio(c[len(c)-1].Rounds, c[0].Rounds))))
 	}
 	b.WriteString("\n")
 }

@@ -9,27 +9,20 @@ import (
 
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/bench/internal/measure"
+	"github.com/stiggate/gate/bench/internal/world"
 )
-
-// counter is the least that a check needs to know of a customer.
-type counter struct {
-	used, limit int64
-	fresh       time.Time
-}
 
 // floors are lookups of a customer, without any decision.
 func (f *field) floors() []measure.Contestant {
-	var table atomic.Pointer[map[gate.Customer]*counter]
-	m := make(map[gate.Customer]*counter, len(f.customers))
-	bounded, err := lru.New[gate.Customer, *counter](len(f.customers))
+	var table atomic.Pointer[map[gate.Customer]*world.Counter]
+	m := world.Counters(f.customers)
+	bounded, err := lru.New[gate.Customer, *world.Counter](len(f.customers))
 	if err != nil {
 		panic(err) // of a size below 1
 	}
 	// Otter may evict earlier than it says; what it then misses is a lookup, too.
-	ott := otter.Must(&otter.Options[gate.Customer, *counter]{MaximumSize: 2 * len(f.customers)})
-	for _, c := range f.customers {
-		known := &counter{limit: 1 << 50, fresh: time.Now().Add(time.Hour)}
-		m[c] = known
+	ott := otter.Must(&otter.Options[gate.Customer, *world.Counter]{MaximumSize: 2 * len(f.customers)})
+	for c, known := range m {
 		bounded.Add(c, known)
 		ott.Set(c, known)
 	}
@@ -39,7 +32,7 @@ func (f *field) floors() []measure.Contestant {
 			from, mask := f.traffic.Take(worker, n)
 			for i := from; i < from+n; i++ {
 				c := (*table.Load())[f.asks[i&mask]]
-				if time.Now().After(c.fresh) || c.used >= c.limit {
+				if time.Now().After(c.Fresh) || c.Used >= c.Limit {
 					panic("refused")
 				}
 			}
@@ -47,7 +40,7 @@ func (f *field) floors() []measure.Contestant {
 		{Name: "copy-on-write map", Loop: func(worker, n int) {
 			from, mask := f.traffic.Take(worker, n)
 			for i := from; i < from+n; i++ {
-				if c := (*table.Load())[f.asks[i&mask]]; c.used >= c.limit {
+				if c := (*table.Load())[f.asks[i&mask]]; c.Used >= c.Limit {
 					panic("refused")
 				}
 			}
@@ -55,7 +48,7 @@ func (f *field) floors() []measure.Contestant {
 		{Name: LRU, Loop: func(worker, n int) {
 			from, mask := f.traffic.Take(worker, n)
 			for i := from; i < from+n; i++ {
-				if c, ok := bounded.Get(f.asks[i&mask]); !ok || c.used >= c.limit {
+				if c, ok := bounded.Get(f.asks[i&mask]); !ok || c.Used >= c.Limit {
 					panic("refused")
 				}
 			}
@@ -63,7 +56,7 @@ func (f *field) floors() []measure.Contestant {
 		{Name: "otter GetIfPresent", Loop: func(worker, n int) {
 			from, mask := f.traffic.Take(worker, n)
 			for i := from; i < from+n; i++ {
-				if c, ok := ott.GetIfPresent(f.asks[i&mask]); ok && c.used >= c.limit {
+				if c, ok := ott.GetIfPresent(f.asks[i&mask]); ok && c.Used >= c.Limit {
 					panic("refused")
 				}
 			}

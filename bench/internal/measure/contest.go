@@ -11,6 +11,9 @@ import (
 // Contestant is one of those that are measured side by side.
 type Contestant struct {
 	Name string
+	// Curve and At are its series' own.
+	Curve string
+	At    float64
 	// Cores is the number of processors that it may use, and of the workers that run Loop at the same
 	// time; 0 is one.
 	Cores int
@@ -80,7 +83,7 @@ func (b *Bench) Contest(g Group, contestants ...Contestant) {
 		if c.Round != nil {
 			c.Round()
 		}
-		g.Series[i] = Series{Name: c.Name, Unit: "ns"}
+		g.Series[i] = Series{Name: c.Name, Curve: c.Curve, At: c.At, Unit: "ns"}
 		turns[i] = b.calibrate(c)
 		g.Series[i].count(c, min(max(turns[i], 100), 1000))
 	}

@@ -12,7 +12,10 @@ import (
 
 // Series is one figure of a contestant, as it was in each round.
 type Series struct {
-	Name   string
+	Name string
+	// Curve is what the series is a point of, where At many of what grows: customers, features, routes.
+	Curve  string
+	At     float64
 	Unit   string // "ns", "B", "/s", "calls"
 	Rounds []float64
 	// Counted says that Allocs, the whole allocations of one operation, and Bytes are known.
@@ -79,6 +82,41 @@ func (g Group) Find(name string) (Series, bool) {
 		}
 	}
 	return Series{}, false
+}
+
+// Curve is one figure by what grows, from few to many.
+type Curve []Series
+
+// Curves are a group's, in the order in which they were measured.
+func (g Group) Curves() []Curve {
+	var all []Curve
+	for _, s := range g.Series {
+		if s.Curve == "" {
+			continue
+		}
+		i := slices.IndexFunc(all, func(c Curve) bool { return c[0].Curve == s.Curve })
+		if i < 0 {
+			all = append(all, Curve{s})
+		} else {
+			all[i] = append(all[i], s)
+		}
+	}
+	return all
+}
+
+// Curve is one of a group's; nil if there is none.
+func (r Results) Curve(group, name string) Curve {
+	for _, g := range r {
+		if g.Name != group {
+			continue
+		}
+		for _, c := range g.Curves() {
+			if c[0].Curve == name {
+				return c
+			}
+		}
+	}
+	return nil
 }
 
 // Results are the groups of a run, in the order in which they were measured.

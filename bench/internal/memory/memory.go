@@ -99,7 +99,7 @@ func entitlements(b *measure.Bench) error {
 func counts(customers []gate.Customer, features int) map[key]*count {
 	m := make(map[key]*count)
 	for i := range features {
-		feature := fmt.Sprintf("feature-%03d-of-the-plan", i)
+		feature := world.FeatureID(i)
 		for _, c := range customers {
 			m[key{c, feature}] = &count{0, 1e9}
 		}

@@ -19,6 +19,9 @@ type Decoded struct {
 	Source  // reports
 }
 
+// FeatureID is the i-th feature that everybody has.
+func FeatureID(i int) string { return fmt.Sprintf("feature-%03d-of-the-plan", i) }
+
 // Entitlements is the customer's set; the number at the end of its id says which.
 func (d Decoded) Entitlements(_ context.Context, c gate.Customer) (gate.EntitlementSet, error) {
 	n, err := strconv.Atoi(strings.TrimPrefix(c.ID, "customer-"))
@@ -30,7 +33,7 @@ func (d Decoded) Entitlements(_ context.Context, c gate.Customer) (gate.Entitlem
 	all := make([]gate.Entitlement, d.Features)
 	for i := range all {
 		all[i] = gate.Entitlement{
-			FeatureID: fmt.Sprintf("feature-%03d-of-the-plan", i), DisplayName: fmt.Sprintf("Feature number %d", i),
+			FeatureID: FeatureID(i), DisplayName: fmt.Sprintf("Feature number %d", i),
 			Unit: strings.Clone("campaign"), Units: strings.Clone("campaigns"), Kind: gate.Metered, Granted: true,
 			Limit: float64(1e9 + plan), Usage: float64(n % 1000), Reset: gate.ResetMonth, Anchor: anchor,
 			PeriodStart: anchor.AddDate(0, 10, 0), PeriodEnd: anchor.AddDate(20, 11, 0),
