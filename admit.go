@@ -108,7 +108,7 @@ func (g *Gate) conclude(ctx context.Context, p *Policy, d *Decision) {
 
 // try judges the request, step by step, until a decision stands.
 func (g *Gate) try(ctx context.Context, c Customer, p *Policy, r *http.Request, q *attempt, hold bool, d *Decision) *Ticket {
-	if err := p.Validate(); err != nil {
+	if err := p.check(); err != nil {
 		d.deny(ReasonFeatureNotFound, err)
 		return nil
 	}
@@ -132,12 +132,11 @@ func (g *Gate) try(ctx context.Context, c Customer, p *Policy, r *http.Request, 
 		}
 	}
 	for reopened := 0; reopened < mostReopened; q.Now = g.now() {
-		found, err := g.look(ctx, c, p, q)
-		if err != nil {
+		if err := g.look(ctx, c, p, q); err != nil {
 			q.undecided(ctx, p, d, err)
 			return nil
 		}
-		t, next := g.judge(ctx, q, p, d, found)
+		t, next := g.judge(ctx, q, p, d)
 		switch next {
 		case rules.Done:
 			g.sells(ctx, q, d)
@@ -185,34 +184,35 @@ type finding struct {
 	guess  bool // by the outage policy; it pins its book
 }
 
-func (f finding) done() {
+func (f *finding) done() {
 	if f.Done(); f.guess {
 		f.Value.Unpin()
 	}
 }
 
 // look finds what is known of the customer, or what the outage policy says.
-func (g *Gate) look(ctx context.Context, c Customer, p *Policy, q *attempt) (f finding, err error) {
-	f.origin = OriginOffline
+func (g *Gate) look(ctx context.Context, c Customer, p *Policy, q *attempt) (err error) {
+	f := &q.found
+	*f = finding{origin: OriginOffline}
 	if !g.offline {
 		f.Found, err = g.cache.Get(ctx, c, q.Now, q.reads > 0, &q.waits)
 		if err = ofCache(err); err == nil || ctx.Err() != nil || errors.Is(err, ErrClosed) || ofCustomer(err) {
 			if f.origin = OriginFresh; f.State != swr.Fresh {
 				f.origin = OriginStale
 			}
-			return f, err
+			return err
 		}
 		f.origin, f.Cause = OriginFallback, err
 	}
 	f.Value, f.guess = g.fallback(c, *p), true
-	return f, nil
+	return nil
 }
 
 // fallback is a snapshot of what the policy finds when nothing is known. Its book is
 // pinned for the caller.
 func (g *Gate) fallback(c Customer, p Policy) *snapshot {
 	b := g.ledger.Open(ledger.Owner(c))
-	s := &snapshot{Rights: admission.Nothing(b).With(p.asks.Assume(b, true, func(one *admission.Policy) (rules.Feature, bool) { return p.outage.Has(one, g.outage) }))}
+	s := &snapshot{Rights: *admission.Nothing(b).With(p.asks.Assume(b, true, func(one *admission.Policy) (rules.Feature, bool) { return p.outage.Has(one, g.outage) }))}
 	if g.offline {
 		g.cache.Remember(c, s)
 	}
@@ -222,7 +222,7 @@ func (g *Gate) fallback(c Customer, p Policy) *snapshot {
 // with is s with what the policy asks for beyond the set, without a bound.
 func (s *snapshot) with(p Policy) *snapshot {
 	all := p.asks.Assume(s.Book, false, func(one *admission.Policy) (rules.Feature, bool) { return one.Unlimited(), true })
-	return &snapshot{Rights: s.With(all), everything: true}
+	return &snapshot{Rights: *s.With(all), everything: true}
 }
 
 // ofCustomer reports whether nothing is known of a customer for a reason that is the customer's
@@ -232,14 +232,15 @@ func ofCustomer(err error) bool {
 }
 
 // judge decides by what was found, and holds.
-func (g *Gate) judge(ctx context.Context, q *attempt, p *Policy, d *Decision, found finding) (t *Ticket, next rules.Step) {
+func (g *Gate) judge(ctx context.Context, q *attempt, p *Policy, d *Decision) (t *Ticket, next rules.Step) {
+	found := &q.found
 	defer found.done() // also if a function of the policy panics
 	s := found.Value
 	if s.everything && s.Denied == "" {
 		s = s.with(*p)
 	}
-	q.found, q.Rights, d.Origin = found, s.Rights, found.origin
-	q.found.Value, q.Outdated, q.Waited, q.Doubted = s, false, q.Doubted, nil
+	q.Rights, d.Origin = &s.Rights, found.origin
+	q.Outdated, q.Waited, q.Doubted = false, q.Doubted, nil
 	switch {
 	case q.slots == 0 || s.Empty(): // nothing to hold
 		d.Allowed = g.decide(q, p)

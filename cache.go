@@ -116,7 +116,7 @@ func (g *Gate) Warm(ctx context.Context, customers ...Customer) error {
 
 // snapshot is one customer's set as it was read, and the rights in it. It never changes.
 type snapshot struct {
-	*admission.Rights
+	admission.Rights
 	everything bool          // EntitlementSet.Everything
 	cached     time.Duration // EntitlementSet.Cached
 }
@@ -142,7 +142,7 @@ func (k *cache) snapshot(b *ledger.Book, set EntitlementSet, count func(*admissi
 	for i := range set.Features {
 		all = append(all, set.Features[i].entitled())
 	}
-	now, s := k.now(), &snapshot{k.plans.Rights(b, string(set.Denied), all), set.Everything, max(0, set.Cached)}
+	now, s := k.now(), &snapshot{*k.plans.Rights(b, string(set.Denied), all), set.Everything, max(0, set.Cached)}
 	for i := range s.All() {
 		r := &s.All()[i]
 		if n := i - len(set.Credits); n < 0 {

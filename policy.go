@@ -258,7 +258,9 @@ func (p Policy) Shadow() Policy {
 }
 
 // Validate says what is wrong with the policy: nil, or a *PolicyError.
-func (p Policy) Validate() error {
+func (p Policy) Validate() error { return p.check() }
+
+func (p *Policy) check() error {
 	switch {
 	case p.err != nil:
 		return &PolicyError{Feature: p.named(), Err: p.err}

@@ -55,7 +55,7 @@ func (g *Gate) Report(ctx context.Context, u Usage) error {
 // known is what a customer has as it is cached, however old; nil if nothing is.
 func (g *Gate) known(c Customer) *admission.Rights {
 	if s, ok := g.cache.Peek(c); ok {
-		return s.Rights
+		return &s.Rights
 	}
 	return nil
 }

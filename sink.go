@@ -98,7 +98,7 @@ func (g sink) Replace(c Customer, set EntitlementSet) {
 			}
 		})
 		if sure && age < ledger.Margin+set.Age {
-			sure = old.everything == set.Everything && old.Same(s.Rights)
+			sure = old.everything == set.Everything && old.Same(&s.Rights)
 		}
 		return s, sure
 	})

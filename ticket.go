@@ -151,7 +151,7 @@ func (t *Ticket) Extend(n float64) error {
 	d := t.Decision()
 	q := admission.Request{Now: t.gate.now()}
 	if s, ok := t.gate.cache.Peek(d.Customer); ok && !s.everything {
-		q.Rights = s.Rights
+		q.Rights = &s.Rights
 	}
 	for waits := (swr.Wait{}); ; q.Waited, q.Doubted = q.Doubted, nil {
 		if err := t.holds.Extend(&q, n, func() error { return ofQueue(t.gate.queue.Reserve(1)) }); err != nil || q.Reason == "" {

@@ -67,7 +67,8 @@ func (q *Request) Evaluate(p *Policy) bool {
 	case Any:
 		return q.any(p)
 	}
-	q.Result = Result{Item: p.Item, Name: cmp.Or(p.Name, p.Item.ID)}
+	q.Result = Result{}
+	q.Item, q.Name = p.Item, cmp.Or(p.Name, p.Item.ID)
 	if p.Kind == Credits {
 		q.Reason = q.credits(p)
 	} else {
@@ -173,12 +174,14 @@ func (q *Request) meter(p *Policy, r *Right, a rules.Ask, dimensions map[string]
 		asked.Least = min(1, a.Amount)
 	}
 	hold := q.Holds != nil && a.Mode.Reports()
-	units := q.ask(&r.Meter, asked, hold)
+	var units ledger.Admission
+	q.ask(&units, &r.Meter, &asked, hold)
 	if units.Refuses() && p.UpTo && ahead.asked >= min(1, whole) { // what the gate in front holds will do
 		asked = ledger.Ask{Limit: ledger.Limit{Unlimited: true}, PerReplica: p.PerReplica}
-		units = q.ask(&r.Meter, asked, hold)
+		units = ledger.Admission{}
+		q.ask(&units, &r.Meter, &asked, hold)
 	}
-	q.tell(units, r.Limit, !r.Unlimited)
+	q.tell(&units, r.Limit, !r.Unlimited)
 	q.Reset, q.Units = r.Reset, r.Units
 	v := rules.Room(units.Answer, rules.LimitExceeded)
 	if units.Refuses() {
@@ -229,23 +232,19 @@ func (q *Request) keep(h Hold, p *Policy, dimensions map[string]any, ahead ahead
 }
 
 // ask asks an account, and notes what may be different if the request is judged again.
-func (q *Request) ask(m *ledger.Meter, asked ledger.Ask, hold bool) (answer ledger.Admission) {
-	if asked.Waited = q.Waited; hold {
-		answer = m.Account.Hold(q.Now, m.Cycle, asked)
-	} else {
-		answer = m.Account.Check(q.Now, m.Cycle, asked)
-	}
+func (q *Request) ask(answer *ledger.Admission, m *ledger.Meter, asked *ledger.Ask, hold bool) {
+	asked.Waited = q.Waited
+	m.Account.Ask(answer, q.Now, m.Cycle, asked, hold)
 	if answer.Refuses() {
 		q.Outdated = q.Outdated || answer.Outdated
 		if answer.Wait != nil {
 			q.Doubted = answer.Wait
 		}
 	}
-	return answer
 }
 
 // tell tells of the account that decided.
-func (q *Request) tell(a ledger.Admission, limit float64, limited bool) {
+func (q *Request) tell(a *ledger.Admission, limit float64, limited bool) {
 	q.Metered, q.Usage, q.ResetsAt = true, a.Shown, a.End
 	q.Limit, q.HasLimit = limit, limited
 	q.Held, q.Since = a.Held, a.Start
@@ -277,8 +276,9 @@ func (q *Request) credits(p *Policy) string {
 		asked.Least = min(1, asked.Amount)
 	}
 	asked.Limit.Unlimited = ahead.used && asked.Amount == 0 // the gate in front has asked
-	answer := q.ask(&w.Meter, asked, hold)
-	q.tell(answer, w.Limit, !math.IsInf(w.Limit, 1))
+	var answer ledger.Admission
+	q.ask(&answer, &w.Meter, &asked, hold)
+	q.tell(&answer, w.Limit, !math.IsInf(w.Limit, 1))
 	v := rules.Room(answer.Answer, rules.InsufficientCredits)
 	q.OverLimit = v.Over
 	if hold && !answer.Refuses() {
@@ -313,11 +313,13 @@ func (q *Request) pay(p *Policy, r *Right, a *rules.Ask, held *ledger.Hold, hold
 	if p.UpTo {
 		asked.Least = min(1, a.Amount) * price
 	}
-	answer := q.ask(&r.Wallet.Meter, asked, hold)
+	whole := asked.Amount
+	var answer ledger.Admission
+	q.ask(&answer, &r.Wallet.Meter, &asked, hold)
 	if hold {
 		held.Pay(answer)
 	}
-	if p.UpTo && answer.Amount < asked.Amount && !answer.Refuses() {
+	if p.UpTo && answer.Amount < whole && !answer.Refuses() {
 		if a.Amount = answer.Amount / price; hold {
 			held.Shrink(a.Amount)
 		}

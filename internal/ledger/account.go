@@ -14,6 +14,14 @@ type Account struct {
 
 	mu      sync.Mutex
 	current *period
+	seldom  *seldom // nil: nothing of it was needed so far
+	// departure is when a usage last left for the first time, and onWay how many are on their way.
+	departure Tick
+	onWay     int
+}
+
+// seldom is what most accounts do without.
+type seldom struct {
 	// previous is the last period that Stigg named before our own clock ended it, in case it
 	// goes on. opened are the others that our clock opened, while something is held or
 	// waits there: what lies ahead of the current one counts as well.
@@ -24,25 +32,58 @@ type Account struct {
 	recorded []*recorded
 	totals   []*recorded
 	past     *period
-	// departure is when a usage last left for the first time.
-	departure Tick
-	// onWay is how many usages are on their way; changed is closed when some of them have
-	// arrived, and is nil while nobody waits.
-	onWay    int
-	changed  chan struct{}
 	unpriced unpriced
-	share    Share  // nil until it is asked for
-	alone    *Meter // nil until it is asked for
+	// changed is closed when some usage that was on its way has arrived; nil while nobody waits.
+	changed chan struct{}
+	share   Share  // nil until it is asked for
+	alone   *Meter // nil until it is asked for
+}
+
+// rare is what is seldom needed, to be changed. Call it under the lock.
+func (a *Account) rare() *seldom {
+	if a.seldom == nil {
+		a.seldom = new(seldom)
+	}
+	return a.seldom
+}
+
+func (a *Account) opened() []*period {
+	if a.seldom == nil {
+		return nil
+	}
+	return a.seldom.opened
+}
+
+func (a *Account) totals() []*recorded {
+	if a.seldom == nil {
+		return nil
+	}
+	return a.seldom.totals
+}
+
+func (a *Account) recorded() []*recorded {
+	if a.seldom == nil {
+		return nil
+	}
+	return a.seldom.recorded
+}
+
+func (a *Account) previous() *period {
+	if a.seldom == nil {
+		return nil
+	}
+	return a.seldom.previous
 }
 
 // Meter returns the account alone as a Meter, for usage of which no more is known.
 func (a *Account) Meter() *Meter {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.alone == nil {
-		a.alone = &Meter{Account: a, Unpriced: !a.key.wallet}
+	s := a.rare()
+	if s.alone == nil {
+		s.alone = &Meter{Account: a, Unpriced: !a.key.wallet}
 	}
-	return a.alone
+	return s.alone
 }
 
 // Statement is an account's present period.
@@ -55,30 +96,32 @@ type Statement struct {
 }
 
 // Present is the account's present period.
-func (a *Account) Present(now time.Time, c Cycle) Statement {
+func (a *Account) Present(now time.Time, c Cycle) (s Statement) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.roll(now, c)
-	return a.statement(a.balance())
+	a.state(&s)
+	return s
 }
 
-// statement is the present period's, given its balance. Call it under the lock.
-func (a *Account) statement(b Balance) Statement {
+// state fills in the present period's Statement. Call it under the lock.
+func (a *Account) state(s *Statement) {
 	p := a.current
-	return Statement{Balance: b, Shown: b.Known() - b.Used + p.frontier.agreed(), Start: p.start, End: p.end}
+	s.Balance = a.balance()
+	s.Shown, s.Start, s.End = s.Known()-s.Used+p.frontier.agreed(), p.start, p.end
 }
 
 // balance is the present period's. Call it under the lock.
 func (a *Account) balance() Balance {
 	p := a.current
 	b := Balance{p.frontier.used(), p.held, p.unacked}
-	for _, q := range a.opened {
+	for _, q := range a.opened() {
 		if a.isAhead(q) {
 			b.Held += q.held
 			b.Unacked += q.unacked
 		}
 	}
-	for _, r := range a.totals {
+	for _, r := range a.totals() {
 		if r.period == p || a.isAhead(r.period) {
 			b.Unacked = max(b.Unacked, r.total+r.after-b.Used)
 		}
@@ -90,7 +133,7 @@ func (a *Account) balance() Balance {
 func (a *Account) Waiting() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return len(a.recorded)
+	return len(a.recorded())
 }
 
 func (a *Account) audit() string {
@@ -99,7 +142,7 @@ func (a *Account) audit() string {
 	if a.current == nil {
 		return ""
 	}
-	b, n := a.balance(), len(a.recorded)+len(a.totals)+len(a.current.departed)
+	b, n := a.balance(), len(a.recorded())+len(a.totals())+len(a.current.departed)
 	if b.Held == 0 && b.Unacked == 0 && n == 0 && a.onWay == 0 {
 		return ""
 	}
@@ -123,28 +166,35 @@ type Admission struct {
 }
 
 // Check asks the account whether an amount fits, and takes nothing.
-func (a *Account) Check(now time.Time, c Cycle, q Ask) Admission { return a.ask(now, c, q, false) }
+func (a *Account) Check(now time.Time, c Cycle, q Ask) (r Admission) {
+	a.Ask(&r, now, c, &q, false)
+	return r
+}
 
 // Hold is Check, and holds the amount if it is granted, in one step. The Admission must
 // become a Hold (Meter.Hold).
-func (a *Account) Hold(now time.Time, c Cycle, q Ask) Admission { return a.ask(now, c, q, true) }
+func (a *Account) Hold(now time.Time, c Cycle, q Ask) (r Admission) {
+	a.Ask(&r, now, c, &q, true)
+	return r
+}
 
-func (a *Account) ask(now time.Time, c Cycle, q Ask, hold bool) Admission {
+// Ask is Check, or Hold if hold is set, and fills in r, which is zero. The Ask is used up.
+func (a *Account) Ask(r *Admission, now time.Time, c Cycle, q *Ask, hold bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.roll(now, c)
-	b := a.balance()
-	r := Admission{Answer: q.answer(b), Statement: a.statement(b)}
+	a.state(&r.Statement)
+	r.Answer = q.answer(&r.Balance)
 	if r.Refuses() && q.Least > 0 {
-		r.Answer = q.reduce(b)
+		r.Answer = q.reduce(&r.Balance)
 	}
 	if r.Refuses() {
-		a.reconsider(&r, q, now)
-		return r
+		a.reconsider(r, q, now)
+		return
 	}
-	if hold && a.isShared(&q) {
-		if a.take(&r, &q, now); r.Refuses() {
-			return r
+	if hold && a.isShared(q) {
+		if a.take(r, q, now); r.Refuses() {
+			return
 		}
 	} else if hold {
 		a.current.hold(q.Amount)
@@ -152,7 +202,6 @@ func (a *Account) ask(now time.Time, c Cycle, q Ask, hold bool) Admission {
 	if r.Amount = q.Amount; hold {
 		r.held = held{a.current, q.Amount}
 	}
-	return r
 }
 
 // held is an amount held in a period of an account; without a period, nothing is.

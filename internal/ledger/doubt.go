@@ -9,11 +9,11 @@ import "time"
 // tells more, or a read that begins now. An admission is never in doubt.
 
 // reconsider answers a refusal again by the least that may be used. Call it under the lock.
-func (a *Account) reconsider(r *Admission, q Ask, now time.Time) {
+func (a *Account) reconsider(r *Admission, q *Ask, now time.Time) {
 	p := a.current
 	least, spread := p.least()
 	q.Unpriced -= q.UnpricedAcked
-	answer := q.answer(Balance{Used: a.leastKnown(least, now), Held: r.Held})
+	answer := q.answer(&Balance{Used: a.leastKnown(least, now), Held: r.Held})
 	if answer > Pending {
 		return
 	}
@@ -23,10 +23,11 @@ func (a *Account) reconsider(r *Admission, q Ask, now time.Time) {
 	}
 	r.Outdated = q.UnpricedAcked > 0 || spread > 0 && p.frontier.readable(a.book.Tick())
 	if a.onWay > 0 || p.freed > 0 && now.Before(p.freedUntil) {
-		if a.changed == nil {
-			a.changed = make(chan struct{})
+		s := a.rare()
+		if s.changed == nil {
+			s.changed = make(chan struct{})
 		}
-		r.Wait = a.changed
+		r.Wait = s.changed
 	}
 }
 
@@ -56,12 +57,12 @@ func (a *Account) leastKnown(least float64, now time.Time) float64 {
 	if now.Before(p.freedUntil) {
 		known -= p.freed
 	}
-	for _, q := range a.opened { // Stigg may count all of it in another period
+	for _, q := range a.opened() { // Stigg may count all of it in another period
 		if a.isAhead(q) {
 			known -= q.departed.freed()
 		}
 	}
-	for _, t := range a.totals {
+	for _, t := range a.totals() {
 		switch {
 		case t.period != p && !a.isAhead(t.period):
 		case t.first != 0 || t.period != p: // perhaps it is set already, or in another period
@@ -103,8 +104,8 @@ func (a *Account) returns() {
 func (a *Account) notify() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.changed != nil {
-		close(a.changed)
-		a.changed = nil
+	if s := a.seldom; s != nil && s.changed != nil {
+		close(s.changed)
+		s.changed = nil
 	}
 }

@@ -56,8 +56,8 @@ type Ask struct {
 }
 
 // answer is invariant (1).
-func (q Ask) answer(b Balance) Answer {
-	l, known := q.Limit, b.Known()+q.Unpriced
+func (q *Ask) answer(b *Balance) Answer {
+	l, known := &q.Limit, b.Known()+q.Unpriced
 	switch {
 	case l.Unlimited, Fits(known+b.Held+q.Amount, l.Max):
 		return Granted
@@ -73,7 +73,7 @@ func (q Ask) answer(b Balance) Answer {
 }
 
 // reduce makes the amount what is left of it, or the least, and answers that.
-func (q *Ask) reduce(b Balance) Answer {
+func (q *Ask) reduce(b *Balance) Answer {
 	left := q.Limit.Max - b.Known() - q.Unpriced - b.Held
 	q.Amount = max(q.Least, min(q.Amount, left))
 	return q.answer(b)

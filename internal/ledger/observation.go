@@ -160,8 +160,6 @@ const mostObservations = 4
 // It is never empty: a period begins with 0, before all that happens.
 type frontier []observation
 
-func begin() frontier { return make(frontier, 1) }
-
 // used is what is used: too much rather than too little.
 func (f frontier) used() float64 {
 	used := f[0].used

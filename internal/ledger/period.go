@@ -12,14 +12,15 @@ type period struct {
 	// provisional is true for a period that our own clock opened, until Stigg names one.
 	provisional bool
 
-	frontier     frontier
-	acknowledged history
-	departed     departures
-
+	frontier      frontier
+	first         [1]observation // where the frontier begins
 	held, unacked float64
 	// holds and waits count the amounts in held and unacked: with none left the sum
 	// is exactly 0, since floats drift.
 	holds, waits int
+
+	acknowledged history
+	departed     departures
 	// freed is what was given back and has not left yet; nobody waits for it later than
 	// freedUntil.
 	freed      float64
@@ -29,7 +30,9 @@ type period struct {
 }
 
 func newPeriod(start, end time.Time, provisional bool) *period {
-	return &period{start: start, end: end, provisional: provisional, frontier: begin()}
+	p := &period{start: start, end: end, provisional: provisional}
+	p.frontier = p.first[:]
+	return p
 }
 
 func (p *period) hold(amount float64) {
@@ -107,7 +110,7 @@ func (a *Account) roll(now time.Time, c Cycle) {
 		a.current = p
 	}
 	if p.provisional && now.Before(p.start) {
-		if a.previous != nil && now.Before(a.previous.end) {
+		if a.previous() != nil && now.Before(a.previous().end) {
 			a.goBack()
 		} else if start, end, ok := c.after(p.start, now); ok && start.Before(p.start) {
 			a.open(start, end)
@@ -126,15 +129,15 @@ func (a *Account) roll(now time.Time, c Cycle) {
 func (a *Account) open(start, end time.Time) {
 	p := a.current
 	a.current = newPeriod(start, end, true)
-	for i, q := range a.opened {
+	for i, q := range a.opened() {
 		if q.is(Count{0, start, end}) && (!q.start.Before(p.end) || !p.start.Before(q.end)) {
 			a.current = q // our clock was here before
-			a.opened = slices.Delete(a.opened, i, i+1)
+			a.rare().opened = slices.Delete(a.opened(), i, i+1)
 			break
 		}
 	}
 	if a.keep(p); !p.provisional {
-		a.previous = p
+		a.rare().previous = p
 	}
 	a.lookAhead()
 	a.reassign()
@@ -144,7 +147,7 @@ func (a *Account) open(start, end time.Time) {
 // in the one that our clock opened was made later, so it counts too. Call it under the lock.
 func (a *Account) goBack() {
 	p := a.current
-	a.current, a.previous = a.previous, nil
+	a.current, a.rare().previous = a.previous(), nil
 	a.keep(p)
 	a.lookAhead()
 	a.reassign()
@@ -154,7 +157,7 @@ func (a *Account) goBack() {
 // it under the lock.
 func (a *Account) lookAhead() {
 	p := a.current
-	for _, q := range a.opened {
+	for _, q := range a.opened() {
 		if !a.isAhead(q) {
 			continue
 		}
@@ -173,27 +176,35 @@ func (a *Account) lookAhead() {
 	}
 }
 
+// noPrevious forgets the previous period: it does not go on. Call it under the lock.
+func (a *Account) noPrevious() {
+	if a.seldom != nil {
+		a.seldom.previous = nil
+	}
+}
+
 // mostOpened bounds the periods that are kept only since our clock opened them.
 const mostOpened = 8
 
 // keep keeps a period that our clock opened and that is not the present one any more. Call
 // it under the lock.
 func (a *Account) keep(p *period) {
-	a.opened = slices.DeleteFunc(a.opened, func(q *period) bool {
-		return q.idle() && !slices.ContainsFunc(a.totals, func(r *recorded) bool { return r.period == q })
+	s := a.rare()
+	s.opened = slices.DeleteFunc(s.opened, func(q *period) bool {
+		return q.idle() && !slices.ContainsFunc(s.totals, func(r *recorded) bool { return r.period == q })
 	})
 	if p.provisional {
-		a.opened = append(a.opened, p)
+		s.opened = append(s.opened, p)
 	}
-	if len(a.opened) > mostOpened {
-		a.opened = slices.Delete(a.opened, 0, 1)
+	if len(s.opened) > mostOpened {
+		s.opened = slices.Delete(s.opened, 0, 1)
 	}
 }
 
 // isAhead reports whether a period was opened by our clock too early. Call it under the
 // lock.
 func (a *Account) isAhead(p *period) bool {
-	return p.start.After(a.current.start) && slices.Contains(a.opened, p)
+	return p.start.After(a.current.start) && slices.Contains(a.opened(), p)
 }
 
 // idle reports whether nothing is held or waits in the period, and nothing is known of it.
@@ -219,14 +230,14 @@ func (a *Account) place(r Count, now time.Time, c Cycle) *period {
 		}
 	case !p.end.IsZero() && !r.Start.Before(p.end):
 		a.current = newPeriod(r.Start, r.End, false)
-		a.previous = nil
+		a.noPrevious()
 		a.lookAhead()
 		a.reassign()
-	case p.provisional && a.previous != nil && r.Start.Before(a.previous.end):
+	case p.provisional && a.previous() != nil && r.Start.Before(a.previous().end):
 		a.goBack()
 		a.correct(r)
 	case p.provisional:
-		a.previous = nil
+		a.noPrevious()
 		a.correct(r)
 	case !r.End.IsZero() && !r.End.After(p.start):
 		return a.named(r)
@@ -245,10 +256,10 @@ func (p *period) name(start, end time.Time) {
 // named returns the period of a count among those that are not the present one, or nil.
 // Call it under the lock.
 func (a *Account) named(r Count) *period {
-	if q := a.previous; q != nil && q.is(r) {
+	if q := a.previous(); q != nil && q.is(r) {
 		return q
 	}
-	for _, q := range a.opened {
+	for _, q := range a.opened() {
 		if q.is(r) {
 			return q
 		}
@@ -303,7 +314,7 @@ func (a *Account) observeIn(p *period, o observation) bool {
 	p.learn(&o)
 	p.acknowledged.addTo(&o)
 	if p == a.current {
-		for _, q := range a.opened {
+		for _, q := range a.opened() {
 			if a.isAhead(q) {
 				q.acknowledged.addTo(&o)
 			}
@@ -320,7 +331,7 @@ func (a *Account) observeIn(p *period, o observation) bool {
 // that counts nowhere.
 func (a *Account) of(made time.Time) *period {
 	p := a.current
-	for _, q := range a.opened {
+	for _, q := range a.opened() {
 		apart := !q.start.Before(p.end) || !p.start.Before(q.end)
 		if apart && !made.Before(q.start) && made.Before(q.end) {
 			return q
@@ -329,19 +340,20 @@ func (a *Account) of(made time.Time) *period {
 	if !made.Before(p.start) {
 		return p
 	}
-	if q := a.previous; q != nil && !made.Before(q.start) && made.Before(q.end) {
+	if q := a.previous(); q != nil && !made.Before(q.start) && made.Before(q.end) {
 		return q
 	}
-	if a.past == nil || !a.past.end.Equal(p.start) {
-		a.past = newPeriod(time.Time{}, p.start, true)
+	s := a.rare()
+	if s.past == nil || !s.past.end.Equal(p.start) {
+		s.past = newPeriod(time.Time{}, p.start, true)
 	}
-	return a.past
+	return s.past
 }
 
 // reassign takes recorded usage to where it belongs now that the present period is
 // another. Call it under the lock.
 func (a *Account) reassign() {
-	for _, r := range a.recorded {
+	for _, r := range a.recorded() {
 		if p := a.of(r.made); p != r.period {
 			r.moveTo(p)
 		}

@@ -32,16 +32,17 @@ func (r *recorded) stays(first Tick, amount float64) {
 }
 
 func (r *recorded) out() *period {
-	all, last := r.account.recorded, len(r.account.recorded)-1
+	s := r.account.seldom
+	all, last := s.recorded, len(s.recorded)-1
 	all[r.at] = all[last]
 	all[r.at].at = r.at
 	all[last] = nil
-	if r.account.recorded = all[:last]; last == 0 {
-		r.account.recorded = nil // let a long backlog's memory go
+	if s.recorded = all[:last]; last == 0 {
+		s.recorded = nil // let a long backlog's memory go
 	}
 	if r.isTotal {
-		i := slices.Index(r.account.totals, r)
-		r.account.totals = slices.Delete(r.account.totals, i, i+1)
+		i := slices.Index(s.totals, r)
+		s.totals = slices.Delete(s.totals, i, i+1)
 	}
 	return r.period
 }
@@ -110,7 +111,7 @@ func (a *Account) recordTotal(total float64, made, now time.Time, c Cycle) (slot
 	if r.period.lease != nil {
 		r.period.lease.Hint(total)
 	}
-	a.totals = append(a.totals, r)
+	a.seldom.totals = append(a.seldom.totals, r)
 	return r, max(0, total-known)
 }
 
@@ -118,7 +119,7 @@ func (a *Account) recordTotal(total float64, made, now time.Time, c Cycle) (slot
 func (a *Account) enter(change float64, made time.Time) *recorded {
 	r := a.enterIn(a.of(made), change, made)
 	r.period.tell(0)
-	if r.period != a.past {
+	if r.period != a.seldom.past {
 		a.countAfterTotals(change)
 	}
 	return r
@@ -126,16 +127,17 @@ func (a *Account) enter(change float64, made time.Time) *recorded {
 
 // enterIn begins a stay in a period. Call it under the lock.
 func (a *Account) enterIn(p *period, change float64, made time.Time) *recorded {
-	r := &recorded{account: a, period: p, change: change, made: made, at: len(a.recorded)}
+	s := a.rare()
+	r := &recorded{account: a, period: p, change: change, made: made, at: len(s.recorded)}
 	p.wait(change)
-	a.recorded = append(a.recorded, r)
+	s.recorded = append(s.recorded, r)
 	return r
 }
 
 // countAfterTotals adds usage to the totals that it was reported after. Call it under the
 // lock.
 func (a *Account) countAfterTotals(amount float64) {
-	for _, r := range a.totals {
+	for _, r := range a.totals() {
 		r.after += max(0, amount)
 	}
 }

@@ -269,8 +269,8 @@ func TestAccountKeepsLateUsageInItsPeriod(t *testing.T) {
 						want += w.amount
 					}
 				}
-				if p.Unacked != want || len(d.recorded) != len(all) {
-					rt.Fatalf("%v wait in the period from %v on, want %v; %d usages, want %d", p.Unacked, p.Start, want, len(d.recorded), len(all))
+				if p.Unacked != want || len(d.recorded()) != len(all) {
+					rt.Fatalf("%v wait in the period from %v on, want %v; %d usages, want %d", p.Unacked, p.Start, want, len(d.recorded()), len(all))
 				}
 			},
 		})

@@ -83,10 +83,11 @@ func (a *Account) isShared(q *Ask) bool {
 func (a *Account) lease() Lease {
 	p := a.current
 	if p.lease == nil {
-		if a.share == nil {
-			a.share = a.book.ledger.shares(a.book.owner, a.key.wallet, a.key.id, a.book.Tick)
+		s := a.rare()
+		if s.share == nil {
+			s.share = a.book.ledger.shares(a.book.owner, a.key.wallet, a.key.id, a.book.Tick)
 		}
-		p.lease = a.share.Open(Tenure{p.start, p.end, !p.provisional, p.held, p.unacked, p.frontier.used()})
+		p.lease = s.share.Open(Tenure{p.start, p.end, !p.provisional, p.held, p.unacked, p.frontier.used()})
 	}
 	return p.lease
 }

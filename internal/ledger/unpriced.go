@@ -21,7 +21,7 @@ type unpricedAcked struct {
 func (a *Account) addUnpriced(units float64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.unpriced.units += units
+	a.rare().unpriced.units += units
 	a.book.unpriced.Add(1)
 }
 
@@ -41,34 +41,35 @@ func (a *Account) priceByRead(units float64, later bool) {
 	if later {
 		last += Tick(CountDelay)
 	}
-	all := a.unpriced.acked
+	all := a.rare().unpriced.acked
 	if n := len(all); n > 0 && (last < all[n-1].last+Tick(time.Second) || n == mostAcknowledged) {
 		p := &all[n-1]
 		p.last, p.units, p.count = max(p.last, last), p.units+units, p.count+1
 		return
 	}
-	a.unpriced.acked = append(a.unpriced.acked, unpricedAcked{last, units, 1})
+	a.seldom.unpriced.acked = append(all, unpricedAcked{last, units, 1})
 }
 
 // priceBefore takes out what a read that began at a tick has. Call it under the lock, in
 // the same step as the read.
 func (a *Account) priceBefore(began Tick) {
-	if len(a.unpriced.acked) == 0 {
+	if a.seldom == nil {
 		return
 	}
-	kept := a.unpriced.acked[:0]
-	for _, u := range a.unpriced.acked {
+	all := a.seldom.unpriced.acked
+	kept := all[:0]
+	for _, u := range all {
 		if u.last < began {
 			a.dropUnpriced(u.units, u.count)
 		} else {
 			kept = append(kept, u)
 		}
 	}
-	a.unpriced.acked = kept
+	a.seldom.unpriced.acked = kept
 }
 
 func (a *Account) dropUnpriced(units float64, count int64) {
-	u := &a.unpriced
+	u := &a.rare().unpriced
 	if u.units -= units; len(u.acked) == 0 && u.units < 0 {
 		u.units = 0
 	}
@@ -80,11 +81,14 @@ func (a *Account) dropUnpriced(units float64, count int64) {
 func (a *Account) Unpriced() (units, acked float64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.seldom == nil {
+		return 0, 0
+	}
 	now := a.book.Tick()
-	for _, u := range a.unpriced.acked {
+	for _, u := range a.seldom.unpriced.acked {
 		if u.last < now {
 			acked += u.units
 		}
 	}
-	return max(0, a.unpriced.units), acked
+	return max(0, a.seldom.unpriced.units), acked
 }
