@@ -152,11 +152,12 @@ func (c config) all(stdout, stderr io.Writer) error {
 		results = append(results, of...)
 	}
 	m.end()
-	report := reportOf(m, results)
+	plots := drawings(results)
+	report := reportOf(m, results, plots)
 	if _, err := io.WriteString(stdout, report); err != nil || c.out == "" || failed != nil {
 		return errors.Join(failed, err)
 	}
-	return write(c.out, report, results)
+	return write(c.out, report, plots)
 }
 
 // measured runs one suite.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -31,6 +32,11 @@ func TestEveryGoalIsMeasured(t *testing.T) {
 	}
 	if out.String() != string(report) {
 		t.Error("what is printed is not what is written")
+	}
+	for _, m := range regexp.MustCompile(`\]\((plots/[^)]+)\)`).FindAllStringSubmatch(string(report), -1) {
+		if _, err := os.Stat(filepath.Join(dir, m[1])); err != nil {
+			t.Error(err)
+		}
 	}
 	for _, g := range goals() {
 		if row := fmt.Sprintf("| %s | %s |", g.area, g.what); strings.Count(out.String(), row) != 1 {

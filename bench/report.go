@@ -12,7 +12,7 @@ import (
 )
 
 // reportOf is RESULTS.md.
-func reportOf(h *host, r measure.Results) string {
+func reportOf(h *host, r measure.Results, plots []drawing) string {
 	var b strings.Builder
 	b.WriteString("# Results\n\n")
 	fmt.Fprintf(&b, "Measured by `make bench`: %s.\n\n", h)
@@ -20,6 +20,12 @@ func reportOf(h *host, r measure.Results) string {
 		"within a round. Nanoseconds are this machine's and of this hour: compare ratios.\n\n")
 	goalsOf(&b, r)
 	for _, g := range r {
+		fmt.Fprintf(&b, "## %s\n\n%s\n\n", title(g.Name), g.Note)
+		for _, d := range plots {
+			if d.group == g.Name {
+				fmt.Fprintf(&b, "![%s](plots/%s)\n\n", d.group, d.file)
+			}
+		}
 		if curves := g.Curves(); len(curves) > 0 {
 			curvesOf(&b, g, curves)
 		} else {
@@ -60,7 +66,6 @@ func goalsOf(b *strings.Builder, r measure.Results) {
 
 // groupOf is the table of one group.
 func groupOf(b *strings.Builder, g measure.Group) {
-	fmt.Fprintf(b, "## %s\n\n%s\n\n", title(g.Name), g.Note)
 	base, related := g.Find(g.Base)
 	head, line := "| | figure |", "|---|---|"
 	if related {
@@ -90,7 +95,7 @@ func groupOf(b *strings.Builder, g measure.Group) {
 
 // curvesOf is the table of a group that grows: a row for each curve.
 func curvesOf(b *strings.Builder, g measure.Group, curves []measure.Curve) {
-	fmt.Fprintf(b, "## %s\n\n%s\n\n|", title(g.Name), g.Note)
+	b.WriteString("|")
 	for _, s := range curves[0] {
 		fmt.Fprintf(b, " | %s", number(s.At))
 	}
@@ -140,7 +145,15 @@ func grouped(digits string) string {
 	return sign + digits
 }
 
-// write keeps the report.
-func write(dir, report string, _ measure.Results) error {
+// write keeps the report and its plots.
+func write(dir, report string, plots []drawing) error {
+	if err := os.MkdirAll(filepath.Join(dir, "plots"), 0o755); err != nil {
+		return err
+	}
+	for _, d := range plots {
+		if err := os.WriteFile(filepath.Join(dir, "plots", d.file), []byte(d.svg), 0o644); err != nil {
+			return err
+		}
+	}
 	return os.WriteFile(filepath.Join(dir, "RESULTS.md"), []byte(report), 0o644)
 }

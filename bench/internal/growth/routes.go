@@ -17,14 +17,17 @@ var Routers = []string{"net/http", "chi", "gin", "echo"}
 func Routes(router string) string { return "growth with routes, " + router }
 
 // Requests are the kinds of request that are sent.
-var Requests = []string{"GET", "HEAD", "OPTIONS", "POST", "DELETE, which no route has", "GET of a route that the table does not name"}
+var Requests = []string{"GET", "HEAD", "OPTIONS", "POST", "DELETE (no route)", "GET, not in the table"}
+
+// WithoutGate ends the name of a curve.
+const WithoutGate = ", bare"
 
 // Curve is a curve of requests, without Gate or with a table of it in front.
 func Curve(request string, gated bool) string {
 	if gated {
 		return request
 	}
-	return request + ", without Gate"
+	return request + WithoutGate
 }
 
 func routes(b *measure.Bench) error {

@@ -25,7 +25,9 @@ const (
 	Memory   = "pipeline, settled in memory"
 	Delivery = "pipeline, delivered"
 	Calls    = "pipeline, calls for 1,000 usages"
+	Sync     = "fdatasync of a page, 1 writer"
 	Batch    = "bbolt's Batch"
+	Append   = "outbox.Append alone"
 	Whole    = "Gate, hold + settle, with an outbox"
 )
 
@@ -123,7 +125,7 @@ func onDisk(b *measure.Bench, writers int) error {
 	return nil
 }
 
-var names = []string{"fdatasync of a page, 1 writer", Batch, "outbox.Append alone", Whole}
+var names = []string{Sync, Batch, Append, Whole}
 
 // syncing is the floor: one page, written and synced.
 func syncing(dir string, _ int) (keeper, error) {
