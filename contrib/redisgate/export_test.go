@@ -1,6 +1,10 @@
 package redisgate
 
-import "github.com/stiggate/gate/fleet"
+import (
+	"time"
+
+	"github.com/stiggate/gate/fleet"
+)
 
 // WithFault has the store run its script with a fault.
 func WithFault(s *Store, fault func(string) string) *Store {
@@ -15,3 +19,12 @@ func Keys(s *Store, a fleet.Account) []string { return s.keys(a) }
 
 // CheckInfo reads the answer to INFO.
 var CheckInfo = checkInfo
+
+// CacheRights are those that the documentation names.
+const CacheRights = "+evalsha +eval +info +ping +subscribe +unsubscribe +publish +hget +hmget +hset +hdel +hgetall +del +pexpire +get +set +time +wait +cluster " +
+	"+zadd +zrem +zcard +zrange +zrangebyscore"
+
+// Patience is for a machine that has much else to do.
+func Patience(d time.Duration) Option {
+	return func(s *settings) error { s.patience = d; return nil }
+}

@@ -96,7 +96,7 @@ func wantRecall(t *testing.T, recalled <-chan fleet.Account, want fleet.Account)
 	}
 }
 
-func eventually(t *testing.T, what string, is func() bool) {
+func eventually(t testing.TB, what string, is func() bool) {
 	t.Helper()
 	for range 600 {
 		if is() {

@@ -16,6 +16,7 @@
 //
 //	ACL SETUSER gate on >secret ~gate:* &gate:* +evalsha +eval +info +ping +subscribe +unsubscribe
 //	    +publish +hget +hmget +hset +hdel +hgetall +del +pexpire +get +set +time +wait +cluster
+//	    +zadd +zrem +zcard +zrange +zrangebyscore
 //
 // # Before the first use
 //
@@ -39,7 +40,6 @@ import (
 	"hash/fnv"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/redis/rueidis"
 
@@ -57,79 +57,17 @@ const shards = 64
 
 // Store is a fleet.Fleet on Redis. Use New. The client is the app's, and stays open.
 type Store struct {
-	client   rueidis.Client
-	text     string // the script
-	sha      string
-	prefix   string
-	timing   fleet.Timing
-	replicas int64
-	now      func() time.Time // nil: Redis' own
-}
-
-// Option is a setting of New.
-type Option func(*Store) error
-
-// Prefix begins all keys and the channel, instead of "gate": one for each environment of Stigg's
-// that a Redis serves. It must be of letters, digits and "-_.:".
-func Prefix(prefix string) Option {
-	return func(s *Store) error {
-		valid := func(r rune) bool {
-			return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.:", r)
-		}
-		if prefix == "" || strings.TrimFunc(prefix, valid) != "" {
-			return fmt.Errorf("redisgate: the prefix %q is not of letters, digits and \"-_.:\"", prefix)
-		}
-		s.prefix = prefix
-		return nil
-	}
-}
-
-// Reclaim is after how long without a word a replica is taken for dead, instead of a minute: see
-// fleet.Timing. It must be the same in all replicas, and longer than any request runs that Redis
-// may not hear of meanwhile.
-func Reclaim(d time.Duration) Option {
-	return func(s *Store) error {
-		s.timing.Reclaim = d
-		return s.timing.Validate()
-	}
-}
-
-// Timing is all of the timing. Its default is fleet.DefaultTiming.
-func Timing(t fleet.Timing) Option {
-	return func(s *Store) error {
-		s.timing = t
-		return t.Validate()
-	}
-}
-
-// WaitFor has a grant used only once so many replicas of Redis have it: it costs one more round trip,
-// and a failover loses next to nothing.
-func WaitFor(replicas int) Option {
-	return func(s *Store) error {
-		if replicas < 1 {
-			return fmt.Errorf("redisgate: WaitFor(%d): there must be at least 1 replica", replicas)
-		}
-		s.replicas = int64(replicas)
-		return nil
-	}
-}
-
-// Clock tells the time instead of Redis. For tests.
-func Clock(now func() time.Time) Option {
-	return func(s *Store) error {
-		s.now = now
-		return nil
-	}
+	settings
+	text string // the script
+	sha  string
 }
 
 func newStore(client rueidis.Client, options []Option) (*Store, error) {
-	s := &Store{client: client, prefix: "gate", timing: fleet.DefaultTiming()}
-	for _, o := range options {
-		if err := o(s); err != nil {
-			return nil, err
-		}
+	of, err := apply(client, options, ofStore)
+	if err != nil {
+		return nil, err
 	}
-	return s.with(script), nil
+	return (&Store{settings: of}).with(script), nil
 }
 
 // with has the store run a script.
@@ -164,7 +102,7 @@ func Provision(ctx context.Context, client rueidis.Client, options ...Option) er
 	return nil
 }
 
-func (s *Store) tag(shard int) string { return s.prefix + ":{" + strconv.Itoa(shard) + "}:" }
+func (s *settings) tag(shard int) string { return s.prefix + ":{" + strconv.Itoa(shard) + "}:" }
 
 func (s *Store) bornKey(shard int) string { return s.tag(shard) + "born" }
 
