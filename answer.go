@@ -97,7 +97,9 @@ func (g *Gate) logOnce(mistake any, message string, attributes ...any) {
 // may have announced itself (golang/go#66343).
 func (g *Gate) WriteDenial(w http.ResponseWriter, r *http.Request, d Decision) {
 	g.SetQuotaHeaders(w.Header(), d)
-	d.Instance = cmp.Or(d.Instance, problem.NewInstance())
+	if d.Instance == "" {
+		d.Instance = problem.NewInstance()
+	}
 	to := d.denial()
 	if g.denials.upgrade != nil {
 		if link := g.denials.upgrade(r, d); problem.IsLink(link) {

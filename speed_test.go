@@ -52,6 +52,25 @@ func TestAllocsOfAnUnmeteredRequest(t *testing.T) {
 	}
 }
 
+// TestAllocsOfADenial: whoever has nothing left may ask as often as anybody.
+func TestAllocsOfADenial(t *testing.T) {
+	g := gateOf(t, &stub{set: features(metered("f", 5, 5))})
+	guard := g.MustGuard(Feature("f").Asks(1))
+	r := request("GET", "/", "c")
+	var status int
+	once := func() {
+		w := httptest.NewRecorder()
+		w.Body = nil
+		guard.Serve(Call{Request: r, Writer: w},
+			func(d Decision) { g.WriteDenial(w, r, d) },
+			func(http.ResponseWriter, *http.Request) bool { return true }, nil)
+		status = w.Code
+	}
+	if n := testing.AllocsPerRun(100, once); n > 30 || status != http.StatusPaymentRequired {
+		t.Errorf("%v allocations to answer %d, want at most 30 with those of the recorder", n, status)
+	}
+}
+
 func BenchmarkCheck(b *testing.B) {
 	for _, customers := range []int{1, 1_000, 100_000} {
 		b.Run(fmt.Sprint(customers, " customers"), func(b *testing.B) {
@@ -146,7 +165,7 @@ func BenchmarkMiddleware(b *testing.B) {
 	}{"unmetered": {Feature("f"), 200}, "released": {Feature("f").Uses(1), 500}, "settled": {Feature("f").Uses(1), 200}} {
 		b.Run(name, func(b *testing.B) {
 			s := &stub{set: features(metered("f", 0, 1e15))}
-			g, err := New(s, fromHeader("X-Customer-ID", ""), WithQueueSize(1<<30), WithReporter(blockedReporter{s, make(chan struct{})}))
+			g, err := New(s, fromHeader("X-Customer-ID", ""), WithQueueSize(1<<30), WithQueueBytes(1<<40), WithReporter(blockedReporter{s, make(chan struct{})}))
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -163,7 +163,10 @@ func (s *Style) answer(r *http.Request, d *Denial) answer {
 // problem is what a denial says.
 func (s *Style) problem(d *Denial) Problem {
 	row := Of(d.Reason)
-	p := Problem{Type: s.Base + d.Code, Title: row.Title, Status: d.Status, Detail: d.detail(row), Instance: cmp.Or(d.Instance, NewInstance()), Code: d.Code}
+	p := Problem{Type: s.Base + d.Code, Title: row.Title, Status: d.Status, Detail: d.detail(row), Instance: d.Instance, Code: d.Code}
+	if p.Instance == "" {
+		p.Instance = NewInstance()
+	}
 	if d.FeatureID != "" {
 		p.Feature = &Feature{d.FeatureID, d.FeatureName, d.Units}
 	}
@@ -204,9 +207,35 @@ func (d *Denial) detail(row Reason) string {
 	case len(d.Values) > 0:
 		sentence = "The plan does not allow this value of {feature}; it allows {values}."
 	}
-	period := map[string]string{"HOUR": " this hour", "DAY": " today", "WEEK": " this week", "MONTH": " this month", "YEAR": " this year"}[d.Period]
-	return strings.NewReplacer("{feature}", d.FeatureName, "{requested}", d.counted(d.Requested, " of "), "{all}", d.counted(d.Limit, " "), "{limit}", shown(d.Limit),
-		"{left}", shown(max(d.Limit-d.Used, 0)), "{period}", period, "{values}", strings.Join(d.Values, ", ")).Replace(sentence)
+	var text strings.Builder
+	for before, after, more := strings.Cut(sentence, "{"); ; before, after, more = strings.Cut(after, "{") {
+		text.WriteString(before)
+		if !more {
+			return text.String()
+		}
+		var name string
+		name, after, _ = strings.Cut(after, "}")
+		text.WriteString(d.named(name))
+	}
+}
+
+// named is what stands in a sentence for a name in braces.
+func (d *Denial) named(name string) string {
+	switch name {
+	case "feature":
+		return d.FeatureName
+	case "requested":
+		return d.counted(d.Requested, " of ")
+	case "all":
+		return d.counted(d.Limit, " ")
+	case "limit":
+		return shown(d.Limit)
+	case "left":
+		return shown(max(d.Limit-d.Used, 0))
+	case "values":
+		return strings.Join(d.Values, ", ")
+	}
+	return map[string]string{"HOUR": " this hour", "DAY": " today", "WEEK": " this week", "MONTH": " this month", "YEAR": " this year"}[d.Period] // "period"
 }
 
 // counted is an amount and what it counts: "3 seats", or with the feature's name.
