@@ -4,7 +4,7 @@
 GO ?= go
 GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: all test format vet generated cc chromium redis race handlers stores contrib contrib-race newest examples browser official lint bench bench-packages bench-quick fuzz soak
+.PHONY: all test format vet generated cc chromium redis race handlers stores contrib contrib-race newest examples browser official lint bench bench-diff bench-packages bench-quick fuzz soak
 
 all: test lint
 
@@ -83,6 +83,12 @@ lint:
 # for one suite alone. The benchmarks of the packages are bench-packages.
 bench:
 	cd bench && $(GO) run .
+
+# What got slower, or takes more allocations, than in the commit BASE, by the ratio of runs in turns: the
+# packages' benchmarks and two suites of bench. It fails for no time; go run ./diff -h has what to choose.
+BASE ?= main
+bench-diff:
+	cd bench && $(GO) run ./diff -base $(BASE)
 
 bench-packages:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
