@@ -71,6 +71,32 @@ func TestAllocsOfADenial(t *testing.T) {
 	}
 }
 
+// TestAllocsOfHolding: the ticket is the one that there is, whether it is settled or not.
+func TestAllocsOfHolding(t *testing.T) {
+	s := &stub{set: features(metered("f", 0, 1e15), metered("g", 0, 1e15))}
+	g := gateOf(t, s, WithReporter(blockedReporter{s, make(chan struct{})}))
+	ctx, c := context.Background(), Customer{ID: "c", Resource: "r"}
+	for name, p := range map[string]Policy{"an amount": Feature("f").Uses(1), "one of two": Any(Feature("off"), Feature("g").Uses(2))} {
+		for end, of := range map[string]func(*Ticket) error{
+			"released": func(ticket *Ticket) error { ticket.Release(); return nil },
+			"settled":  (*Ticket).Settle,
+		} {
+			once := func() {
+				ticket, d := g.Admit(ctx, c, p)
+				if !d.Allowed {
+					t.Fatal(d.Reason)
+				}
+				if err := of(ticket); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if n := testing.AllocsPerRun(1000, once); n > 1 {
+				t.Errorf("%s, %s: %v allocations, want the ticket's", name, end, n)
+			}
+		}
+	}
+}
+
 func BenchmarkCheck(b *testing.B) {
 	for _, customers := range []int{1, 1_000, 100_000} {
 		b.Run(fmt.Sprint(customers, " customers"), func(b *testing.B) {

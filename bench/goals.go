@@ -22,6 +22,12 @@ type goal struct {
 	figure func(measure.Results) []float64
 }
 
+// The units of what is counted, on every machine the same.
+const (
+	calls    = "calls"
+	requests = "requests"
+)
+
 // bound is met by what is at most or at least so much.
 type bound struct {
 	limit float64
@@ -179,9 +185,9 @@ func coldGoals() []goal {
 		return func(r measure.Results) []float64 { return values(r, group, series) }
 	}
 	return []goal{
-		{"cold start", "calls for 10,000 requests of one customer", "", atMost(1), of(cold.Start, cold.OneCalls)},
-		{"cold start", "refused of 10,000 customers at once", "", atMost(0), of(cold.Start, cold.Refused)},
-		{"realtime", "upstream calls for a million checks of 1,000 customers", "", atMost(2000), of(cold.Realtime, cold.Million)},
+		{"cold start", "calls for 10,000 requests of one customer", calls, atMost(1), of(cold.Start, cold.OneCalls)},
+		{"cold start", "refused of 10,000 customers at once", requests, atMost(0), of(cold.Start, cold.Refused)},
+		{"realtime", "upstream calls for a million checks of 1,000 customers", calls, atMost(2000), of(cold.Realtime, cold.Million)},
 	}
 }
 

@@ -161,3 +161,19 @@ func TestAllocsOfAnUnmeteredRequest(t *testing.T) {
 		t.Errorf("%v allocations, %v without a gate", gated, bare)
 	}
 }
+
+// TestAllocsOfASettledRequest are the ticket, the recorder and the request that carries both.
+func TestAllocsOfASettledRequest(t *testing.T) {
+	added := stubstigg.AllocsOfSettling(t, func(g *gate.Gate, p gate.Policy) http.Handler {
+		r := chi.NewRouter()
+		var with []func(http.Handler) http.Handler
+		if g != nil {
+			with = append(with, chistigg.Require(g, p))
+		}
+		r.With(with...).Post("/x", func(http.ResponseWriter, *http.Request) {})
+		return r
+	})
+	if added > 3 {
+		t.Errorf("a gate adds %v allocations, want at most 3", added)
+	}
+}

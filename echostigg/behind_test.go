@@ -203,3 +203,20 @@ func TestAllocsOfAnUnmeteredRequest(t *testing.T) {
 		}
 	}
 }
+
+// TestAllocsOfASettledRequest are the ticket, the recorder and the request that carries both.
+func TestAllocsOfASettledRequest(t *testing.T) {
+	added := stubstigg.AllocsOfSettling(t, func(g *gate.Gate, p gate.Policy) http.Handler {
+		e := newEcho()
+		if g == nil {
+			e.Use(func(next echo.HandlerFunc) echo.HandlerFunc { return func(c echo.Context) error { return next(c) } })
+		} else {
+			e.Use(echostigg.Require(g, p))
+		}
+		e.POST("/x", func(echo.Context) error { return nil })
+		return e
+	})
+	if added > 3 {
+		t.Errorf("a gate adds %v allocations, want at most 3", added)
+	}
+}

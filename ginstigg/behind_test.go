@@ -221,3 +221,19 @@ func TestAllocsDoNotGrowWithTheRoutes(t *testing.T) {
 		}
 	}
 }
+
+// TestAllocsOfASettledRequest are the ticket, the recorder, the request that carries both, and gin's
+// kind of writer around the recorder.
+func TestAllocsOfASettledRequest(t *testing.T) {
+	added := stubstigg.AllocsOfSettling(t, func(g *gate.Gate, p gate.Policy) http.Handler {
+		e := gin.New()
+		if g != nil {
+			e.Use(ginstigg.Require(g, p))
+		}
+		e.POST("/x", func(*gin.Context) {})
+		return e
+	})
+	if added > 4 {
+		t.Errorf("a gate adds %v allocations, want at most 4", added)
+	}
+}

@@ -86,3 +86,19 @@ func TestAllocsOfAnUnmeteredRequest(t *testing.T) {
 		}
 	}
 }
+
+// TestAllocsOfASettledRequest are the ticket, the recorder and the request that carries both.
+func TestAllocsOfASettledRequest(t *testing.T) {
+	added := stubstigg.AllocsOfSettling(t, func(g *gate.Gate, p gate.Policy) http.Handler {
+		var h http.Handler = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+		if g != nil {
+			h = nethttp.Require(g, p)(h)
+		}
+		mux := http.NewServeMux()
+		mux.Handle("POST /x", h)
+		return mux
+	})
+	if added > 3 {
+		t.Errorf("a gate adds %v allocations, want at most 3", added)
+	}
+}

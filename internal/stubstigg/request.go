@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+
+	"github.com/stiggate/gate"
 )
 
 // Request is a request by a customer.
@@ -48,6 +50,25 @@ func Allocs(f func()) float64 {
 		least = min(least, testing.AllocsPerRun(1, f))
 	}
 	return least
+}
+
+// AllocsOfSettling is how many allocations a gate adds to a request that reports: of what build makes
+// with a gate, beyond what it makes with nil, which has a middleware that does nothing in its place.
+func AllocsOfSettling(t *testing.T, build func(*gate.Gate, gate.Policy) http.Handler) float64 {
+	t.Helper()
+	s := New(gate.Entitlement{FeatureID: "many", Kind: gate.Metered, Granted: true, Limit: 1e9})
+	g, err := gate.New(s, gate.ResolverFunc(byHeader), gate.WithBareRequests()) // and no observer, for whom there would be more
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, w := Request(http.MethodPost, "/x"), httptest.NewRecorder()
+	allocs := func(h http.Handler) float64 { return Allocs(func() { h.ServeHTTP(w, r) }) }
+	policy := gate.Feature("many").Uses(1)
+	added := allocs(build(g, policy)) - allocs(build(nil, policy))
+	if s.Billed(t, g) == 0 {
+		t.Error("nothing was reported")
+	}
+	return added
 }
 
 // Listen serves h over a real socket, and says nothing of panics.
