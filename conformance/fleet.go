@@ -71,6 +71,7 @@ func RunFleet(t *testing.T, f Fleet) {
 	t.Run("what is left will do where that is said", func(t *testing.T) { testLeast(t, store, clock) })
 	t.Run("a lower count lacks what was acknowledged since", func(t *testing.T) { testLowerCount(t, store, clock) })
 	t.Run("counts of another epoch lower nothing", func(t *testing.T) { testOldCount(t, store, clock) })
+	t.Run("what a dead replica left counts at its heir", func(t *testing.T) { testHeir(t, store, clock, timing) })
 	if f.Save != nil {
 		t.Run("after a loss replicas are heard before anything is granted", func(t *testing.T) { testHeard(t, &f, store, clock, timing) })
 	}

@@ -1,8 +1,10 @@
 package conformance
 
+import "slices"
+
 // This file is what happens in a fleetWorld, step by step, and what goes wrong.
 
-// crash ends a replica. Its usage is lost, or another one has it some time later.
+// crash ends a replica. Its usage is lost, or kept in an outbox that an heir has some time later.
 func (w *fleetWorld) crash(r *simReplica) {
 	if r.busy != nil || len(w.replicas) > 12 {
 		return
@@ -11,19 +13,40 @@ func (w *fleetWorld) crash(r *simReplica) {
 	w.note("%s dies", r.name)
 	heir := w.start()
 	w.enter(heir)
-	if w.rng.IntN(2) == 0 {
-		return
-	}
+	kept := w.rng.IntN(2) == 0
+	var left []*simUsage
 	for _, u := range w.usages {
-		if u.owner == r && !u.acked && u.amount > 0 {
-			u.owner = heir
-			heir.settled = append(heir.settled, u)
-			heir.book.Adopt(r.name)
-			heir.change(u.period, 0, u.amount, 0)
+		// What is not entered yet is that of whoever had the outbox before.
+		if (u.owner == r || u.kept && slices.Contains(r.before, u.owner.name)) && !u.acked && u.amount > 0 {
+			u.kept = kept
+			left = append(left, u)
 		}
 	}
+	if !kept {
+		return
+	}
+	heir.before = append(slices.Clone(r.before), r.name)
 	// It starts within the time that the dead one's share is kept.
 	heir.pausedUntil = w.now() + w.rng.Int64N(w.timing.Reclaim.Milliseconds()/2)
+	w.inherit(heir, left)
+}
+
+// inherit has an heir enter what was left, one by one. Once all of it is there the store is told whose that
+// was: the dead one's, and that of those before it, whose heir may have died before it had told that.
+func (w *fleetWorld) inherit(heir *simReplica, left []*simUsage) {
+	if len(left) == 0 {
+		for _, name := range heir.before {
+			heir.book.Adopt(name)
+		}
+		return
+	}
+	w.in(w.rng.Int64N(300), heir, func() {
+		u := left[0]
+		u.owner = heir
+		heir.settled = append(heir.settled, u)
+		heir.change(u.period, 0, u.amount, 0)
+		w.inherit(heir, left[1:])
+	})
 }
 
 // renew tells what is out, often enough, and notes who was silent for too long.

@@ -48,6 +48,8 @@ type simStigg struct {
 	count, others float64
 	// known is others' usage in the counts that the store was told.
 	known float64
+	// cached and cachedOthers are count and others of some time ago: a set that many read.
+	cached, cachedOthers float64
 }
 
 // simReplica is one process.
@@ -61,6 +63,7 @@ type simReplica struct {
 	busy    *simCall
 	// others is others' usage in the counts that are not told yet.
 	others      map[int]float64
+	before      []string // those that had its outbox
 	skew        int64
 	backs       int
 	dead, cut   bool
@@ -83,6 +86,7 @@ type simUsage struct {
 	flights int
 	counted bool
 	acked   bool
+	kept    bool // in an outbox, which an heir takes over
 	since   fleet.Note
 }
 
@@ -202,8 +206,12 @@ func (w *fleetWorld) enter(r *simReplica) *replica.Period {
 	}
 	r.period = p
 	r.periods[p] = r.book.Open(start, end, true)
-	r.book.Hint(r.periods[p], w.of(p).count) // the set was read
-	r.others[p] = w.of(p).others
+	s := w.of(p) // the set was read, or was in a cache
+	if w.rng.IntN(2) == 0 {
+		s.cached, s.cachedOthers = s.count, s.others
+	}
+	r.book.Hint(r.periods[p], s.cached)
+	r.others[p] = s.cachedOthers
 	r.forfeited = false
 	r.heard = 0
 	return r.periods[p]
@@ -231,7 +239,7 @@ func (w *fleetWorld) total(period int) float64 {
 			if u.counted {
 				sum += u.amount
 			}
-		case u.acked, u.owner.dead && (u.counted || u.flights > 0):
+		case u.acked, u.owner.dead && (u.kept || u.counted || u.flights > 0):
 			sum += u.amount
 		}
 	}

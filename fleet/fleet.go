@@ -121,7 +121,9 @@ type State struct {
 	// how much is used then: they left Have, and no count that is told has them. It only
 	// grows. BlindConfirmed is Blind as the call Confirmed told it.
 	Blind, BlindConfirmed float64
-	// Heir names a dead replica whose unacknowledged usage is in Settled from now on; empty: none.
+	// Heir names a dead replica all of whose usage that Stigg has not acknowledged is in Settled from
+	// now on; empty: none. Its share counts until a count comes that was asked for later, and no longer.
+	// Without an heir, what it had settled counts for Timing.Owe.
 	Heir string
 
 	// Need is what is asked for; 0 asks for nothing. Where there is less room, so much will do, but

@@ -12,6 +12,8 @@ import (
 type work struct {
 	packs []pack
 	ends  []end // in order: after Done, SetAside of the same usage does nothing
+	// replicas is the new value of replicasKey, if there is one.
+	replicas []byte
 	// id is that of the commit, which is kept in the file: it tells whether a commit that
 	// failed was written all the same.
 	id uint64
@@ -19,7 +21,7 @@ type work struct {
 	triedPacks, triedEnds int
 }
 
-func (w *work) empty() bool { return len(w.packs)+len(w.ends) == 0 }
+func (w *work) empty() bool { return len(w.packs)+len(w.ends)+len(w.replicas) == 0 }
 
 // end is when usage stops to be pending: done, or refused.
 type end struct {
@@ -67,6 +69,11 @@ func (s *store) write(w *work) error {
 			}
 			if err := t.mark(); err != nil {
 				return err
+			}
+			if len(w.replicas) > 0 {
+				if err := tx.Bucket(bucketAbout).Put(replicasKey, w.replicas); err != nil {
+					return err
+				}
 			}
 			w.id = s.nextID()
 			return tx.Bucket(bucketAbout).Put(commitKey, number(w.id))

@@ -29,7 +29,7 @@ const (
 	envLong   = "OUTBOX_TEST_LONG"
 )
 
-var children = map[string]func(dir string) error{"append": appendUntilKilled, "lock": holdLock, "full": fillDisk, "small": fillSmallDisk, "volume": fillVolume}
+var children = map[string]func(dir string) error{"append": appendUntilKilled, "inherit": inheritUntilKilled, "lock": holdLock, "full": fillDisk, "small": fillSmallDisk, "volume": fillVolume}
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(childDir); dir != "" {

@@ -27,6 +27,9 @@ type Report struct {
 	ByName []Count `json:"byName"`
 	// SetAside is in the order in which it was set aside.
 	SetAside []Refused `json:"setAside"`
+	// Replicas are the names of the replicas of a fleet that had it, the newest last, for a day after
+	// the next one took it over.
+	Replicas []string `json:"replicas"`
 	// Unreadable has the text of one error for each record, and first page, that can't be
 	// read.
 	Unreadable []string `json:"unreadable"`
@@ -133,6 +136,13 @@ func (s *store) report() (Report, error) {
 	r.ByName = slices.SortedFunc(maps.Values(counts), func(a, b Count) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
 	})
+	replicas, err := s.replicas()
+	if err != nil {
+		r.Unreadable = append(r.Unreadable, err.Error())
+	}
+	for _, one := range replicas {
+		r.Replicas = append(r.Replicas, one.name)
+	}
 	return r, s.view(func(tx *bolt.Tx) error { return tx.Bucket(bucketAside).ForEach(r.refused) })
 }
 

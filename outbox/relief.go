@@ -19,7 +19,7 @@ func (o *Outbox) writeAll(w *work) error {
 
 // writePart writes the first packs and ends of w, and takes them out of it.
 func (o *Outbox) writePart(w *work, packs, ends int) error {
-	part := &work{packs: w.packs[:packs], ends: w.ends[:ends]}
+	part := &work{packs: w.packs[:packs], ends: w.ends[:ends], replicas: w.replicas}
 	err := o.commit(part)
 	w.id, w.triedPacks, w.triedEnds = part.id, packs, ends
 	if err == nil {
@@ -31,7 +31,7 @@ func (o *Outbox) writePart(w *work, packs, ends int) error {
 // dropTried takes out of w what the latest commit of it was to write.
 func (w *work) dropTried() {
 	w.packs, w.ends = w.packs[w.triedPacks:], w.ends[w.triedEnds:]
-	w.id, w.triedPacks, w.triedEnds = 0, 0, 0
+	w.id, w.triedPacks, w.triedEnds, w.replicas = 0, 0, 0, nil
 }
 
 // relieve writes what is done before all else, since that is what makes room on a full

@@ -96,13 +96,22 @@ func (s *store) prove() error {
 		if err != nil {
 			return err
 		}
-		return s.update(func(tx *bolt.Tx) error {
+		err = s.update(func(tx *bolt.Tx) error {
 			about := tx.Bucket(bucketAbout)
 			if err := about.Delete(fillerKey); err != nil {
 				return err
 			}
+			if s.foreign.Load() { // those that had the original may live
+				if err := about.Delete(replicasKey); err != nil {
+					return err
+				}
+			}
 			return about.Put(homeKey, s.home())
 		})
+		if err == nil {
+			s.foreign.Store(false)
+		}
+		return err
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -29,7 +30,7 @@ const (
 // The buckets. usage and done are by the number of the group, aside by a number of its
 // own; numbers are 8 bytes, big endian, and are never used again.
 var (
-	bucketAbout = []byte("gate-outbox") // formatKey: format; commitKey: id of the last commit; sumKey, homeKey: see sum
+	bucketAbout = []byte("gate-outbox") // formatKey: format; commitKey: id of the last commit; sumKey, homeKey: see sum; replicasKey
 	bucketUsage = []byte("usage")       // groups
 	bucketDone  = []byte("done")        // bitmaps
 	bucketAside = []byte("aside")       // refused records
@@ -55,6 +56,8 @@ type store struct {
 	// info is what path named when it was opened; of the path, not the open file, since
 	// the two differ on some layered file systems.
 	info fs.FileInfo
+	// foreign: it is a copy that was made elsewhere and is not at home here yet (prove).
+	foreign atomic.Bool
 	// damaged is the first page that the latest verify could not use, or nil.
 	damaged *PageError
 

@@ -102,6 +102,7 @@ func (s *store) copied(tx *bolt.Tx) error {
 	if len(home) != 16 || sequence(home[:8]) == fileNumber(s.info) {
 		return nil
 	}
+	s.foreign.Store(true)
 	if before := sequence(home[8:]); uint64(s.unreadable) > before {
 		return &FileError{Path: s.path(), Problem: mixed, Err: fmt.Errorf("%d records can't be read, %d when it was in its place", s.unreadable, before)}
 	}

@@ -162,10 +162,15 @@ func (o *Outbox) take(failing bool) (*work, *round) {
 }
 
 func join(a, b *work) *work {
-	return &work{
-		packs: append(a.packs, b.packs...),
-		ends:  append(a.ends, b.ends...),
+	both := &work{
+		packs:    append(a.packs, b.packs...),
+		ends:     append(a.ends, b.ends...),
+		replicas: a.replicas,
 	}
+	if b.replicas != nil {
+		both.replicas = b.replicas
+	}
+	return both
 }
 
 func (w *work) bytes() int {

@@ -94,6 +94,7 @@ func (b *box) show(w io.Writer) error {
 		encoder.SetIndent("", "  ")
 		report.ByName = append([]outbox.Count{}, report.ByName...) // [] and not null
 		report.SetAside = append([]outbox.Refused{}, report.SetAside...)
+		report.Replicas = append([]string{}, report.Replicas...)
 		report.Unreadable = append([]string{}, report.Unreadable...)
 		return errors.Join(err, encoder.Encode(report))
 	}

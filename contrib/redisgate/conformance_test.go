@@ -214,9 +214,8 @@ const mutantVariable = "REDISGATE_MUTANT"
 
 // mutants are faults of the script. Not among them, since they make no difference that the suite could
 // see: what was told since a count was asked for is kept among the counts anyway, whatever the test of
-// lowering says of it; what a dead replica that comes back had to spare matters only if Redis' clock
-// jumps; and what an heir does not name counts longer than it must. row is
-// that of the suite which finds it.
+// lowering says of it; and what a dead replica that comes back had to spare matters only if Redis' clock
+// jumps. row is that of the suite which finds it.
 var mutants = []struct{ name, row, text, fault string }{
 	{"a count has all that was told", "messages", "while i <= #counts and counts[i][2] <= note_clock do", "while i <= #counts do"},
 	{"a count has what was acknowledged since without one", "a_lower_count", "local more = blind - note_blind", "local more = 0"},
@@ -240,5 +239,10 @@ var mutants = []struct{ name, row, text, fault string }{
 	{"a store that was emptied grants at once", "a_store_that_was_emptied", "if born > 0 and now < born + valid then", "if false then"},
 	{"what a period had is forgotten when it goes on", "an_account's_period", "counts = { { before + counts[1][1] + plus, clock } }", "counts = { { counts[1][1] + plus, clock } }"},
 	{"notes of another epoch are believed", "counts_of", "if note_epoch ~= epoch then note_clock, note_blind = 0, 0 end", ""},
+	{"an heir ends the share of who lives", "what_a_dead", "or now >= s[DEADLINE] - reclaim + valid) then", "or true) then"},
+	{"an heir ends a share at once", "what_a_dead", "if s and (s[LIFE] == OWING or s[HAVE] == 0) then", "if s then\n    if s[LIFE] == DEAD then dead = dead - 1 end"},
+	{"what an heir has counts for the dead, too", "what_a_dead", "    s[SETTLED] = 0\n", ""},
+	{"what an heir has counts for the dead until the end", "what_a_dead", "if s and (s[LIFE] == OWING or s[HAVE] == 0) then", "if s and s[HAVE] == 0 then"},
+	{"an heir's dead is not found dead", "what_a_dead", "    if s[LIFE] == ALIVE then die(s) end\n", ""},
 	{"nobody is asked to give back", "what_nobody_uses", "if fits(least, room + spare - spare_now) or now >= recalled + REFRESH_EVERY then", "if false then"},
 }

@@ -154,6 +154,10 @@ if dropped == 1 then have_now, spare_now = have_now - spare_now, 0 end
 if rolled then redis.call('DEL', key) end
 
 -- The dead.
+local function die(s)
+  dead, clock = dead + 1, clock + 1
+  s[LIFE], dead_at = DEAD, clock
+end
 if sweep > 0 and now >= sweep then
   sweep = 0
   for _, other in ipairs(shares()) do
@@ -161,8 +165,7 @@ if sweep > 0 and now >= sweep then
     if now >= s[DEADLINE] and (s[LIFE] == OWING or s[HAVE] == 0) then
       drop(field, s)
     elseif now >= s[DEADLINE] and s[LIFE] == ALIVE then
-      dead, clock = dead + 1, clock + 1
-      s[LIFE], dead_at = DEAD, clock
+      die(s)
       put(field, s)
     elseif s[LIFE] ~= DEAD then
       sweep_at(s[DEADLINE])
@@ -170,11 +173,15 @@ if sweep > 0 and now >= sweep then
   end
 end
 if heir ~= '' and heir ~= replica then
-  local packed = redis.call('HGET', key, 'r:' .. heir)
-  if packed then
-    local s = { cmsgpack.unpack(packed) }
-    if s[LIFE] == DEAD then dead = dead - 1 end
-    drop('r:' .. heir, s)
+  local field = 'r:' .. heir
+  local packed = redis.call('HGET', key, field)
+  local s = packed and { cmsgpack.unpack(packed) }
+  if s and (s[LIFE] == OWING or s[HAVE] == 0) then
+    drop(field, s)
+  elseif s and (s[LIFE] == DEAD or now >= s[DEADLINE] - reclaim + valid) then
+    s[SETTLED] = 0
+    if s[LIFE] == ALIVE then die(s) end
+    put(field, s)
   end
 end
 

@@ -295,14 +295,19 @@ func (c *call) findDead() {
 		case c.now >= s.deadline && (s.life == owing || s.have == 0):
 			c.drop(id)
 		case c.now >= s.deadline && s.life == alive:
-			s.life = dead
-			c.dead++
-			c.clock++
-			c.deadAt = c.clock
+			c.die(s)
 		case s.life != dead:
 			c.sweepAt(s.deadline)
 		}
 	}
+}
+
+// die has a replica be dead from now on.
+func (c *call) die(s *share) {
+	s.life = dead
+	c.dead++
+	c.clock++
+	c.deadAt = c.clock
 }
 
 func (c *call) sweepAt(at int64) {
@@ -322,16 +327,22 @@ func (c *call) drop(id string) {
 	}
 }
 
-// inherit ends the share of the dead replica whose usage the caller now has.
+// inherit has the share of a dead replica end, since all of its usage that waits for Stigg is in the
+// caller's. What Stigg acknowledged before the death, and nobody told, no share has then, but a count that
+// is asked for from now on: until one comes the share counts. A replica that was heard of a moment ago
+// is not dead, whoever says so.
 func (c *call) inherit() {
 	s := c.shares[c.Heir]
-	if s == nil || c.Heir == c.Replica {
-		return
+	switch {
+	case s == nil || c.Heir == c.Replica:
+	case s.life == owing || s.have == 0: // there was such a count
+		c.drop(c.Heir)
+	case s.life == dead:
+		s.settled = 0
+	case c.now >= s.deadline-c.timing.Reclaim.Milliseconds()+c.timing.Valid.Milliseconds():
+		s.settled = 0
+		c.die(s)
 	}
-	if s.life == dead {
-		c.dead--
-	}
-	c.drop(c.Heir)
 }
 
 // keepCount puts a count that is told now among the others.

@@ -34,7 +34,7 @@ type Book struct {
 	known                 fleet.Note
 	blind, blindConfirmed float64
 	count, hint           fleet.Count // to be told
-	heir                  string
+	heirs                 []string    // the dead whose heir the store is to be told, the next one first
 	last                  fleet.Grant // the last answer that was used
 	scarce                bool        // so little is left that nothing is kept in hand
 }
@@ -120,8 +120,12 @@ func (b *Book) Blind(p *Period, used float64) {
 	}
 }
 
-// Adopt names a dead replica whose usage is settled here from now on.
-func (b *Book) Adopt(name string) { b.heir = name }
+// Adopt names a dead replica all of whose usage that waits for Stigg is settled here from now on. The
+// store is told one name with each call.
+func (b *Book) Adopt(name string) { b.heirs = append(b.heirs, name) }
+
+// Adopts reports whether there are names to be told.
+func (b *Book) Adopts() bool { return len(b.heirs) > 0 }
 
 // Note is what to know when Stigg is asked something.
 func (b *Book) Note() fleet.Note { return b.known }
@@ -188,11 +192,14 @@ func (b *Book) Prepare(need, least, want, limit float64, keep bool, now time.Tim
 	have, settled := b.Have()
 	c := Call{at: now, period: b.current, State: fleet.State{
 		Account: b.account, Replica: b.replica, N: b.next(), Confirmed: b.confirmed, Known: b.known,
-		Have: have, Spare: b.spare, Settled: settled, Blind: b.blind, BlindConfirmed: b.blindConfirmed, Heir: b.heir,
+		Have: have, Spare: b.spare, Settled: settled, Blind: b.blind, BlindConfirmed: b.blindConfirmed,
 		Need: need, Least: least, Want: max(need, want), Limit: limit,
 		Start: b.current.start, End: b.current.end, Named: b.current.named, Count: b.count, Hint: b.hint,
 	}}
 	b.count, b.hint = fleet.Count{}, fleet.Count{}
+	if b.Adopts() {
+		c.Heir = b.heirs[0]
+	}
 	return c
 }
 
@@ -209,8 +216,8 @@ func (b *Book) Apply(c Call, g fleet.Grant, now time.Time) bool {
 		return true
 	}
 	b.confirmed, b.known, b.blindConfirmed = c.N, g.Now, c.Blind
-	if b.heir == c.Heir {
-		b.heir = ""
+	if c.Heir != "" {
+		b.heirs = b.heirs[1:]
 	}
 	if g.Dropped {
 		b.spare = 0
@@ -218,7 +225,7 @@ func (b *Book) Apply(c Call, g fleet.Grant, now time.Time) bool {
 	b.spare += g.Units
 	b.validUntil = c.at.Add(g.Valid)
 	b.validWall = b.validUntil.UnixNano()
-	b.scarce = c.Limit-(g.Base+g.Plus+g.Out) < 2*float64(g.Replicas)
+	b.scarce = c.Limit > 0 && c.Limit-(g.Base+g.Plus+g.Out) < 2*float64(g.Replicas)
 	return true
 }
 

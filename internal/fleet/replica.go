@@ -30,6 +30,7 @@ type Config struct {
 // Locks: a Share's comes before the Replica's, and that before the breaker's.
 type Replica struct {
 	Config
+	ledger  *ledger.Ledger
 	name    string
 	breaker breaker
 	number  atomic.Uint64 // of the last call
@@ -43,6 +44,7 @@ type Replica struct {
 	mu     sync.Mutex
 	closed bool
 	active map[fleet.Account]*Share // that have something, or told so
+	heirs  []inherited              // it only grows
 }
 
 const (
@@ -67,7 +69,7 @@ func Start(c Config, l *ledger.Ledger) *Replica {
 	if c.Store == nil {
 		return nil
 	}
-	r := &Replica{Config: c, name: rand.Text(), active: make(map[fleet.Account]*Share)}
+	r := &Replica{Config: c, ledger: l, name: rand.Text(), active: make(map[fleet.Account]*Share)}
 	r.breaker.changed = r.log
 	l.Share(r.of)
 	r.ctx, r.cancel = context.WithCancel(context.Background())
@@ -79,17 +81,17 @@ func Start(c Config, l *ledger.Ledger) *Replica {
 // Name is the replica's: each process has another one.
 func (r *Replica) Name() string { return r.name }
 
-// Share returns this replica's share of an account. tick tells the time of Lease.Count.
-func (r *Replica) Share(a fleet.Account, tick func() ledger.Tick) *Share {
+// Share returns this replica's share of an account, which has a book in the ledger.
+func (r *Replica) Share(a fleet.Account, book *ledger.Book) *Share {
 	r.mu.Lock()
 	s := r.active[a]
 	r.mu.Unlock()
 	if s == nil {
-		return &Share{of: r, tick: tick, book: NewBook(a, r.name, func() uint64 { return r.number.Add(1) })}
+		return &Share{of: r, ledger: book, book: NewBook(a, r.name, func() uint64 { return r.number.Add(1) })}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.tick, s.notes = tick, notes{}
+	s.ledger, s.notes = book, notes{}
 	return s
 }
 
@@ -103,12 +105,12 @@ func (r *Replica) log(err error) {
 }
 
 // of is Share, for a ledger.
-func (r *Replica) of(o ledger.Owner, wallet bool, id string, tick func() ledger.Tick) ledger.Share {
-	a := fleet.Account{Customer: o.ID, Resource: o.Resource, Feature: id}
+func (r *Replica) of(b *ledger.Book, wallet bool, id string) ledger.Share {
+	a := fleet.Account{Customer: b.Owner().ID, Resource: b.Owner().Resource, Feature: id}
 	if wallet {
 		a.Feature, a.Currency = "", id
 	}
-	return r.Share(a, tick)
+	return r.Share(a, b)
 }
 
 // activate has a share told from now on. Call it under the share's lock.

@@ -18,7 +18,7 @@ type Share struct {
 
 	mu     sync.Mutex
 	book   *Book
-	tick   func() ledger.Tick
+	ledger *ledger.Book
 	notes  notes
 	limit  float64 // that of the last request
 	active bool    // the replica knows it
@@ -35,6 +35,7 @@ type Share struct {
 	told        float64   // what the replica had by the last call
 	delayed     []delayed
 	local       local
+	adopted     int // so many of the replica's heirs are named, or about to be
 }
 
 // round is the requests that one call asks for.
@@ -72,6 +73,9 @@ func (s *Share) Open(t ledger.Tenure) ledger.Lease {
 	p := s.book.Open(millis(t.Start), millis(t.End), t.Named)
 	s.book.Has(p, t.Held, t.Settled, 0)
 	s.book.Hint(p, t.Used)
+	if s.toTell() {
+		s.of.activate(s)
+	}
 	return &Lease{s, p}
 }
 
@@ -204,7 +208,7 @@ func (s *Share) toTell() bool {
 		return false
 	}
 	have, _ := s.book.Have()
-	return have != 0 || s.told != 0
+	return have != 0 || s.told != 0 || s.inherits()
 }
 
 // recall gives back what is in hand: others are refused for it.
@@ -244,6 +248,7 @@ func (s *Share) prepare(now time.Time, keep bool) *call {
 	if r != nil {
 		need, least, want = r.need, r.least, r.sum+want
 	}
+	s.adopt(now)
 	c := s.book.Prepare(need, least, want, s.limit, keep, now)
 	s.called, s.told = now, c.Have
 	s.of.activate(s)
@@ -277,7 +282,8 @@ func (s *Share) due(now time.Time) *call {
 // under the lock.
 func (s *Share) wrong(now time.Time) bool {
 	g := s.book.last
-	if s.book.spare > 0 || g.Reclaim == 0 || since(s.called, now) >= g.Reclaim/quiet || s.book.count.Told && g.Wants {
+	s.adopt(now)
+	if s.book.spare > 0 || s.book.Adopts() || g.Reclaim == 0 || since(s.called, now) >= g.Reclaim/quiet || s.book.count.Told && g.Wants {
 		return true
 	}
 	have, _ := s.book.Have()
@@ -298,7 +304,10 @@ func (s *Share) finish(c *call, g fleet.Grant, now time.Time) {
 	if ok {
 		s.told += g.Units
 		s.local = local{}
-		s.notes.add(s.tick(), s.book.known)
+		s.notes.add(s.ledger.Tick(), s.book.known)
+		if s.book.Adopts() { // one name with each call
+			s.renewed = time.Time{}
+		}
 		if g.Wants && s.of.Read != nil && since(s.read, now) >= readEvery {
 			s.read = now
 			go s.of.Read(s.book.account)

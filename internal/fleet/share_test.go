@@ -102,7 +102,7 @@ func newNode(t *testing.T, w *wire, outage fleet.Outage) *node {
 		Read: func(fleet.Account) { n.locked(func() { n.reads++ }) },
 	}, accounts)
 	book := accounts.Open(ledger.Owner{ID: "acme"})
-	n.lease = n.Share(units, book.Tick).Open(ledger.Tenure{})
+	n.lease = n.Share(units, book).Open(ledger.Tenure{})
 	t.Cleanup(func() { _ = n.Close() })
 	return n
 }

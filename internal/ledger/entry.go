@@ -183,6 +183,9 @@ func (e *Entry) pay(ack *Ack, credit *CreditCount, u usage, now time.Time) {
 		if e.wallet == nil || credit.Currency != e.meter.Wallet.key.id {
 			payer := e.book.Wallet(credit.Currency)
 			payer.tell(credit.Count, e.first, ack.stamp(credit.At), now)
+			if e.before {
+				payer.joins()
+			}
 			payer.notify()
 		} else {
 			w.count, w.stamp = &credit.Count, ack.stamp(credit.At)

@@ -85,9 +85,8 @@ func New() *Ledger {
 	return &Ledger{passed: func() time.Duration { return time.Since(start) }, books: make(map[Owner]*Book)}
 }
 
-// Shares gives the Share of an owner's feature or wallet. tick is the time of Lease.Count: each call tells
-// more than the one before.
-type Shares func(o Owner, wallet bool, id string, tick func() Tick) Share
+// Shares gives the Share of a feature or wallet of a book, whose ticks are the time of Lease.Count.
+type Shares func(b *Book, wallet bool, id string) Share
 
 // Share has the accounts shared with other processes. It must be called before any book is opened.
 func (l *Ledger) Share(shares Shares) { l.shares = shares }

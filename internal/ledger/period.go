@@ -272,6 +272,7 @@ func (a *Account) placeOver(r Count, start, end time.Time) *period {
 	if p := a.current; p.provisional && p.end.IsZero() {
 		p.start, p.end = start, end
 		a.reassign()
+		a.reopen()
 		return nil
 	}
 	return a.named(r)

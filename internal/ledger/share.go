@@ -85,11 +85,55 @@ func (a *Account) lease() Lease {
 	if p.lease == nil {
 		s := a.rare()
 		if s.share == nil {
-			s.share = a.book.ledger.shares(a.book.owner, a.key.wallet, a.key.id, a.book.Tick)
+			s.share = a.book.ledger.shares(a.book, a.key.wallet, a.key.id)
 		}
 		p.lease = s.share.Open(Tenure{p.start, p.end, !p.provisional, p.held, p.unacked, p.frontier.used()})
 	}
 	return p.lease
+}
+
+// ShareWaiting has the Share of each account opened in which usage waits for its acknowledgement, though
+// nobody may ask for more of it here: what came from an outbox.
+func (l *Ledger) ShareWaiting() {
+	for _, a := range l.accounts() {
+		a.mu.Lock()
+		if a.current != nil && a.balance().Unacked > 0 {
+			a.lease()
+		}
+		a.mu.Unlock()
+	}
+}
+
+// accounts are all that there are.
+func (l *Ledger) accounts() (all []*Account) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, b := range l.books {
+		b.mu.Lock()
+		all = append(all, b.accounts...)
+		b.mu.Unlock()
+	}
+	return all
+}
+
+// joins has the Share of a wallet opened that has paid for usage from an outbox: before, nobody knew that
+// it would.
+func (a *Account) joins() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.book.ledger.shares != nil {
+		a.lease()
+	}
+}
+
+// reopen has the present period's lease begin anew, since its bounds are others that Stigg did not
+// name. Call it under the lock.
+func (a *Account) reopen() {
+	if p := a.current; p.lease != nil {
+		p.lease.Has(0, 0, 0)
+		p.lease = nil
+		a.lease()
+	}
 }
 
 // tell tells the lease what is in the period, and what came back.
