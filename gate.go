@@ -116,7 +116,7 @@ func start(source Source, who Resolver, c config) (*Gate, error) {
 	}
 	g.outbox, _ = c.outbox.(OutboxMeter)
 	g.queue = g.newQueue(c.reporter, c)
-	g.queue.Replay()
+	g.fleet.Inherit(c.outbox, g.queue.Replay())
 	go func() {
 		defer close(g.stopped)
 		g.queue.Run(ctx)

@@ -246,10 +246,11 @@ func (s *sender[U]) counted(k *Kept[U]) bool {
 	return s.backlog.unmark(s.all.config.Series(k.Usage), number, key)
 }
 
-// Replay takes over what the Store has from an earlier run, before the first request.
-func (q *Queue[U]) Replay() {
+// Replay takes over what the Store has from an earlier run, before the first request. It reports whether
+// that was all of it.
+func (q *Queue[U]) Replay() bool {
 	if q.journal == nil {
-		return
+		return true
 	}
 	taken, unread, end, now := 0, 0, uint64(0), q.config.Now()
 	err := q.journal.ask(func() error {
@@ -278,6 +279,7 @@ func (q *Queue[U]) Replay() {
 	if taken+unread > 0 {
 		q.config.Logger.Info("gate: usage of an earlier run is delivered now", "usages", taken, "unreadable", unread)
 	}
+	return unread == 0
 }
 
 func (q *Queue[U]) unreadable(err error) {

@@ -31,7 +31,7 @@ type Share struct {
 	taken, rate float64 // since the last renewal, and in a renewal's time on average
 	renewed     time.Time
 	called      time.Time
-	read        time.Time // when a count was asked for that the store wants
+	read        time.Time // when a count is asked for that the store wants, the last time
 	told        float64   // what the replica had by the last call
 	delayed     []delayed
 	local       local
@@ -197,7 +197,7 @@ func (s *Share) change(how func(*Book)) {
 		return
 	}
 	s.of.activate(s)
-	if s.book.scarce || s.book.count.Told && s.book.last.Wants {
+	if s.book.scarce || s.wantsCount() {
 		s.call(s.of.Now(), !s.book.scarce)
 	}
 }
@@ -208,7 +208,7 @@ func (s *Share) toTell() bool {
 		return false
 	}
 	have, _ := s.book.Have()
-	return have != 0 || s.told != 0 || s.inherits()
+	return have != 0 || s.told != 0 || s.wantsCount() || s.inherits()
 }
 
 // recall gives back what is in hand: others are refused for it.
@@ -283,7 +283,7 @@ func (s *Share) due(now time.Time) *call {
 func (s *Share) wrong(now time.Time) bool {
 	g := s.book.last
 	s.adopt(now)
-	if s.book.spare > 0 || s.book.Adopts() || g.Reclaim == 0 || since(s.called, now) >= g.Reclaim/quiet || s.book.count.Told && g.Wants {
+	if s.book.spare > 0 || s.book.Adopts() || g.Reclaim == 0 || since(s.called, now) >= g.Reclaim/quiet || s.wantsCount() {
 		return true
 	}
 	have, _ := s.book.Have()
@@ -308,9 +308,8 @@ func (s *Share) finish(c *call, g fleet.Grant, now time.Time) {
 		if s.book.Adopts() { // one name with each call
 			s.renewed = time.Time{}
 		}
-		if g.Wants && s.of.Read != nil && since(s.read, now) >= readEvery {
-			s.read = now
-			go s.of.Read(s.book.account)
+		if g.Wants && s.of.Read != nil {
+			s.ask(now)
 		}
 	}
 	if r := c.round; r != nil {
@@ -338,9 +337,6 @@ func (s *Share) more(now time.Time) {
 		s.end(r)
 	}
 }
-
-// readEvery is how often a count is asked for that the store wants.
-const readEvery = time.Second
 
 // How often and how soon a call is made again that was told to be: 2, 4, ... 64 ms later.
 const (
