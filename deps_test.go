@@ -35,6 +35,7 @@ func TestDependencies(t *testing.T) {
 		callback = inside + "callback"
 		options  = inside + "option"
 		usage    = inside + "usage"
+		settles  = inside + "settlement"
 		shared   = module + "/fleet"
 		replica  = inside + "fleet"
 		outages  = inside + "outage"
@@ -42,7 +43,7 @@ func TestDependencies(t *testing.T) {
 		identity = module + "/identity"
 		recorder = module + "/recorder"
 	)
-	core := []string{lru, shared, replica, ledger, upstream, header, problem, delivery, swr, incident, graceful, watch, rules, admits, handler, route, exists, valid, callback, options, usage, outages, counters, recorder, module}
+	core := []string{lru, shared, replica, settles, ledger, upstream, header, problem, delivery, swr, incident, graceful, watch, rules, admits, handler, route, exists, valid, callback, options, usage, outages, counters, recorder, module}
 	with := func(more ...string) []string { return append(slices.Clone(core), more...) }
 	walls := []struct {
 		pkg, why string
@@ -68,6 +69,7 @@ func TestDependencies(t *testing.T) {
 		{problem, "it writes what it is given, and decides nothing", []string{header}},
 		{delivery, "it moves usage of any type, and tells the ledger", []string{ledger, upstream, incident}},
 		{usage, "it knows what a usage is, and nobody who reports or keeps one", []string{delivery, ledger, upstream, valid, incident}},
+		{settles, "it ends holds, and knows no request and no observer", []string{lru, admits, usage, delivery, ledger, upstream, valid, incident, handler, recorder, rules}},
 		{swr, "it keeps values of any type, and knows no account", []string{lru, upstream, incident}},
 		{shared, "a store needs no gate", nil},
 		{shared + "/memory", "a store needs no gate", []string{shared}},

@@ -63,7 +63,7 @@
 //   - In the handler: [TicketFrom], [DecisionFrom], [CustomerFrom], [DeniedError],
 //     [WithBareRequests].
 //   - What it bills: [Ticket], [Billing], [MeasureFunc], [ResponseBytes], [Event],
-//     [DimensionsError], [ErrSettled], [ErrAmbiguousUse], [ErrNoEvent].
+//     [DimensionsError], [ErrSettled], [ErrAmbiguousUse], [ErrNoEvent], [ErrNoTxOutbox].
 //   - What comes out: [Decision], [Origin], [Reason], [Denial], [DenialPage],
 //     [DefaultProblemBase], [QuotaHeaders], [WithStatus], [WithDenial], [WithTexts], [WithUpgrade],
 //     [WithUpgradeLink], [WithChallenge], [WithProblemBase], [WithDenialTemplate], [WithQuotaHeaders].
@@ -81,7 +81,7 @@
 //     [CatalogReader], [Catalog]; [Watcher], [PartialWatcher], [Sink], [InterruptionSink], [Patch].
 //   - Reporters: [Reporter], [Usage], [UsageKind], [UsageError], [Ack], [CreditAck], [Pacer].
 //   - What a failure means: [UpstreamError], [UpstreamKind].
-//   - Outboxes: [Outbox], [Kept], [Position], [OutboxMeter], [Adopter], [OutboxStats], [OutboxError].
+//   - Outboxes: [Outbox], [Kept], [Position], [OutboxMeter], [Adopter], [TxOutbox], [OutboxStats], [OutboxError].
 //
 // Package conformance has the suites that they pass.
 //

@@ -34,7 +34,7 @@ type Gate struct {
 	offline   bool
 	bare      bool          // WithBareRequests
 	lost      func([]Usage) // of WithUndelivered, or nil
-	outbox    OutboxMeter   // nil if there is none that tells
+	outbox    Outbox
 
 	ledger *ledger.Ledger
 	cache  *cache
@@ -114,7 +114,7 @@ func start(source Source, who Resolver, c config) (*Gate, error) {
 		close(g.stopped)
 		return g, nil
 	}
-	g.outbox, _ = c.outbox.(OutboxMeter)
+	g.outbox = c.outbox
 	g.queue = g.newQueue(c.reporter, c)
 	g.fleet.Inherit(c.outbox, g.queue.Replay())
 	go func() {

@@ -71,8 +71,8 @@ func (g *Gate) Stats() Stats {
 		s.Queued, s.QueuedBytes, s.Open, s.Oldest = q.Queued, q.Bytes, q.Reserved, q.Oldest
 		s.Acknowledged, s.Refused, s.Retries, s.Unkept = q.Acknowledged, q.Refused, q.Retries, q.Unkept
 	}
-	if g.outbox != nil {
-		s.Outbox = g.outbox.Stats()
+	if meter, ok := g.outbox.(OutboxMeter); ok {
+		s.Outbox = meter.Stats()
 	}
 	return s
 }

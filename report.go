@@ -102,24 +102,6 @@ func ofQueue(err error) error {
 // ErrQueueFull says that as much usage waits for Stigg as WithQueueSize allows.
 var ErrQueueFull = errors.New("gate: too much usage waits to be reported")
 
-// settle settles a hold of the ticket and returns the usage that it reports.
-func (t *Ticket) settle(h *admission.Hold) delivery.Item[usage.Queued] {
-	var now time.Time
-	if h.Use < 0 { // else nobody asks
-		now = t.gate.now()
-	}
-	keys := t.gate.queue.Keys
-	book := t.holds.Book()
-	u := usage.Settled(book, h.Right.ID, h.Right.IsWallet, h.Use, max(0, h.Use-h.Amount()), h.At(), keys)
-	book.Pin() // never forgotten here: the ticket still pins it
-	e := h.Settle(h.Use, now)
-	if event, dimensions, ok := h.Sends(); ok {
-		e.AsEvent()
-		u = u.AsEvent(event, dimensions, keys)
-	}
-	return delivery.Item[usage.Queued]{Usage: u, Entry: e}
-}
-
 // newQueue is what takes usage to r.
 func (g *Gate) newQueue(r Reporter, c config) *delivery.Queue[usage.Queued] {
 	var keys delivery.Keys
@@ -169,6 +151,10 @@ type store struct {
 
 func (s *store) Append(ctx context.Context, u []usage.Queued) error {
 	return s.Outbox.Append(ctx, usages(u, *s.keys)...)
+}
+
+func (s *store) Kept(ctx context.Context, u []usage.Queued) (kept, over []bool, err error) {
+	return s.Outbox.(TxOutbox).Kept(ctx, usages(u, *s.keys)...)
 }
 
 func (s *store) Done(u []usage.Queued) error { return s.Outbox.Done(usages(u, *s.keys)...) }

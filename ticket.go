@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/stiggate/gate/internal/admission"
-	"github.com/stiggate/gate/internal/delivery"
 	"github.com/stiggate/gate/internal/handler"
+	"github.com/stiggate/gate/internal/settlement"
 	"github.com/stiggate/gate/internal/swr"
 	"github.com/stiggate/gate/internal/usage"
 )
@@ -43,6 +43,8 @@ var (
 	ErrNoEvent = admission.ErrNoEvent
 	// ErrAmbiguousUse is returned by Use when the policy uses more than one feature.
 	ErrAmbiguousUse = admission.ErrAmbiguousUse
+	// ErrNoTxOutbox is returned by SettleIn where a gate has no TxOutbox.
+	ErrNoTxOutbox = errors.New("gate: there is no outbox that takes part in a transaction")
 )
 
 // ticketKey and decisionKey are what a request's context is asked for.
@@ -243,36 +245,50 @@ func (t *Ticket) conclude(o Outcome) {
 	}
 }
 
+// SettleIn has store put the usage into a transaction of the app's that the outbox is a part of, as
+// contrib/postgresgate's SettleTx does: it is reported if that commits, whatever is answered. The amounts
+// are fixed from then on, and what is held stays held. When the request is over, or at Settle or Release,
+// which are one now, the outbox is asked what it has; the rest is released. Until it answers all stays
+// held, and it is asked again. What Close can't wait for is in the outbox, for the next start, or nowhere.
+//
+// If store fails nothing has changed. For the next attempt of a transaction SettleIn may be called again:
+// the usage is the same, with its keys. It fails with ErrSettled or ErrNoTxOutbox, or as store does, which
+// is called once for each gate that holds something of the request's.
+func (t *Ticket) SettleIn(store func(TxOutbox, []Usage) error) error {
+	if t == nil || t.gate == nil {
+		return nil
+	}
+	return settlement.Entrust(&t.holds, t.gate.queue, func(u []usage.Queued) error {
+		box, ok := t.gate.outbox.(TxOutbox)
+		if !ok {
+			return ErrNoTxOutbox
+		}
+		if !t.holds.Shares() {
+			return store(box, usages(u, t.gate.queue.Keys))
+		}
+		return t.front.SettleIn(func(front TxOutbox, more []Usage) error {
+			if err := store(front, more); err != nil {
+				return err
+			}
+			return store(box, usages(u, t.gate.queue.Keys))
+		})
+	})
+}
+
 // end moves every hold of the ticket out of held, exactly once.
 func (t *Ticket) end(o Outcome, report bool) error {
-	holds, places, first, err := t.holds.End(report)
-	if !first {
-		return err
-	}
-	q := t.gate.queue
-	var one [1]delivery.Item[usage.Queued]
-	items := one[:0]
-	defer t.holds.Book().Unpin()
-	var reported []Usage
-	for i := range holds {
-		h := &holds[i]
-		if !report || h.Use == 0 {
-			h.Release()
-			continue
-		}
-		items = append(items, t.settle(h))
-		if t.ctx != nil {
-			reported = append(reported, ofQueued(items[len(items)-1].Usage, q.Keys))
-		}
-	}
-	err = q.Keep(context.Background(), items)
-	// Before the observers, which may panic or never return.
-	q.Put(items...)
-	q.Cancel(places - len(items))
+	var told func([]usage.Queued)
 	if t.ctx != nil {
-		o.Duration = t.gate.now().Sub(t.admitted)
-		d := t.grant.decision()
-		t.gate.observers.Settled(t.ctx, &d, o, reported)
+		told = t.tells(o)
 	}
-	return ofQueue(err)
+	return ofQueue(settlement.End(&t.holds, t.gate.queue, t.gate.now, report, told))
+}
+
+// tells tells the observers.
+func (t *Ticket) tells(o Outcome) func([]usage.Queued) {
+	o.Duration = t.gate.now().Sub(t.admitted)
+	return func(reported []usage.Queued) {
+		d := t.grant.decision()
+		t.gate.observers.Settled(t.ctx, &d, o, usages(reported, t.gate.queue.Keys))
+	}
 }

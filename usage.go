@@ -236,6 +236,15 @@ type Adopter interface {
 	Adopt(ctx context.Context, take func(u ...Usage) error) error
 }
 
+// TxOutbox is an Outbox that transactions of the app's put usage into, with Ticket.SettleIn.
+type TxOutbox interface {
+	Outbox
+	// Kept says of each usage whether it is kept, or was and is done, and whether the transactions that
+	// put it in are over: until then it may yet be kept. It must return when ctx ends. With an error
+	// nothing is known, and it is asked again.
+	Kept(ctx context.Context, u ...Usage) (kept, over []bool, err error)
+}
+
 // OutboxMeter is an Outbox that tells Stats, from memory, how it is doing, as package outbox's does.
 type OutboxMeter interface{ Stats() OutboxStats }
 

@@ -67,7 +67,7 @@ func (q *Request) own(account *ledger.Account) float64 {
 	amount := q.Holds.of(account) + q.beside.of(account)
 	for f := q.Front; f != nil; f = f.behind() {
 		f.mu.Lock()
-		if !f.done {
+		if f.holds() {
 			amount += f.of(account)
 		}
 		f.mu.Unlock()
@@ -150,7 +150,7 @@ func (t *Holds) jointAmount() (n float64) {
 	}
 	for _, j := range t.front.joint {
 		j.holds.mu.Lock()
-		if !j.holds.done {
+		if j.holds.holds() {
 			for _, h := range j.holds.same(j.into) {
 				n += h.Amount()
 			}

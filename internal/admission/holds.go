@@ -27,14 +27,15 @@ var (
 // Holds is what one request holds. While it is admitted it belongs to one goroutine; then its
 // methods may be called from any, and End once ends it: each hold is settled or released once.
 type Holds struct {
-	mu       sync.Mutex
-	places   int32 // kept in the queue for what it reports
-	done     bool
-	reported bool // and what was held is settled
-	rights   *Rights
-	list     []Hold
-	first    [1]Hold // where list begins, for the usual single one
-	front    *front  // nil without a gate in front that holds
+	mu        sync.Mutex
+	places    int32 // kept in the queue for what it reports
+	done      bool
+	reported  bool // and what was held is settled
+	rights    *Rights
+	list      []Hold
+	first     [1]Hold    // where list begins, for the usual single one
+	front     *front     // nil without a gate in front that holds
+	entrusted *entrusted // nil if the usage was not
 }
 
 // Hold is what is held of one right.
@@ -172,7 +173,7 @@ func (t *Holds) Amount() (n float64) {
 	n = t.jointAmount()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.done {
+	if t.holds() {
 		for i := range t.list {
 			n += t.list[i].Amount()
 		}
@@ -315,7 +316,7 @@ func (t *Holds) Bill(o handler.Outcome, took func() time.Duration, asked bool, f
 // unbilled is how the holds of the item whose first is hold i are measured, nil if they are not or
 // the handler has set the amount, and where they end; false if there are none.
 func (t *Holds) unbilled(i int) (measure func(handler.Outcome) (float64, error), end int, ok bool) {
-	t.mu.Lock()
+	t.lock()
 	defer t.mu.Unlock()
 	if t.done || i == len(t.list) {
 		return nil, 0, false
@@ -361,13 +362,15 @@ func (t *Holds) same(i int) []Hold {
 // and the places that were kept for them. They are returned once; after that the error is ErrSettled, and there is
 // none if nothing was held.
 func (t *Holds) End(report bool) (list []Hold, places int, first bool, err error) {
-	t.mu.Lock()
+	t.lock()
 	defer t.mu.Unlock()
 	if t.done && len(t.list) > 0 {
 		err = ErrSettled
 	}
 	if first = !t.done; first {
 		t.done, t.reported = true, report
+	} else if t.entrusted != nil && !t.entrusted.ended {
+		first, err, t.entrusted.ended = true, nil, true
 	}
 	return t.list, int(t.places), first, err
 }

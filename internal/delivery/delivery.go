@@ -22,7 +22,8 @@
 //
 // With a Store, more may wait than there are places: what the Store keeps need not be in
 // memory (backlog.go). One that processes share hands over what those left that have ended
-// (adopt.go).
+// (adopt.go). One that the application's transactions are part of is asked what became of them
+// (entrusted.go).
 //
 // What is called of others (the reporter, the store, the app's function for refused usage) may
 // panic, which is an error like any other, or never return: then it is left behind, which
@@ -126,6 +127,11 @@ type Queue[U any] struct {
 	over     bool          // idle is closed
 	last     uint64        // number of the last Item
 	notices  notices[U]
+	// unresolved is what the Store is asked about, but for what it is asked at this moment; unknown is
+	// how many usages that is in all.
+	unresolved []unresolved[U]
+	unknown    int
+	asking     chan struct{} // holds one token when there is more to ask
 
 	log                            *log
 	adoption                       *adoption
@@ -141,7 +147,7 @@ const mostInWindow = 10_000
 func New[U any](c Config[U]) *Queue[U] {
 	q := &Queue[U]{
 		Keys: newKeys(), config: c, window: min(max(c.Places/2, 1), mostInWindow), places: c.Places,
-		shutting: make(chan struct{}), idle: make(chan struct{}),
+		shutting: make(chan struct{}), idle: make(chan struct{}), asking: make(chan struct{}, 1),
 	}
 	q.log, q.adoption = q.newLog(), newAdoption(c.Logger)
 	for i := range q.lanes {
@@ -163,6 +169,7 @@ func (q *Queue[U]) Run(ctx context.Context) {
 		}
 	}
 	if q.journal != nil {
+		wait.Go(func() { q.resolve(ctx) })
 		adopted := make(chan struct{})
 		go func() { defer close(adopted); q.adopt(ctx) }()
 		defer awaitGrace(adopted)
@@ -287,6 +294,7 @@ func (q *Queue[U]) Shut() (idle <-chan struct{}) {
 	for _, s := range q.lanes {
 		s.nudge()
 	}
+	signal(q.asking)
 	q.rest()
 	return q.idle
 }

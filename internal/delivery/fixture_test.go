@@ -120,6 +120,7 @@ type memoryStore struct {
 	aside  []string
 	append func() error
 	adopt  func(ctx context.Context, take func(...unit) error) error
+	fate   func(u []unit) (kept, over []bool, err error)
 }
 
 func (s *memoryStore) Adopt(ctx context.Context, take func(...unit) error) error {
@@ -127,6 +128,10 @@ func (s *memoryStore) Adopt(ctx context.Context, take func(...unit) error) error
 		return nil
 	}
 	return s.adopt(ctx, take)
+}
+
+func (s *memoryStore) Kept(_ context.Context, u []unit) (kept, over []bool, err error) {
+	return s.fate(u)
 }
 
 func (s *memoryStore) Append(_ context.Context, u []unit) error {

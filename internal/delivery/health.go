@@ -7,7 +7,7 @@ import (
 
 // Stats is what a Queue counts.
 type Stats struct {
-	Queued   int       // put, not yet acknowledged, in memory or not
+	Queued   int       // put, not yet acknowledged, in memory or not; or it is not known whether the Store has it
 	Bytes    int       // what of it is in memory takes
 	Reserved int       // places of running requests
 	Oldest   time.Time // CreatedAt of the oldest queued; zero without one
@@ -21,7 +21,7 @@ func (q *Queue[U]) Stats() Stats {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	s := Stats{
-		Queued: q.queued(), Bytes: q.bytes, Reserved: q.reserved, Full: q.places <= 0 || q.bytes >= q.config.Bytes,
+		Queued: q.queued() + q.unknown, Bytes: q.bytes, Reserved: q.reserved - q.unknown, Full: q.places <= 0 || q.bytes >= q.config.Bytes,
 		Acknowledged: q.acknowledged.Load(), Refused: q.refused.Load(), Retries: q.retries.Load(),
 	}
 	for _, l := range q.lanes {
@@ -48,6 +48,9 @@ func (q *Queue[U]) Audit() (left []string) {
 			left = append(left, fmt.Sprintf("%d in lane %d, %d quarantines wait, %d series are parked", n, l.lane, len(l.quarantines.waiting), len(l.parked.count)))
 		}
 		left = append(left, s.backlog.audit(l.lane)...)
+	}
+	if q.unknown != 0 || len(q.unresolved) != 0 {
+		left = append(left, fmt.Sprintf("it is not known of %d usages whether they are kept", q.unknown))
 	}
 	if q.places != q.config.Places || q.reserved != 0 || q.bytes != 0 {
 		left = append(left, fmt.Sprintf("%d of %d places are free, %d reserved, %d bytes taken", q.places, q.config.Places, q.reserved, q.bytes))

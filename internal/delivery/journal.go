@@ -21,6 +21,8 @@ type Store[U any] interface {
 	Pending(after uint64) iter.Seq2[Kept[U], error]
 	// Adopt is gate.Adopter's; it returns nil if this Store is none.
 	Adopt(ctx context.Context, take func(...U) error) error
+	// Kept is gate.TxOutbox's; it is not called of a Store that is none.
+	Kept(ctx context.Context, u []U) (kept, over []bool, err error)
 	Healthy() error
 	Close() error
 }

@@ -25,9 +25,10 @@ type Queued struct {
 func Whole(u *Usage) Queued { return Queued{whole: u} }
 
 // Settled is the usage of a request: of a feature, or of a wallet in the currency that id is. It
-// was admitted at a time, and excess of its value is more than it was admitted with.
-func Settled(b *ledger.Book, id string, wallet bool, value, excess float64, at time.Time, keys delivery.Keys) Queued {
-	q := Queued{book: b, id: id, wallet: wallet, value: value, excess: excess, number: keys.Next(), at: at.UnixNano()}
+// was admitted at a time, and excess of its value is more than it was admitted with. number is that of
+// its key.
+func Settled(b *ledger.Book, id string, wallet bool, value, excess float64, at time.Time, number uint64, keys delivery.Keys) Queued {
+	q := Queued{book: b, id: id, wallet: wallet, value: value, excess: excess, number: number, at: at.UnixNano()}
 	if time.Unix(0, q.at).Equal(at) {
 		return q
 	}

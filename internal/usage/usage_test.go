@@ -15,7 +15,7 @@ func TestAUsageIsTheSameInFewWords(t *testing.T) {
 	defer book.Unpin()
 	for _, at := range []time.Time{time.Unix(1, 2), {}, time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)} {
 		for _, wallet := range []bool{false, true} {
-			q := Settled(book, "x", wallet, 3, 1, at, keys)
+			q := Settled(book, "x", wallet, 3, 1, at, keys.Next(), keys)
 			u := q.Usage(keys)
 			if u.Customer != book.Owner() || u.Value != 3 || u.Excess != 1 || !u.CreatedAt.Equal(at) || (u.FeatureID == "x") == wallet || (u.Currency == "x") != wallet {
 				t.Errorf("of a wallet: %v: %+v", wallet, u)
@@ -48,7 +48,7 @@ func TestAnEventKeepsWhatWasSettled(t *testing.T) {
 	keys := delivery.New(delivery.Config[Queued]{}).Keys
 	book := ledger.New().Open(ledger.Owner{ID: "c"})
 	defer book.Unpin()
-	change := Settled(book, "f", false, 3, 1, time.Unix(1, 2), keys)
+	change := Settled(book, "f", false, 3, 1, time.Unix(1, 2), keys.Next(), keys)
 	want := change.Usage(keys)
 	want.Kind, want.Event = Event, "e"
 	event := change.AsEvent("e", map[string]any{"a": 1}, keys)

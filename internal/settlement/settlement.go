@@ -1,0 +1,115 @@
+// Package settlement ends what a request holds, exactly once: it is settled and queued for Stigg, or
+// released, or a transaction of the application's decides which.
+package settlement
+
+import (
+	"context"
+	"time"
+
+	"github.com/stiggate/gate/internal/admission"
+	"github.com/stiggate/gate/internal/delivery"
+	"github.com/stiggate/gate/internal/usage"
+)
+
+// Queue is where usage goes, and Holds what a request holds.
+type (
+	Queue = delivery.Queue[usage.Queued]
+	Holds = admission.Holds
+)
+
+// Entrust fixes the amounts and has store put the usage where a transaction decides whether it is used.
+// See Holds.Entrust.
+func Entrust(h *Holds, q *Queue, store func([]usage.Queued) error) error {
+	next := func() uint64 { return q.Keys.Next() }
+	return h.Entrust(next, func(list []admission.Hold, keys []uint64) error {
+		return store(entrusted(h, q, list, keys))
+	})
+}
+
+// entrusted is the usage that is.
+func entrusted(h *Holds, q *Queue, list []admission.Hold, keys []uint64) (all []usage.Queued) {
+	for i := range list {
+		if list[i].Use != 0 {
+			u, _ := of(h, q, &list[i], keys[i])
+			all = append(all, u)
+		}
+	}
+	return all
+}
+
+// End moves all that is held out of held, as report says, if it is not a transaction that decides. told,
+// if it is not nil, is told what is reported: now or, if that is not known yet, on another goroutine.
+// The error is ErrSettled of admission, or a *StoreError.
+func End(h *Holds, q *Queue, now func() time.Time, report bool, told func(reported []usage.Queued)) error {
+	list, places, first, err := h.End(report)
+	if !first {
+		return err
+	}
+	keys := h.Entrusted()
+	if keys == nil {
+		return finish(h, q, now, list, places, report, nil, told)
+	}
+	q.Resolve(entrusted(h, q, list, keys), func(kept func(int) bool) {
+		h.Known(kept)
+		_ = finish(h, q, now, list, places, true, keys, told) // fails only where it has to be kept
+	})
+	return nil
+}
+
+// finish settles or releases each hold. keys are those of usage that the outbox has already.
+func finish(h *Holds, q *Queue, now func() time.Time, list []admission.Hold, places int, report bool, keys []uint64, told func([]usage.Queued)) (err error) {
+	defer h.Book().Unpin()
+	var one [1]delivery.Item[usage.Queued]
+	items := one[:0]
+	for i := range list {
+		switch hold := &list[i]; {
+		case !report || hold.Use == 0:
+			hold.Release()
+		case keys != nil:
+			items = append(items, settle(h, q, now, hold, keys[i]))
+		default:
+			items = append(items, settle(h, q, now, hold, q.Keys.Next()))
+		}
+	}
+	if keys != nil {
+		q.Kept(items)
+	} else {
+		err = q.Keep(context.Background(), items)
+	}
+	// Before the observers, which may panic or never return.
+	q.Put(items...)
+	q.Cancel(places - len(items))
+	if told != nil {
+		reported := make([]usage.Queued, len(items))
+		for i := range items {
+			reported[i] = items[i].Usage
+		}
+		told(reported)
+	}
+	return err
+}
+
+// settle settles a hold and returns the usage that it reports, with the key of a number.
+func settle(h *Holds, q *Queue, now func() time.Time, hold *admission.Hold, number uint64) delivery.Item[usage.Queued] {
+	var at time.Time
+	if hold.Use < 0 { // else nobody asks
+		at = now()
+	}
+	u, event := of(h, q, hold, number)
+	h.Book().Pin() // never forgotten here: the holds still pin it
+	e := hold.Settle(hold.Use, at)
+	if event {
+		e.AsEvent()
+	}
+	return delivery.Item[usage.Queued]{Usage: u, Entry: e}
+}
+
+// of is the usage that a hold reports, and whether that is an event.
+func of(h *Holds, q *Queue, hold *admission.Hold, number uint64) (u usage.Queued, event bool) {
+	u = usage.Settled(h.Book(), hold.Right.ID, hold.Right.IsWallet, hold.Use, max(0, hold.Use-hold.Amount()), hold.At(), number, q.Keys)
+	name, dimensions, event := hold.Sends()
+	if event {
+		u = u.AsEvent(name, dimensions, q.Keys)
+	}
+	return u, event
+}
