@@ -63,18 +63,18 @@ newest:
 	$(GO) test -modfile=$$dir/go.mod -short $(ADAPTERS) && rm -r $$dir
 
 # What the README tells a newcomer to run. (Its tests take the tour on all four routers.) And the
-# example that is a module of its own, for Prometheus.
-examples:
+# examples that are modules of their own, for Prometheus and for Redis.
+examples: redis
 	$(GO) run ./examples/quickstart -once
-	@dir=examples/tenants/; $(test-module)
+	@for dir in examples/tenants/ examples/fleet/; do $(test-module); done
 
-# examples/saas and the emulator's console, in a real browser. Pictures of every page are left in
-# examples/saas/browser/screenshots.
+# examples/saas, examples/fleet and the emulator's console, in a real browser. Pictures of every page
+# are left in examples/browser/screenshots.
 chromium:
 	@command -v chromium >/dev/null || { apt-get update && apt-get install -y chromium; }
 
-browser: chromium
-	cd examples/saas/browser && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test -count=1 ./...
+browser: chromium redis
+	cd examples/browser && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test -count=1 ./...
 
 lint:
 	$(GO) run $(GOLANGCI_LINT) run ./...

@@ -18,6 +18,7 @@ func (c *cluster) burst(ctx context.Context, n int) {
 			to = append(to, slices.Repeat([]string{strconv.Itoa(i + 1)}, n)...)
 		}
 	}
+	rand.Shuffle(len(to), func(i, j int) { to[i], to[j] = to[j], to[i] })
 	c.sendAll(ctx, to)
 }
 
@@ -30,7 +31,6 @@ func (c *cluster) sendAll(ctx context.Context, to []string) {
 	clients := &http.Client{Transport: &http.Transport{MaxConnsPerHost: 96, MaxIdleConnsPerHost: 96}}
 	defer clients.CloseIdleConnections()
 	c.sending.Add(int64(len(to)))
-	rand.Shuffle(len(to), func(i, j int) { to[i], to[j] = to[j], to[i] })
 	var wait sync.WaitGroup
 	for _, replica := range to {
 		wait.Go(func() {

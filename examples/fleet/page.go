@@ -107,10 +107,13 @@ func (p *page) does(what string, do func() error) http.HandlerFunc {
 
 // send sends requests, if none are under way.
 func (p *page) send(all func()) error {
-	if p.cluster.sending.Load() > 0 {
+	if !p.cluster.sending.CompareAndSwap(0, 1) {
 		return errors.New("requests are under way")
 	}
-	go all()
+	go func() {
+		defer p.cluster.sending.Add(-1)
+		all()
+	}()
 	return nil
 }
 

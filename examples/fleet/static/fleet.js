@@ -92,8 +92,7 @@ function showStore(v) {
 
 let told = 0;
 function showJournal(lines) {
-  const log = by("journal");
-  const atEnd = log.scrollTop + log.clientHeight > log.scrollHeight - 20;
+  const log = by("journal"); // the newest is the first
   for (const line of lines.filter((l) => l.N > told)) {
     const li = document.createElement("li");
     li.className = line.Level;
@@ -103,11 +102,10 @@ function showJournal(lines) {
     who.textContent = line.Who;
     text.textContent = line.Text;
     li.append(at, who, text);
-    log.append(li);
+    log.prepend(li);
     told = line.N;
   }
-  while (log.children.length > 60) log.firstElementChild.remove();
-  if (atEnd) log.scrollTop = log.scrollHeight;
+  while (log.children.length > 60) log.lastElementChild.remove();
 }
 
 const news = new EventSource("/events");
@@ -118,14 +116,15 @@ news.onmessage = ({ data }) => {
   v.Replicas.forEach((r, i) => showReplica(replicas[i], r));
   showStore(v);
   showJournal(v.Journal || []);
-  for (const what of ["burst", "spread"]) document.querySelector(`[data-do="${what}"]`).disabled = v.Sending > 0;
+  for (const what of ["burst", "spread"]) document.querySelector(`[data-do="${what}"]`).disabled = v.Sending > 0 || pressed.has(what);
 };
 news.onerror = () => show(by("headline"), "The program has ended, or can't be reached");
 
+const pressed = new Set(); // what is not done yet
 document.addEventListener("click", async ({ target }) => {
   const what = target.dataset.do;
-  if (!what) return;
-  target.disabled = true;
+  if (!what || pressed.has(what)) return;
+  pressed.add(what);
   await fetch(`/do/${what}`, { method: "POST" }).catch(() => null); // the log tells what went wrong
-  if (what !== "burst" && what !== "spread") target.disabled = false;
+  pressed.delete(what);
 });

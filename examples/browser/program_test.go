@@ -6,6 +6,7 @@ import (
 	"io"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,14 +20,22 @@ type program struct{ url, console string }
 
 func startProgram(t *testing.T) program {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "saas")
+	says := startExample(t, "saas", []string{"-admin", adminPassword}, "The product is at ", "The emulator's console is at ")
+	return program{says[0], says[1]}
+}
+
+// startExample starts an example, which ends with the test, and returns what it prints behind each of the
+// texts.
+func startExample(t *testing.T, name string, args []string, texts ...string) []string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), name)
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".")
-	build.Dir = ".."
+	build.Dir = filepath.Join("..", name)
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, binary, "-addr", "127.0.0.1:0", "-admin", adminPassword)
+	cmd := exec.CommandContext(ctx, binary, append([]string{"-addr", "127.0.0.1:0"}, args...)...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 30 * time.Second
 	cmd.Stderr = t.Output()
@@ -39,10 +48,11 @@ func startProgram(t *testing.T) program {
 		t.Fatal(err)
 	}
 	lines, read := bufio.NewScanner(out), make(chan struct{})
-	var p program
-	for (p.url == "" || p.console == "") && lines.Scan() {
-		p.url = firstOf(p.url, after(lines.Text(), "The product is at "))
-		p.console = firstOf(p.console, after(lines.Text(), "The emulator's console is at "))
+	says := make([]string, len(texts))
+	for slices.Contains(says, "") && lines.Scan() {
+		for i, text := range texts {
+			says[i] = firstOf(says[i], after(lines.Text(), text))
+		}
 	}
 	go func() { defer close(read); _, _ = io.Copy(io.Discard, out) }()
 	t.Cleanup(func() {
@@ -52,10 +62,10 @@ func startProgram(t *testing.T) program {
 			t.Errorf("the program did not stop in peace: %v", err)
 		}
 	})
-	if p.url == "" || p.console == "" {
-		t.Fatalf("the program does not say where it is: %+v", p)
+	if slices.Contains(says, "") {
+		t.Fatalf("the program does not say all of %q: %q", texts, says)
 	}
-	return p
+	return says
 }
 
 func after(line, what string) string {

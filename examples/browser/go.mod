@@ -1,4 +1,4 @@
-module github.com/stiggate/gate/examples/saas/browser
+module github.com/stiggate/gate/examples/browser
 
 go 1.26.0
 
