@@ -117,6 +117,7 @@ soak: cc contrib contrib-race official
 	$(GO) test -race -v -timeout 2h ./drill -args -kills $(KILLS) -phase $(PHASE) -backlog $(BACKLOG)
 	$(GO) test -race -timeout 2h ./outbox -args -long -kills $(OUTBOX_KILLS)
 	cd contrib/redisgate && $(GO) test -v -run 'Fleet|Answers' -timeout 2h . -args -schedules $(SCHEDULES)
+	cd contrib/redisgate && $(GO) test -race -v -run Killed -timeout 2h . -args -outbox-kills $(OUTBOX_KILLS)
 	$(GO) test -v -run FleetInMemory -timeout 2h ./conformance -args -schedules $(SCHEDULES)
 	for os in windows darwin freebsd; do GOOS=$$os CGO_ENABLED=0 $(GO) vet ./outbox || exit 1; done
 

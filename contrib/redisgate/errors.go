@@ -102,7 +102,7 @@ func sha(text string) string {
 const oldest = 6
 
 // check looks at all nodes that take writes, and writes to each.
-func (s *Store) check(ctx context.Context) error {
+func (s *settings) check(ctx context.Context) error {
 	nodes := s.client.Nodes()
 	if len(nodes) == 0 {
 		return &SetupError{Node: "?", Err: &Error{Kind: ErrUnreachable}}

@@ -22,7 +22,7 @@ var CheckInfo = checkInfo
 
 // CacheRights are those that the documentation names.
 const CacheRights = "+evalsha +eval +info +ping +subscribe +unsubscribe +publish +hget +hmget +hset +hdel +hgetall +del +pexpire +get +set +time +wait +cluster " +
-	"+zadd +zrem +zcard +zrange +zrangebyscore"
+	"+zadd +zrem +zcard +zrange +zrangebyscore +xadd +xrange +xdel +xlen +sadd +smembers +hincrby +hsetnx +hlen"
 
 // Patience is for a machine that has much else to do.
 func Patience(d time.Duration) Option {

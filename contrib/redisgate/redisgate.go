@@ -1,5 +1,6 @@
 // Package redisgate is a store for package fleet on Redis: what all replicas of an app have of each
-// limited account, so that one limit holds for all of them.
+// limited account, so that one limit holds for all of them. Beside it are [Cache], which has them share
+// what they read of Stigg, and [Outbox], in which usage outlives the process.
 //
 //	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{"redis:6379"}})
 //	...
@@ -16,7 +17,8 @@
 //
 //	ACL SETUSER gate on >secret ~gate:* &gate:* +evalsha +eval +info +ping +subscribe +unsubscribe
 //	    +publish +hget +hmget +hset +hdel +hgetall +del +pexpire +get +set +time +wait +cluster
-//	    +zadd +zrem +zcard +zrange +zrangebyscore
+//	    +zadd +zrem +zcard +zrange +zrangebyscore +xadd +xrange +xdel +xlen +sadd +smembers +hincrby
+//	    +hsetnx +hlen
 //
 // # Before the first use
 //

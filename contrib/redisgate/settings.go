@@ -19,14 +19,14 @@ type settings struct {
 	timing   fleet.Timing
 	replicas int64
 	now      func() time.Time // nil: Redis' own
-	of       user             // whose options were given
+	of       user             // whom all options are for
 
 	ttl, liveTTL time.Duration // of Cache
 	patience     time.Duration // with a call of Redis, and with half a load; for tests
 	logger       *slog.Logger
 }
 
-// user is what an option is for, if not for all.
+// user is what an option is for.
 type user uint8
 
 const (
@@ -37,7 +37,7 @@ const (
 
 // apply applies options, of which none may be for others than these.
 func apply(client rueidis.Client, options []Option, of user) (settings, error) {
-	s := settings{client: client, prefix: "gate", timing: fleet.DefaultTiming(), ttl: time.Minute, liveTTL: 10 * time.Minute, patience: callTime, logger: slog.Default()}
+	s := settings{client: client, prefix: "gate", timing: fleet.DefaultTiming(), ttl: time.Minute, liveTTL: 10 * time.Minute, patience: callTime, logger: slog.Default(), of: ofStore | ofCache | ofOutbox}
 	if client == nil {
 		return s, errors.New("redisgate: the client is nil")
 	}
@@ -46,7 +46,7 @@ func apply(client rueidis.Client, options []Option, of user) (settings, error) {
 			return s, err
 		}
 	}
-	if s.of&^of != 0 {
+	if s.of&of == 0 {
 		return s, errors.New("redisgate: an option is given that is for another part of the package")
 	}
 	return s, nil
@@ -75,7 +75,7 @@ func Prefix(prefix string) Option {
 // may not hear of meanwhile.
 func Reclaim(d time.Duration) Option {
 	return func(s *settings) error {
-		s.timing.Reclaim, s.of = d, s.of|ofStore
+		s.timing.Reclaim, s.of = d, s.of&^ofCache
 		return s.timing.Validate()
 	}
 }
@@ -83,19 +83,19 @@ func Reclaim(d time.Duration) Option {
 // Timing is all of the timing. Its default is fleet.DefaultTiming.
 func Timing(t fleet.Timing) Option {
 	return func(s *settings) error {
-		s.timing, s.of = t, s.of|ofStore
+		s.timing, s.of = t, s.of&^ofCache
 		return t.Validate()
 	}
 }
 
-// WaitFor has a grant used only once so many replicas of Redis have it: it costs one more round trip,
-// and a failover loses next to nothing.
+// WaitFor has a grant used, and usage kept, only once so many replicas of Redis have it: it costs one more
+// round trip, and a failover loses next to nothing.
 func WaitFor(replicas int) Option {
 	return func(s *settings) error {
 		if replicas < 1 {
 			return fmt.Errorf("redisgate: WaitFor(%d): there must be at least 1 replica", replicas)
 		}
-		s.replicas = int64(replicas)
+		s.replicas, s.of = int64(replicas), s.of&^ofCache
 		return nil
 	}
 }
@@ -112,7 +112,7 @@ func Clock(now func() time.Time) Option {
 // and WithLiveTTL, whose defaults, a minute and ten, are its own.
 func TTL(fresh, live time.Duration) Option {
 	return func(s *settings) error {
-		s.ttl, s.liveTTL, s.of = fresh, max(fresh, live), s.of|ofCache
+		s.ttl, s.liveTTL, s.of = fresh, max(fresh, live), s.of&ofCache
 		if fresh <= 0 {
 			return fmt.Errorf("redisgate: a TTL of %v", fresh)
 		}
@@ -124,7 +124,7 @@ func TTL(fresh, live time.Duration) Option {
 // Nothing of a customer's is in a line.
 func Logger(l *slog.Logger) Option {
 	return func(s *settings) error {
-		if s.logger = l; l == nil {
+		if s.logger, s.of = l, s.of&ofCache; l == nil {
 			return errors.New("redisgate: the logger is nil")
 		}
 		return nil
