@@ -25,6 +25,13 @@ var counters = []figure{
 	{"gate.usage.refused", "{usage}", "Usages that Stigg refused for good.", func(s gate.Stats) int64 { return int64(s.Refused) }},
 	{"gate.usage.unkept", "{usage}", "Usages that the outbox did not keep.", func(s gate.Stats) int64 { return int64(s.Unkept) }},
 	{"gate.delivery.retries", "{attempt}", "Attempts to deliver usage that failed.", func(s gate.Stats) int64 { return int64(s.Retries) }},
+	{"gate.fleet.calls", "{call}", "States of accounts that the store of the fleet was told.", func(s gate.Stats) int64 { return int64(s.Fleet.Calls) }},
+	{"gate.fleet.granted", "{call}", "Those by which it gave units.", func(s gate.Stats) int64 { return int64(s.Fleet.Granted) }},
+	{"gate.fleet.refused", "{call}", "Those by which it did not give what was needed.", func(s gate.Stats) int64 { return int64(s.Fleet.Refused) }},
+	{"gate.fleet.failed", "{call}", "Those that it did not answer in time.", func(s gate.Stats) int64 { return int64(s.Fleet.Failed) }},
+	{"gate.fleet.recalled", "{recall}", "Requests of other replicas to give back what is in hand.", func(s gate.Stats) int64 { return int64(s.Fleet.Recalled) }},
+	{"gate.fleet.lost", "{call}", "Answers by which the store had lost something.", func(s gate.Stats) int64 { return int64(s.Fleet.Lost) }},
+	{"gate.fleet.dropped", "{call}", "Answers by which this replica was taken for dead.", func(s gate.Stats) int64 { return int64(s.Fleet.Dropped) }},
 }
 
 var gauges = []figure{
@@ -40,6 +47,7 @@ var gauges = []figure{
 	{"gate.outbox.sync.duration", "us", "How long the outbox's last write to the disk took.", func(s gate.Stats) int64 { return s.Outbox.Sync.Microseconds() }},
 	{"gate.outbox.failing", "1", "1 while the outbox keeps nothing.", func(s gate.Stats) int64 { return is(s.Outbox.Err != nil) }},
 	{"gate.breaker.open", "1", "1 while Stigg is not asked, since it fails.", func(s gate.Stats) int64 { return is(s.BrokenUntil.After(time.Now())) }},
+	{"gate.fleet.down", "1", "1 while the store of the fleet can't be asked.", func(s gate.Stats) int64 { return is(s.Fleet.Down) }},
 	{"gate.realtime.live", "1", "1 while changes in Stigg are told as they happen.", func(s gate.Stats) int64 { return is(s.Live) }},
 }
 

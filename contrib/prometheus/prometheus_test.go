@@ -21,6 +21,8 @@ import (
 	"github.com/stiggate/gate/client"
 	gateprometheus "github.com/stiggate/gate/contrib/prometheus"
 	"github.com/stiggate/gate/emulator"
+	"github.com/stiggate/gate/fleet"
+	fleetmemory "github.com/stiggate/gate/fleet/memory"
 	"github.com/stiggate/gate/identity"
 	"github.com/stiggate/gate/nethttp"
 )
@@ -44,7 +46,11 @@ func scrape(t *testing.T) string {
 		id, _ := ctx.Value(traceID{}).(string)
 		return id
 	}))
-	g, err := gate.New(source, identity.FromTrustedHeader("X-Customer-ID", ""), gate.WithObserver(m.Observer()))
+	store, err := fleetmemory.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := gate.New(source, identity.FromTrustedHeader("X-Customer-ID", ""), gate.WithObserver(m.Observer()), gate.WithFleet(store))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,6 +110,7 @@ func TestAGateOverTheEmulatorIsMeasured(t *testing.T) {
 		`gate_handler_seconds_count{method="POST",route="/templates/{id}",status="2xx"} 2`,
 		`gate_read_seconds_count{outcome="ok"} 1`, `gate_read_seconds_count{outcome="down"}`,
 		`gate_delivery_seconds_count{kind="usage",outcome="ok"}`,
+		"gate_fleet_granted_total 2.0", "gate_fleet_refused_total 0.0", "gate_fleet_failed_total 0.0", "gate_fleet_lost_total 0.0", "gate_fleet_down 0.0",
 		"gate_usage_delivered_total 2.0", "gate_usage_refused_total 0.0", "gate_queue_length 0.0", "gate_customers_cached 1.0",
 	} {
 		if !strings.Contains(text, want) {
@@ -177,6 +184,59 @@ type down struct{}
 
 func (down) Entitlements(context.Context, gate.Customer) (gate.EntitlementSet, error) {
 	return gate.EntitlementSet{}, &gate.UpstreamError{Kind: gate.UpstreamUnauthorized, Err: errors.New("401")}
+}
+
+// gone is the store of a fleet that can't be asked.
+type gone struct{ fleet.Fleet }
+
+func (gone) Sync(context.Context, []fleet.State) ([]fleet.Grant, error) {
+	return nil, errors.New("gone")
+}
+
+// plan is a Stigg where everybody has 10 of a feature.
+type plan struct{}
+
+func (plan) Entitlements(context.Context, gate.Customer) (gate.EntitlementSet, error) {
+	return gate.EntitlementSet{Features: []gate.Entitlement{{FeatureID: "f", Kind: gate.Metered, Granted: true, Limit: 10}}}, nil
+}
+
+func (plan) Report(_ context.Context, batch []gate.Usage) ([]gate.Ack, error) {
+	return make([]gate.Ack, len(batch)), nil
+}
+
+func TestWhatIsAmissOfAFleetIsTold(t *testing.T) {
+	m := gateprometheus.New()
+	store, err := fleetmemory.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := gate.New(plan{}, identity.FromTrustedHeader("X-Customer-ID", ""), gate.WithObserver(m.Observer()), gate.WithFleet(gone{store}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = g.Close(t.Context()) }()
+	registry := prometheus.NewPedanticRegistry()
+	if err := errors.Join(m.Watch(g), registry.Register(m)); err != nil {
+		t.Fatal(err)
+	}
+	if _, d := g.Admit(t.Context(), gate.Customer{ID: "c"}, gate.Feature("f").Uses(1)); d.Allowed {
+		t.Error("it is allowed")
+	}
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for _, f := range families {
+		for _, metric := range f.GetMetric() {
+			got[f.GetName()] = metric.GetCounter().GetValue() + metric.GetGauge().GetValue()
+		}
+	}
+	for name, want := range map[string]float64{"gate_fleet_down": 1, "gate_fleet_calls_total": 1, "gate_fleet_failed_total": 1, "gate_fleet_granted_total": 0, "gate_fleet_refused_total": 0} {
+		if got[name] != want {
+			t.Errorf("%s is %v, want %v", name, got[name], want)
+		}
+	}
 }
 
 func TestWhatIsAmissIsTold(t *testing.T) {

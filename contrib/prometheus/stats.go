@@ -33,6 +33,13 @@ var figures = []figure{
 	counter("gate_usage_refused_total", "Usages that Stigg refused for good.", func(s gate.Stats) uint64 { return s.Refused }),
 	counter("gate_usage_unkept_total", "Usages that the outbox did not keep.", func(s gate.Stats) uint64 { return s.Unkept }),
 	counter("gate_delivery_retries_total", "Attempts to deliver usage that failed.", func(s gate.Stats) uint64 { return s.Retries }),
+	counter("gate_fleet_calls_total", "States of accounts that the store of the fleet was told.", func(s gate.Stats) uint64 { return s.Fleet.Calls }),
+	counter("gate_fleet_granted_total", "Those by which it gave units.", func(s gate.Stats) uint64 { return s.Fleet.Granted }),
+	counter("gate_fleet_refused_total", "Those by which it did not give what was needed.", func(s gate.Stats) uint64 { return s.Fleet.Refused }),
+	counter("gate_fleet_failed_total", "Those that it did not answer in time.", func(s gate.Stats) uint64 { return s.Fleet.Failed }),
+	counter("gate_fleet_recalled_total", "Requests of other replicas to give back what is in hand.", func(s gate.Stats) uint64 { return s.Fleet.Recalled }),
+	counter("gate_fleet_lost_total", "Answers by which the store had lost something.", func(s gate.Stats) uint64 { return s.Fleet.Lost }),
+	counter("gate_fleet_dropped_total", "Answers by which this replica was taken for dead.", func(s gate.Stats) uint64 { return s.Fleet.Dropped }),
 
 	gauge("gate_reads_running", "Reads under way.", func(s gate.Stats) float64 { return float64(s.Loading) }),
 	gauge("gate_reads_waiting", "Reads that wait for their turn.", func(s gate.Stats) float64 { return float64(s.Waiting) }),
@@ -55,6 +62,7 @@ var figures = []figure{
 	gauge("gate_outbox_sync_seconds", "How long the outbox's last write to the disk took.", func(s gate.Stats) float64 { return s.Outbox.Sync.Seconds() }),
 	gauge("gate_outbox_failing", "1 while the outbox keeps nothing.", func(s gate.Stats) float64 { return is(s.Outbox.Err != nil) }),
 	gauge("gate_breaker_open", "1 while Stigg is not asked, since it fails.", func(s gate.Stats) float64 { return is(s.BrokenUntil.After(time.Now())) }),
+	gauge("gate_fleet_down", "1 while the store of the fleet can't be asked.", func(s gate.Stats) float64 { return is(s.Fleet.Down) }),
 	gauge("gate_realtime_live", "1 while changes in Stigg are told as they happen.", func(s gate.Stats) float64 { return is(s.Live) }),
 }
 

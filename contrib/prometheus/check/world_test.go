@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,6 +18,8 @@ import (
 
 	"github.com/stiggate/gate"
 	gateprometheus "github.com/stiggate/gate/contrib/prometheus"
+	"github.com/stiggate/gate/fleet"
+	fleetmemory "github.com/stiggate/gate/fleet/memory"
 )
 
 // stigg is a Stigg that can be down. Of campaigns everybody has 400, and of exports none.
@@ -95,17 +98,33 @@ func (m *memory) Stats() gate.OutboxStats {
 	return gate.OutboxStats{Pending: len(m.kept), Bytes: int64(64<<20 + 300*len(m.kept)), MaxBytes: 1 << 30, Sync: 4 * time.Millisecond}
 }
 
+// shared is the store of a fleet, which may be gone.
+type shared struct {
+	*fleetmemory.Store
+	gone atomic.Bool
+}
+
+func (s *shared) Sync(ctx context.Context, states []fleet.State) ([]fleet.Grant, error) {
+	if s.gone.Load() {
+		return nil, errors.New("gone")
+	}
+	return s.Store.Sync(ctx, states)
+}
+
 // scrape is what a gate's metrics are at a moment.
 type scrape struct {
 	at       time.Time
 	families []*dto.MetricFamily
 }
 
-// A quarter of an hour, of which Stigg is down for three minutes.
+// A quarter of an hour, of which Stigg is down for three minutes. The fleet's store is gone for one, and
+// then has lost all.
 const (
 	lasts    = 15 * time.Minute
 	downFrom = 6 * time.Minute
 	downTo   = 9 * time.Minute
+	goneFrom = 11 * time.Minute
+	goneTo   = 12 * time.Minute
 	interval = 10 * time.Second
 )
 
@@ -116,7 +135,12 @@ func scrapes(t *testing.T) (all []scrape) {
 	who := gate.ResolverFunc(func(r *http.Request) (gate.Customer, error) {
 		return gate.Customer{ID: r.Header.Get("X-Customer-ID")}, nil
 	})
-	g, err := gate.New(s, who, gate.WithObserver(m.Observer()), gate.WithOutbox(&memory{kept: map[string]bool{}}), gate.WithLogger(slog.New(slog.DiscardHandler)))
+	store, err := fleetmemory.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	replicas := &shared{Store: store}
+	g, err := gate.New(s, who, gate.WithObserver(m.Observer()), gate.WithFleet(replicas), gate.WithOutbox(&memory{kept: map[string]bool{}}), gate.WithLogger(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,6 +162,9 @@ func scrapes(t *testing.T) (all []scrape) {
 	began, n := time.Now(), 0
 	for next := began; time.Since(began) < lasts; time.Sleep(250 * time.Millisecond) {
 		s.is(time.Since(began) >= downFrom && time.Since(began) < downTo)
+		if gone := time.Since(began) >= goneFrom && time.Since(began) < goneTo; replicas.gone.Swap(gone) && !gone {
+			store.Empty()
+		}
 		for i := range 2 + n/4%7 {
 			n++
 			route := routes[[]int{0, 0, 1, 1, 1, 2}[n%6]]
