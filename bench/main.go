@@ -69,6 +69,7 @@ type config struct {
 	slice  time.Duration
 	quick  bool
 	out    string
+	doc    string
 }
 
 func run(args []string, stdout, stderr io.Writer) error {
@@ -80,6 +81,7 @@ func run(args []string, stdout, stderr io.Writer) error {
 	flags.DurationVar(&c.slice, "slice", 20*time.Millisecond, "how long a contestant's turn takes; a round has three")
 	flags.BoolVar(&c.quick, "quick", false, "try whether everything runs, with tiny sizes; nothing is written unless -out says where")
 	flags.StringVar(&c.out, "out", "", "the `directory` for RESULTS.md and plots/; default: this one if all suites are measured")
+	flags.StringVar(&c.doc, "doc", "", "write the table of the goals into this `file`, too, between its marks")
 	flags.StringVar(&c.suite, "suite", "", "measure this `suite` in this process, and print its results as JSON")
 	flags.StringVar(&c.helper, "helper", "", "`help` a suite in this process: serve or load")
 	flags.StringVar(&c.with, "with", "", "`what` to help with")
@@ -157,7 +159,10 @@ func (c config) all(stdout, stderr io.Writer) error {
 	if _, err := io.WriteString(stdout, report); err != nil || c.out == "" || failed != nil {
 		return errors.Join(failed, err)
 	}
-	return write(c.out, report, plots)
+	if err := write(c.out, report, plots); err != nil || c.doc == "" {
+		return err
+	}
+	return summarize(c.doc, summary(m, results))
 }
 
 // measured runs one suite.

@@ -23,7 +23,11 @@ func TestMain(m *testing.M) {
 func TestEveryGoalIsMeasured(t *testing.T) {
 	var out, progress bytes.Buffer
 	dir := t.TempDir()
-	if err := run([]string{"-quick", "-out", dir}, &out, &progress); err != nil {
+	doc := filepath.Join(dir, "doc.md")
+	if err := os.WriteFile(doc, []byte("before\n"+begins+"old\n"+ends+"after\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := run([]string{"-quick", "-out", dir, "-doc", doc}, &out, &progress); err != nil {
 		t.Fatalf("%v\n%s", err, progress.String())
 	}
 	report, err := os.ReadFile(filepath.Join(dir, "RESULTS.md"))
@@ -46,6 +50,15 @@ func TestEveryGoalIsMeasured(t *testing.T) {
 		}
 		if line, _, _ := strings.Cut(out.String()[strings.Index(out.String(), row):], "\n"); (g.unit == calls || g.unit == requests) && !strings.HasSuffix(line, "| met |") {
 			t.Errorf("what is counted is so however small it is: %s", line)
+		}
+	}
+	told, err := os.ReadFile(doc)
+	if err != nil || !strings.HasPrefix(string(told), "before\n"+begins) || !strings.HasSuffix(string(told), ends+"after\n") || strings.Contains(string(told), "old") {
+		t.Errorf("%v\n%s", err, told)
+	}
+	for _, g := range goals() {
+		if !strings.Contains(string(told), " | "+g.what+" | ") {
+			t.Errorf("the document says nothing of %s", g.what)
 		}
 	}
 	if strings.Contains(out.String(), "NaN") || strings.Contains(out.String(), "Inf") {

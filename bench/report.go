@@ -51,11 +51,7 @@ func goalsOf(b *strings.Builder, r measure.Results) {
 			met++
 			verdict = "met"
 		}
-		at := "at most"
-		if g.bound.least {
-			at = "at least"
-		}
-		fmt.Fprintf(b, "| %s | %s | %s %s %s | %s | %s |\n", g.area, g.what, at, number(g.bound.limit), g.unit, spread(s), verdict)
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", g.area, g.what, g.asks(), spread(s), verdict)
 	}
 	fmt.Fprintf(b, "\n%d of %d goals are met", met, measured)
 	if measured < len(all) {

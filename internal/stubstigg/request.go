@@ -66,7 +66,7 @@ func AllocsOfSettling(t *testing.T, build func(*gate.Gate, gate.Policy) http.Han
 	policy := gate.Feature("many").Uses(1)
 	added := allocs(build(g, policy)) - allocs(build(nil, policy))
 	if s.Billed(t, g) == 0 {
-		t.Error("nothing was reported")
+		t.Fatal("nothing was reported")
 	}
 	return added
 }

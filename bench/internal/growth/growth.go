@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"time"
 
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/bench/internal/measure"
@@ -100,6 +101,12 @@ func customers(b *measure.Bench) error {
 	return nil
 }
 
+// key is what a plain map would have a count by.
+type key struct {
+	gate.Customer
+	feature string
+}
+
 func features(b *measure.Bench) error {
 	ctx := context.Background()
 	all := world.Customers(b.Size(100, 10))
@@ -110,11 +117,29 @@ func features(b *measure.Bench) error {
 			return err
 		}
 		defer world.Drop(g)
+		counters := map[key]*world.Counter{}
+		for _, c := range all {
+			for i := range n {
+				counters[key{c, world.FeatureID(i)}] = &world.Counter{Limit: 1, Fresh: time.Now().Add(time.Hour)}
+			}
+		}
+		features := make([]string, n)
+		for i := range features {
+			features[i] = world.FeatureID(i)
+		}
 		policies := make([]gate.Policy, n)
 		for i := range policies {
 			policies[i] = gate.Feature(world.FeatureID(i))
 		}
 		contestants = append(contestants,
+			at(Floor, n, func(_, n int) {
+				for i := range n {
+					c := counters[key{all[i%len(all)], features[i/len(all)%len(features)]}]
+					if time.Now().After(c.Fresh) || c.Used >= c.Limit {
+						panic("refused")
+					}
+				}
+			}),
 			at(FeatureCurves[0], n, func(_, n int) {
 				for i := range n {
 					if d := g.Check(ctx, all[i%len(all)], policies[0]); !d.Allowed {

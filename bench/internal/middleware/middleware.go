@@ -16,6 +16,7 @@ import (
 // Names of contestants, for the goals.
 const (
 	Bare      = "no middleware"
+	Nothing   = "a middleware that does nothing"
 	Unmetered = "Gate, unmetered"
 	Settled   = "Gate, metered, settled to the queue"
 	Check     = "Gate, the check alone"
@@ -60,6 +61,9 @@ func run(b *measure.Bench, r routers.Router) error {
 	}()
 	both, one := []int{1, 2}, []int{1}
 	if err := f.add(both, Bare, 200, f.build(routers.Site{})); err != nil {
+		return err
+	}
+	if err := f.add(one, Nothing, 200, f.build(routers.Site{Nothing: true})); err != nil {
 		return err
 	}
 	plain, err := f.gate(gate.WithBareRequests())

@@ -32,6 +32,8 @@ type Site struct {
 	// Policy is in front of each route (Require), unless there is a Table (Routes), whose rest is public.
 	Policy gate.Policy
 	Table  gate.Table
+	// Nothing puts a middleware that does nothing in front of the routes, in a gate's place.
+	Nothing bool
 }
 
 // All are the four.
@@ -52,7 +54,10 @@ func (s Site) each(f func(method, path string)) {
 func netHTTP(s Site) http.Handler {
 	mux := http.NewServeMux()
 	var h http.Handler = s.Handler
-	if s.Gate != nil && s.Table == nil {
+	switch {
+	case s.Nothing:
+		h = nothing(h)
+	case s.Gate != nil && s.Table == nil:
 		h = nethttp.Require(s.Gate, s.Policy)(h)
 	}
 	s.each(func(method, path string) { mux.Handle(method+" "+path, h) })
@@ -62,10 +67,17 @@ func netHTTP(s Site) http.Handler {
 	return mux
 }
 
+// nothing hands on.
+func nothing(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(w, r) })
+}
+
 func chiRouter(s Site) http.Handler {
 	var r chi.Router = chi.NewRouter()
 	root := r
 	switch {
+	case s.Nothing:
+		r = r.With(nothing)
 	case s.Gate == nil:
 	case s.Table != nil:
 		r.Use(chistigg.Routes(s.Gate, s.Table, gate.PublicRest))
@@ -80,6 +92,8 @@ func ginEngine(s Site) http.Handler {
 	e := gin.New()
 	handlers := []gin.HandlerFunc{func(c *gin.Context) { s.Handler(c.Writer, c.Request) }}
 	switch {
+	case s.Nothing:
+		handlers = append([]gin.HandlerFunc{func(c *gin.Context) { c.Next() }}, handlers...)
 	case s.Gate == nil:
 	case s.Table != nil:
 		e.Use(ginstigg.Routes(s.Gate, s.Table, gate.PublicRest))
@@ -94,6 +108,8 @@ func echoServer(s Site) http.Handler {
 	e := echo.New()
 	var require []echo.MiddlewareFunc
 	switch {
+	case s.Nothing:
+		require = append(require, func(next echo.HandlerFunc) echo.HandlerFunc { return func(c echo.Context) error { return next(c) } })
 	case s.Gate == nil:
 	case s.Table != nil:
 		e.Use(echostigg.Routes(s.Gate, s.Table, gate.PublicRest))
