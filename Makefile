@@ -67,6 +67,7 @@ newest:
 examples: redis
 	$(GO) run ./examples/quickstart -once
 	@for dir in examples/tenants/ examples/fleet/; do $(test-module); done
+	$(GO) run -C examples/fleet . -once
 
 # examples/saas, examples/fleet and the emulator's console, in a real browser. Pictures of every page
 # are left in examples/browser/screenshots.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -106,6 +107,23 @@ func TestWrongFlags(t *testing.T) {
 	for _, args := range [][]string{{"-router", "gorilla"}, {"extra"}, {"-nonsense"}, {"-addr", "127.0.0.1:99999"}} {
 		if err := run(t.Context(), args, io.Discard, io.Discard); err == nil {
 			t.Errorf("%v is taken", args)
+		}
+	}
+}
+
+// TestWhatThePagesSayIsTaken: the commands in docs/fleet.md are this program's. make examples runs the tour.
+func TestWhatThePagesSayIsTaken(t *testing.T) {
+	text, err := os.ReadFile("../../docs/fleet.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	commands := regexp.MustCompile(`(?m)^go run -C examples/fleet \.([^#\n]*)`).FindAllStringSubmatch(string(text), -1)
+	if len(commands) != 2 {
+		t.Errorf("%d commands: %q", len(commands), commands)
+	}
+	for _, c := range commands {
+		if _, err := parse(strings.Fields(c[1]), io.Discard); err != nil {
+			t.Errorf("%s: %v", c[0], err)
 		}
 	}
 }
