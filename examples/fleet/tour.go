@@ -69,7 +69,7 @@ func (c *cluster) during(ctx context.Context, letIn int, do func() error) error 
 	return err
 }
 
-// useUp sends requests until all is used up that the limit leaves.
+// useUp sends requests until all is used up that the limit leaves, and Stigg counts it.
 func (c *cluster) useUp(ctx context.Context) error {
 	if err := c.ready(ctx); err != nil {
 		return err
@@ -80,7 +80,7 @@ func (c *cluster) useUp(ctx context.Context) error {
 			time.Sleep(200 * time.Millisecond)
 		}
 		a := c.present().look()
-		return a.Total >= a.Limit && a.Running == 0
+		return a.Counted >= a.Limit && a.Running == 0
 	})
 }
 
