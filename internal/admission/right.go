@@ -10,11 +10,11 @@ import (
 
 // Rights is all that one customer has, and the book in which it counts. It never changes.
 type Rights struct {
-	Denied string // Stigg's reason against the customer
-	Book   *ledger.Book
-	Ends   time.Time // of the first right that ends; zero if none does
 	plan   *plan
 	all    []Right // by the plan
+	Denied string  // Stigg's reason against the customer
+	Book   *ledger.Book
+	Ends   time.Time // of the first right that ends; zero if none does
 }
 
 // Right is what a customer has of a feature or of a wallet, and where its usage counts.

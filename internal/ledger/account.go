@@ -9,15 +9,15 @@ import (
 // Account is one customer's usage of one metered feature, or of one wallet. Each of its
 // methods is one critical section.
 type Account struct {
-	book *Book
-	key  key
-
 	mu      sync.Mutex
 	current *period
 	seldom  *seldom // nil: nothing of it was needed so far
+	book    *Book
+	id      string // of the feature, or of the wallet's currency
 	// departure is when a usage last left for the first time, and onWay how many are on their way.
 	departure Tick
-	onWay     int
+	onWay     int32
+	wallet    bool
 }
 
 // seldom is what most accounts do without.
@@ -81,7 +81,7 @@ func (a *Account) Meter() *Meter {
 	defer a.mu.Unlock()
 	s := a.rare()
 	if s.alone == nil {
-		s.alone = &Meter{Account: a, Unpriced: !a.key.wallet}
+		s.alone = &Meter{Account: a, Unpriced: !a.wallet}
 	}
 	return s.alone
 }

@@ -180,7 +180,7 @@ func (e *Entry) pay(ack *Ack, credit *CreditCount, u usage, now time.Time) {
 	w := answer{usage: u}
 	w.stamp = ack.stamp(ack.At)
 	if credit != nil {
-		if e.wallet == nil || credit.Currency != e.meter.Wallet.key.id {
+		if e.wallet == nil || credit.Currency != e.meter.Wallet.id {
 			payer := e.book.Wallet(credit.Currency)
 			payer.tell(credit.Count, e.first, ack.stamp(credit.At), now)
 			if e.before {

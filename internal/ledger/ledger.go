@@ -149,8 +149,8 @@ type key struct {
 // compare orders accounts: features first.
 func (a *Account) compare(k key) int {
 	switch {
-	case a.key.wallet == k.wallet:
-		return strings.Compare(a.key.id, k.id)
+	case a.wallet == k.wallet:
+		return strings.Compare(a.id, k.id)
 	case k.wallet:
 		return -1
 	}
@@ -215,7 +215,7 @@ func (b *Book) account(k key) *Account {
 	defer b.mu.Unlock()
 	i, found := slices.BinarySearchFunc(b.accounts, k, (*Account).compare)
 	if !found {
-		b.accounts = slices.Insert(b.accounts, i, &Account{book: b, key: k})
+		b.accounts = slices.Insert(b.accounts, i, &Account{book: b, id: k.id, wallet: k.wallet})
 	}
 	return b.accounts[i]
 }
@@ -229,7 +229,7 @@ func (l *Ledger) Audit() (left []string) {
 		b.mu.Lock()
 		for _, a := range b.accounts {
 			if s := a.audit(); s != "" {
-				left = append(left, fmt.Sprintf("%s %s of %s/%s (%d pins): %s", map[bool]string{false: "feature", true: "wallet"}[a.key.wallet], a.key.id, o.ID, o.Resource, b.pins.Load(), s))
+				left = append(left, fmt.Sprintf("%s %s of %s/%s (%d pins): %s", map[bool]string{false: "feature", true: "wallet"}[a.wallet], a.id, o.ID, o.Resource, b.pins.Load(), s))
 			}
 		}
 		b.mu.Unlock()

@@ -23,11 +23,11 @@ import "time"
 // other (after). Where no order is sure both stay, and the one by which more is used counts:
 // too much is never let in. What it may be too high by, excess tells.
 type observation struct {
-	lo, hi Tick
-	stamp  stamp
 	// used is Stigg's count, with what of our acknowledged usage is not surely in it; by
 	// excess at most less is used.
 	used, excess float64
+	lo, hi       Tick
+	stamp        stamp
 	// due and settled bound when what is in excess is surely counted: a read that begins
 	// after due has some of it, and one after settled all.
 	due, settled Tick

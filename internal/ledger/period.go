@@ -12,9 +12,9 @@ type period struct {
 	// provisional is true for a period that our own clock opened, until Stigg names one.
 	provisional bool
 
+	held, unacked float64
 	frontier      frontier
 	first         [1]observation // where the frontier begins
-	held, unacked float64
 	// holds and waits count the amounts in held and unacked: with none left the sum
 	// is exactly 0, since floats drift.
 	holds, waits int

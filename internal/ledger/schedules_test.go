@@ -244,7 +244,7 @@ func (w *smallWorld) rest(t *testing.T) {
 	a.book.clock.Store(uint64(w.clock + Tick(CountDelay)))
 	a.Read(a.book.Begin(), Count{Used: want}, noon(0), Cycle{})
 	known := a.balance().Known()
-	if least := a.leastNow(noon(0)); known != want || least != want || len(a.current.acknowledged)+len(a.current.departed)+a.onWay != 0 {
+	if least := a.leastNow(noon(0)); known != want || least != want || len(a.current.acknowledged)+len(a.current.departed)+int(a.onWay) != 0 {
 		t.Fatalf("at rest, between %v and %v are known, and %v are used; %+v %+v %d", least, known, want, a.current.acknowledged, a.current.departed, a.onWay)
 	}
 }

@@ -85,7 +85,7 @@ func (a *Account) lease() Lease {
 	if p.lease == nil {
 		s := a.rare()
 		if s.share == nil {
-			s.share = a.book.ledger.shares(a.book, a.key.wallet, a.key.id)
+			s.share = a.book.ledger.shares(a.book, a.wallet, a.id)
 		}
 		p.lease = s.share.Open(Tenure{p.start, p.end, !p.provisional, p.held, p.unacked, p.frontier.used()})
 	}

@@ -761,7 +761,7 @@ func (w *simulated) rest() {
 			w.fail("at rest, wallet %v has %+v, Stigg %v", a == w.wallet, s, want)
 		}
 		q := a.current
-		if least := a.leastNow(w.now()); least != want || len(q.frontier) != 1 || len(q.acknowledged)+len(q.departed)+len(a.recorded())+len(a.totals())+a.onWay+q.waits+q.holds > 0 {
+		if least := a.leastNow(w.now()); least != want || len(q.frontier) != 1 || len(q.acknowledged)+len(q.departed)+len(a.recorded())+len(a.totals())+int(a.onWay)+q.waits+q.holds > 0 {
 			w.fail("at rest, wallet %v: least %v of %v; %+v; %+v; %+v; %d recorded, %d totals, %d on their way", a == w.wallet, least, want, q.frontier, q.acknowledged, q.departed, len(a.recorded()), len(a.totals()), a.onWay)
 		}
 	}

@@ -18,18 +18,18 @@ const (
 
 // entry is a value as it was read. Times are nanoseconds since 1970, of the wall clock.
 type entry[V Value] struct {
-	value                 V
-	denies, empty         bool
-	generation            uint64 // the cache's when the read began
-	at                    int64  // when it came
-	freshUntil, liveUntil int64  // the latter while news arrive
-	staleUntil            int64  // not served after that
-
-	touched  atomic.Int64  // the second of its last use
-	hits     atomic.Uint32 // served stale
-	queued   atomic.Bool   // waits for its refresh
-	outdated atomic.Bool   // there is something newer to read
-	suspect  atomic.Bool   // and it is served only if that can't be read
+	value         V
+	at            int64        // when it came
+	generation    uint64       // the cache's when the read began
+	touched       atomic.Int64 // the second of its last use
+	freshUntil    int64
+	liveUntil     int64       // in place of freshUntil while news arrive
+	outdated      atomic.Bool // there is something newer to read
+	suspect       atomic.Bool // and it is served only if that can't be read
+	queued        atomic.Bool // waits for its refresh
+	denies, empty bool
+	hits          atomic.Uint32 // served stale
+	staleUntil    int64         // not served after that
 }
 
 func (k *Cache[K, V]) entry(v V, generation uint64) *entry[V] {
