@@ -9,6 +9,8 @@ import (
 const (
 	// refreshPace is the time between two refreshes: at least 20 a second.
 	refreshPace = 50 * time.Millisecond
+	// mostPause is how long is waited before the source is asked for its pace again.
+	mostPause = 250 * time.Millisecond
 	// refreshSample is among how many the most urgent is looked for: all of a small
 	// backlog, and enough of a large one.
 	refreshSample = 1000
@@ -35,7 +37,6 @@ func (k *Cache[K, V]) refresh(key K, e *entry[V]) {
 // refreshAll reads again what is queued, one after the other, until nothing is.
 func (k *Cache[K, V]) refreshAll() {
 	for {
-		wait := k.refreshWait()
 		if k.breaker.rests(k.c.Now()) == nil {
 			key, e, ok := k.mostUrgent()
 			if !ok {
@@ -45,13 +46,28 @@ func (k *Cache[K, V]) refreshAll() {
 				continue
 			}
 		}
-		timer := time.NewTimer(wait)
+		if !k.pause() {
+			return
+		}
+	}
+}
+
+// pause waits between two refreshes, by what the source asks for meanwhile: when the next window of
+// its rate limit begins, that is less than at the end of the one before. It is false after Close.
+func (k *Cache[K, V]) pause() bool {
+	for waited := time.Duration(0); ; {
+		step := min(k.refreshWait()-waited, mostPause)
+		if step <= 0 {
+			return true
+		}
+		timer := time.NewTimer(step)
 		select {
 		case <-timer.C:
 		case <-k.ctx.Done():
 			timer.Stop()
-			return
+			return false
 		}
+		waited += step
 	}
 }
 

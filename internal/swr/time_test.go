@@ -145,6 +145,39 @@ func TestARefreshIsPacedByWhatTheSourceAllows(t *testing.T) {
 	})
 }
 
+// TestARefreshDoesNotWaitPastTheWindowThatItWaitsFor: at the end of a window of the source's rate
+// limit the pace is slow, and the next window begins while a refresh waits.
+func TestARefreshDoesNotWaitPastTheWindowThatItWaitsFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &source{}
+		var window atomic.Int64 // when it begins
+		k := cacheOf(t, s, func(c *Config[key, *value]) {
+			c.Pace = func() time.Duration {
+				if time.Now().UnixNano() < window.Load() {
+					return 4 * time.Second
+				}
+				return 10 * time.Millisecond
+			}
+		})
+		for i := range 10 {
+			_, _ = k.lookup(t, key{parent: fmt.Sprint("c", i)})
+		}
+		time.Sleep(2 * time.Minute)
+		window.Store(time.Now().Add(time.Second).UnixNano())
+		for i := range 10 {
+			_, _ = k.lookup(t, key{parent: fmt.Sprint("c", i)})
+		}
+		time.Sleep(900 * time.Millisecond)
+		if n := s.asked("") - 10; n != 1 {
+			t.Errorf("%d refreshes before the next window, want 1", n)
+		}
+		time.Sleep(1100 * time.Millisecond)
+		if n := s.asked("") - 10; n != 10 {
+			t.Errorf("%d refreshes a second into the next window, want 10", n)
+		}
+	})
+}
+
 func TestWhatIsSoonTooOldIsReadAgainFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &source{}
