@@ -270,6 +270,16 @@ func TestACacheOnAClusterAndWithFewRights(t *testing.T) {
 			if n := log.count("level="); n != 0 {
 				t.Errorf("%d lines: %s", n, &log.b)
 			}
+			box, other := outboxOf(t, client), outboxOf(t, client)
+			left := appendTo(t, box, "1", "2", "3")
+			if err := errors.Join(box.Done(left[0]), box.Close()); err != nil {
+				t.Fatal(err)
+			}
+			adopts := adopt(t, other)
+			adopts.wants(t, "2", "3")
+			if err := errors.Join(other.SetAside(left[1], "refused"), other.Done(left[2]), other.Close()); err != nil {
+				t.Error(err)
+			}
 		})
 	}
 }

@@ -265,21 +265,24 @@ func (b *box) streams() (list []*stream) {
 	return list
 }
 
-// lost notes that a stream is another one's. Of one of its own, Append finds it out, too.
+// lost notes that a stream is another one's. It may still be read; Append makes a new one.
 func (b *box) lost(s *stream) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !s.own {
-		s.taken = true
-		if delete(b.claimed, s.id); b.isSegment(s) {
-			return // it is still read
-		}
-	}
+	s.taken = true
+	delete(b.claimed, s.id)
 }
 
 // release lets others have the streams, with what is left in them.
 func (b *box) release(ctx context.Context) error {
 	for _, s := range b.streams() {
+		owner, err := b.client.Do(ctx, b.client.B().Hget().Key(b.outKey(s.id, "meta")).Field("owner").Build()).ToString()
+		if err != nil && !rueidis.IsRedisNil(err) {
+			return wrap(err)
+		}
+		if owner != b.me {
+			continue
+		}
 		if s.own {
 			left, err := b.client.Do(ctx, b.client.B().Xlen().Key(b.outKey(s.id, "stream")).Build()).AsInt64()
 			if err != nil {

@@ -161,8 +161,6 @@ func (b *box) found(s *stream, e *entry) bool {
 // Pending is gate.Outbox's.
 func (b *box) Pending(after gate.Position) iter.Seq2[gate.Kept, error] {
 	return func(yield func(gate.Kept, error) bool) {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
-		defer cancel()
 		for i := int(uint64(after) / most); ; i++ { //nolint:gosec // few
 			b.mu.Lock()
 			closed, more := b.closed, i < len(b.segments)
@@ -175,7 +173,7 @@ func (b *box) Pending(after gate.Position) iter.Seq2[gate.Kept, error] {
 				yield(gate.Kept{}, ErrOutboxClosed)
 				return
 			}
-			if !more || !b.pending(ctx, s, uint64(after), yield) {
+			if !more || !b.pending(s, uint64(after), yield) {
 				return
 			}
 		}
@@ -183,7 +181,7 @@ func (b *box) Pending(after gate.Position) iter.Seq2[gate.Kept, error] {
 }
 
 // pending yields those of one stream. It is false when no more are wanted.
-func (b *box) pending(ctx context.Context, s *stream, after uint64, yield func(gate.Kept, error) bool) bool {
+func (b *box) pending(s *stream, after uint64, yield func(gate.Kept, error) bool) bool {
 	n := uint64(0)
 	if after > s.base {
 		n = after - s.base
@@ -191,7 +189,7 @@ func (b *box) pending(ctx context.Context, s *stream, after uint64, yield func(g
 	for more := true; more; {
 		var entries []entry
 		var err error
-		within, cancel := context.WithTimeout(ctx, 5*b.patience)
+		within, cancel := context.WithTimeout(context.Background(), 5*b.patience)
 		entries, more, err = b.read(within, s, n)
 		cancel()
 		if err != nil {

@@ -264,7 +264,7 @@ func TestWhatIsWrongWithARedisForAnOutboxIsSaid(t *testing.T) {
 	}
 	replica := newServer(t, "--replicaof", "127.0.0.1 "+strconv.Itoa(alone.port))
 	eventually(t, "the replica follows", func() bool { return strings.Contains(replica.cli("INFO", "replication"), "master_link_status:up") })
-	if err := b.Append(t.Context(), usageOf("2")); err != nil {
+	if err := outboxOf(t, client, redisgate.WaitFor(1)).Append(t.Context(), usageOf("2")); err != nil {
 		t.Errorf("a replica has it: %v", err)
 	}
 	if _, err := redisgate.Outbox(t.Context(), client, redisgate.TTL(time.Minute, time.Minute)); err == nil {

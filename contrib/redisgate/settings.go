@@ -70,8 +70,8 @@ func Prefix(prefix string) Option {
 	}
 }
 
-// Reclaim is after how long without a word a replica is taken for dead, instead of a minute: see
-// fleet.Timing. It must be the same in all replicas, and longer than any request runs that Redis
+// Reclaim is after how long without a word a replica is taken for dead, and its outbox by another one,
+// instead of a minute: see fleet.Timing. It must be the same in all replicas, and longer than any request runs that Redis
 // may not hear of meanwhile.
 func Reclaim(d time.Duration) Option {
 	return func(s *settings) error {
