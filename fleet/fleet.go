@@ -32,6 +32,7 @@ package fleet
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"strings"
 	"time"
@@ -180,9 +181,13 @@ const (
 	Stale    Code = "stale"    // a later call of this replica's was here first
 )
 
+// ErrAccount is beneath the Err of a Grant if only what the store keeps of that account is broken: the
+// store can be asked about others.
+var ErrAccount = errors.New("what is kept of the account can't be used")
+
 // Grant is a store's answer to one State.
 type Grant struct {
-	Err  error // the answer is not known; nothing else is set
+	Err  error // the answer is not known; nothing else is set. See ErrAccount
 	Code Code
 	// Units are given to the replica: Need, more of what it wants, or less. They are in hand for
 	// Valid, from when the call was made.

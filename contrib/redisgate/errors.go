@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/redis/rueidis"
+
+	"github.com/stiggate/gate/fleet"
 )
 
 // What may be wrong with a Redis, to be found by errors.Is.
@@ -38,8 +40,13 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("redisgate: Redis: %v (%v)", e.Kind, e.Err)
 }
 
-// Unwrap lets errors.Is find both.
-func (e *Error) Unwrap() []error { return []error{e.Kind, e.Err} }
+// Unwrap lets errors.Is find both, and fleet.ErrAccount where one account's key alone is concerned.
+func (e *Error) Unwrap() []error {
+	if e.Kind == ErrKeyVersion || e.Kind == ErrAnswer {
+		return []error{e.Kind, e.Err, fleet.ErrAccount}
+	}
+	return []error{e.Kind, e.Err}
+}
 
 // SetupError is why New does not use a Redis.
 type SetupError struct {

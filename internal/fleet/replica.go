@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -223,7 +224,11 @@ func (r *Replica) sync(calls []*call) {
 			g = grants[i]
 		}
 		r.count(&c.State, &g)
-		back = r.breaker.end(g.Err, now) || back
+		err := g.Err
+		if errors.Is(err, fleet.ErrAccount) {
+			err = nil // the store answers
+		}
+		back = r.breaker.end(err, now) || back
 		c.share.finish(c, g, now)
 	}
 	if back { // what was not told is told now

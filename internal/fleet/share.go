@@ -35,6 +35,7 @@ type Share struct {
 	told        float64   // what the replica had by the last call
 	delayed     []delayed
 	local       local
+	broken      broken
 	adopted     int // so many of the replica's heirs are named, or about to be
 }
 
@@ -230,7 +231,7 @@ func (s *Share) soon() {
 
 // call begins a call if none is under way, and the breaker lets it. Call it under the lock.
 func (s *Share) call(now time.Time, keep bool) {
-	if s.calling || s.book.current == nil || s.of.ctx.Err() != nil || !s.of.breaker.begin(now) {
+	if s.calling || s.book.current == nil || s.of.ctx.Err() != nil || now.Before(s.broken.until) || !s.of.breaker.begin(now) {
 		return
 	}
 	go s.of.sync([]*call{s.prepare(now, keep)})
@@ -271,7 +272,7 @@ func (s *Share) due(now time.Time) *call {
 	s.rate = (s.rate + s.taken) / 2
 	idle := s.taken == 0
 	s.taken, s.renewed = 0, now
-	if !s.wrong(now) && !s.of.breaker.down.Load() || !s.of.breaker.begin(now) {
+	if now.Before(s.broken.until) || !s.wrong(now) && !s.of.breaker.down.Load() || !s.of.breaker.begin(now) {
 		return nil
 	}
 	return s.prepare(now, !idle && !s.book.scarce)
@@ -301,6 +302,7 @@ func (s *Share) finish(c *call, g fleet.Grant, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ok := s.book.Apply(c.Call, g, now)
+	s.judge(g.Err, now)
 	if ok {
 		s.told += g.Units
 		s.local = local{}

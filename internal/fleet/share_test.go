@@ -95,6 +95,11 @@ func newWire(t *testing.T) *wire {
 
 func newNode(t *testing.T, w *wire, outage fleet.Outage) *node {
 	t.Helper()
+	return newNodeOf(t, w, outage)
+}
+
+func newNodeOf(t *testing.T, w fleet.Fleet, outage fleet.Outage) *node {
+	t.Helper()
 	n := &node{}
 	accounts := ledger.New()
 	n.Replica = replica.Start(replica.Config{
@@ -242,4 +247,61 @@ func TestWhileTheStoreIsGone(t *testing.T) {
 			})
 		})
 	}
+}
+
+// brokenStore is one in which an account can be broken.
+type brokenStore struct {
+	*wire
+	broken fleet.Account
+}
+
+func (b *brokenStore) Sync(ctx context.Context, states []fleet.State) ([]fleet.Grant, error) {
+	grants, err := b.wire.Sync(ctx, states)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i := range grants {
+		if states[i].Account == b.broken {
+			grants[i] = fleet.Grant{Err: fmt.Errorf("a key is broken: %w", fleet.ErrAccount)}
+		}
+	}
+	return grants, err
+}
+
+// TestAnAccountThatIsBrokenConcernsNoOther: it follows the outage rule, is said once each way, and is asked
+// again more and more seldom.
+func TestAnAccountThatIsBrokenConcernsNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &brokenStore{wire: newWire(t), broken: units}
+		n := newNodeOf(t, store, fleet.SpendLease)
+		accounts := ledger.New()
+		other := n.Share(fleet.Account{Customer: "other", Feature: "units"}, accounts.Open(ledger.Owner{ID: "other"})).Open(ledger.Tenure{})
+		for i := range 100 {
+			n.want(t, 1, 100, ledger.Unreachable)
+			var waited <-chan struct{}
+			for {
+				_, answer, wait := other.Take(ledger.Taking{Amount: 1, Least: 1, Limit: 1000, Waited: waited, Now: time.Now()})
+				if waited = wait; answer == ledger.Granted {
+					break
+				} else if answer != ledger.Wanting {
+					t.Fatalf("request %d of another account: %v", i, answer)
+				}
+				<-wait
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		if calls := n.Stats().Failed; calls > 8 {
+			t.Errorf("in 2 s the broken account was asked for %d times", calls)
+		}
+		if n.Stats().Down {
+			t.Error("the store is said to be down")
+		}
+		store.mu.Lock()
+		store.broken = fleet.Account{}
+		store.mu.Unlock()
+		time.Sleep(6 * time.Second)
+		n.want(t, 1, 100, ledger.Granted)
+		if log := n.log.String(); strings.Count(log, "\n") != 2 || strings.Contains(log, "acme") {
+			t.Errorf("the log has:\n%s", log)
+		}
+	})
 }
