@@ -42,7 +42,7 @@ func RunFleet(t *testing.T, f Fleet) {
 	timing := fleet.Timing{Valid: 5 * time.Second, Reclaim: 12 * time.Second, Owe: 20 * time.Second, Keep: 2 * time.Hour}
 	clock := &simClock{}
 	clock.ms.Store(1_700_000_000_000)
-	store := f.Open(t, clock.now, timing)
+	store := f.Open(t, clock.ofStore, timing)
 	schedules := f.Schedules
 	if schedules == 0 {
 		schedules = 20
@@ -71,6 +71,7 @@ func RunFleet(t *testing.T, f Fleet) {
 	t.Run("what is left will do where that is said", func(t *testing.T) { testLeast(t, store, clock) })
 	t.Run("a lower count lacks what was acknowledged since", func(t *testing.T) { testLowerCount(t, store, clock) })
 	t.Run("counts of another epoch lower nothing", func(t *testing.T) { testOldCount(t, store, clock) })
+	t.Run("a store whose clock jumps takes who lives for dead", func(t *testing.T) { testJumped(t, store, clock, timing) })
 	t.Run("what a dead replica left counts at its heir", func(t *testing.T) { testHeir(t, store, clock, timing) })
 	if f.Save != nil {
 		t.Run("after a loss replicas are heard before anything is granted", func(t *testing.T) { testHeard(t, &f, store, clock, timing) })
@@ -79,6 +80,7 @@ func RunFleet(t *testing.T, f Fleet) {
 		t.Run("a store that was emptied grants nothing at first", func(t *testing.T) { testEmptied(t, &f, store, clock) })
 	}
 	t.Run("each limit is given out exactly", func(t *testing.T) { testNear(t, store, clock) })
+	t.Run("each limit is given out exactly to replicas that ask at once", func(t *testing.T) { testNearLive(t, &f) })
 }
 
 // fleetSteps is the length of a schedule.
@@ -98,6 +100,7 @@ type fleetChances struct {
 	periods  bool // a period ends, and clocks differ
 	empty    bool // the store loses all
 	rollback bool // the store loses what was written last
+	jumps    bool // the store's clock jumps, forwards and backwards
 }
 
 var fleetKinds = []struct {
@@ -113,6 +116,7 @@ var fleetKinds = []struct {
 	{"the limit changes", fleetChances{limits: true, others: true, pauses: true}},
 	{"replicas die", fleetChances{crashes: true, others: true, pauses: true, cuts: true}},
 	{"replicas are silent for longer than they are waited for", fleetChances{long: true, others: true, pauses: true, cuts: true, crashes: true}},
+	{"the store's clock jumps", fleetChances{jumps: true, others: true, pauses: true, cuts: true}},
 	{"a period ends, and clocks differ", fleetChances{periods: true, others: true, pauses: true, cuts: true}},
 	{"the store is emptied while replicas pause", fleetChances{empty: true, others: true, pauses: true}},
 	{"the store is emptied", fleetChances{empty: true}},
@@ -148,9 +152,12 @@ func (s *fleetSum) String() string {
 	return text
 }
 
-// simClock is the time of the simulated worlds, in ms. It never goes back, as a store's does not.
-type simClock struct{ ms atomic.Int64 }
+// simClock is the time of the simulated worlds, in ms. It never goes back; the store's own clock may jump.
+type simClock struct{ ms, jump atomic.Int64 }
 
 func (c *simClock) now() time.Time { return time.UnixMilli(c.ms.Load()) }
+
+// ofStore is what the store's clock says.
+func (c *simClock) ofStore() time.Time { return time.UnixMilli(c.ms.Load() + c.jump.Load()) }
 
 func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 7)) }

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -65,5 +66,39 @@ func testHeir(t *testing.T, store fleet.Fleet, clock *simClock, timing fleet.Tim
 				t.Errorf("all is acknowledged, and the store counts %+v", g)
 			}
 		})
+	}
+}
+
+// testJumped has the store's clock jump so far that it takes a replica for dead, and give what that one had to spare to
+// another one. When it calls, it may not spend that any more; what it holds counts again.
+func testJumped(t *testing.T, store fleet.Fleet, clock *simClock, timing fleet.Timing) {
+	defer clock.jump.Store(0)
+	for _, freed := range []bool{false, true} {
+		clock.ms.Add(time.Hour.Milliseconds())
+		w := &nearWorld{t: t, store: store, clock: clock, limit: 10}
+		all := w.replicas(2, fleet.Account{Customer: t.Name(), Resource: fmt.Sprint(freed), Feature: "units"})
+		a, b := all[0], all[1]
+		if w.sync(a, 8, 8, true); a.book.Take(a.period, 3, 3, clock.now()) == 0 {
+			t.Fatal("3 of 8 that are in hand were not held")
+		}
+		clock.jump.Add(timing.Reclaim.Milliseconds() + 1)
+		w.sync(b, 0, 0, false) // it is found dead
+		if freed {
+			b.book.Count(b.period, 0, b.book.Note())
+			if g := w.sync(b, 2, 2, true); g.Units != 2 || g.Out != 2 {
+				t.Fatalf("all else is free, and 2 are answered %+v", g)
+			}
+		}
+		g := w.sync(a, 0, 0, true)
+		if !g.Dropped || a.book.Spare(clock.now()) != 0 {
+			t.Errorf("freed: %v: it was taken for dead, has %v to spend, and is answered %+v", freed, a.book.Spare(clock.now()), g)
+		}
+		if want := map[bool]float64{false: 3, true: 5}[freed]; g.Out != want {
+			t.Errorf("freed: %v: %v are out, and the store says %+v", freed, want, g)
+		}
+		clock.jump.Add(-10 * timing.Reclaim.Milliseconds()) // nobody is dead
+		if g := w.sync(b, 5, 5, true); freed && g.Units != 5 {
+			t.Errorf("5 of 10 are out, the store's clock is behind, and 5 are answered %+v", g)
+		}
 	}
 }

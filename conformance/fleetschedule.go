@@ -146,6 +146,8 @@ func (w *fleetWorld) harm(r *simReplica, k int) {
 	case k < 94 && w.may.empty && w.rng.IntN(8) == 0:
 		w.lose()
 		w.suite.Empty(w.store, w.account)
+	case k < 94 && w.may.jumps && w.rng.IntN(4) == 0:
+		w.jump((w.rng.Int64N(5) - 2) * reclaim)
 	case k < 95 && w.may.rollback && w.rng.IntN(4) == 0:
 		if w.restore == nil || w.rng.IntN(2) == 0 {
 			w.restore = w.suite.Save(w.store, w.account)
@@ -155,6 +157,16 @@ func (w *fleetWorld) harm(r *simReplica, k int) {
 		w.restore()
 		w.restore = nil
 	}
+}
+
+// jump sets the store's clock. Forwards, it takes those for dead that have something out: that may be given to others, until they
+// call. Backwards it is careful.
+func (w *fleetWorld) jump(ms int64) {
+	if ms > 0 {
+		w.lose()
+	}
+	w.clock.jump.Add(ms)
+	w.note("the store's clock jumps by %d ms", ms)
 }
 
 // lose allows for what is out when the store is lost.
@@ -171,5 +183,5 @@ func (w *fleetWorld) lose() {
 	}
 	w.slack += sum
 	w.lost = true
-	w.note("the store is lost; %v are out", sum)
+	w.note("the store may have lost what is out, %v", sum)
 }

@@ -124,6 +124,7 @@ func newFleetWorld(t *testing.T, suite *Fleet, store fleet.Fleet, clock *simCloc
 		stigg: make(map[int]*simStigg), account: fleet.Account{Customer: fmt.Sprint("schedule-", seed), Resource: t.Name(), Feature: "units"},
 	}
 	clock.ms.Add(4 * time.Hour.Milliseconds()) // what earlier schedules lost is long ago
+	clock.jump.Store(0)
 	w.began = clock.ms.Load()
 	if may.periods { // near the end of the first
 		clock.ms.Add(simPeriod - w.rng.Int64N(8000))

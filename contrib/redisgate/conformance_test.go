@@ -212,10 +212,9 @@ func TestMutantsOfTheScriptDie(t *testing.T) {
 
 const mutantVariable = "REDISGATE_MUTANT"
 
-// mutants are faults of the script. Not among them, since they make no difference that the suite could
-// see: what was told since a count was asked for is kept among the counts anyway, whatever the test of
-// lowering says of it; and what a dead replica that comes back had to spare matters only if Redis' clock
-// jumps. row is that of the suite which finds it.
+// mutants are faults of the script. Not among them, since it makes no difference: what was told since a count
+// was asked for is kept among the counts anyway, whatever the test of lowering says of it. row is that of the
+// suite which finds it.
 var mutants = []struct{ name, row, text, fault string }{
 	{"a count has all that was told", "messages", "while i <= #counts and counts[i][2] <= note_clock do", "while i <= #counts do"},
 	{"a count has what was acknowledged since without one", "a_lower_count", "local more = blind - note_blind", "local more = 0"},
@@ -244,5 +243,7 @@ var mutants = []struct{ name, row, text, fault string }{
 	{"what an heir has counts for the dead, too", "what_a_dead", "    s[SETTLED] = 0\n", ""},
 	{"what an heir has counts for the dead until the end", "what_a_dead", "if s and (s[LIFE] == OWING or s[HAVE] == 0) then", "if s and s[HAVE] == 0 then"},
 	{"an heir's dead is not found dead", "what_a_dead", "    if s[LIFE] == ALIVE then die(s) end\n", ""},
+	{"who was taken for dead may spend what it has", "a_store_whose", "if spare_now > 0 and mine[LIFE] ~= ALIVE then dropped = 1 end", ""},
+	{"who was forgotten may spend what it has", "a_store_whose", "if spare_now > 0 and known_epoch == epoch then dropped = 1 end", ""},
 	{"nobody is asked to give back", "what_nobody_uses", "if fits(least, room + spare - spare_now) or now >= recalled + REFRESH_EVERY then", "if false then"},
 }
