@@ -113,12 +113,14 @@ PHASE ?= 20s
 BACKLOG ?= 1000000
 SEEDS ?= 100000
 SCHEDULES ?= 500
+KILLTIME ?= 3m
 soak: cc contrib contrib-race official
 	$(GO) test -v -run 'Simulation|EverySchedule' -timeout 2h ./internal/ledger -args -seeds $(SEEDS) -every
 	$(GO) test -race -v -timeout 2h ./drill -args -kills $(KILLS) -phase $(PHASE) -backlog $(BACKLOG)
 	$(GO) test -race -timeout 2h ./outbox -args -long -kills $(OUTBOX_KILLS)
 	cd contrib/redisgate && $(GO) test -v -run 'Fleet|Answers' -timeout 2h . -args -schedules $(SCHEDULES)
 	cd contrib/redisgate && $(GO) test -race -v -run Killed -timeout 2h . -args -outbox-kills $(OUTBOX_KILLS)
+	cd contrib/redisgate && $(GO) test -v -run 'UnderLoad' -timeout 2h . -args -killtime $(KILLTIME)
 	$(GO) test -v -run FleetInMemory -timeout 2h ./conformance -args -schedules $(SCHEDULES)
 	for os in windows darwin freebsd; do GOOS=$$os CGO_ENABLED=0 $(GO) vet ./outbox || exit 1; done
 

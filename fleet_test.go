@@ -150,6 +150,23 @@ func TestAFleetsUnits(t *testing.T) {
 			admit(t, b, uses(3), false)
 			admit(t, b, uses(2), true)
 		},
+		"what Stigg has not acknowledged another one does not grant": func(t *testing.T, a, b *gate.Gate, stigg *gatetest.Stigg) {
+			for _, g := range []*gate.Gate{a, b} { // both know the plan
+				ticket, _ := admit(t, g, uses(1), true)
+				ticket.Release()
+			}
+			stigg.Down()
+			ticket, _ := admit(t, a, uses(8), true)
+			if err := ticket.Settle(); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(5 * time.Second)
+			if _, d := admit(t, b, uses(3), false); d.Reason != gate.ReasonPending {
+				t.Errorf("the reason is %s", d.Reason)
+			}
+			admit(t, b, uses(2), true)
+			stigg.Up()
+		},
 		"a ticket is extended by what the others leave": func(t *testing.T, a, b *gate.Gate, _ *gatetest.Stigg) {
 			ticket, _ := admit(t, a, uses(2), true)
 			admit(t, b, uses(3), true)
