@@ -37,7 +37,7 @@ func TestRedisIsKilledUnderLoad(t *testing.T) {
 				}
 				s.start()
 			}
-			time.Sleep(quick.Valid + time.Second)
+			time.Sleep(quickTiming.Valid + time.Second)
 			noticed := l.losses()
 			l.end(0)
 			t.Logf("%d kills, losses by replica: %v", kills, noticed)
@@ -69,10 +69,10 @@ func TestRedisForgetsUnderLoad(t *testing.T) {
 				time.Sleep(time.Second + rand.N(time.Second))
 				before := l.settled.Load()
 				lose(t, client, key, rand.N(time.Second))
-				time.Sleep(quick.Valid)
+				time.Sleep(quickTiming.Valid)
 				most += l.settled.Load() - before + 4*3
 			}
-			time.Sleep(quick.Valid + time.Second)
+			time.Sleep(quickTiming.Valid + time.Second)
 			noticed := l.losses()
 			l.end(most)
 			if noticed[0] == "0" {

@@ -21,11 +21,11 @@ import (
 
 var killTime = flag.Duration("killtime", 3*time.Second, "how long each test of kills and partitions goes on")
 
-// quick is a timing with which what takes minutes takes seconds.
-var quick = fleet.Timing{Valid: 1100 * time.Millisecond, Reclaim: 4 * time.Second, Owe: 5 * time.Second, Keep: time.Hour}
+// quickTiming is a timing with which what takes minutes takes seconds.
+var quickTiming = fleet.Timing{Valid: 1100 * time.Millisecond, Reclaim: 4 * time.Second, Owe: 5 * time.Second, Keep: time.Hour}
 
-// counter is a Stigg whose one limit grows, so that replicas are always near it. It counts each key once.
-type counter struct {
+// growing is a Stigg whose one limit grows, so that replicas are always near it. It counts each key once.
+type growing struct {
 	began time.Time
 	mu    sync.Mutex
 	used  float64
@@ -33,12 +33,12 @@ type counter struct {
 	worst float64 // by how much it counted more than the limit
 }
 
-func newCounter() *counter { return &counter{began: time.Now(), keys: make(map[string]bool)} }
+func newGrowing() *growing { return &growing{began: time.Now(), keys: make(map[string]bool)} }
 
 // limit is 300, and 300 more each second.
-func (c *counter) limit() float64 { return 300 + float64(int(300*time.Since(c.began).Seconds())) }
+func (c *growing) limit() float64 { return 300 + float64(int(300*time.Since(c.began).Seconds())) }
 
-func (c *counter) Entitlements(context.Context, gate.Customer) (gate.EntitlementSet, error) {
+func (c *growing) Entitlements(context.Context, gate.Customer) (gate.EntitlementSet, error) {
 	limit := c.limit()
 	time.Sleep(time.Duration(1+rand.IntN(5)) * time.Millisecond)
 	c.mu.Lock()
@@ -46,7 +46,7 @@ func (c *counter) Entitlements(context.Context, gate.Customer) (gate.Entitlement
 	return gate.EntitlementSet{Features: []gate.Entitlement{{FeatureID: "units", Kind: gate.Metered, Limit: limit, Usage: c.used}}}, nil
 }
 
-func (c *counter) Report(_ context.Context, batch []gate.Usage) ([]gate.Ack, error) {
+func (c *growing) Report(_ context.Context, batch []gate.Usage) ([]gate.Ack, error) {
 	time.Sleep(time.Duration(1+rand.IntN(10)) * time.Millisecond)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -62,7 +62,7 @@ func (c *counter) Report(_ context.Context, batch []gate.Usage) ([]gate.Ack, err
 	return acks, nil
 }
 
-func (c *counter) total() float64 {
+func (c *growing) total() float64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.used
@@ -71,7 +71,7 @@ func (c *counter) total() float64 {
 // load is replicas that have requests, and what of that is out.
 type load struct {
 	t       testing.TB
-	stigg   *counter
+	stigg   *growing
 	gates   []*gate.Gate
 	stores  []*redisgate.Store
 	out     atomic.Int64 // admitted and not released
@@ -84,9 +84,9 @@ type load struct {
 
 func newLoad(t testing.TB, clients ...rueidis.Client) *load {
 	t.Helper()
-	l := &load{t: t, stigg: newCounter()}
+	l := &load{t: t, stigg: newGrowing()}
 	for _, client := range clients {
-		store := open(t, client, redisgate.Timing(quick))
+		store := open(t, client, redisgate.Timing(quickTiming))
 		g := newGate(t, l.stigg, store)
 		l.gates, l.stores = append(l.gates, g), append(l.stores, store)
 		for range 3 {

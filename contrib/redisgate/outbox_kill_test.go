@@ -39,6 +39,10 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, useUntilKilled(redis, stigg))
 		os.Exit(1)
 	}
+	if os.Getenv(replicaRedis) != "" {
+		fmt.Fprintln(os.Stderr, runReplica())
+		os.Exit(1)
+	}
 	flag.Parse()
 	os.Exit(m.Run())
 }

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -28,19 +27,7 @@ const (
 	replicaOutbox = "REDISGATE_REPLICA_OUTBOX"
 )
 
-// TestMain is a replica's main function, where the environment says so.
-func TestMain(m *testing.M) {
-	if os.Getenv(replicaRedis) != "" {
-		if err := runReplica(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
-	os.Exit(m.Run())
-}
-
-// far is the test's counter, asked by another process.
+// far is the test's growing, asked by another process.
 type far string
 
 func (f far) post(ctx context.Context, path string, in, out any) error {
@@ -68,8 +55,8 @@ func (f far) Report(ctx context.Context, batch []gate.Usage) (acks []gate.Ack, e
 	return acks, f.post(ctx, "/report", batch, &acks)
 }
 
-// serve has other processes ask the counter.
-func (c *counter) serve(t *testing.T) string {
+// serve has other processes ask the growing.
+func (c *growing) serve(t *testing.T) string {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/entitlements", func(w http.ResponseWriter, r *http.Request) {
 		set, _ := c.Entitlements(r.Context(), gate.Customer{})
@@ -96,7 +83,7 @@ func runReplica() error {
 	if err != nil {
 		return err
 	}
-	store, err := redisgate.New(ctx, client, redisgate.Timing(quick))
+	store, err := redisgate.New(ctx, client, redisgate.Timing(quickTiming))
 	if err != nil {
 		return err
 	}
@@ -143,8 +130,8 @@ func TestReplicasAreKilledUnderLoad(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			redis := newServer(t)
-			open(t, redis.client(), redisgate.Timing(quick))
-			stigg := newCounter()
+			open(t, redis.client(), redisgate.Timing(quickTiming))
+			stigg := newGrowing()
 			url := stigg.serve(t)
 			var settled atomic.Int64
 			start := func(dir string) *exec.Cmd {

@@ -108,8 +108,8 @@ func TestAReplicaIsCutOffUnderLoad(t *testing.T) {
 		{"connections break", func(p *proxy) { p.drop() }, 0},
 		{"all is slow", func(p *proxy) { p.set(false, 150*time.Millisecond); time.Sleep(time.Second) }, 0},
 		{"all takes longer than a call may", func(p *proxy) { p.set(false, 300*time.Millisecond); time.Sleep(time.Second) }, 0},
-		{"nothing passes for a while", func(p *proxy) { p.set(true, 0); time.Sleep(quick.Reclaim / 2) }, 0},
-		{"nothing passes for longer", func(p *proxy) { p.set(true, 0); time.Sleep(quick.Reclaim + 2*time.Second) }, 3 * 20},
+		{"nothing passes for a while", func(p *proxy) { p.set(true, 0); time.Sleep(quickTiming.Reclaim / 2) }, 0},
+		{"nothing passes for longer", func(p *proxy) { p.set(true, 0); time.Sleep(quickTiming.Reclaim + 2*time.Second) }, 3 * 20},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
