@@ -23,7 +23,7 @@ type balancer struct {
 	cluster *cluster
 	proxy   *httputil.ReverseProxy
 	pool    *http.Transport // of connections to the replicas
-	turn    atomic.Uint64
+	turn    atomic.Uint32
 	number  atomic.Uint64
 }
 
@@ -77,7 +77,7 @@ func (b *balancer) choose(asked string) (replica int, addr string) {
 		return n - 1, all[n-1].addr()
 	}
 	for range all {
-		replica = int(b.turn.Add(1) % uint64(len(all)))
+		replica = int(b.turn.Add(1)) % len(all)
 		if addr = all[replica].addr(); addr != "" {
 			return replica, addr
 		}

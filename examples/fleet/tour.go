@@ -21,13 +21,13 @@ var stops = []stop{
 		return nil
 	}},
 	{"A replica is killed in the middle of a burst (kill -9), and starts again.", func(ctx context.Context, c *cluster) error {
-		return c.during(ctx, 30, func() error {
+		return c.during(ctx, func() error {
 			err := c.replicas[1].kill()
 			return errors.Join(err, c.replicas[1].start())
 		})
 	}},
 	{"Redis is killed in the middle of a burst (kill -9), and starts again with its file.", func(ctx context.Context, c *cluster) error {
-		return c.during(ctx, 30, func() error {
+		return c.during(ctx, func() error {
 			if err := c.redis.kill(); err != nil {
 				return err
 			}
@@ -36,7 +36,7 @@ var stops = []stop{
 		})
 	}},
 	{"A replica is cut off from Redis in the middle of a burst, and the network heals.", func(ctx context.Context, c *cluster) error {
-		return c.during(ctx, 30, func() error {
+		return c.during(ctx, func() error {
 			if err := c.replicas[2].link.cut(); err != nil {
 				return err
 			}
@@ -45,7 +45,7 @@ var stops = []stop{
 		})
 	}},
 	{"Redis is killed and starts again empty: replicas tell it what they have.", func(ctx context.Context, c *cluster) error {
-		return c.during(ctx, 30, func() error {
+		return c.during(ctx, func() error {
 			if err := errors.Join(c.redis.kill(), c.redis.forget()); err != nil {
 				return err
 			}
@@ -54,14 +54,14 @@ var stops = []stop{
 	}},
 }
 
-// during does something while requests run, once so many were let in.
-func (c *cluster) during(ctx context.Context, letIn int, do func() error) error {
+// during does something in the middle of a burst: once 30 requests were let in.
+func (c *cluster) during(ctx context.Context, do func() error) error {
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
 		c.burst(ctx, 100)
 	}()
-	err := until(ctx, time.Minute, "nothing is let in", func() bool { return c.present().look().Total >= letIn })
+	err := until(ctx, time.Minute, "nothing is let in", func() bool { return c.present().look().Total >= 30 })
 	if err == nil {
 		err = do()
 	}
