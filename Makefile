@@ -4,7 +4,7 @@
 GO ?= go
 GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: all test format vet generated cc chromium redis race handlers stores contrib contrib-race newest examples browser official lint bench bench-diff bench-packages bench-quick fuzz soak
+.PHONY: all test format vet generated cc chromium redis postgres race handlers stores contrib contrib-race newest examples browser official lint bench bench-diff bench-packages bench-quick fuzz soak
 
 all: test lint
 
@@ -43,15 +43,18 @@ handlers:
 redis:
 	@command -v redis-server >/dev/null || { apt-get update && apt-get install -y --no-install-recommends redis-server; }
 
+postgres:
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || { apt-get update && apt-get install -y --no-install-recommends postgresql; }
+
 # The mutants of the script, half a minute of them, are contrib's and soak's.
-STORES = contrib/redisgate/
-stores: redis
+STORES = contrib/redisgate/ contrib/postgresgate/
+stores: redis postgres
 	@for dir in $(STORES); do echo "$$dir"; ( cd $$dir && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test -shuffle=on -skip MutantsOfTheScript ./... ) || exit 1; done
 
-contrib: redis
+contrib: redis postgres
 	@for dir in $(MODULES); do $(test-module); done
 
-contrib-race: cc redis
+contrib-race: cc redis postgres
 	@for dir in $(MODULES); do echo "$$dir"; ( cd $$dir && $(GO) test -race -shuffle=on ./... ) || exit 1; done
 
 # go.mod's versions are floors: the lowest without an advisory. Everything else is tested
@@ -118,6 +121,7 @@ soak: cc contrib contrib-race official
 	$(GO) test -v -run 'Simulation|EverySchedule' -timeout 2h ./internal/ledger -args -seeds $(SEEDS) -every
 	$(GO) test -race -v -timeout 2h ./drill -args -kills $(KILLS) -phase $(PHASE) -backlog $(BACKLOG)
 	$(GO) test -race -timeout 2h ./outbox -args -long -kills $(OUTBOX_KILLS)
+	cd contrib/postgresgate && $(GO) test -race -v -run 'Kills|TwoProcesses' -timeout 2h . -args -kills $(OUTBOX_KILLS)
 	cd contrib/redisgate && $(GO) test -v -run 'Fleet|Answers' -timeout 2h . -args -schedules $(SCHEDULES)
 	cd contrib/redisgate && $(GO) test -race -v -run Killed -timeout 2h . -args -outbox-kills $(OUTBOX_KILLS)
 	cd contrib/redisgate && $(GO) test -v -run 'UnderLoad' -timeout 2h . -args -killtime $(KILLTIME)
