@@ -33,7 +33,7 @@ var (
 type Error struct {
 	Kind error  // one of the above
 	Code string // the SQLSTATE, if the server answered
-	Err  error  // what a client said that had no answer; else nil, since a server's texts may tell of rows
+	Err  error  // beneath: a *pgconn.PgError, whose texts may tell of rows and are in no text of this one
 }
 
 func (e *Error) Error() string {
@@ -73,7 +73,7 @@ func wrap(err error) error {
 	case err == nil, errors.As(err, &own), errors.Is(err, context.Canceled):
 		return err
 	case errors.As(err, &answer):
-		return &Error{Kind: kindOf(answer.Code), Code: answer.Code}
+		return &Error{Kind: kindOf(answer.Code), Code: answer.Code, Err: err}
 	}
 	return &Error{Kind: ErrUnreachable, Err: err}
 }

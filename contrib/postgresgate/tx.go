@@ -51,6 +51,7 @@ func settle(t *gate.Ticket, insert func(b *Box, args ...any) (top string, err er
 		if b.ctx.Err() != nil {
 			return ErrClosed
 		}
+		inserted := make(map[string]string, len(usages))
 		for i := range usages {
 			r, err := encode(&usages[i])
 			if err != nil {
@@ -63,9 +64,12 @@ func settle(t *gate.Ticket, insert func(b *Box, args ...any) (top string, err er
 			case err != nil:
 				return wrap(err)
 			}
-			b.mu.Lock()
-			b.open[string(r.name)] = append(b.open[string(r.name)], top)
-			b.mu.Unlock()
+			inserted[string(r.name)] = top
+		}
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		for name, top := range inserted {
+			b.open[name] = append(b.open[name], top)
 		}
 		return nil
 	})

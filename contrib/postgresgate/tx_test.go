@@ -5,11 +5,13 @@ import (
 	"database/sql"
 	"errors"
 	"iter"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 
@@ -293,4 +295,57 @@ func (foreign) Healthy() error                              { return nil }
 func (foreign) Close() error                                { return nil }
 func (foreign) Pending(gate.Position) iter.Seq2[gate.Kept, error] {
 	return func(func(gate.Kept, error) bool) {}
+}
+
+// TestErrorsTellNothingOfACustomerAndKeepWhatPostgresSaid has a transaction that is aborted already, and
+// rows that a constraint refuses, as an app may have some of its own.
+func TestErrorsTellNothingOfACustomerAndKeepWhatPostgresSaid(t *testing.T) {
+	g, pool, st := gated(t, schemaOf(t.Name()))
+	exec1(t, pool, "ALTER TABLE gate_outbox ADD CHECK (usage->>'customer' <> 'c' OR total)")
+	for _, code := range []string{"23514", "25P02"} {
+		ticket, tx := admit(t, g, 1), begin(t, pool)
+		if code == "25P02" {
+			_, _ = tx.Exec(t.Context(), "SELECT 1/0")
+		}
+		err := postgresgate.SettleTx(t.Context(), tx, ticket)
+		var answer *pgconn.PgError
+		if !errors.As(err, &answer) || answer.Code != code || !errors.Is(err, postgresgate.ErrFailed) {
+			t.Errorf("got %v, want SQLSTATE %s", err, code)
+		} else if text := err.Error(); !strings.Contains(text, code) || strings.Contains(text, "customer") || strings.Contains(text, "row") {
+			t.Errorf("it says %q", text)
+		}
+		ticket.Release() // as before: nothing is reported
+	}
+	if closeGate(t, g); st.counted() != 0 {
+		t.Errorf("%d usages are counted", st.counted())
+	}
+}
+
+// TestAnOutageOfTheDatabaseIsToldAndEnds has it end all connections and take no more for a while.
+func TestAnOutageOfTheDatabaseIsToldAndEnds(t *testing.T) {
+	s := newServer(t)
+	pool := s.migrated(schemaOf(t.Name()))
+	box, err := postgresgate.Outbox(t.Context(), pool, postgresgate.Lease(time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	health := func(well bool) {
+		t.Helper()
+		for until := time.Now().Add(30 * time.Second); (box.Healthy() == nil) != well; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(until) {
+				t.Fatalf("Healthy: %v", box.Healthy())
+			}
+		}
+	}
+	health(true)
+	s.kill()
+	health(false)
+	if !errors.Is(box.Healthy(), postgresgate.ErrUnreachable) {
+		t.Error(box.Healthy())
+	}
+	s.start()
+	health(true)
+	if err := box.Close(); err != nil {
+		t.Error(err)
+	}
 }
