@@ -60,9 +60,9 @@ func app() {
 		}()
 	}
 	_, _ = fmt.Scanln() // until the parent closes it
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	ending, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	must(g.Close(ctx))
+	must(g.Close(ending))
 }
 
 func must(err error) {
