@@ -31,7 +31,7 @@ func testNearLive(t *testing.T, f *Fleet) {
 			continue
 		}
 		t.Run(fmt.Sprintf("%d replicas, a limit of %d", row.replicas, row.limit), func(t *testing.T) {
-			store := openStore{f.Open(t, time.Now, fleet.DefaultTiming())} //nolint:forbidigo // nothing here is simulated
+			store := openStore{f.Open(t, time.Now, fleet.DefaultTiming())}
 			var given, pending atomic.Int64
 			var workers sync.WaitGroup
 			calls := make([]*replica.Replica, row.replicas)
@@ -45,11 +45,11 @@ func testNearLive(t *testing.T, f *Fleet) {
 				workers.Go(func() {
 					for last := false; ; {
 						answer := hold(account, float64(row.limit))
-						switch {
-						case answer == ledger.Granted:
+						switch answer {
+						case ledger.Granted:
 							given.Add(1)
 							continue
-						case answer == ledger.Pending:
+						case ledger.Pending:
 							pending.Add(1)
 						}
 						if last || time.Since(began) > 2*time.Minute {

@@ -45,8 +45,8 @@ func (o *Outbox) Inherit(heir string) (from []string, err error) {
 	for _, r := range before {
 		from = append(from, r.name)
 	}
-	all := append(before, replica{heir, now})
-	value := replicasValue(all[max(0, len(all)-mostReplicas):])
+	before = append(before, replica{heir, now})
+	value := replicasValue(before[max(0, len(before)-mostReplicas):])
 	o.mu.Lock()
 	if o.closed || o.failed != nil {
 		defer o.mu.Unlock()

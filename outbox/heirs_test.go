@@ -32,7 +32,7 @@ func inheritUntilKilled(dir string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println(len(from)) //nolint:forbidigo // to the parent
+	fmt.Println(len(from))
 	select {}
 }
 

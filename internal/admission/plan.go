@@ -89,7 +89,7 @@ func (p *Plans) share(t *Terms) *shared {
 		return s
 	}
 	s := &shared{*t, p.last.Add(1)}
-	if *t == *t { //nolint:gocritic,staticcheck // see above
+	if *t == *t { //nolint:gocritic // see above
 		p.terms.Add(*t, s)
 	}
 	return s

@@ -24,7 +24,7 @@ type Observers[D, O, U any] []*observer[D, O, U]
 // who read and deliver: one that panics must not make an answer of Stigg's a failure, and one that
 // hangs must stop nobody.
 type observer[D, O, U any] struct {
-	Observer[D, O, U]
+	of                Observer[D, O, U]
 	reads, deliveries Function
 }
 
@@ -33,15 +33,15 @@ func (all *Observers[D, O, U]) Add(o Observer[D, O, U]) bool {
 	if o.Decided == nil && o.Settled == nil && o.Reading == nil && o.Read == nil && o.Waited == nil && o.Delivered == nil {
 		return false
 	}
-	*all = append(*all, &observer[D, O, U]{Observer: o})
+	*all = append(*all, &observer[D, O, U]{of: o})
 	return true
 }
 
 // Decided tells of a decision.
 func (all Observers[D, O, U]) Decided(ctx context.Context, d *D) {
 	for _, o := range all {
-		if o.Observer.Decided != nil {
-			o.Observer.Decided(ctx, *d)
+		if o.of.Decided != nil {
+			o.of.Decided(ctx, *d)
 		}
 	}
 }
@@ -49,8 +49,8 @@ func (all Observers[D, O, U]) Decided(ctx context.Context, d *D) {
 // Settled tells what became of a request, and what it reports.
 func (all Observers[D, O, U]) Settled(ctx context.Context, d *D, became O, reported []U) {
 	for _, o := range all {
-		if o.Observer.Settled != nil {
-			o.Observer.Settled(ctx, *d, became, reported)
+		if o.of.Settled != nil {
+			o.of.Settled(ctx, *d, became, reported)
 		}
 	}
 }
@@ -59,8 +59,8 @@ func (all Observers[D, O, U]) Settled(ctx context.Context, d *D, became O, repor
 func (all Observers[D, O, U]) Waited(ctx context.Context, reads []context.Context) {
 	for _, read := range reads {
 		for _, o := range all {
-			if o.Observer.Waited != nil {
-				o.Observer.Waited(ctx, read)
+			if o.of.Waited != nil {
+				o.of.Waited(ctx, read)
 			}
 		}
 	}
@@ -69,10 +69,10 @@ func (all Observers[D, O, U]) Waited(ctx context.Context, reads []context.Contex
 // Reading is the context of a read, as the observers make it: one that does not tell is passed over.
 func (all Observers[D, O, U]) Reading(ctx context.Context, l *slog.Logger) context.Context {
 	for _, o := range all {
-		if o.Observer.Reading != nil {
+		if o.of.Reading != nil {
 			from, made := ctx, make(chan context.Context, 1)
 			o.reads.Call(l, "an observer's Reading", func() {
-				if read := o.Observer.Reading(from); read != nil {
+				if read := o.of.Reading(from); read != nil {
 					made <- read
 				}
 			})
@@ -88,8 +88,8 @@ func (all Observers[D, O, U]) Reading(ctx context.Context, l *slog.Logger) conte
 // Read tells what became of a read.
 func (all Observers[D, O, U]) Read(ctx context.Context, l *slog.Logger, took time.Duration, err error) {
 	for _, o := range all {
-		if o.Observer.Read != nil {
-			o.reads.Call(l, "an observer's Read", func() { o.Observer.Read(ctx, took, err) })
+		if o.of.Read != nil {
+			o.reads.Call(l, "an observer's Read", func() { o.of.Read(ctx, took, err) })
 		}
 	}
 }
@@ -97,9 +97,9 @@ func (all Observers[D, O, U]) Read(ctx context.Context, l *slog.Logger, took tim
 // Delivered tells what became of an attempt to deliver a batch.
 func (all Observers[D, O, U]) Delivered(l *slog.Logger, batch []U, took time.Duration, err error) {
 	for _, o := range all {
-		if o.Observer.Delivered != nil {
+		if o.of.Delivered != nil {
 			batch := slices.Clone(batch) // the reporter may be given it again
-			o.deliveries.Call(l, "an observer's Delivered", func() { o.Observer.Delivered(batch, took, err) })
+			o.deliveries.Call(l, "an observer's Delivered", func() { o.of.Delivered(batch, took, err) })
 		}
 	}
 }

@@ -41,13 +41,14 @@ func (a *Account) priceByRead(units float64, later bool) {
 	if later {
 		last += Tick(CountDelay)
 	}
-	all := a.rare().unpriced.acked
+	u := &a.rare().unpriced
+	all := u.acked
 	if n := len(all); n > 0 && (last < all[n-1].last+Tick(time.Second) || n == mostAcknowledged) {
 		p := &all[n-1]
 		p.last, p.units, p.count = max(p.last, last), p.units+units, p.count+1
 		return
 	}
-	a.seldom.unpriced.acked = append(all, unpricedAcked{last, units, 1})
+	u.acked = append(u.acked, unpricedAcked{last, units, 1})
 }
 
 // priceBefore takes out what a read that began at a tick has. Call it under the lock, in

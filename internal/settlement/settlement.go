@@ -11,11 +11,11 @@ import (
 	"github.com/stiggate/gate/internal/usage"
 )
 
-// Queue is where usage goes, and Holds what a request holds.
-type (
-	Queue = delivery.Queue[usage.Queued]
-	Holds = admission.Holds
-)
+// Queue is where usage goes.
+type Queue = delivery.Queue[usage.Queued]
+
+// Holds is what a request holds.
+type Holds = admission.Holds
 
 // Entrust fixes the amounts and has store put the usage where a transaction decides whether it is used.
 // See Holds.Entrust.
