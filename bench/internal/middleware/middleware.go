@@ -82,7 +82,7 @@ func run(b *measure.Bench, r routers.Router) error {
 	}{
 		{both, Unmetered, 200, routers.Site{Gate: plain, Policy: gate.Feature(world.Boolean)}},
 		{one, "Gate, unmetered, of a table of 10 routes", 200, routers.Site{Gate: plain, Table: table(10)}},
-		{one, "Gate, unmetered, the handler is told the decision", 200, routers.Site{Gate: telling, Policy: gate.Feature(world.Boolean)}},
+		{one, "Gate, unmetered, told to the handler", 200, routers.Site{Gate: telling, Policy: gate.Feature(world.Boolean)}},
 		{one, "Gate, metered, asked alone", 200, routers.Site{Gate: plain, Policy: gate.Feature(world.Metered)}},
 		{one, "Gate, metered, released after a failure", 500, routers.Site{Gate: plain, Policy: gate.Feature(world.Metered).Uses(1), Handler: failing}},
 		{both, "Gate, denied", 402, routers.Site{Gate: plain, Policy: gate.Feature(world.Spent)}},

@@ -28,7 +28,7 @@ const (
 	Sync     = "fdatasync of a page, 1 writer"
 	Batch    = "bbolt's Batch"
 	Append   = "outbox.Append alone"
-	Whole    = "Gate, hold + settle, with an outbox"
+	Whole    = "Gate, hold + settle + outbox"
 )
 
 // Writers are the numbers of goroutines that keep usage at the same time.
