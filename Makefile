@@ -83,10 +83,10 @@ browser: chromium redis
 lint:
 	$(GO) run $(GOLANGCI_LINT) run ./...
 
-# Gate beside its peers, in under ten minutes: prints a table and writes bench/RESULTS.md. See bench/main.go
+# Gate beside its peers, in under ten minutes: prints a table, and writes bench/RESULTS.md, its plots and docs/performance.md. See bench/main.go
 # for one suite alone. The benchmarks of the packages are bench-packages.
 bench:
-	cd bench && $(GO) run .
+	cd bench && $(GO) run . -doc ../docs/performance.md
 
 # What got slower, or takes more allocations, than in the commit BASE, by the ratio of runs in turns: the
 # packages' benchmarks and two suites of bench. It fails for no time; go run ./diff -h has what to choose.

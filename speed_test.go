@@ -3,8 +3,10 @@ package gate
 import (
 	"context"
 	"fmt"
+	"math"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -68,6 +70,31 @@ func TestAllocsOfADenial(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(100, once); n > 30 || status != http.StatusPaymentRequired {
 		t.Errorf("%v allocations to answer %d, want at most 30 with those of the recorder", n, status)
+	}
+}
+
+// TestAClockIsReadOnce for a decision, and for what settles it not at all: it takes as long as a lookup
+// of a map.
+func TestAClockIsReadOnce(t *testing.T) {
+	var reads atomic.Int64
+	s := &stub{set: features(metered("f", 0, 1e15), Entitlement{FeatureID: "on", Kind: Boolean, Granted: true})}
+	g := gateOf(t, s, WithReporter(blockedReporter{s, make(chan struct{})}), WithClock(func() time.Time { reads.Add(1); return time.Now() }))
+	ctx, c := context.Background(), Customer{ID: "c"}
+	g.Check(ctx, c, Feature("on"))
+	for name, once := range map[string]func(){
+		"boolean":  func() { g.Check(ctx, c, Feature("on")) },
+		"metered":  func() { g.Check(ctx, c, Feature("f").Asks(2)) },
+		"released": func() { ticket, _ := g.Admit(ctx, c, Feature("f").Uses(1)); ticket.Release() },
+	} {
+		least := int64(math.MaxInt64) // what delivers reads it, too, now and then
+		for range 100 {
+			before := reads.Load()
+			once()
+			least = min(least, reads.Load()-before)
+		}
+		if least != 1 {
+			t.Errorf("%s: %d reads of the clock, want one", name, least)
+		}
 	}
 }
 
