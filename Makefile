@@ -8,7 +8,7 @@ GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 all: test lint
 
-test: format vet generated race handlers stores newest examples bench-quick browser
+test: format vet generated race handlers stores newest examples browser
 
 format:
 	@out=$$(gofmt -l .); [ -z "$$out" ] || { echo "gofmt would change:"; echo "$$out"; exit 1; }
@@ -51,7 +51,7 @@ STORES = contrib/redisgate/ contrib/postgresgate/
 stores: redis postgres
 	@for dir in $(STORES); do echo "$$dir"; ( cd $$dir && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test -shuffle=on -skip MutantsOfTheScript ./... ) || exit 1; done
 
-contrib: redis postgres
+contrib: redis postgres bench-quick
 	@for dir in $(MODULES); do $(test-module); done
 
 contrib-race: cc redis postgres
@@ -97,7 +97,7 @@ bench-diff:
 bench-packages:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-# That all of bench runs, with tiny sizes.
+# That all of bench runs, with tiny sizes: contrib's and soak's, since the peers take minutes to compile.
 bench-quick:
 	@dir=bench/; $(test-module)
 
