@@ -46,10 +46,11 @@ redis:
 postgres:
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || { apt-get update && apt-get install -y --no-install-recommends postgresql; }
 
-# The mutants of the script, half a minute of them, are contrib's and soak's.
+# The mutants of the script, half a minute of them, are contrib's and soak's. Much of the rest waits for
+# servers that are killed and start again, beside each other.
 STORES = contrib/redisgate/ contrib/postgresgate/
 stores: redis postgres
-	@for dir in $(STORES); do echo "$$dir"; ( cd $$dir && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test -shuffle=on -skip MutantsOfTheScript ./... ) || exit 1; done
+	@for dir in $(STORES); do echo "$$dir"; ( cd $$dir && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test -shuffle=on -parallel 4 -skip MutantsOfTheScript ./... ) || exit 1; done
 
 contrib: redis postgres bench-quick
 	@for dir in $(MODULES); do $(test-module); done

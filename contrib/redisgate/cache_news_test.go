@@ -243,6 +243,7 @@ func TestReadsWithoutRedisAreSlowedDown(t *testing.T) {
 // TestACacheOnAClusterAndWithFewRights: by TLS, with the rights that the documentation names; and on a
 // cluster.
 func TestACacheOnAClusterAndWithFewRights(t *testing.T) {
+	t.Parallel()
 	certificate, key, roots := certify(t)
 	port := strconv.Itoa(freePort(t))
 	newServer(t, append(strings.Fields("--user gate on >secret ~gate:* &gate:* "+redisgate.CacheRights+" --user default off"),

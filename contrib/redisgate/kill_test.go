@@ -22,6 +22,7 @@ func clients(s *server, n int) []rueidis.Client {
 // TestRedisIsKilledUnderLoad has kill -9 end Redis again and again. With its file nothing is lost; without it
 // each loss is noticed. The limit is never passed.
 func TestRedisIsKilledUnderLoad(t *testing.T) {
+	t.Parallel()
 	for name, keeps := range map[string]bool{"with its file": true, "without its file": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -51,6 +52,7 @@ func TestRedisIsKilledUnderLoad(t *testing.T) {
 // TestRedisForgetsUnderLoad has it lose something while it runs: a failover to a replica that lags, and the eviction of a
 // key. The limit is passed by no more than what was let in since, and until it was noticed.
 func TestRedisForgetsUnderLoad(t *testing.T) {
+	t.Parallel()
 	for name, lose := range map[string]func(t *testing.T, c rueidis.Client, key string, lag time.Duration){
 		"it is thrown back": func(t *testing.T, c rueidis.Client, key string, lag time.Duration) {
 			dump := do(t, c, "DUMP", key)

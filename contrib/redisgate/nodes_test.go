@@ -17,6 +17,7 @@ import (
 
 // TestACluster has three nodes, and accounts on each of them.
 func TestACluster(t *testing.T) {
+	t.Parallel()
 	args := []string{"--cluster", "create"}
 	var nodes []*server
 	for range 3 {
@@ -109,6 +110,7 @@ func eventually(t testing.TB, what string, is func() bool) {
 
 // TestAReplicaOfRedisTakesOver has Sentinel see to it.
 func TestAReplicaOfRedisTakesOver(t *testing.T) {
+	t.Parallel()
 	first := newServer(t)
 	second := newServer(t, "--replicaof", "127.0.0.1 "+strconv.Itoa(first.port))
 	eventually(t, "the second follows the first", func() bool {

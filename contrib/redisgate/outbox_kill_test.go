@@ -252,6 +252,7 @@ func (p *processes) allDelivered(s *server, stigg *counter) {
 
 // TestKilledProcessesLoseNothing: what Append has confirmed is delivered, whoever dies.
 func TestKilledProcessesLoseNothing(t *testing.T) {
+	t.Parallel()
 	s, stigg := newServer(t), &counter{counted: make(map[string]int)}
 	p := newProcesses(t, s, stigg)
 	live := []*usingChild{p.start(), p.start()}
@@ -270,6 +271,7 @@ func TestKilledProcessesLoseNothing(t *testing.T) {
 // TestAKilledRedisLosesNothing with its file: Stigg is down meanwhile, and then the processes are killed,
 // so that nothing is delivered but what Redis has kept.
 func TestAKilledRedisLosesNothing(t *testing.T) {
+	t.Parallel()
 	s, stigg := newServer(t, "--appendonly", "yes", "--appendfsync", "everysec"), &counter{counted: make(map[string]int)}
 	stigg.down.Store(true)
 	p := newProcesses(t, s, stigg)

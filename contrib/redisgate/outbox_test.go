@@ -221,6 +221,7 @@ func TestAProcessThatWasPausedGoesOn(t *testing.T) {
 
 // TestARedisThatFailsIsSaid: Append says that it does not keep, Healthy too, until it does again.
 func TestARedisThatFailsIsSaid(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, "--appendonly", "yes")
 	client := s.client()
 	b := outboxOf(t, client, redisgate.Patience(time.Second))
@@ -252,6 +253,7 @@ func TestARedisThatFailsIsSaid(t *testing.T) {
 }
 
 func TestWhatIsWrongWithARedisForAnOutboxIsSaid(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, "--maxmemory", "10mb", "--maxmemory-policy", "allkeys-lru")
 	if _, err := redisgate.Outbox(t.Context(), s.client()); !errors.Is(err, redisgate.ErrEvicts) {
 		t.Errorf("it evicts: %v", err)

@@ -126,6 +126,7 @@ func runReplica() error {
 // TestReplicasAreKilledUnderLoad has kill -9 end real processes, again and again. Stigg never counts more than the
 // limit. With an outbox it counts, in the end, all that was said to be settled, and each unit once.
 func TestReplicasAreKilledUnderLoad(t *testing.T) {
+	t.Parallel()
 	for name, keeps := range map[string]bool{"with an outbox": true, "without": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

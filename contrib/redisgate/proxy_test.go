@@ -100,6 +100,7 @@ func (p *proxy) drop() {
 // to be taken for dead, the limit holds; for longer, it is passed by no more than what ran there, or was
 // not acknowledged.
 func TestAReplicaIsCutOffUnderLoad(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name string
 		harm func(p *proxy)
