@@ -50,7 +50,8 @@ func TestCallsOfManyAccounts(t *testing.T) {
 				if calls > 5*float64(*accounts) {
 					t.Errorf("%.0f calls a second for %d accounts", calls, *accounts)
 				}
-				if answers[ledger.Granted] < *accounts*18 || len(answers) > 1 {
+				// Each is asked for once a second; first requests wait for the store.
+				if answers[ledger.Granted] < *accounts*15 || len(answers) > 1 {
 					t.Errorf("answers: %v", answers)
 				}
 				for _, r := range all {
