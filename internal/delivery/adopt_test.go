@@ -32,7 +32,12 @@ func newHeir(n, part int) *heir {
 	h.adopt = func(ctx context.Context, take func(...unit) error) error {
 		for part := range slices.Chunk(h.left, part) {
 			for {
+				h.mu.Lock() // Done may be told before take returns
 				err := take(part...)
+				if err == nil {
+					h.kept = append(h.kept, part...)
+				}
+				h.mu.Unlock()
 				if err == nil {
 					break
 				}
@@ -44,9 +49,6 @@ func newHeir(n, part int) *heir {
 				case <-time.After(time.Second):
 				}
 			}
-			h.mu.Lock()
-			h.kept = append(h.kept, part...)
-			h.mu.Unlock()
 		}
 		<-ctx.Done()
 		return ctx.Err()
