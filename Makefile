@@ -67,11 +67,10 @@ newest:
 	$(GO) test -modfile=$$dir/go.mod -short $(ADAPTERS) && rm -r $$dir
 
 # What the README tells a newcomer to run. (Its tests take the tour on all four routers.) And the
-# examples that are modules of their own, for Prometheus and for Redis.
+# examples that are modules of their own, for Prometheus and for Redis; the tour of the latter is soak's.
 examples: redis
 	$(GO) run ./examples/quickstart -once
 	@for dir in examples/tenants/ examples/fleet/; do $(test-module); done
-	$(GO) run -C examples/fleet . -once
 
 # examples/saas, examples/fleet and the emulator's console, in a real browser. Pictures of every page
 # are left in examples/browser/screenshots.
@@ -119,6 +118,7 @@ SEEDS ?= 100000
 SCHEDULES ?= 500
 KILLTIME ?= 3m
 soak: cc contrib contrib-race official
+	$(GO) run -C examples/fleet . -once
 	$(GO) test -v -run 'Simulation|EverySchedule' -timeout 2h ./internal/ledger -args -seeds $(SEEDS) -every
 	$(GO) test -race -v -timeout 2h ./drill -args -kills $(KILLS) -phase $(PHASE) -backlog $(BACKLOG)
 	$(GO) test -race -timeout 2h ./outbox -args -long -kills $(OUTBOX_KILLS)

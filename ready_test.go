@@ -24,7 +24,9 @@ func TestReady(t *testing.T) {
 		}
 		ready("ready")
 		f.check("c")
-		f.says(EntitlementSet{}, errStubDown)
+		f.mu.Lock()
+		f.err = errStubDown
+		f.mu.Unlock()
 		f.check("d")
 		ready("ready; entitlements can't be read from Stigg")
 		f.report = func([]Usage) ([]Ack, error) { return nil, errStubDown }
@@ -89,7 +91,9 @@ func TestAGateWhoseKeyIsRefusedIsNotReadyUntilItEverReads(t *testing.T) {
 				t.Errorf("ready: %v, want %v", err, want)
 			}
 		}
-		f.says(EntitlementSet{}, errStubDown)
+		f.mu.Lock()
+		f.err = errStubDown
+		f.mu.Unlock()
 		f.check("c")
 		ready(nil) // an outage
 		f.says(EntitlementSet{}, fmt.Errorf("wrapped: %w", refused))
@@ -170,7 +174,9 @@ func TestStatsCountDecisions(t *testing.T) {
 		f.gate.Check(f.Context(), Customer{ID: "c"}, Feature("f").Shadow())
 		serve(f.T, f.gate, Feature("on"), request("GET", "/", ""), status(200))
 		time.Sleep(2 * time.Minute)
-		f.says(EntitlementSet{}, errStubDown)
+		f.mu.Lock()
+		f.err = errStubDown
+		f.mu.Unlock()
 		on("c")
 		on("d")
 		s := f.gate.Stats()

@@ -19,7 +19,7 @@ import (
 	"github.com/stiggate/gate/identity"
 )
 
-var killTime = flag.Duration("killtime", 3*time.Second, "how long each test of kills and partitions goes on")
+var killTime = flag.Duration("killtime", time.Second, "how long each test of kills and partitions goes on")
 
 // quickTiming is a timing with which what takes minutes takes seconds.
 var quickTiming = fleet.Timing{Valid: 1100 * time.Millisecond, Reclaim: 4 * time.Second, Owe: 5 * time.Second, Keep: time.Hour}

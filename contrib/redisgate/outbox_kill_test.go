@@ -27,7 +27,7 @@ import (
 	"github.com/stiggate/gate/identity"
 )
 
-var outboxKills = flag.Int("outbox-kills", 3, "how often the tests of the outbox kill a process, or Redis")
+var outboxKills = flag.Int("outbox-kills", 2, "how often the tests of the outbox kill a process, or Redis")
 
 // childEnv has the addresses of Redis and Stigg in the environment of a child, a process of an app that
 // reports usage until it is killed, and says of each whether it is kept.

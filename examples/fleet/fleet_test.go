@@ -111,7 +111,7 @@ func TestWrongFlags(t *testing.T) {
 	}
 }
 
-// TestWhatThePagesSayIsTaken: the commands in docs/fleet.md are this program's. make examples runs the tour.
+// TestWhatThePagesSayIsTaken: the commands in docs/fleet.md are this program's. make soak runs the tour.
 func TestWhatThePagesSayIsTaken(t *testing.T) {
 	text, err := os.ReadFile("../../docs/fleet.md")
 	if err != nil {
