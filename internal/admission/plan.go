@@ -1,8 +1,7 @@
 package admission
 
 import (
-	"encoding/binary"
-	"sync/atomic"
+	"strconv"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
@@ -28,15 +27,8 @@ func newPlan(all []Right) *plan {
 
 // Plans keeps what many customers have in common, those of one plan, once for all of them.
 type Plans struct {
-	terms *lru.Cache[Terms, *shared]
-	plans *lru.Cache[string, *plan] // by the numbers of its terms
-	last  atomic.Uint64
-}
-
-// shared is terms with a number that no others have.
-type shared struct {
-	Terms
-	number uint64
+	terms *lru.Cache[Terms, *Terms]
+	plans *lru.Cache[string, *plan] // by the ids in it
 }
 
 // mostTerms and mostPlans bound what is kept in common: what is rarer, customers have by themselves.
@@ -49,7 +41,7 @@ const (
 func NewPlans() *Plans {
 	p := new(Plans)
 	var err, other error
-	p.terms, err = lru.New[Terms, *shared](mostTerms)
+	p.terms, err = lru.New[Terms, *Terms](mostTerms)
 	p.plans, other = lru.New[string, *plan](mostPlans)
 	if err != nil || other != nil {
 		panic("admission: a bound that is no size")
@@ -61,21 +53,20 @@ func NewPlans() *Plans {
 // may come after it.
 func (p *Plans) Rights(b *ledger.Book, denied string, all []Entitled) *Rights {
 	s := &Rights{Denied: denied, Book: b, all: make([]Right, len(all))}
-	var key []byte
+	var ids []byte
 	for i := range all {
 		e, r := &all[i], &s.all[i]
-		t := p.share(&e.Terms)
-		r.Terms, r.Ends = &t.Terms, e.Ends
+		r.Terms, r.Ends = p.share(&e.Terms), e.Ends
 		r.Meter.Cycle.Anchor = e.Anchor
-		key = binary.AppendUvarint(key, t.number)
+		ids = strconv.AppendBool(strconv.AppendQuote(ids, e.ID), e.IsWallet)
 		if !e.Ends.IsZero() && (s.Ends.IsZero() || e.Ends.Before(s.Ends)) {
 			s.Ends = e.Ends
 		}
 	}
 	var known bool
-	if s.plan, known = p.plans.Get(string(key)); !known {
+	if s.plan, known = p.plans.Get(string(ids)); !known {
 		s.plan = newPlan(s.all)
-		p.plans.Add(string(key), s.plan)
+		p.plans.Add(string(ids), s.plan)
 	}
 	for i := range s.all {
 		s.join(&s.all[i])
@@ -84,12 +75,12 @@ func (p *Plans) Rights(b *ledger.Book, denied string, all []Entitled) *Rights {
 }
 
 // share is terms that equal t. What is no number equals nothing, and is not kept.
-func (p *Plans) share(t *Terms) *shared {
+func (p *Plans) share(t *Terms) *Terms {
 	if s, ok := p.terms.Get(*t); ok {
 		return s
 	}
-	s := &shared{*t, p.last.Add(1)}
-	if *t == *t { //nolint:gocritic // see above
+	s := new(Terms)
+	if *s = *t; *t == *t { //nolint:gocritic // see above
 		p.terms.Add(*t, s)
 	}
 	return s

@@ -76,14 +76,20 @@ func TestCustomersOfOnePlanShareItsTerms(t *testing.T) {
 		t.Error("two customers have one account")
 	}
 	c := rights("c", limit(6), Terms{ID: "on"})
+	if a.plan != c.plan {
+		t.Error("the index of a customer with another limit is another one")
+	}
 	if a.Feature("on").Terms != c.Feature("on").Terms || a.Feature("f").Limit != 5 || c.Feature("f").Limit != 6 {
 		t.Errorf("got %v and %v", a.Feature("f").Limit, c.Feature("f").Limit)
+	}
+	if w := rights("w", limit(5), Terms{ID: "on", IsWallet: true}); w.Feature("on") != nil || w.Wallet("on") == nil {
+		t.Error("a wallet is found as a feature of its name")
 	}
 	if d := rights("d", Terms{ID: "on"}, limit(5)); d.Feature("f").Limit != 5 || d.Feature("on").ID != "on" {
 		t.Error("in another order another right is found")
 	}
 	for range 2 {
-		if n := rights("n", limit(math.NaN())); n.Feature("f") == nil || plans.terms.Len() > 3 {
+		if n := rights("n", limit(math.NaN())); n.Feature("f") == nil || plans.terms.Len() > 4 {
 			t.Error("what is no number is kept")
 		}
 	}
