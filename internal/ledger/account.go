@@ -90,7 +90,8 @@ func (a *Account) Meter() *Meter {
 type Statement struct {
 	Balance
 	// Shown is what to tell people is used. Known is never too low, so usage that is perhaps
-	// in a count is added to it; Shown is what the counts agree on.
+	// in a count is added to it; Shown is what the counts agree on, and has usage once that is
+	// on its way and perhaps counted.
 	Shown      float64
 	Start, End time.Time // zero without one
 }
@@ -108,7 +109,7 @@ func (a *Account) Present(now time.Time, c Cycle) (s Statement) {
 func (a *Account) state(s *Statement) {
 	p := a.current
 	s.Balance = a.balance()
-	s.Shown, s.Start, s.End = s.Known()-s.Used+p.frontier.agreed(), p.start, p.end
+	s.Shown, s.Start, s.End = s.Known()-s.Used+p.agreed(), p.start, p.end
 }
 
 // balance is the present period's. Call it under the lock.

@@ -49,6 +49,22 @@ func (p *period) least() (least, spread float64) {
 	return least, most - least
 }
 
+// agreed is as little as one observation says, and no less than each says at the least, of what
+// is acknowledged, less what has left and is perhaps counted.
+func (p *period) agreed() float64 {
+	used, least := 0.0, 0.0
+	for i := range p.frontier {
+		o := &p.frontier[i]
+		sure := o.used - p.departed.perhaps(o.hi)
+		if i == 0 {
+			used, least = sure, sure-o.excess
+			continue
+		}
+		used, least = min(used, sure), max(least, sure-o.excess)
+	}
+	return max(used, least)
+}
+
 // leastKnown is the least that may be used, with what waits, given the least of the present
 // period. Call it under the lock.
 func (a *Account) leastKnown(least float64, now time.Time) float64 {

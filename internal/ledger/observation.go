@@ -169,15 +169,6 @@ func (f frontier) used() float64 {
 	return used
 }
 
-// agreed is as little as one of them says, and no less than each says at the least.
-func (f frontier) agreed() float64 {
-	used, least := f[0].used, f[0].least()
-	for i := 1; i < len(f); i++ {
-		used, least = min(used, f[i].used), max(least, f[i].least())
-	}
-	return max(used, least)
-}
-
 // hi is when the newest of them arrived.
 func (f frontier) hi() Tick {
 	hi := f[0].hi

@@ -1,6 +1,9 @@
 package ledger
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 func TestWhatIsShownIsWhatTheCountsAgreeOn(t *testing.T) {
 	counts := func(bounds ...float64) (f frontier) { // used, excess
@@ -18,8 +21,32 @@ func TestWhatIsShownIsWhatTheCountsAgreeOn(t *testing.T) {
 		"a push that crosses an acknowledgement": {counts(2, 1, 1, 0), 1},
 		"a newer count that says more":           {counts(6, 1, 10, 0), 10},
 	} {
-		if got := tt.counts.agreed(); got != tt.want {
+		if got := (&period{frontier: tt.counts}).agreed(); got != tt.want {
 			t.Errorf("%s: %v, want %v", name, got, tt.want)
+		}
+	}
+}
+
+// TestWhatIsOnItsWayIsShownOnce: a read crosses the report of the last unit, and has it in its
+// count. The refusal is final, and shows no more than the limit.
+func TestWhatIsOnItsWayIsShownOnce(t *testing.T) {
+	d := newAccountFixture(t)
+	d.reads(hourly(3, 0))
+	p := d.uses(1)
+	sent := d.leaves(p, 1)
+	for _, step := range []struct {
+		name   string
+		do     func()
+		answer Answer
+	}{
+		{"before the read", func() {}, Exceeded},
+		{"a read that has it", func() { d.reads(hourly(4, 0)) }, Exceeded},
+		{"its acknowledgement", func() { r := hourly(4, 0); d.acks(p, 1, &r, time.Time{}, sent) }, Exceeded},
+		{"a read after it", func() { d.reads(hourly(4, 0)) }, Exceeded},
+	} {
+		step.do()
+		if a := d.asks(1, 4); a.Answer != step.answer || a.Shown != 4 {
+			t.Errorf("%s: %v used of 4 are shown, and the answer is %v, want 4 and %v", step.name, a.Shown, a.Answer, step.answer)
 		}
 	}
 }
