@@ -38,7 +38,7 @@ func (p *period) least() (least, spread float64) {
 	most := 0.0
 	for i := range p.frontier {
 		o := &p.frontier[i]
-		sure := o.used - p.departed.perhaps(o.hi)
+		sure := p.sure(o)
 		if i == 0 || sure-o.excess < least {
 			least = sure - o.excess
 		}
@@ -49,13 +49,16 @@ func (p *period) least() (least, spread float64) {
 	return least, most - least
 }
 
+// sure is what is acknowledged by o, less what has left and is perhaps in o.
+func (p *period) sure(o *observation) float64 { return o.used - p.departed.perhaps(o.hi) }
+
 // agreed is as little as one observation says, and no less than each says at the least, of what
 // is acknowledged, less what has left and is perhaps counted.
 func (p *period) agreed() float64 {
 	used, least := 0.0, 0.0
 	for i := range p.frontier {
 		o := &p.frontier[i]
-		sure := o.used - p.departed.perhaps(o.hi)
+		sure := p.sure(o)
 		if i == 0 {
 			used, least = sure, sure-o.excess
 			continue
