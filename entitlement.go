@@ -168,7 +168,11 @@ func entitlement(r *admission.Right, now time.Time) Entitlement {
 	}
 	if a := r.Meter.Account; a != nil {
 		p := a.Present(now, r.Meter.Cycle)
-		e.Usage, e.PeriodStart, e.PeriodEnd = p.Shown, p.Start, p.End
+		limit := r.Limit
+		if r.Unlimited {
+			limit = math.Inf(1)
+		}
+		e.Usage, e.PeriodStart, e.PeriodEnd = p.Shown(limit), p.Start, p.End
 	}
 	return e
 }
@@ -208,7 +212,7 @@ func credit(r *admission.Right, now time.Time) Credit {
 	p := r.Meter.Account.Present(now, ledger.Cycle{})
 	return Credit{
 		CurrencyID: r.ID, DisplayName: r.Name, Granted: r.Granted, Denied: Reason(r.Denied), Limit: r.Limit, SoftLimit: r.Soft,
-		Usage: p.Shown, PeriodEnd: p.End, ValidUntil: r.Ends,
+		Usage: p.Shown(r.Limit), PeriodEnd: p.End, ValidUntil: r.Ends,
 	}
 }
 

@@ -245,8 +245,11 @@ func (q *Request) ask(answer *ledger.Admission, m *ledger.Meter, asked *ledger.A
 
 // tell tells of the account that decided.
 func (q *Request) tell(a *ledger.Admission, limit float64, limited bool) {
-	q.Metered, q.Usage, q.ResetsAt = true, a.Shown, a.End
 	q.Limit, q.HasLimit = limit, limited
+	if !limited {
+		limit = math.Inf(1)
+	}
+	q.Metered, q.Usage, q.ResetsAt = true, a.Shown(limit), a.End
 	q.Held, q.Since = a.Held, a.Start
 }
 

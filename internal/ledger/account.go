@@ -89,12 +89,15 @@ func (a *Account) Meter() *Meter {
 // Statement is an account's present period.
 type Statement struct {
 	Balance
-	// Shown is what to tell people is used. Known is never too low, so usage that is perhaps
-	// in a count is added to it; Shown is what the counts agree on, and has usage once that is
-	// on its way and perhaps counted.
-	Shown      float64
-	Start, End time.Time // zero without one
+	// agreed is what the counts agree on, and least so without what is on its way and perhaps counted.
+	agreed, least float64
+	Start, End    time.Time // zero without one
 }
+
+// Shown is what to tell people is used of a limit. Known is never too low, so usage that is perhaps
+// in a count is added to it. Here the counts' agreement is told; and no more than the limit, unless
+// more is used for certain.
+func (s *Statement) Shown(limit float64) float64 { return min(s.agreed, max(s.least, limit)) }
 
 // Present is the account's present period.
 func (a *Account) Present(now time.Time, c Cycle) (s Statement) {
@@ -109,7 +112,8 @@ func (a *Account) Present(now time.Time, c Cycle) (s Statement) {
 func (a *Account) state(s *Statement) {
 	p := a.current
 	s.Balance = a.balance()
-	s.Shown, s.Start, s.End = s.Known()-s.Used+p.agreed(), p.start, p.end
+	s.agreed, s.least = p.agreed()
+	s.agreed, s.least, s.Start, s.End = s.Unacked+s.agreed, s.Unacked+s.least, p.start, p.end
 }
 
 // balance is the present period's. Call it under the lock.

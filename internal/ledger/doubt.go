@@ -53,19 +53,16 @@ func (p *period) least() (least, spread float64) {
 func (p *period) sure(o *observation) float64 { return o.used - p.departed.perhaps(o.hi) }
 
 // agreed is as little as one observation says, and no less than each says at the least, of what
-// is acknowledged, less what has left and is perhaps counted.
-func (p *period) agreed() float64 {
-	used, least := 0.0, 0.0
-	for i := range p.frontier {
+// is acknowledged; least is that without what has left and is perhaps counted.
+func (p *period) agreed() (used, least float64) {
+	o := &p.frontier[0]
+	used, floor, perhaps := o.used, o.used-o.excess, o.used-p.sure(o)
+	for i := 1; i < len(p.frontier); i++ {
 		o := &p.frontier[i]
-		sure := p.sure(o)
-		if i == 0 {
-			used, least = sure, sure-o.excess
-			continue
-		}
-		used, least = min(used, sure), max(least, sure-o.excess)
+		used, floor, perhaps = min(used, o.used), max(floor, o.used-o.excess), max(perhaps, o.used-p.sure(o))
 	}
-	return max(used, least)
+	used = max(used, floor)
+	return used, used - perhaps
 }
 
 // leastKnown is the least that may be used, with what waits, given the least of the present

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"math"
 	"testing"
 	"time"
 )
@@ -21,7 +22,7 @@ func TestWhatIsShownIsWhatTheCountsAgreeOn(t *testing.T) {
 		"a push that crosses an acknowledgement": {counts(2, 1, 1, 0), 1},
 		"a newer count that says more":           {counts(6, 1, 10, 0), 10},
 	} {
-		if got := (&period{frontier: tt.counts}).agreed(); got != tt.want {
+		if got, _ := (&period{frontier: tt.counts}).agreed(); got != tt.want {
 			t.Errorf("%s: %v, want %v", name, got, tt.want)
 		}
 	}
@@ -45,8 +46,22 @@ func TestWhatIsOnItsWayIsShownOnce(t *testing.T) {
 		{"a read after it", func() { d.reads(hourly(4, 0)) }, Exceeded},
 	} {
 		step.do()
-		if a := d.asks(1, 4); a.Answer != step.answer || a.Shown != 4 {
-			t.Errorf("%s: %v used of 4 are shown, and the answer is %v, want 4 and %v", step.name, a.Shown, a.Answer, step.answer)
+		if a := d.asks(1, 4); a.Answer != step.answer || a.Shown(4) != 4 {
+			t.Errorf("%s: %v used of 4 are shown, and the answer is %v, want 4 and %v", step.name, a.Shown(4), a.Answer, step.answer)
+		}
+	}
+}
+
+// TestWhatIsOnItsWayIsShown: where it is not known whether a count has it, it is shown as used
+// beside the count, up to the limit.
+func TestWhatIsOnItsWayIsShown(t *testing.T) {
+	d := newAccountFixture(t)
+	d.leaves(d.uses(3), 3)
+	d.reads(hourly(2, 0))
+	s := d.Present(d.now, d.cycle)
+	for limit, want := range map[float64]float64{10: 5, 4: 4, 1: 2, math.Inf(1): 5} {
+		if got := s.Shown(limit); got != want {
+			t.Errorf("of %v: %v are shown, want %v", limit, got, want)
 		}
 	}
 }
