@@ -116,10 +116,6 @@ func (g *Gate) try(ctx context.Context, c Customer, p *Policy, r *http.Request, 
 		d.Allowed = true
 		return nil
 	}
-	if err := c.Validate(); err != nil {
-		d.deny(ReasonUnresolved, err)
-		return nil
-	}
 	d.Shadow = p.shadow
 	q.HTTP, q.Now, q.shadow = r, g.now(), p.shadow
 	defer func() { d.Waited = q.waits.Took }()
@@ -133,7 +129,12 @@ func (g *Gate) try(ctx context.Context, c Customer, p *Policy, r *http.Request, 
 	}
 	for reopened := 0; reopened < mostReopened; q.Now = g.now() {
 		if err := g.look(ctx, c, p, q); err != nil {
-			q.undecided(ctx, p, d, err)
+			if invalid := c.Validate(); invalid != nil {
+				d.Shadow = false
+				d.deny(ReasonUnresolved, invalid)
+			} else {
+				q.undecided(ctx, p, d, err)
+			}
 			return nil
 		}
 		t, next := g.judge(ctx, q, p, d)
@@ -179,7 +180,7 @@ func (q *attempt) undecided(ctx context.Context, p *Policy, d *Decision, err err
 
 // finding is what is known of a customer.
 type finding struct {
-	swr.Found[*snapshot]
+	swr.Found[snapshot]
 	origin Origin
 	guess  bool // by the outage policy; it pins its book
 }
@@ -190,17 +191,23 @@ func (f *finding) done() {
 	}
 }
 
-// look finds what is known of the customer, or what the outage policy says.
+// look finds what is known of the customer, or what the outage policy says. The ids of a customer who
+// is cached are valid.
 func (g *Gate) look(ctx context.Context, c Customer, p *Policy, q *attempt) (err error) {
 	f := &q.found
-	*f = finding{origin: OriginOffline}
-	if !g.offline {
-		f.Found, err = g.cache.Get(ctx, c, q.Now, q.reads > 0, &q.waits)
-		if err = ofCache(err); err == nil || ctx.Err() != nil || errors.Is(err, ErrClosed) || ofCustomer(err) {
+	f.origin, f.guess = OriginOffline, false
+	if g.offline {
+		if err = c.Validate(); err != nil {
+			return err
+		}
+		f.Found = swr.Found[snapshot]{}
+	} else {
+		err = g.cache.Get(ctx, c, q.Now, q.reads > 0, &q.waits, &f.Found)
+		if err == nil || ctx.Err() != nil || errors.Is(err, swr.ErrClosed) || ofCustomer(err) || c.Validate() != nil {
 			if f.origin = OriginFresh; f.State != swr.Fresh {
 				f.origin = OriginStale
 			}
-			return err
+			return ofCache(err)
 		}
 		f.origin, f.Cause = OriginFallback, err
 	}
@@ -214,7 +221,7 @@ func (g *Gate) fallback(c Customer, p Policy) *snapshot {
 	b := g.ledger.Open(ledger.Owner(c))
 	s := &snapshot{Rights: *admission.Nothing(b).With(p.asks.Assume(b, true, func(one *admission.Policy) (rules.Feature, bool) { return p.outage.Has(one, g.outage) }))}
 	if g.offline {
-		g.cache.Remember(c, s)
+		g.cache.Remember(c, *s)
 	}
 	return s
 }

@@ -20,7 +20,7 @@ import (
 // cache is what Stigg last said of each customer: snapshots, served stale while they are
 // read again. How, is package swr's.
 type cache struct {
-	*swr.Cache[Customer, *snapshot]
+	*swr.Cache[Customer, snapshot]
 	source Source
 	ledger *ledger.Ledger
 	now    func() time.Time
@@ -37,8 +37,9 @@ type cache struct {
 
 func newCache(source Source, l *ledger.Ledger, count *counters.Decisions, c config) (k *cache, err error) {
 	k = &cache{source: source, ledger: l, now: c.now, logger: c.logger, plans: admission.NewPlans(), observers: c.observers}
-	to := swr.Config[Customer, *snapshot]{
-		Begin:  func(c Customer) swr.Read[*snapshot] { return &load{l.Open(ledger.Owner(c)), c, k} },
+	to := swr.Config[Customer, snapshot]{
+		Check:  Customer.Validate,
+		Begin:  func(c Customer) swr.Read[snapshot] { return &load{l.Open(ledger.Owner(c)), c, k} },
 		Parent: func(c Customer) Customer { return Customer{ID: c.ID} },
 		Hash:   hash,
 		Keys:   c.cacheSize, TTL: c.ttl, LiveTTL: c.liveTTL, MaxStale: c.maxStale, StaleWait: c.decisionTimeout, ColdWait: c.coldWait(), Timeout: ledger.ReadTimeout,
@@ -70,7 +71,7 @@ type load struct {
 }
 
 // Do reads the set.
-func (l *load) Do(ctx context.Context, noCache bool) (*snapshot, error) {
+func (l *load) Do(ctx context.Context, noCache bool) (snapshot, error) {
 	if noCache {
 		ctx = ContextWithNoCache(ctx)
 	}
@@ -82,7 +83,7 @@ func (l *load) Do(ctx context.Context, noCache bool) (*snapshot, error) {
 	l.cache.observers.Read(ctx, l.cache.logger, took, err)
 	l.cache.logger.Debug("gate: a customer was read", "took", took, "features", len(set.Features), "error", err)
 	if err != nil {
-		return nil, err
+		return snapshot{}, err
 	}
 	asked := began.Before(set.Age)
 	for i := range set.Features {
@@ -107,7 +108,7 @@ func (g *Gate) Warm(ctx context.Context, customers ...Customer) error {
 	if g.offline {
 		return nil
 	}
-	failed, first := g.cache.Warm(ctx, customers, Customer.Validate)
+	failed, first := g.cache.Warm(ctx, customers)
 	if failed > 0 {
 		return fmt.Errorf("gate: warm: %d of %d customers could not be read: %w", failed, len(customers), ofCache(first))
 	}
@@ -122,19 +123,19 @@ type snapshot struct {
 }
 
 // Pin and Unpin are those of the book.
-func (s *snapshot) Pin() bool { return s.Book.Pin() }
+func (s snapshot) Pin() bool { return s.Book.Pin() }
 
 // Unpin ends one Pin.
-func (s *snapshot) Unpin() { s.Book.Unpin() }
+func (s snapshot) Unpin() { s.Book.Unpin() }
 
 // Lifetime is how long it may be served.
-func (s *snapshot) Lifetime() swr.Lifetime {
+func (s snapshot) Lifetime() swr.Lifetime {
 	return swr.Lifetime{Denies: s.Denied != "", Empty: s.Empty() && !s.everything, Ends: s.Ends, Cached: s.cached}
 }
 
 // snapshot joins a set with the customer's accounts, which are told what it counts by count, and
 // freezes it. It keeps nothing that the set's maker has.
-func (k *cache) snapshot(b *ledger.Book, set EntitlementSet, count func(*admission.Right, ledger.Count, time.Time)) *snapshot {
+func (k *cache) snapshot(b *ledger.Book, set EntitlementSet, count func(*admission.Right, ledger.Count, time.Time)) snapshot {
 	all := make([]admission.Entitled, 0, len(set.Credits)+len(set.Features))
 	for i := range set.Credits {
 		all = append(all, set.Credits[i].entitled())
@@ -142,7 +143,7 @@ func (k *cache) snapshot(b *ledger.Book, set EntitlementSet, count func(*admissi
 	for i := range set.Features {
 		all = append(all, set.Features[i].entitled())
 	}
-	now, s := k.now(), &snapshot{*k.plans.Rights(b, string(set.Denied), all), set.Everything, max(0, set.Cached)}
+	now, s := k.now(), snapshot{*k.plans.Rights(b, string(set.Denied), all), set.Everything, max(0, set.Cached)}
 	for i := range s.All() {
 		r := &s.All()[i]
 		if n := i - len(set.Credits); n < 0 {

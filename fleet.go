@@ -42,7 +42,8 @@ func (g *Gate) join(c replica.Config) {
 	c.Read = func(a fleet.Account) {
 		who := Customer{a.Customer, a.Resource}
 		g.cache.Outdate(who) // what is cached has no count that was asked for since, however fresh it is
-		if found, err := g.cache.Get(context.Background(), who, g.now(), true, &swr.Wait{}); err == nil {
+		var found swr.Found[snapshot]
+		if err := g.cache.Get(context.Background(), who, g.now(), true, &swr.Wait{}, &found); err == nil {
 			found.Done()
 		}
 	}

@@ -198,8 +198,8 @@ func (g *Gate) Entitlements(ctx context.Context, c Customer) (EntitlementSet, er
 	if g.offline {
 		return EntitlementSet{}, fmt.Errorf("gate: read entitlements: %w", errOffline)
 	}
-	found, err := g.cache.Get(ctx, c, now, false, &swr.Wait{})
-	if err != nil {
+	var found swr.Found[snapshot]
+	if err := g.cache.Get(ctx, c, now, false, &swr.Wait{}, &found); err != nil {
 		return EntitlementSet{}, fmt.Errorf("gate: read entitlements: %w", ofCache(err))
 	}
 	defer found.Done()

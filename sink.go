@@ -83,7 +83,7 @@ func (g sink) Replace(c Customer, set EntitlementSet) {
 		g.cache.Suspect(c) // it is read instead
 		return
 	}
-	g.cache.Replace(c, func(old *snapshot, age time.Duration) (s *snapshot, sure bool) {
+	g.cache.Replace(c, func(old *snapshot, age time.Duration) (s snapshot, sure bool) {
 		told := set.Credits != nil
 		if sure = true; !told {
 			for i := range old.All() {

@@ -16,59 +16,52 @@ const (
 	clockSlack = int64(10 * time.Second)
 )
 
-// entry is a value as it was read. Times are nanoseconds since 1970, of the wall clock.
-type entry[V Value] struct {
-	value         V
-	at            int64        // when it came
-	generation    uint64       // the cache's when the read began
-	touched       atomic.Int64 // the second of its last use
+// entry is a key's value as it was read. Times are nanoseconds since 1970, of the wall clock. What a
+// lookup needs comes first, and the value is in the entry, so that the processor fetches all of it at
+// once.
+type entry[K comparable, V Value] struct {
+	key           K
 	freshUntil    int64
 	liveUntil     int64       // in place of freshUntil while news arrive
+	at            int64       // when it came
+	generation    uint64      // the cache's when the read began
+	used          atomic.Bool // since it was last passed over for another to be dropped (memory.go)
 	outdated      atomic.Bool // there is something newer to read
 	suspect       atomic.Bool // and it is served only if that can't be read
 	queued        atomic.Bool // waits for its refresh
 	denies, empty bool
+	value         V
 	hits          atomic.Uint32 // served stale
 	staleUntil    int64         // not served after that
 }
 
-func (k *Cache[K, V]) entry(v V, generation uint64) *entry[V] {
+func (k *Cache[K, V]) entry(key K, v V, generation uint64) *entry[K, V] {
 	now, life := k.c.Now(), v.Lifetime()
-	e := &entry[V]{
-		value: v, denies: life.Denies || life.Empty, empty: life.Empty, generation: generation, at: now.UnixNano(),
+	return &entry[K, V]{
+		key: key, value: v, denies: life.Denies || life.Empty, empty: life.Empty, generation: generation, at: now.UnixNano(),
 		freshUntil: life.until(now, k.c.TTL), liveUntil: life.until(now, k.c.LiveTTL), staleUntil: now.Add(k.c.MaxStale - life.Cached).UnixNano(),
 	}
-	e.touched.Store(now.Unix())
-	return e
 }
 
 // fresh reports whether e can be served without asking the source.
-func (k *Cache[K, V]) fresh(e *entry[V], now time.Time) bool {
-	n := now.UnixNano()
+func (k *Cache[K, V]) fresh(e *entry[K, V], n int64) bool {
 	return (n < e.freshUntil || n < e.liveUntil && k.state.live.Load()) && !e.ahead(n) &&
 		e.generation == k.state.generation.Load() && !e.outdated.Load() && !e.suspect.Load()
 }
 
 // servable reports whether e can be served stale. What denies can't: a change must be felt
 // soon.
-func (e *entry[V]) servable(now time.Time) bool {
-	n := now.UnixNano()
+func (e *entry[K, V]) servable(n int64) bool {
 	return !e.denies && n < e.staleUntil && !e.ahead(n)
 }
 
 // ahead reports whether e was read while the clock was ahead of what it says now.
-func (e *entry[V]) ahead(now int64) bool { return e.at-now > clockSlack }
+func (e *entry[K, V]) ahead(now int64) bool { return e.at-now > clockSlack }
 
-// touch notes a use. Seconds are fine enough for the order of the LRU, whose lock is so
-// taken seldom.
-func (k *Cache[K, V]) touch(key K, e *entry[V], now time.Time) {
-	if at := now.Unix(); e.touched.Load() != at {
-		e.touched.Store(at)
-		if e.empty {
-			k.empty.lru.Get(key)
-		} else {
-			k.full.lru.Get(key)
-		}
+// touch notes a use. What is noted already is only read, so that processors share it.
+func (e *entry[K, V]) touch() {
+	if !e.used.Load() {
+		e.used.Store(true)
 	}
 }
 

@@ -5,96 +5,120 @@ import (
 	"sync/atomic"
 )
 
-// index finds values by key without a lock: a hash table of chains, whose links are atomic.
+// index finds entries by key without a lock: a hash table with linear probing, whose slots are atomic.
 // It is changed under the Cache's lock alone.
-type index[K comparable, T any] struct {
+//
+// A slot that was ever used is never nil again in the same table, so a lookup that passes it finds what
+// lies behind. An entry's key never changes: what a lookup finds is the key's, whatever the hash of the
+// slot says meanwhile.
+type index[K comparable, V Value] struct {
 	hash  func(maphash.Seed, K) uint64
 	seed  maphash.Seed
-	table atomic.Pointer[table[K, T]]
-	size  int
+	table atomic.Pointer[table[K, V]]
+	gone  *entry[K, V] // stands where an entry was removed
+	size  int          // entries
+	used  int          // slots that are not nil
 }
 
-// table is a power of two of chains.
-type table[K comparable, T any] []atomic.Pointer[node[K, T]]
+// table is a power of two of slots.
+type table[K comparable, V Value] []slot[K, V]
 
-type node[K comparable, T any] struct {
-	key   K
-	value atomic.Pointer[T]
-	next  atomic.Pointer[node[K, T]]
+// slot has the hash of its entry's key beside it, so that other entries need not be looked at.
+type slot[K comparable, V Value] struct {
+	hash  atomic.Uint64
+	entry atomic.Pointer[entry[K, V]]
 }
 
 // leastTable is the size of the first table; it is doubled as the index grows.
 const leastTable = 64
 
 // init makes it an empty index.
-func (x *index[K, T]) init(hash func(maphash.Seed, K) uint64) {
-	x.hash, x.seed = hash, maphash.MakeSeed()
-	x.grow(leastTable)
+func (x *index[K, V]) init(hash func(maphash.Seed, K) uint64) {
+	x.hash, x.seed, x.gone = hash, maphash.MakeSeed(), new(entry[K, V])
+	first := make(table[K, V], leastTable)
+	x.table.Store(&first)
 }
 
-// get is the value of a key, or nil.
-func (x *index[K, T]) get(key K) *T {
-	for n := x.chain(*x.table.Load(), key).Load(); n != nil; n = n.next.Load() {
-		if n.key == key {
-			return n.value.Load()
+// get is the entry of a key, or nil.
+func (x *index[K, V]) get(key K) *entry[K, V] {
+	h, t := x.hash(x.seed, key), *x.table.Load()
+	for i := h; ; i++ {
+		s := &t[i&uint64(len(t)-1)] //nolint:gosec // a table is never empty
+		e := s.entry.Load()
+		if e == nil {
+			return nil
+		}
+		if s.hash.Load() == h && e.key == key && e != x.gone {
+			return e
 		}
 	}
-	return nil
 }
 
-func (x *index[K, T]) chain(t table[K, T], key K) *atomic.Pointer[node[K, T]] {
-	return &t[x.hash(x.seed, key)&uint64(len(t)-1)] //nolint:gosec // a table is never empty
-}
-
-// set puts a value in place of the key's, if there is one.
-func (x *index[K, T]) set(key K, value *T) {
-	if size := len(*x.table.Load()); x.size >= size {
-		x.grow(2 * size)
-	}
-	chain := x.chain(*x.table.Load(), key)
-	for n := chain.Load(); n != nil; n = n.next.Load() {
-		if n.key == key {
-			n.value.Store(value)
-			return
+// set puts an entry in place of the key's, if there is one.
+func (x *index[K, V]) set(e *entry[K, V]) {
+	t := *x.table.Load()
+	if most := len(t) / 4 * 3; x.used >= most {
+		size := len(t)
+		if x.size > most/2 {
+			size *= 2
 		}
+		x.rebuild(size)
+		t = *x.table.Load()
+	}
+	h := x.hash(x.seed, e.key)
+	if s := x.find(t, h, e.key); s != nil {
+		s.entry.Store(e)
+		return
 	}
 	x.size++
-	add(chain, key, value)
+	if t.add(h, e, x.gone) == nil {
+		x.used++
+	}
 }
 
-// add puts a node in front of a chain.
-func add[K comparable, T any](chain *atomic.Pointer[node[K, T]], key K, value *T) {
-	n := &node[K, T]{key: key}
-	n.value.Store(value)
-	n.next.Store(chain.Load())
-	chain.Store(n)
-}
-
-// grow makes a larger table. Nodes are made anew, since the chains of the old one are still
-// being read.
-func (x *index[K, T]) grow(size int) {
-	larger := make(table[K, T], size)
-	if old := x.table.Load(); old != nil {
-		for i := range *old {
-			for n := (*old)[i].Load(); n != nil; n = n.next.Load() {
-				add(x.chain(larger, n.key), n.key, n.value.Load())
-			}
+// find is the slot of a key, or nil.
+func (x *index[K, V]) find(t table[K, V], h uint64, key K) *slot[K, V] {
+	for i := h; ; i++ {
+		s := &t[i&uint64(len(t)-1)] //nolint:gosec // a table is never empty
+		switch e := s.entry.Load(); {
+		case e == nil:
+			return nil
+		case e.key == key && e != x.gone:
+			return s
 		}
 	}
-	x.table.Store(&larger)
 }
 
-// remove takes a key out if value is still its value.
-func (x *index[K, T]) remove(key K, value *T) {
-	link := x.chain(*x.table.Load(), key)
-	for n := link.Load(); n != nil; n = link.Load() {
-		if n.key == key {
-			if n.value.Load() == value {
-				link.Store(n.next.Load())
-				x.size--
-			}
-			return
+// add puts the entry of a key that is not in the table into the first slot that is free, and returns
+// what was there: nil or gone. Its hash is there before it is.
+func (t table[K, V]) add(h uint64, e, gone *entry[K, V]) *entry[K, V] {
+	for i := h; ; i++ {
+		s := &t[i&uint64(len(t)-1)] //nolint:gosec // a table is never empty
+		if was := s.entry.Load(); was == nil || was == gone {
+			s.hash.Store(h)
+			s.entry.Store(e)
+			return was
 		}
-		link = &n.next
+	}
+}
+
+// rebuild makes a table anew, without what is gone.
+func (x *index[K, V]) rebuild(size int) {
+	to := make(table[K, V], size)
+	for i := range *x.table.Load() {
+		s := &(*x.table.Load())[i]
+		if e := s.entry.Load(); e != nil && e != x.gone {
+			to.add(s.hash.Load(), e, x.gone)
+		}
+	}
+	x.used = x.size
+	x.table.Store(&to)
+}
+
+// remove takes an entry out if it is still its key's.
+func (x *index[K, V]) remove(e *entry[K, V]) {
+	if s := x.find(*x.table.Load(), x.hash(x.seed, e.key), e.key); s != nil && s.entry.Load() == e {
+		s.entry.Store(x.gone)
+		x.size--
 	}
 }

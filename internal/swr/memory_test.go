@@ -13,21 +13,23 @@ import (
 // TestTheIndexIsAMap holds it against one, with a hash that makes long chains.
 func TestTheIndexIsAMap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var x index[int, int]
+		var x index[int, *value]
 		x.init(func(_ maphash.Seed, k int) uint64 { return uint64(k % 7) })
-		model := map[int]*int{}
+		model := map[int]*entry[int, *value]{}
 		for range rapid.IntRange(1, 300).Draw(t, "steps") {
 			k := rapid.IntRange(0, 200).Draw(t, "key")
 			switch rapid.IntRange(0, 3).Draw(t, "what") {
 			case 0, 1:
-				v := new(int)
-				x.set(k, v)
-				model[k] = v
+				e := &entry[int, *value]{key: k}
+				x.set(e)
+				model[k] = e
 			case 2:
-				x.remove(k, model[k])
-				delete(model, k)
+				if e := model[k]; e != nil {
+					x.remove(e)
+					delete(model, k)
+				}
 			case 3:
-				x.remove(k, new(int)) // of another value: it stays
+				x.remove(&entry[int, *value]{key: k}) // another one: it stays
 			}
 		}
 		for k := range 200 {
@@ -42,16 +44,17 @@ func TestTheIndexIsAMap(t *testing.T) {
 }
 
 func TestTheIndexIsReadWhileItGrows(t *testing.T) {
-	var x index[int, int]
+	var x index[int, *value]
 	x.init(func(_ maphash.Seed, k int) uint64 { return uint64(k) })
-	v, done := new(int), make(chan struct{})
-	x.set(1, v)
+	kept, done := &entry[int, *value]{key: 1}, make(chan struct{})
+	x.set(kept)
 	go func() {
 		defer close(done)
 		for k := 2; k < 10_000; k++ {
-			x.set(k, v)
-			if k%3 == 0 {
-				x.remove(k, v)
+			e := &entry[int, *value]{key: k}
+			x.set(e)
+			if k > 5000 || k%3 == 0 { // it grows, and then slots are used again
+				x.remove(e)
 			}
 		}
 	}()
@@ -60,7 +63,7 @@ func TestTheIndexIsReadWhileItGrows(t *testing.T) {
 		case <-done:
 			return
 		default:
-			if x.get(1) != v {
+			if x.get(1) != kept {
 				t.Fatal("a key is lost while others come and go")
 			}
 		}
@@ -120,7 +123,7 @@ func TestTheIndexAndTheMemoriesAgreeWhateverHappens(t *testing.T) {
 				case 3:
 					k.Suspect(of)
 				case 4:
-					k.Replace(of, func(*value, time.Duration) (*value, bool) { return &value{life: Lifetime{Empty: empty}}, true })
+					k.Replace(of, func(**value, time.Duration) (*value, bool) { return &value{life: Lifetime{Empty: empty}}, true })
 				case 5:
 					k.Outdate(of)
 				case 6:

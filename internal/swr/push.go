@@ -11,14 +11,14 @@ import (
 // that is not cached there is nothing to do. value makes it of the old one and its age, and
 // says whether it is surely newer; if it is not, the key is read again. A read that began
 // before may not know of it.
-func (k *Cache[K, V]) Replace(key K, value func(old V, age time.Duration) (v V, sure bool)) {
+func (k *Cache[K, V]) Replace(key K, value func(old *V, age time.Duration) (v V, sure bool)) {
 	if e := k.replace(key, value); e != nil {
-		k.refresh(key, e)
+		k.refresh(e)
 	}
 }
 
 // replace returns what is to be read again, or nil.
-func (k *Cache[K, V]) replace(key K, value func(old V, age time.Duration) (V, bool)) *entry[V] {
+func (k *Cache[K, V]) replace(key K, value func(old *V, age time.Duration) (V, bool)) *entry[K, V] {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	old := k.index.get(key)
@@ -31,11 +31,11 @@ func (k *Cache[K, V]) replace(key K, value func(old V, age time.Duration) (V, bo
 	if old == nil || old.empty || k.closed {
 		return nil
 	}
-	v, sure := value(old.value, time.Duration(k.c.Now().UnixNano()-old.at))
-	e := k.entry(v, k.state.generation.Load())
+	v, sure := value(&old.value, time.Duration(k.c.Now().UnixNano()-old.at))
+	e := k.entry(key, v, k.state.generation.Load())
 	e.suspect.Store(!sure && old.suspect.Load())
 	e.outdated.Store(!sure)
-	k.keep(key, e)
+	k.keep(e)
 	if sure {
 		return nil
 	}
@@ -46,11 +46,11 @@ func (k *Cache[K, V]) replace(key K, value func(old V, age time.Duration) (V, bo
 // nor read there is nothing to do.
 func (k *Cache[K, V]) Outdate(key K) {
 	if e := k.overtake(key); e != nil {
-		k.refresh(key, e)
+		k.refresh(e)
 	}
 }
 
-func (k *Cache[K, V]) overtake(key K) *entry[V] {
+func (k *Cache[K, V]) overtake(key K) *entry[K, V] {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if r, ok := k.reads[key]; ok && r.begun {

@@ -22,7 +22,7 @@ var (
 type read[K comparable, V Value] struct {
 	key   K
 	done  chan struct{}
-	entry *entry[V] // set before done is closed
+	entry *entry[K, V] // set before done is closed
 	err   error
 
 	// Under the Cache's lock:
@@ -63,7 +63,7 @@ func (k *Cache[K, V]) join(key K, now time.Time, noCache bool, pace, longest tim
 		return r, nil
 	}
 	// A read may have ended between the lookup and the lock.
-	if e := k.index.get(key); e != nil && k.fresh(e, now) {
+	if e := k.index.get(key); e != nil && k.fresh(e, now.UnixNano()) {
 		r := &read[K, V]{done: make(chan struct{}), entry: e}
 		r.refs.Store(1)
 		if !e.empty && e.value.Pin() {
@@ -169,9 +169,9 @@ func (e *panicError) Error() string {
 // end keeps what the read brought, tells those who wait, and then the log, which may take
 // its time.
 func (k *Cache[K, V]) end(r *read[K, V], v V, generation uint64, err error) {
-	var e *entry[V]
+	var e *entry[K, V]
 	if err == nil {
-		e = k.entry(v, generation)
+		e = k.entry(r.key, v, generation)
 	}
 	now, closing := k.c.Now(), k.ctx.Err() != nil // closing is no outage
 	k.mu.Lock()
@@ -186,7 +186,7 @@ func (k *Cache[K, V]) end(r *read[K, V], v V, generation uint64, err error) {
 		delete(k.reads, r.key)
 		if e != nil && !k.closed {
 			e.outdated.Store(r.overtaken)
-			k.keep(r.key, e)
+			k.keep(e)
 		}
 	}
 	r.release() // before those who wait are told, so that they find nothing of it pinned but what they hold

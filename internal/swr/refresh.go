@@ -18,17 +18,17 @@ const (
 
 // refresh has a cached key read again soon, in the background. The more often it is served
 // meanwhile, the sooner.
-func (k *Cache[K, V]) refresh(key K, e *entry[V]) {
+func (k *Cache[K, V]) refresh(e *entry[K, V]) {
 	e.hits.Add(1)
 	if e.queued.Load() || !e.queued.CompareAndSwap(false, true) {
 		return
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.index.get(key) != e || k.closed {
+	if k.index.get(e.key) != e || k.closed {
 		return // it must not take the place of what is cached now
 	}
-	if k.queue[key] = e; !k.running {
+	if k.queue[e.key] = e; !k.running {
 		k.running = true
 		k.wait.Go(k.refreshAll)
 	}
@@ -38,11 +38,11 @@ func (k *Cache[K, V]) refresh(key K, e *entry[V]) {
 func (k *Cache[K, V]) refreshAll() {
 	for {
 		if k.breaker.rests(k.c.Now()) == nil {
-			key, e, ok := k.mostUrgent()
-			if !ok {
+			e := k.mostUrgent()
+			if e == nil {
 				return
 			}
-			if !k.refreshOne(key, e) {
+			if !k.refreshOne(e) {
 				continue
 			}
 		}
@@ -88,32 +88,32 @@ func (k *Cache[K, V]) pace() (d time.Duration) {
 	return min(max(0, k.c.Pace()), upstream.MaxPace/2)
 }
 
-// mostUrgent takes out what is to be read next: what will soon be too old to be served, else
+// mostUrgent takes out what is to be read next, or nil: what will soon be too old to be served, else
 // what was served most since it is stale.
-func (k *Cache[K, V]) mostUrgent() (best K, e *entry[V], ok bool) {
+func (k *Cache[K, V]) mostUrgent() (e *entry[K, V]) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if len(k.queue) == 0 || k.closed {
 		k.running = false
-		return best, nil, false
+		return nil
 	}
 	old := k.c.Now().Add(k.c.MaxStale / 2).UnixNano()
 	seen := 0
-	for key, candidate := range k.queue {
+	for _, candidate := range k.queue {
 		if e == nil || candidate.moreUrgent(e, old) {
-			best, e = key, candidate
+			e = candidate
 		}
 		if seen++; seen == refreshSample {
 			break
 		}
 	}
-	delete(k.queue, best)
+	delete(k.queue, e.key)
 	e.queued.Store(false)
-	return best, e, true
+	return e
 }
 
 // moreUrgent compares two stale entries. Those that end before old come first.
-func (e *entry[V]) moreUrgent(other *entry[V], old int64) bool {
+func (e *entry[K, V]) moreUrgent(other *entry[K, V], old int64) bool {
 	if ends, otherEnds := e.staleUntil < old, other.staleUntil < old; ends != otherEnds {
 		return ends
 	}
@@ -121,12 +121,12 @@ func (e *entry[V]) moreUrgent(other *entry[V], old int64) bool {
 }
 
 // refreshOne begins a read, if e is still what is cached and none is under way.
-func (k *Cache[K, V]) refreshOne(key K, e *entry[V]) bool {
+func (k *Cache[K, V]) refreshOne(e *entry[K, V]) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.index.get(key) != e || k.closed || k.reads[key] != nil || k.breaker.allow(k.c.Now()) != nil {
+	if k.index.get(e.key) != e || k.closed || k.reads[e.key] != nil || k.breaker.allow(k.c.Now()) != nil {
 		return false
 	}
-	k.beginRefresh(key)
+	k.beginRefresh(e.key)
 	return true
 }

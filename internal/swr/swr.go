@@ -58,9 +58,8 @@ type Pinned interface {
 	Unpin()
 }
 
-// Value is what is cached.
+// Value is what is cached. It is copied into the Cache.
 type Value interface {
-	comparable
 	Pinned
 	Lifetime() Lifetime
 }
@@ -83,6 +82,9 @@ type Read[V Value] interface {
 
 // Config is what a Cache needs.
 type Config[K comparable, V Value] struct {
+	// Check says what is wrong with a key, before anybody waits for a read of it: one that is cached was
+	// right. It may be nil.
+	Check func(k K) error
 	// Begin begins a read, pinned once for the Cache.
 	Begin func(k K) Read[V]
 	// Parent is the key that k belongs to; k itself if it belongs to none.
@@ -116,7 +118,7 @@ type Cache[K comparable, V Value] struct {
 	breaker breaker[K]
 	log     log
 
-	index index[K, entry[V]] // of full and empty; read without the lock
+	index index[K, V] // of full and empty; read without the lock
 
 	mu       sync.Mutex
 	full     *memory[K, V] // what gives something, pinned
@@ -126,7 +128,7 @@ type Cache[K comparable, V Value] struct {
 	turns    turns[K, V]
 	budgets  *lru.Cache[K, *bucket] // by parent
 	granted  seen                   // keys that were granted something
-	queue    map[K]*entry[V]        // to be refreshed
+	queue    map[K]*entry[K, V]     // to be refreshed
 	running  bool                   // the goroutine that does so
 	closed   bool
 	ctx      context.Context // ends at Close; reads run under it
@@ -153,15 +155,15 @@ func New[K comparable, V Value](c Config[K, V]) (*Cache[K, V], error) {
 	now := c.Now
 	c.Now = func() time.Time { return now().Round(0) } // of the wall clock alone
 	k := &Cache[K, V]{
-		c: c, reads: make(map[K]*read[K, V]), queue: make(map[K]*entry[V]), ctx: ctx, cancel: cancel,
+		c: c, reads: make(map[K]*read[K, V]), queue: make(map[K]*entry[K, V]), ctx: ctx, cancel: cancel,
 		granted: seen{most: c.Keys},
 	}
 	k.index.init(c.Hash)
 	k.log = newLog(c.Logger, c.Costs, k.figures)
 	k.turns.free = [ofRefresh]int{mostReads, mostReads}
 	var errs [4]error
-	k.full, errs[0] = newMemory(c.Keys, c.Parent, func(key K, e *entry[V]) {
-		k.index.remove(key, e)
+	k.full, errs[0] = newMemory(c.Keys, c.Parent, func(e *entry[K, V]) {
+		k.index.remove(e)
 		e.value.Unpin()
 	})
 	k.empty, errs[1] = newMemory(emptyKeys, c.Parent, k.index.remove)
@@ -185,67 +187,75 @@ const (
 
 // Found is what Get found. Done ends its use.
 type Found[V Value] struct {
-	Value V
+	Value *V
 	State State
 	Cause error // why nothing fresher was found
 
-	entry *entry[V]
-	unpin func() // what was read is pinned, since the Cache may have dropped it already
+	outdated *atomic.Bool // the entry's
+	unpin    func()       // what was read is pinned, since the Cache may have dropped it already
 }
 
 // Done unpins what was found.
-func (f Found[V]) Done() {
+func (f *Found[V]) Done() {
 	if f.unpin != nil {
 		f.unpin()
 	}
 }
 
 // Outdate says that there is something newer to read.
-func (f Found[V]) Outdate() {
-	if f.entry != nil {
-		f.entry.outdated.Store(true)
+func (f *Found[V]) Outdate() {
+	if f.outdated != nil {
+		f.outdated.Store(true)
 	}
 }
 
-// Get finds a key's value. A stale one is returned at once, unless it must be fresh or there
+// Get finds a key's value and fills it in. A stale one is found at once, unless it must be fresh or there
 // is news of a change: then the caller waits for a read, and gets the stale one only if
 // that fails. The error is the caller's own context's, or says why nothing is known.
-func (k *Cache[K, V]) Get(ctx context.Context, key K, now time.Time, fresh bool, w *Wait) (Found[V], error) {
-	e := k.index.get(key)
-	if e != nil && k.fresh(e, now) {
-		k.touch(key, e, now)
-		return Found[V]{Value: e.value, entry: e}, nil
+func (k *Cache[K, V]) Get(ctx context.Context, key K, now time.Time, fresh bool, w *Wait, f *Found[V]) error {
+	e, n := k.index.get(key), now.UnixNano()
+	if e != nil && k.fresh(e, n) {
+		e.touch()
+		*f = Found[V]{Value: &e.value, outdated: &e.outdated}
+		return nil
 	}
-	servable := e != nil && e.servable(now)
+	servable := e != nil && e.servable(n)
 	if servable && !fresh && !e.suspect.Load() {
-		k.touch(key, e, now)
-		k.refresh(key, e)
-		return Found[V]{Value: e.value, State: Stale, entry: e}, nil
+		e.touch()
+		k.refresh(e)
+		*f = Found[V]{Value: &e.value, State: Stale, outdated: &e.outdated}
+		return nil
 	}
 	longest := k.c.ColdWait
 	if servable {
 		longest = k.c.StaleWait
 	}
-	found, err := k.read(ctx, key, now, fresh, w, longest)
+	err := k.read(ctx, key, now, fresh, w, longest, f)
 	if err == nil || !servable || ctx.Err() != nil {
-		return found, err
+		return err
 	}
-	found = Found[V]{Value: e.value, State: Stale, Cause: err, entry: e}
+	*f = Found[V]{Value: &e.value, State: Stale, Cause: err, outdated: &e.outdated}
 	if e.suspect.Load() {
-		found.State = Suspect
+		f.State = Suspect
 	}
-	return found, nil
+	return nil
 }
 
 // read waits for a read of a key.
-func (k *Cache[K, V]) read(ctx context.Context, key K, now time.Time, noCache bool, w *Wait, longest time.Duration) (Found[V], error) {
+func (k *Cache[K, V]) read(ctx context.Context, key K, now time.Time, noCache bool, w *Wait, longest time.Duration, f *Found[V]) error {
+	*f = Found[V]{}
+	if k.c.Check != nil {
+		if err := k.c.Check(key); err != nil {
+			return err
+		}
+	}
 	var pace time.Duration
 	if k.c.Pace != nil {
 		pace = k.pace()
 	}
 	r, err := k.join(key, now, noCache, pace, w.bound(longest))
 	if err != nil {
-		return Found[V]{}, k.gaveUp(err, longest)
+		return k.gaveUp(err, longest)
 	}
 	err = k.await(ctx, r.done, w, longest)
 	if of := r.ctx.Load(); of != nil {
@@ -257,15 +267,16 @@ func (k *Cache[K, V]) read(ctx context.Context, key K, now time.Time, noCache bo
 		case err == nil && noCache && r.begun && !r.noCache: // it had begun already, maybe from a copy that lags
 			r.entry.outdated.Store(true)
 			k.leave(r)
-			return k.read(ctx, key, now, noCache, w, longest)
+			return k.read(ctx, key, now, noCache, w, longest, f)
 		case err == nil:
-			return Found[V]{Value: r.entry.value, entry: r.entry, unpin: r.release}, nil
+			*f = Found[V]{Value: &r.entry.value, outdated: &r.entry.outdated, unpin: r.release}
+			return nil
 		}
 	} else if r.turn.overBudget && errors.Is(err, ErrTooSlow) {
 		err = ErrBudget
 	}
 	k.leave(r)
-	return Found[V]{}, k.gaveUp(err, longest)
+	return k.gaveUp(err, longest)
 }
 
 // gaveUp counts and logs that a caller did not wait for a read, or not any longer.
@@ -292,12 +303,12 @@ func (k *Cache[K, V]) aside(f func()) {
 }
 
 // Peek is what is cached of a key, however old, if it gives anything.
-func (k *Cache[K, V]) Peek(key K) (v V, ok bool) {
+func (k *Cache[K, V]) Peek(key K) (v *V, ok bool) {
 	e := k.index.get(key)
 	if e == nil || e.empty {
-		return v, false
+		return nil, false
 	}
-	return e.value, true
+	return &e.value, true
 }
 
 // Purge drops all that is cached.
@@ -316,7 +327,7 @@ func (k *Cache[K, V]) Remember(key K, v V) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if _, ok := k.Peek(key); !ok && !k.closed {
-		k.keep(key, k.entry(v, k.state.generation.Load()))
+		k.keep(k.entry(key, v, k.state.generation.Load()))
 	}
 }
 

@@ -134,7 +134,8 @@ func cacheOf(t *testing.T, s *source, configure ...func(*Config[key, *value])) *
 // lookup looks a key up as a request does.
 func (k *Cache[K, V]) lookup(t *testing.T, key K) (Found[V], error) {
 	t.Helper()
-	f, err := k.Get(t.Context(), key, k.c.Now(), false, &Wait{})
+	var f Found[V]
+	err := k.Get(t.Context(), key, k.c.Now(), false, &Wait{}, &f)
 	f.Done()
 	return f, err
 }

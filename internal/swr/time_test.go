@@ -207,12 +207,12 @@ func TestAnOverdueRefreshDoesNotHideALaterOne(t *testing.T) {
 		k, c := cacheOf(t, &source{}), key{parent: "c"}
 		_, _ = k.lookup(t, c)
 		before := k.index.get(c)
-		k.Replace(c, func(*value, time.Duration) (*value, bool) { return &value{}, true })
+		k.Replace(c, func(**value, time.Duration) (*value, bool) { return &value{}, true })
 		time.Sleep(2 * time.Minute)
 		k.breaker.openUntil = time.Now().Add(time.Second) // so that both wait
 		after := k.index.get(c)
-		k.refresh(c, after)
-		k.refresh(c, before) // of one that took it just before the push
+		k.refresh(after)
+		k.refresh(before) // of one that took it just before the push
 		time.Sleep(2 * time.Second)
 		if f, err := k.lookup(t, c); err != nil || f.State != Fresh {
 			t.Errorf("it was not read again: %v, %v", f.State, err)

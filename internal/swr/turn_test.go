@@ -126,7 +126,7 @@ func TestWhatTheSourceAllowsIsKeptForThoseWhoWereGrantedSomething(t *testing.T) 
 			go func() { _, _ = k.lookup(t, key{parent: fmt.Sprint("made-up-", n)}) }()
 			if n%100 == 49 { // not within the last 40 ms of a window, when what is left is nobody's
 				k.Suspect(payer)
-				if _, err := k.read(t.Context(), payer, k.c.Now(), false, &Wait{}, time.Second); err != nil {
+				if err := k.read(t.Context(), payer, k.c.Now(), false, &Wait{}, time.Second, new(Found[*value])); err != nil {
 					t.Fatalf("after %d made-up keys a payer is not read: %v", n, err)
 				}
 			}
@@ -196,7 +196,7 @@ func TestOneReadForAllWhoWaitAlsoIfItWaitsForItsTurn(t *testing.T) {
 		}
 		ctx, leave := context.WithCancel(t.Context())
 		leave()
-		if _, err := k.Get(ctx, key{parent: "late"}, time.Now(), false, &Wait{}); !errors.Is(err, context.Canceled) {
+		if err := k.Get(ctx, key{parent: "late"}, time.Now(), false, &Wait{}, new(Found[*value])); !errors.Is(err, context.Canceled) {
 			t.Errorf("the one who leaves: %v", err)
 		}
 		synctest.Wait()

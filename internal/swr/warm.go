@@ -10,9 +10,8 @@ import (
 const mostWarm = 64
 
 // Warm reads keys that are not cached, and waits for all of them as long as ctx allows. It
-// returns how many could not be read, and why the first could not. Keys that check refuses
-// are not read.
-func (k *Cache[K, V]) Warm(ctx context.Context, keys []K, check func(K) error) (failed int, first error) {
+// returns how many could not be read, and why the first could not.
+func (k *Cache[K, V]) Warm(ctx context.Context, keys []K) (failed int, first error) {
 	var mu sync.Mutex
 	var group sync.WaitGroup
 	places := make(chan struct{}, mostWarm)
@@ -20,12 +19,9 @@ func (k *Cache[K, V]) Warm(ctx context.Context, keys []K, check func(K) error) (
 		places <- struct{}{}
 		group.Go(func() {
 			defer func() { <-places }()
-			err := check(key)
-			if err == nil {
-				var found Found[V]
-				found, err = k.Get(ctx, key, k.c.Now(), false, &Wait{Unbounded: true})
-				found.Done()
-			}
+			var found Found[V]
+			err := k.Get(ctx, key, k.c.Now(), false, &Wait{Unbounded: true}, &found)
+			found.Done()
 			if err != nil {
 				mu.Lock()
 				defer mu.Unlock()
