@@ -39,7 +39,8 @@ func (g *Gate) Admit(ctx context.Context, c Customer, p Policy) (t *Ticket, d De
 // ticket is t, or one that does nothing.
 func (g *Gate) ticket(t *Ticket, d Decision) *Ticket {
 	if t == nil {
-		t = &Ticket{gate: g, grant: d.grant()}
+		whole := d
+		t = &Ticket{gate: g, more: &exchange{decided: &whole}}
 		t.holds.Empty()
 	}
 	return t
@@ -89,7 +90,7 @@ func (g *Gate) admit(ctx context.Context, c Customer, p *Policy, r *http.Request
 	g.observers.Waited(ctx, q.waits.Reads)
 	g.conclude(ctx, p, d)
 	if told = true; t != nil {
-		t.grant = d.grant()
+		t.keep(d, &q.Result)
 	}
 	return t
 }
@@ -290,10 +291,7 @@ func (g *Gate) hold(ctx context.Context, q *attempt, p *Policy) *Ticket {
 	if err := g.queue.Reserve(q.slots); err != nil {
 		return refused(ReasonUnavailable, ofQueue(err))
 	}
-	t := &Ticket{gate: g, reportIf: p.reportIf, onClientGone: p.onClientGone, admitted: q.Now}
-	if len(g.observers) > 0 {
-		t.ctx = context.WithoutCancel(ctx)
-	}
+	t := g.newTicket(ctx, q)
 	t.holds.Begin(q.Rights, q.slots, q.Front)
 	q.Holds = &t.holds
 	allowed := false
@@ -311,16 +309,32 @@ func (g *Gate) hold(ctx context.Context, q *attempt, p *Policy) *Ticket {
 	return t
 }
 
+// newTicket is one allocation.
+func (g *Gate) newTicket(ctx context.Context, q *attempt) *Ticket {
+	if q.HTTP == nil && len(g.observers) == 0 {
+		return &Ticket{gate: g}
+	}
+	var t struct {
+		Ticket
+		exchange
+	}
+	t.gate, t.more, t.admitted = g, &t.exchange, q.Now
+	if len(g.observers) > 0 {
+		t.ctx = context.WithoutCancel(ctx)
+	}
+	return &t.Ticket
+}
+
 // unite makes what t holds together with the gate in front one.
 func (g *Gate) unite(q *attempt, t *Ticket, d *Decision) {
 	if t == nil || q.front == nil {
 		return
 	}
-	t.front = q.front
+	t.more.front = q.front
 	type twice struct{ id, front, route string }
 	for _, r := range t.holds.Join() {
-		g.logOnce(twice{r.ID, q.front.grant.route, d.Route}, "gate: two gates on one request use the same; the larger amount is used once: take one of them away",
-			"feature", r.ID, "routes", []string{q.front.grant.route, d.Route})
+		g.logOnce(twice{r.ID, q.front.more.route, d.Route}, "gate: two gates on one request use the same; the larger amount is used once: take one of them away",
+			"feature", r.ID, "routes", []string{q.front.more.route, d.Route})
 	}
 }
 

@@ -72,35 +72,6 @@ type Decision struct {
 	Err error
 }
 
-// grant is a Decision that lets a request in, in fewer words, for a ticket to keep.
-type grant struct {
-	customer                     Customer
-	route, method, feature, name string
-	origin                       Origin
-	waited                       time.Duration
-	requested, usage, limit      float64
-	held                         float64
-	resetsAt, since              time.Time
-	reset                        ResetPeriod
-
-	allowed, shadow, hasRequested, metered, hasLimit, over bool
-}
-
-func (d *Decision) grant() grant {
-	return grant{
-		d.Customer, d.Route, d.Method, d.FeatureID, d.FeatureName, d.Origin, d.Waited, d.Requested, d.Usage, d.Limit, d.held, d.ResetsAt, d.since, d.reset,
-		d.Allowed, d.Shadow, d.HasRequested, d.Metered, d.HasLimit, d.OverLimit,
-	}
-}
-
-func (g *grant) decision() Decision {
-	return Decision{
-		Allowed: g.allowed, Customer: g.customer, Route: g.route, Method: g.method, FeatureID: g.feature, FeatureName: g.name, Origin: g.origin, Waited: g.waited,
-		Requested: g.requested, Usage: g.usage, Limit: g.limit, held: g.held, ResetsAt: g.resetsAt, since: g.since, reset: g.reset,
-		Shadow: g.shadow, HasRequested: g.hasRequested, Metered: g.metered, HasLimit: g.hasLimit, OverLimit: g.over,
-	}
-}
-
 // LogValue is the decision for a slog.Logger, without the customer.
 func (d Decision) LogValue() slog.Value {
 	attrs := []slog.Attr{slog.Bool("allowed", d.Allowed), slog.String("method", d.Method), slog.String("route", d.Route), slog.String("feature", d.FeatureID), slog.String("origin", string(d.Origin))}

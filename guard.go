@@ -96,7 +96,7 @@ func (gd *Guard) Serve(c Call, deny func(Decision), next func(http.ResponseWrite
 	case !d.Allowed && !d.Shadow:
 		deny(d)
 	case t != nil:
-		t.run(c, next, outcome)
+		t.run(c, &gd.policy, next, outcome)
 	case gd.gate.bare && (!d.Metered || gd.gate.denials.quota == QuotaHeadersNone):
 		next(c.Writer, c.Request)
 	default:
@@ -151,12 +151,13 @@ func (gd *Guard) enter(c Call, d *Decision) *Ticket {
 }
 
 // run calls the handler and settles, exactly once, whatever way it ends.
-func (t *Ticket) run(c Call, next func(http.ResponseWriter, *http.Request) bool, outcome func(Outcome) Outcome) {
+func (t *Ticket) run(c Call, p *Policy, next func(http.ResponseWriter, *http.Request) bool, outcome func(Outcome) Outcome) {
 	w, run := handler.New(c.Writer, c.Request)
 	if t.gate.denials.quota != QuotaHeadersNone {
 		run.BeforeHeader(func(h http.Header) { t.gate.SetQuotaHeaders(h, t.Decision()) })
 	}
-	t.within = ticketContext{c.Request.Context(), t, c.Request}
+	m := t.more
+	m.policy, m.within = p, ticketContext{c.Request.Context(), t, c.Request}
 	defer func() {
 		o := Outcome{Panicked: true}
 		defer func() { t.conclude(o) }() // even if outcome panics
@@ -166,7 +167,7 @@ func (t *Ticket) run(c Call, next func(http.ResponseWriter, *http.Request) bool,
 		}
 		o = Outcome(run.Outcome(handler.Outcome(seen)))
 	}()
-	run.Call(&t.within, w, next)
+	run.Call(&m.within, w, next)
 }
 
 // ofResolver is the reason of a Resolver's error.

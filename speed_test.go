@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -98,8 +99,12 @@ func TestAClockIsReadOnce(t *testing.T) {
 	}
 }
 
-// TestAllocsOfHolding: the ticket is the one that there is, whether it is settled or not.
+// TestAllocsOfHolding: the ticket is the one that there is, whether it is settled or not. A handler may
+// keep it, so each request pays for its size.
 func TestAllocsOfHolding(t *testing.T) {
+	if size := reflect.TypeFor[Ticket]().Size(); size > 256 {
+		t.Errorf("a ticket takes %d bytes, want at most 256", size)
+	}
 	s := &stub{set: features(metered("f", 0, 1e15), metered("g", 0, 1e15))}
 	g := gateOf(t, s, WithReporter(blockedReporter{s, make(chan struct{})}))
 	ctx, c := context.Background(), Customer{ID: "c", Resource: "r"}

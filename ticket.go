@@ -25,15 +25,21 @@ import (
 // free, or there is no gate at all) a Ticket is nil or empty, and its methods do nothing: a
 // handler is the same with and without a gate.
 type Ticket struct {
-	gate         *Gate
-	grant        grant
-	reportIf     func(Outcome) bool
-	admitted     time.Time
-	ctx          context.Context // for the observers; nil without one
-	within       ticketContext   // the handler's
-	onClientGone Billing
-	holds        admission.Holds
-	front        *Ticket // of a gate in front, that holds some of this one's together
+	gate    *Gate
+	granted admission.Granted
+	holds   admission.Holds
+	more    *exchange // nil for most that aren't a request's
+}
+
+// exchange is what a Ticket has beside, of a request.
+type exchange struct {
+	decided       *Decision // in whole, unless it is as usual: what is held was decided by what is fresh, and nobody waited
+	route, method string
+	policy        *Policy         // while its handler runs
+	within        ticketContext   // the handler's
+	ctx           context.Context // for the observers; nil without one
+	admitted      time.Time
+	front         *Ticket // of a gate in front, that holds some of this one's together
 }
 
 var (
@@ -72,7 +78,7 @@ func (c *ticketContext) Value(key any) any {
 // inFront is the ticket that a request has from a gate in front. What a handler asks
 // in its own process, with the context of its request, is another request.
 func inFront(r *http.Request) *Ticket {
-	if t := TicketFrom(r.Context()); t != nil && t.within.request.RequestURI == r.RequestURI {
+	if t := TicketFrom(r.Context()); t != nil && t.more.within.request.RequestURI == r.RequestURI {
 		return t
 	}
 	return nil
@@ -107,10 +113,35 @@ func CustomerFrom(ctx context.Context) (Customer, bool) {
 
 // Decision returns how the request was let in.
 func (t *Ticket) Decision() Decision {
-	if t == nil {
+	if t == nil || t.gate == nil {
 		return Decision{}
 	}
-	return t.grant.decision()
+	d := Decision{Allowed: true, Origin: OriginFresh}
+	if m := t.more; m != nil {
+		if m.decided != nil {
+			return *m.decided
+		}
+		d.Route, d.Method = m.route, m.method
+	}
+	d.Customer = Customer(t.holds.Book().Owner())
+	found := t.granted.Result()
+	d.tell(&found)
+	return d
+}
+
+// keep keeps how the request was let in.
+func (t *Ticket) keep(d *Decision, found *admission.Result) {
+	t.granted = found.Granted()
+	if d.Origin != OriginFresh || d.Waited != 0 {
+		if t.more == nil {
+			t.more = new(exchange)
+		}
+		whole := *d
+		t.more.decided = &whole
+	}
+	if t.more != nil {
+		t.more.route, t.more.method = d.Route, d.Method
+	}
 }
 
 // Use sets how much was really used, in place of the amount asked for: the tokens of
@@ -206,7 +237,7 @@ func (t *Ticket) Settle() error {
 	}
 	err := t.end(Outcome{Status: http.StatusOK}, true)
 	if t.holds.Shares() {
-		err = errors.Join(err, t.front.Settle())
+		err = errors.Join(err, t.more.front.Settle())
 	}
 	return err
 }
@@ -218,32 +249,34 @@ func (t *Ticket) Release() {
 	}
 	_ = t.end(Outcome{}, false) // releasing can't fail
 	if t.holds.Shares() {
-		t.front.Release()
+		t.more.front.Release()
 	}
 }
 
 // conclude settles or releases by what became of the request.
 func (t *Ticket) conclude(o Outcome) {
-	report := false
+	report, p := false, t.more.policy
 	defer func() { _ = t.end(o, report) }() // even if reportIf panics; the keeper has logged
-	if o.Status == 0 || o.ClientGone && t.onClientGone == BillNothing {
+	if o.Status == 0 || o.ClientGone && p.onClientGone == BillNothing {
 		return
 	}
-	if t.reportIf == nil {
+	if p.reportIf == nil {
 		report = o.Succeeded()
 	} else {
-		o.Duration = t.gate.now().Sub(t.admitted)
-		report = t.reportIf(o)
+		o.Duration = t.since()
+		report = p.reportIf(o)
 	}
 	if report {
 		report = false // should a MeasureFunc panic
-		took := func() time.Duration { return t.gate.now().Sub(t.admitted) }
-		t.holds.Bill(handler.Outcome(o), took, o.ClientGone && t.onClientGone == BillAsked, func(err error) {
-			t.gate.logger.Error("gate: the amount to bill can't be counted; what was asked for is billed", "route", t.grant.route, "error", err)
+		t.holds.Bill(handler.Outcome(o), t.since, o.ClientGone && p.onClientGone == BillAsked, func(err error) {
+			t.gate.logger.Error("gate: the amount to bill can't be counted; what was asked for is billed", "route", t.more.route, "error", err)
 		})
 		report = true
 	}
 }
+
+// since is the time that has passed since it was admitted.
+func (t *Ticket) since() time.Duration { return t.gate.now().Sub(t.more.admitted) }
 
 // SettleIn has store put the usage into a transaction of the app's that the outbox is a part of, as
 // contrib/postgresgate's SettleTx does: it is reported if that commits, whatever is answered. The amounts
@@ -266,7 +299,7 @@ func (t *Ticket) SettleIn(store func(TxOutbox, []Usage) error) error {
 		if !t.holds.Shares() {
 			return store(box, usages(u, t.gate.queue.Keys))
 		}
-		return t.front.SettleIn(func(front TxOutbox, more []Usage) error {
+		return t.more.front.SettleIn(func(front TxOutbox, more []Usage) error {
 			if err := store(front, more); err != nil {
 				return err
 			}
@@ -278,7 +311,7 @@ func (t *Ticket) SettleIn(store func(TxOutbox, []Usage) error) error {
 // end moves every hold of the ticket out of held, exactly once.
 func (t *Ticket) end(o Outcome, report bool) error {
 	var told func([]usage.Queued)
-	if t.ctx != nil {
+	if t.more != nil && t.more.ctx != nil {
 		told = t.tells(o)
 	}
 	return ofQueue(settlement.End(&t.holds, t.gate.queue, t.gate.now, report, told))
@@ -286,9 +319,9 @@ func (t *Ticket) end(o Outcome, report bool) error {
 
 // tells tells the observers.
 func (t *Ticket) tells(o Outcome) func([]usage.Queued) {
-	o.Duration = t.gate.now().Sub(t.admitted)
+	o.Duration = t.since()
 	return func(reported []usage.Queued) {
-		d := t.grant.decision()
-		t.gate.observers.Settled(t.ctx, &d, o, usages(reported, t.gate.queue.Keys))
+		d := t.Decision()
+		t.gate.observers.Settled(t.more.ctx, &d, o, usages(reported, t.gate.queue.Keys))
 	}
 }

@@ -32,7 +32,7 @@ func (t *Holds) Entrust(next func() uint64, store func(list []Hold, keys []uint6
 func (t *Holds) entrust(next func() uint64) (*entrusted, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	in := t.entrusted
+	in := t.entrusted()
 	switch {
 	case t.rights == nil:
 		return nil, nil
@@ -43,7 +43,8 @@ func (t *Holds) entrust(next func() uint64) (*entrusted, error) {
 		for i := range in.keys {
 			in.keys[i] = next()
 		}
-		t.entrusted, t.done, t.reported = in, true, true
+		t.entrusts(in)
+		t.done, t.reported = true, true
 	}
 	in.storing = make(chan struct{})
 	return in, nil
@@ -56,14 +57,19 @@ func (t *Holds) entrustedTo(in *entrusted, stored bool) {
 	close(in.storing)
 	in.storing = nil
 	if in.stored = in.stored || stored; !in.stored {
-		t.entrusted, t.done, t.reported = nil, false, false
+		t.entrusts(nil)
+		t.done, t.reported = false, false
 	}
 }
 
 // lock takes the lock once no attempt to store runs.
 func (t *Holds) lock() {
-	for t.mu.Lock(); t.entrusted != nil && t.entrusted.storing != nil; t.mu.Lock() {
-		storing := t.entrusted.storing
+	for t.mu.Lock(); ; t.mu.Lock() {
+		in := t.entrusted()
+		if in == nil || in.storing == nil {
+			return
+		}
+		storing := in.storing
 		t.mu.Unlock()
 		<-storing
 	}
@@ -73,8 +79,8 @@ func (t *Holds) lock() {
 func (t *Holds) Entrusted() (keys []uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.entrusted != nil {
-		keys = t.entrusted.keys
+	if in := t.entrusted(); in != nil {
+		keys = in.keys
 	}
 	return keys
 }
@@ -84,7 +90,7 @@ func (t *Holds) Entrusted() (keys []uint64) {
 func (t *Holds) Known(kept func(n int) bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.entrusted.known, t.reported = true, len(t.list) == 0
+	t.entrusted().known, t.reported = true, len(t.list) == 0
 	n := 0
 	for i := range t.list {
 		h := &t.list[i]
@@ -101,4 +107,18 @@ func (t *Holds) Known(kept func(n int) bool) {
 }
 
 // holds reports whether what was held still is. Call it under the lock.
-func (t *Holds) holds() bool { return !t.done || t.entrusted != nil && !t.entrusted.known }
+func (t *Holds) holds() bool {
+	in := t.entrusted()
+	return !t.done || in != nil && !in.known
+}
+
+// entrusted is nil if the usage was not. Call it under the lock.
+func (t *Holds) entrusted() *entrusted {
+	if s := t.seldom.Load(); s != nil {
+		return s.entrusted
+	}
+	return nil
+}
+
+// entrusts notes that the usage is entrusted, or not any more. Call it under the lock.
+func (t *Holds) entrusts(in *entrusted) { t.seldom.Store(&seldom{t.front(), in}) }

@@ -76,21 +76,22 @@ func (q *Request) own(account *ledger.Account) float64 {
 }
 
 func (t *Holds) behind() *Holds {
-	if t.front == nil {
-		return nil
+	if f := t.front(); f != nil {
+		return f.holds
 	}
-	return t.front.holds
+	return nil
 }
 
 // Join makes what this gate holds together with one in front a part of that one's hold, now that the
 // request is let in, and returns the rights that both use. What can't be joined, since the period
 // has ended between them or the work in front is settled, this gate reports by itself.
 func (t *Holds) Join() (both []*Right) {
-	if t.front == nil {
+	f := t.front()
+	if f == nil {
 		return nil
 	}
-	all := t.front.joint
-	t.front.joint = nil
+	all := f.joint
+	f.joint = nil
 	for _, j := range slices.Backward(all) { // from the end: what is joined leaves the list
 		h := &t.list[j.at]
 		both = append(both, h.Right)
@@ -105,7 +106,7 @@ func (t *Holds) Join() (both []*Right) {
 			continue
 		}
 		t.list = append(t.list[:j.at], t.list[j.at+1:]...)
-		t.front.joint = append(t.front.joint, j)
+		f.joint = append(f.joint, j)
 	}
 	return both
 }
@@ -137,10 +138,10 @@ func (t *Holds) joined() (to *Holds, at int, err error) {
 	if !t.Shares() {
 		return nil, 0, nil
 	}
-	if len(t.front.joint)+len(t.list) > 1 {
+	if len(t.front().joint)+len(t.list) > 1 {
 		return nil, 0, ErrAmbiguousUse
 	}
-	return t.front.joint[0].holds, t.front.joint[0].into, nil
+	return t.front().joint[0].holds, t.front().joint[0].into, nil
 }
 
 // jointAmount is what is held together with a gate in front.
@@ -148,7 +149,7 @@ func (t *Holds) jointAmount() (n float64) {
 	if !t.Shares() {
 		return 0
 	}
-	for _, j := range t.front.joint {
+	for _, j := range t.front().joint {
 		j.holds.mu.Lock()
 		if j.holds.holds() {
 			for _, h := range j.holds.same(j.into) {
@@ -161,4 +162,7 @@ func (t *Holds) jointAmount() (n float64) {
 }
 
 // Shares reports whether a gate in front holds some of what this request was let in with.
-func (t *Holds) Shares() bool { return t.front != nil && len(t.front.joint) > 0 }
+func (t *Holds) Shares() bool {
+	f := t.front()
+	return f != nil && len(f.joint) > 0
+}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/stiggate/gate/internal/handler"
@@ -27,15 +28,20 @@ var (
 // Holds is what one request holds. While it is admitted it belongs to one goroutine; then its
 // methods may be called from any, and End once ends it: each hold is settled or released once.
 type Holds struct {
-	mu        sync.Mutex
-	places    int32 // kept in the queue for what it reports
-	done      bool
-	reported  bool // and what was held is settled
-	rights    *Rights
-	list      []Hold
-	first     [1]Hold    // where list begins, for the usual single one
+	mu       sync.Mutex
+	places   int32 // kept in the queue for what it reports
+	done     bool
+	reported bool // and what was held is settled
+	rights   *Rights
+	list     []Hold
+	first    [1]Hold                // where list begins, for the usual single one
+	seldom   atomic.Pointer[seldom] // nil: nothing of it was needed
+}
+
+// seldom is what most Holds do without. It never changes once it is in use.
+type seldom struct {
 	front     *front     // nil without a gate in front that holds
-	entrusted *entrusted // nil if the usage was not
+	entrusted *entrusted // nil if the usage was not; read under the lock
 }
 
 // Hold is what is held of one right.
@@ -49,6 +55,11 @@ type Hold struct {
 	frees      bool
 	upTo       bool // what was left of what was asked for
 	perReplica bool
+	report     *report // nil: the amount, as a change of usage
+}
+
+// report is what is reported, where that is not what was asked for, as a change of usage.
+type report struct {
 	measure    func(handler.Outcome) (float64, error)
 	event      *Event
 	dimensions map[string]any
@@ -61,8 +72,16 @@ func (t *Holds) Book() *ledger.Book { return t.rights.Book }
 // kept in the queue, in what a gate in front holds for the same request, nil without one.
 func (t *Holds) Begin(rights *Rights, places int, in *Holds) {
 	if t.list, t.rights, t.places = t.first[:0], rights, int32(min(max(places, 0), math.MaxInt32)); in != nil {
-		t.front = &front{holds: in}
+		t.seldom.Store(&seldom{front: &front{holds: in}})
 	}
+}
+
+// front is nil without a gate in front that holds.
+func (t *Holds) front() *front {
+	if s := t.seldom.Load(); s != nil {
+		return s.front
+	}
+	return nil
 }
 
 // Empty makes them Holds of nothing.
@@ -92,8 +111,8 @@ func (t *Holds) undo(n int) {
 	if t == nil {
 		return
 	}
-	if t.front != nil {
-		t.front.joint = slices.DeleteFunc(t.front.joint, func(j joint) bool { return j.at >= n })
+	if f := t.front(); f != nil {
+		f.joint = slices.DeleteFunc(f.joint, func(j joint) bool { return j.at >= n })
 	}
 	for i := n; i < len(t.list); i++ {
 		t.list[i].Release()
@@ -244,7 +263,11 @@ func (t *Holds) extend(at int, q *Request, n float64, place func() error) error 
 		return err
 	}
 	t.places++
-	h.measure, h.event, h.dimensions, h.set = first.measure, first.event, first.dimensions, first.set
+	h.set = first.set
+	if first.report != nil {
+		of := *first.report
+		h.report = &of
+	}
 	if h.set {
 		h.Use = 0 // what was set stands
 	}
@@ -256,7 +279,7 @@ func (t *Holds) extend(at int, q *Request, n float64, place func() error) error 
 // the event then has. If it fails nothing is changed.
 func (t *Holds) Dimension(name string, value any, encode func(dimensions map[string]any, size int) (map[string]any, error)) error {
 	if t.Shares() && len(t.list) == 0 {
-		return t.front.joint[0].holds.Dimension(name, value, encode)
+		return t.front().joint[0].holds.Dimension(name, value, encode)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -269,20 +292,20 @@ func (t *Holds) Dimension(name string, value any, encode func(dimensions map[str
 	found := false
 	for i := range t.list {
 		h := &t.list[i]
-		if h.event == nil {
+		if !h.isEvent() {
 			continue
 		}
 		found = true
-		dimensions := maps.Clone(h.dimensions)
+		dimensions := maps.Clone(h.report.dimensions)
 		if dimensions == nil {
 			dimensions = make(map[string]any)
 		}
 		dimensions[name] = value
-		encoded, err := encode(dimensions, len(h.event.Name))
+		encoded, err := encode(dimensions, len(h.report.event.Name))
 		if err != nil {
 			return err
 		}
-		h.dimensions = encoded
+		h.report.dimensions = encoded
 	}
 	if !found {
 		return ErrNoEvent
@@ -321,8 +344,8 @@ func (t *Holds) unbilled(i int) (measure func(handler.Outcome) (float64, error),
 	if t.done || i == len(t.list) {
 		return nil, 0, false
 	}
-	if !t.list[i].set {
-		measure = t.list[i].measure
+	if h := &t.list[i]; h.report != nil && !h.set {
+		measure = h.report.measure
 	}
 	return measure, i + len(t.same(i)), true
 }
@@ -369,24 +392,28 @@ func (t *Holds) End(report bool) (list []Hold, places int, first bool, err error
 	}
 	if first = !t.done; first {
 		t.done, t.reported = true, report
-	} else if t.entrusted != nil && !t.entrusted.ended {
-		first, err, t.entrusted.ended = true, nil, true
+	} else if in := t.entrusted(); in != nil && !in.ended {
+		first, err, in.ended = true, nil, true
 	}
 	return t.list, int(t.places), first, err
 }
 
+// isEvent reports whether it is reported as an event.
+func (h *Hold) isEvent() bool { return h.report != nil && h.report.event != nil }
+
 // Sends is the event that a hold is reported as, with what the amount adds to its dimensions;
 // false if it is reported as a change of usage.
 func (h *Hold) Sends() (name string, dimensions map[string]any, ok bool) {
-	if h.event == nil {
+	if !h.isEvent() {
 		return "", nil, false
 	}
-	if h.event.AmountIn == "" {
-		return h.event.Name, h.dimensions, true
+	event := h.report.event
+	if event.AmountIn == "" {
+		return event.Name, h.report.dimensions, true
 	}
-	if dimensions = maps.Clone(h.dimensions); dimensions == nil {
+	if dimensions = maps.Clone(h.report.dimensions); dimensions == nil {
 		dimensions = make(map[string]any, 1)
 	}
-	dimensions[h.event.AmountIn] = json.RawMessage(strconv.AppendFloat(nil, h.Use, 'g', -1, 64))
-	return h.event.Name, dimensions, true
+	dimensions[event.AmountIn] = json.RawMessage(strconv.AppendFloat(nil, h.Use, 'g', -1, 64))
+	return event.Name, dimensions, true
 }

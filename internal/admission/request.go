@@ -46,6 +46,7 @@ type Result struct {
 	ResetsAt     time.Time
 	Values       []string // that are allowed
 
+	right  *Right // nil without one
 	Units  Units
 	Absent bool    // refused because the customer has no right to it
 	Never  bool    // it would not fit an unused limit either
@@ -110,7 +111,7 @@ func (q *Request) feature(p *Policy) string {
 		q.Absent = true
 		return reason
 	}
-	q.Name = cmp.Or(p.Name, r.Name, p.Item.ID)
+	q.right, q.Name = r, cmp.Or(p.Name, r.Name, p.Item.ID)
 	v, metered := r.Judge(a)
 	if r.Kind == rules.Configuration && !r.Unlimited {
 		q.Limit, q.HasLimit = r.Limit, true
@@ -217,15 +218,15 @@ func (q *Request) keep(h Hold, p *Policy, dimensions map[string]any, ahead ahead
 	h.upTo, h.perReplica = p.UpTo, p.PerReplica
 	if h.Use = h.asked; p.Mode == rules.Frees {
 		h.Use, h.frees = -h.asked, true
-	} else {
-		h.measure, h.event, h.dimensions = p.Measure, p.Event, dimensions
+	} else if p.Measure != nil || p.Event != nil {
+		h.report = &report{p.Measure, p.Event, dimensions}
 	}
-	if ahead.used && q.Holds.front != nil {
+	if f := q.Holds.front(); ahead.used && f != nil {
 		j := joint{at: len(q.Holds.list), missing: ahead.missing(h.asked)}
 		if ahead.joint != nil {
 			j.holds, j.into = ahead.joint.holds, ahead.joint.into
 		}
-		q.Holds.front.joint = append(q.Holds.front.joint, j)
+		f.joint = append(f.joint, j)
 	}
 	q.Holds.list = append(q.Holds.list, h)
 	q.Held += h.Amount()
@@ -268,7 +269,7 @@ func (q *Request) credits(p *Policy) string {
 		q.Absent = true
 		return cmp.Or(q.Rights.Denied, rules.InsufficientCredits)
 	}
-	q.Name = cmp.Or(p.Name, w.Name, p.Item.ID)
+	q.right, q.Name = w, cmp.Or(p.Name, w.Name, p.Item.ID)
 	if reason := rules.Wallet(w.Denied); reason != "" {
 		return reason
 	}

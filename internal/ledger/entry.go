@@ -7,15 +7,11 @@ import "time"
 // as often as it is tried, Unsent if no attempt has reached Stigg, and in the end one of
 // Acknowledge and Refuse, Notify, and Close.
 type Entry struct {
-	book  *Book
-	meter *Meter // nil: it counts nowhere here
-	slot  slot
-	// wallet is where its credits wait; nil: it costs nothing that is known.
-	wallet slot
-	value  float64 // a change, or a total
-	// unpriced is how many units' price in credits was not known.
-	unpriced float64
-	first    Tick // when it first left; 0: not yet
+	meter    *Meter  // nil: it counts nowhere here
+	admitted *period // where it waits; nil if nobody admitted it: then rare says
+	rare     *rareEntry
+	value    float64 // a change, or a total
+	first    Tick    // when it first left; 0: not yet
 
 	total bool
 	event bool // Stigg counts it later than it acknowledges it
@@ -23,6 +19,72 @@ type Entry struct {
 	// before: an earlier run may have sent it.
 	before bool
 }
+
+// rareEntry is what few entries have, since there may be hundreds of thousands. Copies of an Entry share
+// it, so it never changes: an Entry gets another one.
+type rareEntry struct {
+	book     *Book // of what counts nowhere
+	recorded *recorded
+	// wallet is where its credits wait; nil: it costs nothing that is known.
+	wallet slot
+	// unpriced is how many units' price in credits was not known.
+	unpriced float64
+}
+
+// seldom is the rare part, and rarely sets it.
+func (e *Entry) seldom() (r rareEntry) {
+	if e.rare != nil {
+		r = *e.rare
+	}
+	return r
+}
+
+func (e *Entry) rarely(r rareEntry) { e.rare = &r }
+
+// slot is where it waits.
+func (e *Entry) slot() slot {
+	if e.rare != nil && e.rare.recorded != nil {
+		return e.rare.recorded
+	}
+	return e.admitted
+}
+
+// wallet is where its credits wait; nil: it costs nothing that is known.
+func (e *Entry) wallet() slot {
+	if e.rare == nil {
+		return nil
+	}
+	return e.rare.wallet
+}
+
+// unpriced is how many units' price in credits was not known.
+func (e *Entry) unpriced() float64 {
+	if e.rare == nil {
+		return 0
+	}
+	return e.rare.unpriced
+}
+
+func (e *Entry) book() *Book {
+	if e.meter == nil {
+		return e.rare.book
+	}
+	return e.meter.Account.book
+}
+
+// Owner is whose it is.
+func (e *Entry) Owner() Owner { return e.book().owner }
+
+// Of is the feature, or the wallet's currency, that it counts of; none if it counts nowhere.
+func (e *Entry) Of() (id string, wallet bool) {
+	if e.meter == nil {
+		return "", false
+	}
+	return e.meter.Account.id, e.meter.Account.wallet
+}
+
+// Value is the change, or the total.
+func (e *Entry) Value() float64 { return e.value }
 
 // slot is where settled usage waits for its acknowledgement: the period that it was
 // admitted in, or wherever usage that nobody admitted belongs. Call its methods under the
@@ -62,7 +124,10 @@ func (e *Entry) WasSentBefore() bool { return e.before }
 
 // owe notes units whose price is not known.
 func (e *Entry) owe(units float64) {
-	if e.unpriced = units; units > 0 {
+	if units > 0 {
+		r := e.seldom()
+		r.unpriced = units
+		e.rarely(r)
 		e.meter.Account.addUnpriced(units)
 	}
 }
@@ -71,7 +136,7 @@ func (e *Entry) owe(units float64) {
 // should wait for it.
 func (e *Entry) Leaves() {
 	if !e.onWay && e.meter != nil {
-		e.leaves(e.book.Tick())
+		e.leaves(e.book().Tick())
 	}
 }
 
@@ -86,9 +151,9 @@ func (e *Entry) leaves(now Tick) {
 		e.first = now
 	}
 	e.onWay = true
-	e.meter.Account.leaves(e.slot, first, e.change())
-	if e.wallet != nil {
-		e.meter.Wallet.leaves(e.wallet, first, e.credits())
+	e.meter.Account.leaves(e.slot(), first, e.change())
+	if w := e.wallet(); w != nil {
+		e.meter.Wallet.leaves(w, first, e.credits())
 	}
 }
 
@@ -99,7 +164,7 @@ func (e *Entry) Returns() {
 	}
 	e.onWay = false
 	e.meter.Account.returns()
-	if e.wallet != nil {
+	if e.wallet() != nil {
 		e.meter.Wallet.returns()
 	}
 }
@@ -111,9 +176,9 @@ func (e *Entry) Unsent() {
 	}
 	first := e.first
 	e.first = 0
-	e.meter.Account.unsent(e.slot, first, e.change())
-	if e.wallet != nil {
-		e.meter.Wallet.unsent(e.wallet, first, e.credits())
+	e.meter.Account.unsent(e.slot(), first, e.change())
+	if w := e.wallet(); w != nil {
+		e.meter.Wallet.unsent(w, first, e.credits())
 	}
 }
 
@@ -156,21 +221,22 @@ func (e *Entry) acknowledge(ack *Ack, maybe bool, now time.Time) {
 		u.total = &e.value
 	}
 	credit := ack.Credit
-	if credit != nil && u.count == nil && e.book.Wallet(credit.Currency) == a { // it is the wallet's own
+	if credit != nil && u.count == nil && e.book().Wallet(credit.Currency) == a { // it is the wallet's own
 		u.count, u.stamp, credit = &credit.Count, ack.stamp(credit.At), nil
 	}
-	a.acknowledge(e.slot, u, e.onWay, now, e.meter.Cycle)
+	a.acknowledge(e.slot(), u, e.onWay, now, e.meter.Cycle)
 	e.pay(ack, credit, u.usage, now)
 	switch {
-	case e.unpriced == 0:
+	case e.unpriced() == 0:
 	case ack.Credit != nil:
-		a.price(e.unpriced)
+		a.price(e.unpriced())
 	default:
-		a.priceByRead(e.unpriced, u.later)
+		a.priceByRead(e.unpriced(), u.later)
 	}
 	if u.later { // a book that is opened later is read later
-		e.book.Pin() // never forgotten here: the entry still pins it
-		time.AfterFunc(CountDelay, e.book.Unpin)
+		b := e.book()
+		b.Pin() // never forgotten here: the entry still pins it
+		time.AfterFunc(CountDelay, b.Unpin)
 	}
 }
 
@@ -180,8 +246,8 @@ func (e *Entry) pay(ack *Ack, credit *CreditCount, u usage, now time.Time) {
 	w := answer{usage: u}
 	w.stamp = ack.stamp(ack.At)
 	if credit != nil {
-		if e.wallet == nil || credit.Currency != e.meter.Wallet.id {
-			payer := e.book.Wallet(credit.Currency)
+		if e.wallet() == nil || credit.Currency != e.meter.Wallet.id {
+			payer := e.book().Wallet(credit.Currency)
 			payer.tell(credit.Count, e.first, ack.stamp(credit.At), now)
 			if e.before {
 				payer.joins()
@@ -191,9 +257,9 @@ func (e *Entry) pay(ack *Ack, credit *CreditCount, u usage, now time.Time) {
 			w.count, w.stamp = &credit.Count, ack.stamp(credit.At)
 		}
 	}
-	if e.wallet != nil {
+	if waits := e.wallet(); waits != nil {
 		w.amount = e.credits()
-		e.meter.Wallet.acknowledge(e.wallet, w, e.onWay, now, Cycle{})
+		e.meter.Wallet.acknowledge(waits, w, e.onWay, now, Cycle{})
 	}
 }
 
@@ -205,12 +271,12 @@ func (e *Entry) Refuse(maybeCounted bool, now time.Time) {
 	case maybeCounted:
 		e.acknowledge(&Ack{}, true, now)
 	default:
-		if e.unpriced > 0 {
-			e.meter.Account.price(e.unpriced)
+		if n := e.unpriced(); n > 0 {
+			e.meter.Account.price(n)
 		}
-		e.meter.Account.refuse(e.slot, e.change(), e.first, e.onWay)
-		if e.wallet != nil {
-			e.meter.Wallet.refuse(e.wallet, e.credits(), e.first, e.onWay)
+		e.meter.Account.refuse(e.slot(), e.change(), e.first, e.onWay)
+		if w := e.wallet(); w != nil {
+			e.meter.Wallet.refuse(w, e.credits(), e.first, e.onWay)
 		}
 	}
 }
@@ -221,10 +287,10 @@ func (e *Entry) Notify() {
 		return
 	}
 	e.meter.Account.notify()
-	if e.wallet != nil {
+	if e.wallet() != nil {
 		e.meter.Wallet.notify()
 	}
 }
 
 // Close ends the entry and its pin on the book.
-func (e *Entry) Close() { e.book.Unpin() }
+func (e *Entry) Close() { e.book().Unpin() }

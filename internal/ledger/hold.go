@@ -15,31 +15,63 @@ type Meter struct {
 
 // Hold is what one request holds: an amount of an account, and credits of a wallet.
 type Hold struct {
-	meter          *Meter
-	units, credits held
-	at             time.Time
+	meter *Meter
+	units held
+	at    int64 // in nanoseconds of Unix
+	rare  *rareHold
+}
+
+// rareHold is what few requests hold, or need.
+type rareHold struct {
+	credits held
+	at      time.Time // zero, unless nanoseconds don't tell it
 }
 
 // Hold is what was granted of the meter's account by Account.Hold at a time.
 func (m *Meter) Hold(units Admission, now time.Time) Hold {
-	h := Hold{meter: m, units: units.held, at: now}
-	if now.Before(units.Start) {
-		h.at = units.Start // the period was opened by a later clock reading
+	at := now
+	if at.Before(units.Start) {
+		at = units.Start // the period was opened by a later clock reading
 	}
-	if units.leased && !units.End.IsZero() && !h.at.Before(units.End) {
-		h.at = units.End.Add(-time.Millisecond) // it counts in the period that it was leased in
+	if units.leased && !units.End.IsZero() && !at.Before(units.End) {
+		at = units.End.Add(-time.Millisecond) // it counts in the period that it was leased in
+	}
+	h := Hold{meter: m, units: units.held, at: at.UnixNano()}
+	if !time.Unix(0, h.at).Equal(at) { // centuries away
+		h.rare = &rareHold{at: at}
 	}
 	return h
 }
 
 // Pay adds what was granted of the wallet.
-func (h *Hold) Pay(credits Admission) { h.credits = credits.held }
+func (h *Hold) Pay(credits Admission) {
+	if credits.held.period == nil {
+		return
+	}
+	if h.rare == nil {
+		h.rare = new(rareHold)
+	}
+	h.rare.credits = credits.held
+}
+
+// credits is what is held of the wallet.
+func (h *Hold) credits() held {
+	if h.rare == nil {
+		return held{}
+	}
+	return h.rare.credits
+}
 
 // Amount is what is held of the account.
 func (h *Hold) Amount() float64 { return h.units.amount }
 
 // At is when the amount was held, and never before its period.
-func (h *Hold) At() time.Time { return h.at }
+func (h *Hold) At() time.Time {
+	if h.rare != nil && !h.rare.at.IsZero() {
+		return h.rare.at
+	}
+	return time.Unix(0, h.at)
+}
 
 // Shrink gives back what is beyond so many units; it is no more than is held.
 func (h *Hold) Shrink(units float64) { h.units.shrink(h.meter.Account, units) }
@@ -47,11 +79,14 @@ func (h *Hold) Shrink(units float64) { h.units.shrink(h.meter.Account, units) }
 // Join adds another hold to it, which is none of its own then. It fails if the other holds in another
 // period or account.
 func (h *Hold) Join(o *Hold) bool {
-	if h.meter.Account != o.meter.Account || h.meter.Wallet != o.meter.Wallet || h.units.period != o.units.period || o.credits.period != nil && h.credits.period != o.credits.period {
+	paid := o.credits()
+	if h.meter.Account != o.meter.Account || h.meter.Wallet != o.meter.Wallet || h.units.period != o.units.period || paid.period != nil && h.credits().period != paid.period {
 		return false
 	}
 	h.units.join(h.meter.Account, o.units)
-	h.credits.join(h.meter.Wallet, o.credits)
+	if paid.period != nil {
+		h.rare.credits.join(h.meter.Wallet, paid)
+	}
 	return true
 }
 
@@ -62,15 +97,15 @@ func (h *Hold) Of(a *Account) float64 {
 	case a == h.meter.Account:
 		return h.units.amount
 	case a == h.meter.Wallet:
-		return h.credits.amount
+		return h.credits().amount
 	}
 	return 0
 }
 
 // Release gives back what was held.
 func (h *Hold) Release() {
-	h.units.settle(h.meter.Account, 0, h.at)
-	h.credits.settle(h.meter.Wallet, 0, h.at)
+	h.units.settle(h.meter.Account, 0, time.Time{})
+	h.credits().settle(h.meter.Wallet, 0, time.Time{})
 }
 
 // Settle ends the hold: used units wait for their acknowledgement, and the credits that
@@ -79,10 +114,10 @@ func (h *Hold) Release() {
 func (h *Hold) Settle(used float64, now time.Time) Entry {
 	m := h.meter
 	h.units.settle(m.Account, used, now)
-	e := Entry{book: m.Account.book, meter: m, slot: h.units.period, value: used}
-	if h.credits.period != nil {
-		e.wallet = h.credits.period
-		h.credits.settle(m.Wallet, e.credits(), now)
+	e := Entry{meter: m, admitted: h.units.period, value: used}
+	if paid := h.credits(); paid.period != nil {
+		e.rare = &rareEntry{wallet: paid.period}
+		paid.settle(m.Wallet, e.credits(), now)
 	}
 	if m.Unpriced {
 		e.owe(max(0, used))

@@ -9,25 +9,30 @@ package ledger
 // if one can't stand for both: they count in different places, one is a total, is on its way or
 // was in this run, or only one gives back.
 func (e *Entry) Merge(o *Entry) bool {
-	if e.book != o.book || !e.meter.same(o.meter) || e.event != o.event || e.total || o.total || e.before != o.before {
+	if e.book() != o.book() || !e.meter.same(o.meter) || e.event != o.event || e.total || o.total || e.before != o.before {
 		return false
 	}
 	if e.onWay || o.onWay || e.first != 0 && !e.before || o.first != 0 && !o.before || e.value < 0 != (o.value < 0) {
 		return false
 	}
-	if !alike(e.slot, o.slot) || !alike(e.wallet, o.wallet) {
+	if !alike(e.slot(), o.slot()) || !alike(e.wallet(), o.wallet()) {
 		return false
 	}
 	if e.meter != nil {
-		e.meter.Account.join(e.slot, o.slot, e.value, o.value, e.first)
-		if e.wallet != nil {
-			e.meter.Wallet.join(e.wallet, o.wallet, e.credits(), o.credits(), e.first)
+		e.meter.Account.join(e.slot(), o.slot(), e.value, o.value, e.first)
+		if w := e.wallet(); w != nil {
+			e.meter.Wallet.join(w, o.wallet(), e.credits(), o.credits(), e.first)
 		}
-		if e.unpriced > 0 && o.unpriced > 0 {
-			e.book.unpriced.Add(-1)
+		if more := o.unpriced(); more > 0 {
+			if e.unpriced() > 0 {
+				e.book().unpriced.Add(-1)
+			}
+			r := e.seldom()
+			r.unpriced += more
+			e.rarely(r)
 		}
 	}
-	e.value, e.unpriced = e.value+o.value, e.unpriced+o.unpriced
+	e.value += o.value
 	o.Close()
 	return true
 }
@@ -46,24 +51,27 @@ func alike(a, b slot) bool {
 
 // Split takes a usage out of e, which stands for it and others, as an Entry of its own.
 func (e *Entry) Split(value float64) Entry {
-	e.book.Pin() // never forgotten here: e still pins it
+	e.book().Pin() // never forgotten here: e still pins it
 	part := *e
-	part.value, part.unpriced = value, 0
+	part.value = value
 	if e.value -= value; e.value < 0 != (value < 0) {
 		e.value = 0 // floats drift
 	}
 	if e.meter == nil {
 		return part
 	}
-	part.slot = e.meter.Account.part(e.slot, value, e.value, e.first)
-	if e.wallet != nil {
-		part.wallet = e.meter.Wallet.part(e.wallet, part.credits(), e.credits(), e.first)
+	of, rest := e.seldom(), e.seldom()
+	of.recorded, _ = e.meter.Account.part(e.slot(), value, e.value, e.first).(*recorded)
+	if of.wallet != nil {
+		of.wallet = e.meter.Wallet.part(of.wallet, part.credits(), e.credits(), e.first)
 	}
-	if e.unpriced > 0 {
-		part.unpriced = min(max(0, value), e.unpriced)
-		if e.unpriced -= part.unpriced; e.unpriced > 0 && part.unpriced > 0 {
-			e.book.unpriced.Add(1)
-		}
+	of.unpriced = min(max(0, value), rest.unpriced)
+	if rest.unpriced -= of.unpriced; rest.unpriced > 0 && of.unpriced > 0 {
+		e.book().unpriced.Add(1)
+	}
+	if e.rare != nil {
+		part.rarely(of)
+		e.rarely(rest)
 	}
 	return part
 }

@@ -59,17 +59,18 @@ func (r *recorded) moveTo(p *period) {
 
 // Nowhere is the Entry of usage that counts in no account here. The book must be pinned
 // for it, until its Close; so it must for those of Record and RecordTotal.
-func (b *Book) Nowhere() Entry { return Entry{book: b} }
+func (b *Book) Nowhere() Entry { return Entry{rare: &rareEntry{book: b}} }
 
 // Record makes an Entry of a change of usage that was made at a time. Less than none gives
 // back, which counts once it is acknowledged.
 func (m *Meter) Record(used float64, made, now time.Time) Entry {
 	a := m.Account
-	e := Entry{book: a.book, meter: m, value: used}
-	e.slot = a.record(used, made, now, m.Cycle)
+	e := Entry{meter: m, value: used}
+	r := rareEntry{recorded: a.record(used, made, now, m.Cycle)}
 	if m.Wallet != nil {
-		e.wallet = m.Wallet.record(e.credits(), made, now, Cycle{})
+		r.wallet = m.Wallet.record(e.credits(), made, now, Cycle{})
 	}
+	e.rarely(r)
 	if m.Unpriced {
 		e.owe(max(0, used))
 	}
@@ -79,9 +80,9 @@ func (m *Meter) Record(used float64, made, now time.Time) Entry {
 // RecordTotal makes an Entry of a new total. What it adds to what is known counts at once;
 // a lower one counts once Stigg has acknowledged it.
 func (m *Meter) RecordTotal(total float64, made, now time.Time) Entry {
-	e := Entry{book: m.Account.book, meter: m, value: total, total: true}
-	var more float64
-	e.slot, more = m.Account.recordTotal(total, made, now, m.Cycle)
+	e := Entry{meter: m, value: total, total: true}
+	r, more := m.Account.recordTotal(total, made, now, m.Cycle)
+	e.rarely(rareEntry{recorded: r})
 	if m.Unpriced {
 		e.owe(more)
 	}
@@ -89,7 +90,7 @@ func (m *Meter) RecordTotal(total float64, made, now time.Time) Entry {
 }
 
 // record adds usage that is settled already to the period in which it was made.
-func (a *Account) record(change float64, made, now time.Time, c Cycle) slot {
+func (a *Account) record(change float64, made, now time.Time, c Cycle) *recorded {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.roll(now, c)
@@ -101,7 +102,7 @@ func (a *Account) record(change float64, made, now time.Time, c Cycle) slot {
 }
 
 // recordTotal adds what a new total is above what is known, and returns it.
-func (a *Account) recordTotal(total float64, made, now time.Time, c Cycle) (slot, float64) {
+func (a *Account) recordTotal(total float64, made, now time.Time, c Cycle) (*recorded, float64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.roll(now, c)
