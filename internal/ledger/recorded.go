@@ -19,6 +19,7 @@ type recorded struct {
 	// it. Nothing overtakes it.
 	isTotal      bool
 	total, after float64
+	entry        rareEntry // of its Entry
 }
 
 func (r *recorded) leaves(first Tick, amount float64) {
@@ -66,11 +67,10 @@ func (b *Book) Nowhere() Entry { return Entry{rare: &rareEntry{book: b}} }
 func (m *Meter) Record(used float64, made, now time.Time) Entry {
 	a := m.Account
 	e := Entry{meter: m, value: used}
-	r := rareEntry{recorded: a.record(used, made, now, m.Cycle)}
-	if m.Wallet != nil {
-		r.wallet = m.Wallet.record(e.credits(), made, now, Cycle{})
+	r := a.record(used, made, now, m.Cycle)
+	if e.rare = &r.entry; m.Wallet != nil {
+		r.entry.wallet = m.Wallet.record(e.credits(), made, now, Cycle{})
 	}
-	e.rarely(r)
 	if m.Unpriced {
 		e.owe(max(0, used))
 	}
@@ -82,7 +82,7 @@ func (m *Meter) Record(used float64, made, now time.Time) Entry {
 func (m *Meter) RecordTotal(total float64, made, now time.Time) Entry {
 	e := Entry{meter: m, value: total, total: true}
 	r, more := m.Account.recordTotal(total, made, now, m.Cycle)
-	e.rarely(rareEntry{recorded: r})
+	e.rare = &r.entry
 	if m.Unpriced {
 		e.owe(more)
 	}
@@ -130,6 +130,7 @@ func (a *Account) enter(change float64, made time.Time) *recorded {
 func (a *Account) enterIn(p *period, change float64, made time.Time) *recorded {
 	s := a.rare()
 	r := &recorded{account: a, period: p, change: change, made: made, at: len(s.recorded)}
+	r.entry.recorded = r
 	p.wait(change)
 	s.recorded = append(s.recorded, r)
 	return r
