@@ -40,10 +40,11 @@ func TestDependencies(t *testing.T) {
 		replica  = inside + "fleet"
 		outages  = inside + "outage"
 		counters = inside + "counters"
+		clock    = inside + "clock"
 		identity = module + "/identity"
 		recorder = module + "/recorder"
 	)
-	core := []string{lru, shared, replica, settles, ledger, upstream, header, problem, delivery, swr, incident, graceful, watch, rules, admits, handler, route, exists, valid, callback, options, usage, outages, counters, recorder, module}
+	core := []string{lru, shared, replica, settles, ledger, upstream, header, problem, delivery, swr, incident, graceful, watch, rules, admits, handler, route, exists, valid, callback, options, usage, outages, counters, clock, recorder, module}
 	with := func(more ...string) []string { return append(slices.Clone(core), more...) }
 	walls := []struct {
 		pkg, why string
@@ -63,6 +64,7 @@ func TestDependencies(t *testing.T) {
 		{handler, "it sees an answer, and bills nothing", []string{recorder}},
 		{rules, "it is Stigg's decision table, and knows no policy", []string{ledger}},
 		{admits, "it decides and holds, and knows no snapshot, queue or answer", []string{lru, ledger, rules, handler, recorder}},
+		{clock, "it tells the time", nil},
 		{counters, "it counts, and decides nothing", []string{incident}},
 		{outages, "it says what is assumed, and knows no gate", []string{lru, admits, handler, ledger, recorder, rules, valid}},
 		{watch, "it keeps a connection, and knows no cache", nil},

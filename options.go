@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stiggate/gate/internal/callback"
+	"github.com/stiggate/gate/internal/clock"
 	replica "github.com/stiggate/gate/internal/fleet"
 	"github.com/stiggate/gate/internal/option"
 	"github.com/stiggate/gate/internal/outage"
@@ -50,7 +51,7 @@ type config struct {
 func defaults() config {
 	return config{
 		logger:          slog.Default(),
-		now:             time.Now, //nolint:forbidigo // the default of WithClock
+		now:             clock.New().Now,
 		ttl:             time.Minute,
 		liveTTL:         10 * time.Minute,
 		maxStale:        time.Hour,
