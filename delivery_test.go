@@ -491,7 +491,7 @@ func TestAQueuedUsageIsSmall(t *testing.T) {
 	for range n {
 		settle()
 	}
-	if each := (heap() - before) / n; each > 200 {
+	if each := (heap() - before) / n; each > 100 {
 		t.Errorf("a queued usage takes %.0f bytes", each)
 	}
 	if allocs := testing.AllocsPerRun(1000, settle); allocs > 1 {

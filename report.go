@@ -46,7 +46,8 @@ func (g *Gate) Report(ctx context.Context, u Usage) error {
 	if err := q.Reserve(1); err != nil {
 		return ofQueue(err)
 	}
-	items := []delivery.Item[usage.Queued]{{Usage: usage.Whole(whole), Entry: g.record(whole, g.known(u.Customer))}}
+	items := []delivery.Item[usage.Queued]{{Usage: usage.Whole(whole)}}
+	items[0].Usage.Entry = g.record(whole, g.known(u.Customer))
 	err = q.Keep(context.WithoutCancel(ctx), items)
 	q.Put(items...)
 	return ofQueue(err)
@@ -113,15 +114,16 @@ func (g *Gate) newQueue(r Reporter, c config) *delivery.Queue[usage.Queued] {
 			return usage.Each(acks, (*Ack).ledger), ofUpstream(err)
 		},
 		Header: usage.Queued.Header, Series: usage.Queued.Series,
-		Key: func(q usage.Queued) (uint64, string) { return q.Key(keys) },
-		Enter: func(q usage.Queued) (e ledger.Entry, err error) {
+		Key:   func(q usage.Queued) (uint64, string) { return q.Key(keys) },
+		Entry: (*usage.Queued).InLedger,
+		Enter: func(q *usage.Queued) error {
 			u := q.Usage(keys)
 			if u.Key == "" {
-				return e, errors.New("a usage without a key")
+				return errors.New("a usage without a key")
 			}
-			e = g.record(&u, nil)
-			e.SentBefore()
-			return e, nil
+			q.Entry = g.record(&u, nil)
+			q.Entry.SentBefore()
+			return nil
 		},
 		Places: c.queue, Bytes: c.queueBytes, Unkept: c.outboxFailOpen, Now: c.now, Logger: c.logger,
 	}

@@ -292,7 +292,7 @@ func (t *Holds) Dimension(name string, value any, encode func(dimensions map[str
 	found := false
 	for i := range t.list {
 		h := &t.list[i]
-		if !h.isEvent() {
+		if !h.IsEvent() {
 			continue
 		}
 		found = true
@@ -398,22 +398,22 @@ func (t *Holds) End(report bool) (list []Hold, places int, first bool, err error
 	return t.list, int(t.places), first, err
 }
 
-// isEvent reports whether it is reported as an event.
-func (h *Hold) isEvent() bool { return h.report != nil && h.report.event != nil }
+// IsEvent reports whether it is reported as an event.
+func (h *Hold) IsEvent() bool { return h.report != nil && h.report.event != nil }
 
-// Sends is the event that a hold is reported as, with what the amount adds to its dimensions;
-// false if it is reported as a change of usage.
-func (h *Hold) Sends() (name string, dimensions map[string]any, ok bool) {
-	if !h.isEvent() {
-		return "", nil, false
-	}
+// IsUsual reports whether its entry, and when it was admitted, tell all that it reports: a change of usage
+// that was admitted in full.
+func (h *Hold) IsUsual() bool { return !h.IsEvent() && h.Use <= h.Amount() && h.Hold.IsUsual() }
+
+// Sends is the event that a hold is reported as, with what the amount adds to its dimensions.
+func (h *Hold) Sends() (name string, dimensions map[string]any) {
 	event := h.report.event
 	if event.AmountIn == "" {
-		return event.Name, h.report.dimensions, true
+		return event.Name, h.report.dimensions
 	}
 	if dimensions = maps.Clone(h.report.dimensions); dimensions == nil {
 		dimensions = make(map[string]any, 1)
 	}
 	dimensions[event.AmountIn] = json.RawMessage(strconv.AppendFloat(nil, h.Use, 'g', -1, 64))
-	return event.Name, dimensions, true
+	return event.Name, dimensions
 }

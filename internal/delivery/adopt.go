@@ -88,13 +88,12 @@ func (q *Queue[U]) take(usages ...U) error {
 	q.adoption.taking.Happens(q.config.Now())
 	items := make([]Item[U], 0, len(usages))
 	for _, u := range usages {
-		e, err := q.config.Enter(u)
-		if err != nil {
+		if err := q.config.Enter(&u); err != nil {
 			q.unreadable(err)
 			continue
 		}
 		q.journal.count(u, 1)
-		items = append(items, Item[U]{Usage: u, Entry: e, behind: true})
+		items = append(items, Item[U]{Usage: u, behind: true})
 	}
 	q.Cancel(len(usages) - len(items))
 	q.Put(items...)
@@ -105,16 +104,15 @@ func (q *Queue[U]) take(usages ...U) error {
 func (q *Queue[U]) reserveFor(usages []U) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.closed {
+	if q.closed.Load() {
 		return ErrClosed
 	}
 	for _, u := range usages {
 		s := q.lanes[q.config.Header(u).Lane]
-		if n := s.queue.len(); s.backlog.count > 0 || n > 0 && (n >= q.window || q.places <= q.config.Places/4 || q.bytes >= q.config.Bytes/2) {
+		if n := s.queue.len(); s.backlog.count > 0 || n > 0 && (n >= q.window || !q.roomy()) {
 			return ErrFull
 		}
 	}
-	q.places -= len(usages)
-	q.reserved += len(usages)
+	q.free.Add(-int64(len(usages)))
 	return nil
 }

@@ -11,8 +11,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/stiggate/gate/internal/ledger"
 )
 
 // heir is a store with usage of a process that has ended. It offers it in parts, each again until
@@ -200,9 +198,9 @@ func TestWhatIsAdoptedMayHaveBeenSentBefore(t *testing.T) {
 		f := newFixture(t, s, func(c *Config[unit]) {
 			c.Store = h
 			enter := c.Enter
-			c.Enter = func(u unit) (ledger.Entry, error) {
+			c.Enter = func(u *unit) error {
 				if u.key == "" {
-					return ledger.Entry{}, errDown // it can't be read
+					return errDown // it can't be read
 				}
 				entered.Store(u.key, true)
 				return enter(u)

@@ -92,7 +92,12 @@ func (b *backlog) audit(lane Lane) (left []string) {
 func (s *sender[U]) room() bool {
 	q, l := s.all, &s.queue
 	before := l.common() + l.flying // what is behind waits for the Store, and may have all places
-	return before == 0 || before < q.window && q.places > q.config.Places/4 && q.bytes < q.config.Bytes/2
+	return before == 0 || before < q.window && q.roomy()
+}
+
+// roomy reports whether there is much room for all lanes.
+func (q *Queue[U]) roomy() bool {
+	return q.free.Load() > int64(q.config.Places/4) && q.bytes.Load() < int64(q.config.Bytes/2)
 }
 
 // readMore has more read back where there is much room. Call it under the lock, whenever some has
@@ -120,7 +125,7 @@ func (q *Queue[U]) spill(items []Item[U]) {
 			series := q.config.Series(i.Usage)
 			number, key := q.config.Key(i.Usage)
 			s.backlog.mark(series, number, key)
-			s.backlog.add(series, &h, i.Entry, q.config.Now())
+			s.backlog.add(series, &h, *q.config.Entry(&i.Usage), q.config.Now())
 			i.stays = true
 		}
 	}
@@ -144,7 +149,7 @@ func (q *Queue[U]) recall(items []Item[U]) {
 			continue
 		}
 		if e, ok := s.backlog.remove(series, &h); ok {
-			i.Entry, i.stays = e, false
+			*q.config.Entry(&i.Usage), i.stays = e, false
 		}
 		s.caughtUp()
 	}
@@ -155,6 +160,7 @@ func (q *Queue[U]) recall(items []Item[U]) {
 func (s *sender[U]) caughtUp() {
 	if s.backlog.count == 0 {
 		s.queue.waiting.join(&s.queue.behind)
+		signal(s.wake)
 	}
 }
 
@@ -222,10 +228,10 @@ func (s *sender[U]) takeBack(k *Kept[U]) bool {
 	h := q.config.Header(k.Usage)
 	if h.Lane == s.queue.lane && s.counted(k) {
 		if e, ok := b.remove(q.config.Series(k.Usage), &h); ok {
-			q.last++
-			q.places--
-			q.bytes += h.Size
-			s.queue.waiting.push(Item[U]{Usage: k.Usage, Entry: e, number: q.last})
+			q.free.Add(-1)
+			q.holds(h.Size)
+			*q.config.Entry(&k.Usage) = e
+			s.queue.waiting.push(Item[U]{Usage: k.Usage, number: q.last})
 			signal(s.wake)
 		}
 		if b.count > 0 {
@@ -255,10 +261,9 @@ func (q *Queue[U]) Replay() bool {
 	taken, unread, end, now := 0, 0, uint64(0), q.config.Now()
 	err := q.journal.ask(func() error {
 		for k, err := range q.config.Store.Pending(0) {
-			var e ledger.Entry
 			if err == nil {
 				end = k.At
-				e, err = q.config.Enter(k.Usage)
+				err = q.config.Enter(&k.Usage)
 			}
 			if err != nil {
 				unread++
@@ -266,7 +271,7 @@ func (q *Queue[U]) Replay() bool {
 				continue
 			}
 			q.journal.count(k.Usage, 1)
-			q.replay(&k, e, now)
+			q.replay(&k, now)
 			taken++
 		}
 		return nil
@@ -287,18 +292,18 @@ func (q *Queue[U]) unreadable(err error) {
 }
 
 // replay takes one over, into memory or not.
-func (q *Queue[U]) replay(k *Kept[U], e ledger.Entry, now time.Time) {
+func (q *Queue[U]) replay(k *Kept[U], now time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	h := q.config.Header(k.Usage)
 	s := q.lanes[h.Lane]
 	if s.backlog.count > 0 || !s.room() {
-		s.backlog.add(q.config.Series(k.Usage), &h, e, now)
+		s.backlog.add(q.config.Series(k.Usage), &h, *q.config.Entry(&k.Usage), now)
 		return
 	}
 	s.backlog.read = k.At
-	q.places--
-	q.put(&Item[U]{Usage: k.Usage, Entry: e})
+	q.free.Add(-1)
+	q.put(&Item[U]{Usage: k.Usage})
 }
 
 // replayed notes where this run begins.

@@ -39,6 +39,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -75,7 +76,6 @@ type Header struct {
 // Item is one usage on its way. It is small, since there may be hundreds of thousands.
 type Item[U any] struct {
 	Usage U
-	Entry ledger.Entry
 
 	number uint64 // in the order of settlement
 	turns  uint32 // how often it was parked
@@ -90,19 +90,21 @@ type Config[U any] struct {
 	// Report makes one attempt; answers are in the batch's order.
 	Report func(ctx context.Context, batch []U) ([]ledger.Ack, error)
 	// Header, Series and Key read a usage; the key is that of Keys with the number, if that is
-	// not 0.
+	// not 0. They take a copy, so that what a request settles needs no allocation.
 	Header func(U) Header
 	Series func(U) Series
 	Key    func(U) (number uint64, key string)
+	// Entry is the usage's entry in the ledger, which is a part of it.
+	Entry func(*U) *ledger.Entry
 	// Pace is how long to wait between two batches of a lane.
 	Pace func(Lane) time.Duration
 	// Places and Bytes bound what waits in memory.
 	Places, Bytes int
 	Store         Store[U]
 	Unkept        bool // go on while the Store keeps nothing
-	// Enter makes the entry of a usage that the Store has from an earlier run, or says why it
+	// Enter puts a usage into the ledger that the Store has from an earlier run, or says why it
 	// can't.
-	Enter func(U) (ledger.Entry, error)
+	Enter func(*U) error
 	// Refused is told of each usage that was refused, from one goroutine.
 	Refused func(U, error)
 	Now     func() time.Time
@@ -117,11 +119,14 @@ type Queue[U any] struct {
 	lanes   [3]*sender[U]
 	window  int // most in memory of a lane while more waits in the Store
 
+	// free is the places that are free, below 0 while more is in memory than there are, and bytes what
+	// is in memory takes. Requests reserve and cancel without the lock.
+	free   atomic.Int64
+	bytes  atomic.Int64
+	closed atomic.Bool // set under the lock
+
 	mu       sync.Mutex
-	places   int // free places; below 0 while more is in memory than there are
-	bytes    int // what waits in memory takes
-	reserved int // places of running requests
-	closed   bool
+	taken    int           // places of what is in memory; the others that are not free are reserved
 	shutting chan struct{} // closed with closed
 	idle     chan struct{} // closed when closed and nothing is left
 	over     bool          // idle is closed
@@ -146,9 +151,10 @@ const mostInWindow = 10_000
 // New returns a queue. Run delivers from it.
 func New[U any](c Config[U]) *Queue[U] {
 	q := &Queue[U]{
-		Keys: newKeys(), config: c, window: min(max(c.Places/2, 1), mostInWindow), places: c.Places,
+		Keys: newKeys(), config: c, window: min(max(c.Places/2, 1), mostInWindow),
 		shutting: make(chan struct{}), idle: make(chan struct{}), asking: make(chan struct{}, 1),
 	}
+	q.free.Store(int64(c.Places))
 	q.log, q.adoption = q.newLog(), newAdoption(c.Logger)
 	for i := range q.lanes {
 		q.lanes[i] = newSender(q, Lane(i))
@@ -211,30 +217,38 @@ func (q *Queue[U]) Reserve(n int) error {
 	return err
 }
 
+// occupy takes places, never more than there are. What Shut has not seen reserved sees the Shut.
 func (q *Queue[U]) occupy(n int) error {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	switch {
-	case q.closed:
-		return ErrClosed
-	case q.places < n || q.bytes >= q.config.Bytes:
-		return ErrFull
+	for {
+		free := q.free.Load()
+		switch {
+		case q.closed.Load():
+			return ErrClosed
+		case free < int64(n) || q.bytes.Load() >= int64(q.config.Bytes):
+			return ErrFull
+		case !q.free.CompareAndSwap(free, free-int64(n)):
+			continue
+		case q.closed.Load():
+			q.Cancel(n)
+			return ErrClosed
+		}
+		return nil
 	}
-	q.places -= n
-	q.reserved += n
-	return nil
 }
+
+// reserved is the places of running requests. Call it under the lock.
+func (q *Queue[U]) reserved() int { return q.config.Places - int(q.free.Load()) - q.taken }
 
 // Cancel gives reserved places back.
 func (q *Queue[U]) Cancel(n int) {
 	if n == 0 {
 		return
 	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.places += n
-	q.reserved -= n
-	q.rest()
+	if q.free.Add(int64(n)); q.closed.Load() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.rest()
+	}
 }
 
 // Keep waits until the Store, if there is one, keeps the items. The error is a *StoreError;
@@ -243,14 +257,16 @@ func (q *Queue[U]) Keep(ctx context.Context, items []Item[U]) error {
 	if q.journal == nil || len(items) == 0 {
 		return nil
 	}
-	q.spill(items)
-	err := q.journal.keep(ctx, items)
+	all := slices.Clone(items) // those of a request that has no Store are on its stack
+	q.spill(all)
+	err := q.journal.keep(ctx, all)
 	if err != nil {
-		q.recall(items)
-		for i := range items {
-			items[i].unkept = true
+		q.recall(all)
+		for i := range all {
+			all[i].unkept = true
 		}
 	}
+	copy(items, all)
 	return err
 }
 
@@ -261,7 +277,6 @@ func (q *Queue[U]) Put(items ...Item[U]) {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.reserved -= len(items)
 	for i := range items {
 		q.put(&items[i])
 	}
@@ -272,23 +287,30 @@ func (q *Queue[U]) Put(items ...Item[U]) {
 func (q *Queue[U]) put(i *Item[U]) {
 	h := q.config.Header(i.Usage)
 	s := q.lanes[h.Lane]
-	defer s.nudge()
 	if i.stays {
-		q.places++
+		q.free.Add(1)
+		s.nudge()
 		return
 	}
-	q.last++
+	q.holds(h.Size)
 	i.number = q.last
-	q.bytes += h.Size
-	s.queue.put(*i)
+	if s.queue.put(i); s.wakes() {
+		s.nudge()
+	}
+}
+
+// holds counts one in memory, whose place is not free any more. Call it under the lock.
+func (q *Queue[U]) holds(size int) {
+	q.last++
+	q.taken++
+	q.bytes.Add(int64(size))
 }
 
 // Shut ends Reserve; what runs may still Put. What it returns is closed when nothing is left.
 func (q *Queue[U]) Shut() (idle <-chan struct{}) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if !q.closed {
-		q.closed = true
+	if !q.closed.Swap(true) {
 		close(q.shutting)
 	}
 	for _, s := range q.lanes {
@@ -301,7 +323,7 @@ func (q *Queue[U]) Shut() (idle <-chan struct{}) {
 
 // rest closes idle once nothing more can come. Call it under the lock.
 func (q *Queue[U]) rest() {
-	if q.closed && q.reserved == 0 && q.queued() == 0 && q.notices.len() == 0 && !q.over {
+	if q.closed.Load() && q.reserved() == 0 && q.queued() == 0 && q.notices.len() == 0 && !q.over {
 		q.over = true
 		close(q.idle)
 	}

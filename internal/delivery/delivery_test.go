@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -166,8 +168,8 @@ func TestMoreThanThereArePlacesWaitsInTheStore(t *testing.T) {
 			}
 			f.put(u)
 		}
-		if st := f.Stats(); st.Queued != 10_000 || f.places < 0 {
-			t.Errorf("%+v, %d places are free of %d", st, f.places, f.config.Places)
+		if st := f.Stats(); st.Queued != 10_000 || f.free.Load() < 0 {
+			t.Errorf("%+v, %d places are free of %d", st, f.free.Load(), f.config.Places)
 		}
 		up.Store(true)
 		time.Sleep(time.Hour)
@@ -240,7 +242,7 @@ func TestAPanicOfTheStoreIsAnError(t *testing.T) {
 		if err := f.Reserve(1); err != nil {
 			t.Fatal(err)
 		}
-		items := []Item[unit]{{Usage: unit{customer: "a", key: "k"}, Entry: f.entry()}}
+		items := []Item[unit]{{Usage: unit{customer: "a", key: "k", entry: f.entry()}}}
 		var kept *StoreError
 		if err := f.Keep(t.Context(), items); !errors.As(err, &kept) || !kept.InMemory {
 			t.Errorf("Keep: %v", err)
@@ -312,5 +314,64 @@ func TestAQueueInChunksIsAQueue(t *testing.T) {
 				}
 			},
 		})
+	})
+}
+
+// TestNeverMoreThanThereArePlaces has requests reserve and cancel at the same time, and a Shut come
+// between them.
+func TestNeverMoreThanThereArePlaces(t *testing.T) {
+	const places = 3
+	f := newFixture(t, &stigg{}, func(c *Config[unit]) { c.Places = places })
+	var taken, rounds atomic.Int64
+	var wait sync.WaitGroup
+	for i := range 8 {
+		n := 1 + i%2
+		wait.Go(func() {
+			for {
+				rounds.Add(1)
+				switch err := f.Reserve(n); {
+				case errors.Is(err, ErrClosed):
+					return
+				case err == nil:
+					if all := taken.Add(int64(n)); all > places {
+						t.Errorf("%d of %d places are reserved", all, places)
+					}
+					taken.Add(-int64(n))
+					f.Cancel(n)
+				}
+			}
+		})
+	}
+	for rounds.Load() < 100_000 {
+		runtime.Gosched()
+	}
+	if err := f.Reserve(1); err == nil {
+		f.Put(Item[unit]{Usage: unit{customer: "a", number: f.Keys.Next(), entry: f.entry()}})
+	}
+	<-f.Shut()
+	wait.Wait()
+	f.drain()
+}
+
+// TestAFullBatchWaitsForNoMore: a part of a batch lingers, and what fills it wakes the sender.
+func TestAFullBatchWaitsForNoMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stigg{}
+		f := newFixture(t, s, func(c *Config[unit]) { c.Places = 1000 })
+		f.put(unit{customer: "a"})
+		synctest.Wait()
+		for range batchSize - 1 {
+			f.put(unit{customer: "a"})
+		}
+		time.Sleep(linger - time.Millisecond)
+		if n := len(s.taken()); n != 1 {
+			t.Errorf("%d have left, want the first alone: the others linger", n)
+		}
+		f.put(unit{customer: "a"})
+		synctest.Wait()
+		if n := len(s.taken()); n != 1+batchSize {
+			t.Errorf("%d have left, want %d: the batch is full", n, 1+batchSize)
+		}
+		f.drain()
 	})
 }

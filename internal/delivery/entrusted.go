@@ -108,7 +108,7 @@ func (q *Queue[U]) resolve(ctx context.Context) {
 // await waits for the next time to ask. It is false if there is nothing to ask about, or ctx has ended.
 func (q *Queue[U]) await(ctx context.Context, pause *time.Duration) bool {
 	q.mu.Lock()
-	left, closed := len(q.unresolved), q.closed
+	left, closed := len(q.unresolved), q.closed.Load()
 	q.mu.Unlock()
 	if left == 0 {
 		return false

@@ -39,7 +39,9 @@ func TestWhatATransactionKeptTakesItsTurn(t *testing.T) {
 		known := false
 		f.Resolve([]unit{total}, func(kept func(int) bool) {
 			known = kept(0)
-			items := []Item[unit]{{Usage: total, Entry: f.entry()}}
+			settled := total
+			settled.entry = f.entry()
+			items := []Item[unit]{{Usage: settled}}
 			f.Kept(items)
 			f.Put(items...)
 		})

@@ -1,6 +1,7 @@
 package delivery
 
-const smallChunk, largeChunk = 8, 128
+// smallChunk and largeChunk are lengths of chunks. Of items of 88 bytes the large one fills 8 kB.
+const smallChunk, largeChunk = 8, 93
 
 // fifo is a queue in chunks: it grows without copying what it has, whatever its length.
 type fifo[T any] struct {

@@ -12,14 +12,14 @@ import (
 func (s *sender[U]) acknowledge(batch []Item[U], acks []ledger.Ack) {
 	now, id := s.all.config.Now(), s.all.batches.Add(1)
 	for i := range batch {
-		if acks[i].Place = i; !batch[i].maybeCounted() { // else Stigg may have counted it in another one
+		if acks[i].Place = i; !s.maybeCounted(&batch[i]) { // else Stigg may have counted it in another one
 			acks[i].Batch = id
 		}
-		batch[i].Entry.Acknowledge(acks[i], now)
+		s.entry(&batch[i]).Acknowledge(acks[i], now)
 	}
 	s.all.acknowledged.Add(uint64(len(batch)))
 	for i := range batch {
-		batch[i].Entry.Notify()
+		s.entry(&batch[i]).Notify()
 	}
 	s.all.journal.done(batch)
 	s.left(batch, nil)
@@ -30,12 +30,12 @@ func (s *sender[U]) refuse(batch []Item[U], err error) {
 	for n := range batch {
 		i := &batch[n]
 		var now time.Time
-		maybe := i.maybeCounted()
+		maybe, e := s.maybeCounted(i), s.entry(i)
 		if maybe {
 			now = s.all.config.Now()
 		}
-		i.Entry.Refuse(maybe, now)
-		i.Entry.Notify()
+		e.Refuse(maybe, now)
+		e.Notify()
 		s.all.journal.setAside(i.Usage, err)
 	}
 	s.all.refused.Add(uint64(len(batch)))
@@ -44,12 +44,14 @@ func (s *sender[U]) refuse(batch []Item[U], err error) {
 
 // maybeCounted reports whether Stigg may have counted it by an attempt before the last, in
 // this run or in an earlier one.
-func (i *Item[U]) maybeCounted() bool { return i.tried || i.Entry.WasSentBefore() }
+func (s *sender[U]) maybeCounted(i *Item[U]) bool { return i.tried || s.entry(i).WasSentBefore() }
+
+func (s *sender[U]) entry(i *Item[U]) *ledger.Entry { return s.all.config.Entry(&i.Usage) }
 
 // left closes the entries and frees the places; those of refused usage once the app is told.
 func (s *sender[U]) left(batch []Item[U], refused error) {
 	for i := range batch {
-		batch[i].Entry.Close()
+		s.entry(&batch[i]).Close()
 	}
 	q := s.all
 	q.mu.Lock()
@@ -63,14 +65,15 @@ func (s *sender[U]) left(batch []Item[U], refused error) {
 		return
 	}
 	for i := range batch {
-		q.free(batch[i].Usage)
+		q.release(batch[i].Usage)
 	}
 	q.readMore()
 	q.rest()
 }
 
-// free frees the place of a usage. Call it under the lock.
-func (q *Queue[U]) free(u U) {
-	q.places++
-	q.bytes -= q.config.Header(u).Size
+// release frees the place of a usage. Call it under the lock.
+func (q *Queue[U]) release(u U) {
+	q.taken--
+	q.free.Add(1)
+	q.bytes.Add(-int64(q.config.Header(u).Size))
 }

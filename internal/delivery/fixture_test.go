@@ -21,6 +21,7 @@ type unit struct {
 	lane     Lane
 	total    bool
 	size     int
+	entry    ledger.Entry
 }
 
 var errDown = errors.New("down")
@@ -40,8 +41,17 @@ func (s *stigg) Report(ctx context.Context, batch []unit) ([]ledger.Ack, error) 
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.got = append(s.got, batch...)
+	s.got = append(s.got, bare(batch)...)
 	return make([]ledger.Ack, len(batch)), nil
+}
+
+// bare is usages without their entries.
+func bare(all []unit) []unit {
+	all = slices.Clone(all)
+	for i := range all {
+		all[i].entry = ledger.Entry{}
+	}
+	return all
 }
 
 func (s *stigg) taken() []unit {
@@ -67,7 +77,8 @@ func newFixture(t testing.TB, s *stigg, change func(*Config[unit])) *fixture {
 		},
 		Series: func(u unit) Series { return Series{Customer: u.customer} },
 		Key:    func(u unit) (uint64, string) { return u.number, u.key },
-		Enter:  func(unit) (ledger.Entry, error) { return f.entry(), nil },
+		Entry:  func(u *unit) *ledger.Entry { return &u.entry },
+		Enter:  func(u *unit) error { u.entry = f.entry(); return nil },
 		Places: 100, Bytes: 1 << 20, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
 	}
 	if change != nil {
@@ -94,7 +105,8 @@ func (f *fixture) put(u unit) {
 	if u.key == "" {
 		u.number = f.Keys.Next()
 	}
-	items := []Item[unit]{{Usage: u, Entry: f.entry()}}
+	u.entry = f.entry()
+	items := []Item[unit]{{Usage: u}}
 	_ = f.Keep(context.Background(), items) // in memory, if it is not kept
 	f.Put(items...)
 }
@@ -142,7 +154,7 @@ func (s *memoryStore) Append(_ context.Context, u []unit) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.kept = append(s.kept, u...)
+	s.kept = append(s.kept, bare(u)...)
 	return nil
 }
 

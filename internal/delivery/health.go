@@ -21,7 +21,7 @@ func (q *Queue[U]) Stats() Stats {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	s := Stats{
-		Queued: q.queued() + q.unknown, Bytes: q.bytes, Reserved: q.reserved - q.unknown, Full: q.places <= 0 || q.bytes >= q.config.Bytes,
+		Queued: q.queued() + q.unknown, Bytes: int(q.bytes.Load()), Reserved: q.reserved() - q.unknown, Full: q.free.Load() <= 0 || q.bytes.Load() >= int64(q.config.Bytes),
 		Acknowledged: q.acknowledged.Load(), Refused: q.refused.Load(), Retries: q.retries.Load(),
 	}
 	for _, l := range q.lanes {
@@ -52,8 +52,8 @@ func (q *Queue[U]) Audit() (left []string) {
 	if q.unknown != 0 || len(q.unresolved) != 0 {
 		left = append(left, fmt.Sprintf("it is not known of %d usages whether they are kept", q.unknown))
 	}
-	if q.places != q.config.Places || q.reserved != 0 || q.bytes != 0 {
-		left = append(left, fmt.Sprintf("%d of %d places are free, %d reserved, %d bytes taken", q.places, q.config.Places, q.reserved, q.bytes))
+	if free, bytes := int(q.free.Load()), q.bytes.Load(); free != q.config.Places || q.taken != 0 || bytes != 0 {
+		left = append(left, fmt.Sprintf("%d of %d places are free, %d reserved, %d bytes taken", free, q.config.Places, q.reserved(), bytes))
 	}
 	return left
 }

@@ -74,6 +74,6 @@ func (q *Queue[U]) nextNotice() (one notice[U], more bool) {
 func (q *Queue[U]) told(u U) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.free(u)
+	q.release(u)
 	q.readMore()
 }

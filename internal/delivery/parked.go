@@ -84,7 +84,7 @@ func (l *queue[U]) insertParked(i Item[U]) {
 // park parks one that is on its way.
 func (l *queue[U]) park(i Item[U]) {
 	l.flying--
-	i.Entry.Returns()
+	l.entry(&i).Returns()
 	l.insertParked(i)
 }
 
@@ -109,7 +109,7 @@ func (s *sender[U]) parkFailed(i Item[U]) {
 // restParked lets the parked rest. Call it under the lock.
 func (s *sender[U]) restParked() {
 	pause := parkedPause
-	if s.all.closed {
+	if s.all.closed.Load() {
 		pause = closingPause
 	}
 	s.queue.parked.due = s.all.clock().Add(pause)

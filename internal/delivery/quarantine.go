@@ -191,7 +191,7 @@ func (s *sender[U]) visit(ctx context.Context, n *quarantine[U], batch []Item[U]
 		return
 	case upstream.Refused(err):
 		for i := range batch {
-			batch[i].Entry.Returns()
+			s.entry(&batch[i]).Returns()
 		}
 		s.failed(n, batch, true)
 		return

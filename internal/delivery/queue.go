@@ -1,6 +1,10 @@
 package delivery
 
-import "time"
+import (
+	"time"
+
+	"github.com/stiggate/gate/internal/ledger"
+)
 
 const (
 	// batchSize is the most measurements, or credits, that Stigg takes in one call.
@@ -40,6 +44,9 @@ type queue[U any] struct {
 
 func (l *queue[U]) series(i *Item[U]) Series { return l.config.Series(i.Usage) }
 func (l *queue[U]) total(i *Item[U]) bool    { return l.config.Header(i.Usage).Total }
+func (l *queue[U]) entry(i *Item[U]) *ledger.Entry {
+	return l.config.Entry(&i.Usage)
+}
 func (l *queue[U]) created(i *Item[U]) time.Time {
 	return l.config.Header(i.Usage).CreatedAt
 }
@@ -72,12 +79,12 @@ func (l *queue[U]) oldest() (oldest time.Time) {
 }
 
 // put puts in what was settled last.
-func (l *queue[U]) put(i Item[U]) {
+func (l *queue[U]) put(i *Item[U]) {
 	if i.behind && *l.stored > 0 {
-		l.behind.push(i)
+		l.behind.push(*i)
 		return
 	}
-	l.waiting.push(i)
+	l.waiting.push(*i)
 }
 
 // fitting is how many of a queue go into one batch of at most size.
@@ -156,7 +163,7 @@ func (l *queue[U]) withhold(batch []Item[U], now time.Time) []Item[U] {
 		switch q := l.quarantineOf(i, now); {
 		case q != nil:
 			l.flying--
-			i.Entry.Returns()
+			l.entry(i).Returns()
 			l.quarantines.add(q, *i)
 		case l.waitsForParked(i):
 			l.park(*i)

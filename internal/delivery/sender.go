@@ -63,6 +63,14 @@ func (s *sender[U]) nudge() {
 	}
 }
 
+// wakes reports whether what was just put changes when the sender's next batch leaves. The sender looks
+// at all that waits whenever it wakes: for what is first, once a batch is full, for what may be of a
+// quarantine, and at a Shut. Call it under the lock.
+func (s *sender[U]) wakes() bool {
+	n := s.queue.common()
+	return n <= 1 || n >= s.queue.size || len(s.queue.quarantines.all) > 0 || s.backlog.count > 0 || s.all.closed.Load()
+}
+
 func signal(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
@@ -104,7 +112,7 @@ func (s *sender[U]) take() (batch []Item[U], from *quarantine[U], parked bool) {
 	s.all.mu.Lock()
 	defer s.all.mu.Unlock()
 	l, now := &s.queue, s.all.clock()
-	if s.all.closed && !s.pacing.hurried {
+	if s.all.closed.Load() && !s.pacing.hurried {
 		s.pacing.hurried, l.parked.due = true, now
 	}
 	defer s.all.readMore()
@@ -202,7 +210,7 @@ func (s *sender[U]) wait() time.Duration {
 // due is when a batch may leave if the last one of its like left at last; full says that
 // there is no use in letting it fill. Call it under the lock.
 func (s *sender[U]) due(last time.Time, full bool, asked time.Duration) time.Time {
-	if s.all.closed {
+	if s.all.closed.Load() {
 		return s.pacing.last.Add(asked)
 	}
 	due := s.pacing.last.Add(max(pace, asked))
@@ -292,7 +300,7 @@ func (s *sender[U]) attempt(ctx context.Context, batch []Item[U], n int) ([]ledg
 	usages := make([]U, len(batch))
 	for i := range batch {
 		usages[i] = batch[i].Usage
-		batch[i].Entry.Leaves()
+		s.entry(&batch[i]).Leaves()
 	}
 	acks, err := s.calls.call(ctx, func(ctx context.Context) ([]ledger.Ack, error) { return s.all.config.Report(ctx, usages) })
 	if err == nil && len(acks) != len(usages) {
@@ -300,21 +308,21 @@ func (s *sender[U]) attempt(ctx context.Context, batch []Item[U], n int) ([]ledg
 	}
 	s.note(err)
 	for i := range batch {
-		batch[i].failed(err, n)
+		s.failedTo(&batch[i], err, n)
 	}
 	return acks, err
 }
 
-// failed notes what an attempt that failed leaves behind.
-func (i *Item[U]) failed(err error, tries int) {
+// failedTo notes what an attempt that failed leaves behind.
+func (s *sender[U]) failedTo(i *Item[U], err error, tries int) {
 	if err == nil || upstream.Refused(err) {
 		return
 	}
-	sent := !upstream.Unsent(err)
+	sent, e := !upstream.Unsent(err), s.entry(i)
 	if i.tried = i.tried || sent; !i.tried {
-		i.Entry.Unsent()
+		e.Unsent()
 	}
 	if !sent || tries >= waitedFor {
-		i.Entry.Returns()
+		e.Returns()
 	}
 }

@@ -67,11 +67,14 @@ func (h *Hold) Amount() float64 { return h.units.amount }
 
 // At is when the amount was held, and never before its period.
 func (h *Hold) At() time.Time {
-	if h.rare != nil && !h.rare.at.IsZero() {
-		return h.rare.at
+	if h.IsUsual() {
+		return time.Unix(0, h.at)
 	}
-	return time.Unix(0, h.at)
+	return h.rare.at
 }
+
+// IsUsual reports whether nanoseconds of Unix tell when it was held.
+func (h *Hold) IsUsual() bool { return h.rare == nil || h.rare.at.IsZero() }
 
 // Shrink gives back what is beyond so many units; it is no more than is held.
 func (h *Hold) Shrink(units float64) { h.units.shrink(h.meter.Account, units) }

@@ -30,8 +30,7 @@ func Entrust(h *Holds, q *Queue, store func([]usage.Queued) error) error {
 func entrusted(h *Holds, q *Queue, list []admission.Hold, keys []uint64) (all []usage.Queued) {
 	for i := range list {
 		if list[i].Use != 0 {
-			u, _ := of(h, q, &list[i], keys[i])
-			all = append(all, u)
+			all = append(all, usage.Whole(whole(h, q, &list[i], keys[i])))
 		}
 	}
 	return all
@@ -95,21 +94,24 @@ func settle(h *Holds, q *Queue, now func() time.Time, hold *admission.Hold, numb
 	if hold.Use < 0 { // else nobody asks
 		at = now()
 	}
-	u, event := of(h, q, hold, number)
 	h.Book().Pin() // never forgotten here: the holds still pin it
-	e := hold.Settle(hold.Use, at)
-	if event {
-		e.AsEvent()
+	if hold.IsUsual() {
+		return delivery.Item[usage.Queued]{Usage: usage.Settled(hold.Settle(hold.Use, at), hold.At(), number)}
 	}
-	return delivery.Item[usage.Queued]{Usage: u, Entry: e}
+	u := usage.Whole(whole(h, q, hold, number))
+	if u.Entry = hold.Settle(hold.Use, at); hold.IsEvent() {
+		u.Entry.AsEvent()
+	}
+	return delivery.Item[usage.Queued]{Usage: u}
 }
 
-// of is the usage that a hold reports, and whether that is an event.
-func of(h *Holds, q *Queue, hold *admission.Hold, number uint64) (u usage.Queued, event bool) {
-	u = usage.Settled(h.Book(), hold.Right.ID, hold.Right.IsWallet, hold.Use, max(0, hold.Use-hold.Amount()), hold.At(), number, q.Keys)
-	name, dimensions, event := hold.Sends()
-	if event {
-		u = u.AsEvent(name, dimensions, q.Keys)
+// whole is the usage that a hold reports.
+func whole(h *Holds, q *Queue, hold *admission.Hold, number uint64) *usage.Usage {
+	u := &usage.Usage{Customer: h.Book().Owner(), Value: hold.Use, Excess: max(0, hold.Use-hold.Amount()), Key: q.Keys.Key(number), CreatedAt: hold.At()}
+	u.Name(hold.Right.ID, hold.Right.IsWallet)
+	if hold.IsEvent() {
+		u.Kind = usage.Event
+		u.Event, u.Dimensions = hold.Sends()
 	}
-	return u, event
+	return u
 }

@@ -7,42 +7,27 @@ import (
 	"github.com/stiggate/gate/internal/ledger"
 )
 
-// Queued is a usage that waits. Hundreds of thousands may, so what a request has used is kept in
-// few words, and becomes a Usage when it leaves.
+// Queued is a usage that waits. Hundreds of thousands may, so of what a request has used no more is kept
+// than its entry in the ledger does not know, and it becomes a Usage when it leaves.
 type Queued struct {
-	whole *Usage // all there is to know; the rest is empty then
+	Entry ledger.Entry
 
-	book   *ledger.Book
-	id     string // of the feature, or of the wallet's currency
-	value  float64
-	excess float64
+	whole  *Usage // all there is to know but the entry; the rest is empty then
 	number uint64 // of its key, see delivery.Keys
 	at     int64  // CreatedAt in nanoseconds of Unix
-	wallet bool
 }
 
-// Whole is a usage as it is.
+// Whole is a usage as it is, without an entry.
 func Whole(u *Usage) Queued { return Queued{whole: u} }
 
-// Settled is the usage of a request: of a feature, or of a wallet in the currency that id is. It
-// was admitted at a time, and excess of its value is more than it was admitted with. number is that of
-// its key.
-func Settled(b *ledger.Book, id string, wallet bool, value, excess float64, at time.Time, number uint64, keys delivery.Keys) Queued {
-	q := Queued{book: b, id: id, wallet: wallet, value: value, excess: excess, number: number, at: at.UnixNano()}
-	if time.Unix(0, q.at).Equal(at) {
-		return q
-	}
-	u := q.Usage(keys) // a clock of a test's is far away
-	u.CreatedAt = at
-	return Whole(&u)
+// Settled is the change of usage, or the credits, that an entry is of. It was admitted at a time, and
+// number is that of its key.
+func Settled(e ledger.Entry, at time.Time, number uint64) Queued {
+	return Queued{Entry: e, number: number, at: at.UnixNano()}
 }
 
-// AsEvent is a change that was settled as an event.
-func (q Queued) AsEvent(name string, dimensions map[string]any, keys delivery.Keys) Queued {
-	u := q.Usage(keys)
-	u.Kind, u.Event, u.Dimensions = Event, name, dimensions
-	return Whole(&u)
-}
+// InLedger is its entry.
+func (q *Queued) InLedger() *ledger.Entry { return &q.Entry }
 
 // Usage is all there is to know of it. The keys are those that it was settled with.
 func (q Queued) Usage(keys delivery.Keys) Usage {
@@ -50,13 +35,17 @@ func (q Queued) Usage(keys delivery.Keys) Usage {
 		return *q.whole
 	}
 	u := Usage{
-		Customer: q.book.Owner(), Kind: Change, FeatureID: q.id, Value: q.value, Excess: q.excess,
-		Key: keys.Key(q.number), CreatedAt: time.Unix(0, q.at),
+		Customer: q.Entry.Owner(), Kind: Change, Value: q.Entry.Value(), Key: keys.Key(q.number), CreatedAt: time.Unix(0, q.at),
 	}
-	if q.wallet {
-		u.Kind, u.FeatureID, u.Currency = Credits, "", q.id
-	}
+	u.Name(q.Entry.Of())
 	return u
+}
+
+// Name has a change be of a feature, or take credits of a currency.
+func (u *Usage) Name(id string, wallet bool) {
+	if u.FeatureID = id; wallet {
+		u.Kind, u.FeatureID, u.Currency = Credits, "", id
+	}
 }
 
 // Each makes one of each.
@@ -81,8 +70,8 @@ func (q Queued) Header() delivery.Header {
 	if q.whole != nil {
 		return q.whole.header()
 	}
-	h := delivery.Header{Size: size, Value: q.value, CreatedAt: time.Unix(0, q.at)}
-	if q.wallet {
+	h := delivery.Header{Size: size, Value: q.Entry.Value(), CreatedAt: time.Unix(0, q.at)}
+	if _, wallet := q.Entry.Of(); wallet {
 		h.Lane = delivery.Credits
 	}
 	return h
@@ -93,12 +82,12 @@ func (q Queued) Series() delivery.Series {
 	if q.whole != nil {
 		return q.whole.series()
 	}
-	o := q.book.Owner()
+	o := q.Entry.Owner()
 	s := delivery.Series{Customer: o.ID, Resource: o.Resource}
-	if q.wallet {
-		s.Currency = q.id
+	if id, wallet := q.Entry.Of(); wallet {
+		s.Currency = id
 	} else {
-		s.Feature = q.id
+		s.Feature = id
 	}
 	return s
 }
