@@ -48,11 +48,15 @@ type transaction struct {
 func (s *store) write(w *work) error {
 	return guard(func() error {
 		return s.update(func(tx *bolt.Tx) error {
-			t := transaction{
-				store: s, usage: tx.Bucket(bucketUsage), done: tx.Bucket(bucketDone), aside: tx.Bucket(bucketAside),
-				parsed: make(map[uint64]group), touched: make(map[uint64]struct{}),
+			t := transaction{store: s, usage: tx.Bucket(bucketUsage)}
+			if len(w.ends) > 0 {
+				t.done, t.aside = tx.Bucket(bucketDone), tx.Bucket(bucketAside)
+				t.parsed, t.touched = make(map[uint64]group), make(map[uint64]struct{})
 			}
 			t.usage.FillPercent = 0.95 // keys only grow
+			if t.values = t.values[:0]; cap(t.values) > mostSpare*groupBytes {
+				t.values = nil
+			}
 			for i := range w.packs {
 				if err := t.put(&w.packs[i]); err != nil {
 					return err
@@ -105,7 +109,9 @@ func (t *transaction) put(p *pack) error {
 	if err != nil {
 		return err
 	}
-	if err := t.usage.Put(number(seq), p.value()); err != nil {
+	before := len(t.values)
+	t.values = p.append(t.values)
+	if err := t.usage.Put(number(seq), t.values[before:len(t.values):len(t.values)]); err != nil { // which keeps it until the commit
 		return err
 	}
 	t.addGroup(seq, len(p.heads))

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"slices"
 )
 
 // A group is what one value of the database holds: the records that were appended at
@@ -24,9 +25,12 @@ const (
 	// maxRecords of a group; a place has recordBits for it.
 	recordBits = 12
 	maxRecords = 1 << recordBits
-	// groupBytes is when the next group is begun. A group is freed as a whole, and bbolt
-	// needs one run of pages for up to four of them, which must be found in a full file.
-	groupBytes = 32 << 10
+	// groupBytes is the most that a group of several records takes. bbolt keeps at least two
+	// groups in a page, and these two fill one of 4 KiB: a commit that adds to the last page
+	// writes little again of what was there, and needs no run of pages side by side.
+	groupBytes = 2000
+	// recordHeader is about what a record takes beside itself.
+	recordHeader = 6
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -44,7 +48,19 @@ type head struct {
 	hash      uint64 // of the identity, for the index
 }
 
-func (p *pack) full() bool { return len(p.heads) == maxRecords || len(p.data) >= groupBytes }
+// takes reports whether a record of so many bytes goes into the group.
+func (p *pack) takes(bytes int) bool {
+	n := len(p.heads) + 1
+	return n == 1 || n <= maxRecords && len(p.data)+bytes+n*recordHeader <= groupBytes
+}
+
+// clear takes the records out and keeps the memory, if that is not much.
+func (p *pack) clear() {
+	if cap(p.data) > 2*groupBytes {
+		p.data = nil
+	}
+	p.heads, p.data = p.heads[:0], p.data[:0]
+}
 
 // each yields the records.
 func (p *pack) each(yield func(i int, record []byte) bool) {
@@ -58,15 +74,19 @@ func (p *pack) each(yield func(i int, record []byte) bool) {
 }
 
 // value is the group as it is written.
-func (p *pack) value() []byte {
-	b := make([]byte, 0, 1+binary.MaxVarintLen32+len(p.heads)*(binary.MaxVarintLen32+4)+4+len(p.data))
+func (p *pack) value() []byte { return p.append(nil) }
+
+// append appends the group as it is written.
+func (p *pack) append(b []byte) []byte {
+	start := len(b)
+	b = slices.Grow(b, 1+binary.MaxVarintLen32+len(p.heads)*(binary.MaxVarintLen32+4)+4+len(p.data))
 	b = append(b, format)
 	b = binary.AppendUvarint(b, uint64(len(p.heads)))
 	for _, h := range p.heads {
 		b = binary.AppendUvarint(b, uint64(h.size))
 		b = binary.LittleEndian.AppendUint32(b, h.sum)
 	}
-	b = binary.LittleEndian.AppendUint32(b, checksum(b))
+	b = binary.LittleEndian.AppendUint32(b, checksum(b[start:]))
 	return append(b, p.data...)
 }
 

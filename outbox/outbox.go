@@ -39,10 +39,11 @@ type Outbox struct {
 	commit func(*work) error // store.write
 	seed   maphash.Seed
 
-	wake    chan struct{} // holds one token when there is something to write
-	closing chan struct{} // closed by Close
-	stopped chan struct{} // closed when the writer has ended
-	lazy    *time.Timer   // wakes the writer for what nobody waits for
+	wake     chan struct{} // holds one token when there is something to write
+	closing  chan struct{} // closed by Close
+	stopped  chan struct{} // closed when the writer has ended
+	encoders sync.Pool     // of *pack
+	lazy     *time.Timer   // wakes the writer for what nobody waits for
 
 	health  atomic.Pointer[error] // what Healthy returns
 	missing error                 // a *PageError that Pending yields, or nil
@@ -53,6 +54,7 @@ type Outbox struct {
 
 	mu        sync.Mutex
 	queue     *work
+	spare     []pack        // without anything in them, for the next queue
 	queued    int           // bytes in queue
 	inFlight  int           // bytes that are being written
 	round     *round        // that of queue
@@ -64,7 +66,7 @@ type Outbox struct {
 	failed    error // a *DiskError, or nil
 	full      bool
 	waiting   int   // calls of Append that wait for round
-	released  int   // those that waited for the one before
+	expected  int   // how many that is if all come again that the last commit has released
 	taken     int64 // bytes of the file, see space.taken
 	pending   int   // measurements in the file
 	aside     int
@@ -112,7 +114,7 @@ func Open(dir string, options ...Option) (*Outbox, error) {
 	o := &Outbox{
 		config: c, log: c.logger, store: s, commit: s.write, seed: seed,
 		wake: make(chan struct{}, 1), closing: make(chan struct{}), stopped: make(chan struct{}),
-		queue: new(work), round: newRound(),
+		queue: new(work), round: newRound(), encoders: sync.Pool{New: func() any { return new(pack) }},
 	}
 	o.lazy = time.AfterFunc(math.MaxInt64, o.hurry)
 	o.health.Store(new(error))
@@ -160,20 +162,15 @@ func (o *Outbox) Append(ctx context.Context, u ...gate.Usage) error {
 		return err
 	}
 	// Encoding is done before the lock, which all requests share.
-	var few [1]head
-	p := pack{heads: few[:0], data: make([]byte, 0, 192*len(u))}
-	for i := range u {
-		before := len(p.data)
-		var err error
-		if p.data, err = appendRecord(p.data, &u[i]); err != nil {
-			return err
-		}
-		record := p.data[before:]
-		identity, _, _ := peek(record)
-		p.heads = append(p.heads, head{size: uint32(len(record)), sum: checksum(record), hash: maphash.Bytes(o.seed, identity)})
+	p := o.encoders.Get().(*pack)
+	defer o.encoders.Put(p)
+	if err := o.encode(p, u); err != nil {
+		return err
 	}
-	r, err := o.enqueue(&p)
-	o.announce()
+	r, says, err := o.enqueue(p)
+	if says {
+		o.announce()
+	}
 	if err != nil || r == nil {
 		return err
 	}
@@ -185,10 +182,31 @@ func (o *Outbox) Append(ctx context.Context, u ...gate.Usage) error {
 	}
 }
 
-// enqueue puts p into the queue and returns the round to wait for, or nil.
-func (o *Outbox) enqueue(p *pack) (*round, error) {
+// encode makes p of the records of u.
+func (o *Outbox) encode(p *pack, u []gate.Usage) (err error) {
+	p.clear()
+	for i := range u {
+		before := len(p.data)
+		if p.data, err = appendRecord(p.data, &u[i]); err != nil {
+			return err
+		}
+		record := p.data[before:]
+		identity, _, _ := peek(record)
+		p.heads = append(p.heads, head{size: uint32(len(record)), sum: checksum(record), hash: maphash.Bytes(o.seed, identity)})
+	}
+	return nil
+}
+
+// enqueue puts a copy of p into the queue and returns the round to wait for, or nil, and whether there is
+// something to announce.
+func (o *Outbox) enqueue(p *pack) (r *round, says bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	r, err = o.queueUp(p)
+	return r, len(o.said) > 0, err
+}
+
+func (o *Outbox) queueUp(p *pack) (*round, error) {
 	size := len(p.data)
 	switch {
 	case o.closed:
@@ -233,8 +251,14 @@ func (o *Outbox) add(p *pack) {
 }
 
 func (w *work) add(h head, record []byte) {
-	if len(w.packs) == 0 || w.packs[len(w.packs)-1].full() {
-		w.packs = append(w.packs, pack{})
+	n := len(w.packs)
+	if n == 0 || !w.packs[n-1].takes(len(record)) {
+		if n < cap(w.packs) { // the memory of a group that was written
+			w.packs = w.packs[:n+1]
+			w.packs[n].clear()
+		} else {
+			w.packs = append(w.packs, pack{data: make([]byte, 0, max(groupBytes, len(record)))})
+		}
 	}
 	last := &w.packs[len(w.packs)-1]
 	last.heads = append(last.heads, h)

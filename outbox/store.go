@@ -48,9 +48,10 @@ func number(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) 
 // store is the file. Its index and everything that writes belong to one goroutine;
 // view may be called from any.
 type store struct {
-	dir  string
-	seed maphash.Seed
-	id   uint64 // of the last commit that was tried
+	dir    string
+	seed   maphash.Seed
+	id     uint64 // of the last commit that was tried
+	values []byte // memory for what a commit puts
 	index
 	space
 	// info is what path named when it was opened; of the path, not the open file, since

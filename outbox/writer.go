@@ -18,6 +18,8 @@ const (
 	// lookAfter is how often it is looked whether the file is still in its place when
 	// nothing is written.
 	lookAfter = time.Second
+	// mostSpare groups are kept for the next commit, with their memory.
+	mostSpare = 256
 )
 
 // run is the writer: the one goroutine that changes the file. It ends with Close.
@@ -59,16 +61,16 @@ func (o *Outbox) run(failing bool) {
 	}
 }
 
-// gather lets those whom the last commit has released append again before the next one,
-// which would otherwise go with the first of them alone. It waits for as many as they
-// were, and no longer than a fraction of a commit: if they do not come, the loop is a
-// matter of microseconds.
+// gather lets those whom the last commit has released append again before the next one, which would
+// otherwise go with the first of them alone. It waits for them for no longer than an eighth of what
+// that commit took: who needs more than that to come again goes with the one after.
 func (o *Outbox) gather() {
+	began := time.Now() //nolint:forbidigo // as in flush
 	for range 1000 {
 		o.mu.Lock()
-		enough := o.waiting >= o.released || o.closed
+		enough, most := o.waiting >= o.expected || o.closed, o.synced/8
 		o.mu.Unlock()
-		if enough {
+		if enough || time.Since(began) >= most {
 			return
 		}
 		runtime.Gosched()
@@ -92,6 +94,7 @@ func (o *Outbox) flush(failing bool) error {
 	if failing {
 		err = o.relieve(w)
 	}
+	packs := w.packs
 	if err == nil && !w.empty() {
 		began := time.Now() //nolint:forbidigo // how long the disk takes is of no clock of a test's
 		err = o.writeAll(w)
@@ -103,8 +106,21 @@ func (o *Outbox) flush(failing bool) error {
 		return err
 	}
 	o.well()
+	if !failing {
+		o.reuse(packs)
+	}
 	r.end(nil)
 	return nil
+}
+
+// reuse keeps the memory of what was written for what comes next, if that is not much.
+func (o *Outbox) reuse(packs []pack) {
+	if cap(packs) > mostSpare {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.spare = packs[:0]
 }
 
 // reopen trusts nothing of what is in memory about the file.
@@ -155,8 +171,9 @@ func (o *Outbox) take(failing bool) (*work, *round) {
 		w = join(o.unwritten, w)
 		o.unwritten = nil
 	}
-	o.queue, o.queued, o.round = new(work), 0, newRound()
-	o.released, o.waiting = o.waiting, 0
+	o.queue, o.queued, o.round = &work{packs: o.spare}, 0, newRound()
+	o.spare = nil
+	o.expected, o.waiting = o.waiting, 0
 	o.inFlight = w.bytes()
 	return w, r
 }
@@ -231,6 +248,7 @@ func (o *Outbox) well() {
 		o.nudge() // for what was queued without anybody waiting
 	}
 	o.inFlight = 0
+	o.expected += o.waiting
 	o.taken, o.pending, o.aside = o.store.taken(), o.store.pending(), o.store.refuse
 	o.judge()
 	o.mu.Unlock()

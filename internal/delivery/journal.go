@@ -53,13 +53,39 @@ type journal[U any] struct {
 	mu      sync.Mutex
 	appKeys named // the usages that wait by a key that the app gave
 
+	deadline atomic.Pointer[deadline]
+
 	failing *incident.State
 	unkept  atomic.Uint64 // usages that only memory has
 	denied  atomic.Uint64 // requests that were not let in
 }
 
-// keepTimeout bounds how long a response waits for the Store.
-const keepTimeout = 5 * time.Second
+const (
+	// keepTimeout bounds how long a response waits for the Store.
+	keepTimeout = 5 * time.Second
+	// sharedFor is for how long what is kept shares a deadline.
+	sharedFor = 250 * time.Millisecond
+)
+
+// deadline is shared by what is kept until then: a timer and a context for each usage would cost as
+// much as its part of the Store's commit.
+type deadline struct {
+	context.Context
+	until time.Time
+}
+
+// soon returns a context that ends after keepTimeout, or up to sharedFor later.
+func (j *journal[U]) soon() context.Context {
+	now := time.Now() //nolint:forbidigo // waits are on the real clock
+	d := j.deadline.Load()
+	if d == nil || !now.Before(d.until) {
+		ctx, cancel := context.WithDeadline(context.Background(), now.Add(keepTimeout+sharedFor))
+		context.AfterFunc(ctx, cancel)
+		d = &deadline{ctx, now.Add(sharedFor)}
+		j.deadline.Store(d)
+	}
+	return d.Context
+}
 
 func newJournal[U any](c *Config[U]) *journal[U] {
 	j := &journal[U]{config: c, store: c.Store, appKeys: newNamed()}
@@ -94,8 +120,13 @@ func (j *journal[U]) ready() error {
 
 // keep appends settled usage and waits until it is kept.
 func (j *journal[U]) keep(ctx context.Context, items []Item[U]) error {
-	ctx, cancel := context.WithTimeout(ctx, keepTimeout)
-	defer cancel()
+	if ctx == context.Background() { // as of each request, which may be over
+		ctx = j.soon()
+	} else {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, keepTimeout)
+		defer cancel()
+	}
 	usages := make([]U, len(items))
 	for i := range items {
 		usages[i] = items[i].Usage
