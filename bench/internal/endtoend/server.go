@@ -22,11 +22,12 @@ const (
 	Bare      = "without Gate"
 	Unmetered = "Gate, unmetered"
 	Metered   = "Gate, metered"
+	Waiting   = "without Gate, a sync of the disk that all share"
 	Outbox    = "Gate, metered, with an outbox"
 )
 
 // Kinds are all of them.
-var Kinds = []string{Bare, Unmetered, Metered, Outbox}
+var Kinds = []string{Bare, Unmetered, Metered, Waiting, Outbox}
 
 // customers are those who send requests.
 const customers = 1000
@@ -49,6 +50,13 @@ func Serve(kind string, _ time.Duration, stdin io.Reader, stdout io.Writer) erro
 		defer world.Drop(g)
 		handler = nethttp.Require(g, policy)(handler)
 	}
+	if kind == Waiting {
+		d, err := newDisk(dir)
+		if err != nil {
+			return err
+		}
+		handler = kept(d, handler)
+	}
 	mux.Handle("POST /campaigns", handler)
 	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -70,7 +78,7 @@ func gated(kind, dir string) (gate.Policy, *gate.Gate, error) {
 	policy := gate.Feature(world.Metered).Uses(1)
 	options := []gate.Option{gate.WithBareRequests()}
 	switch kind {
-	case Bare:
+	case Bare, Waiting:
 		return gate.Policy{}, nil, nil
 	case Unmetered:
 		policy = gate.Feature(world.Boolean)

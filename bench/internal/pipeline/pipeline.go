@@ -138,7 +138,7 @@ func syncing(dir string, _ int) (keeper, error) {
 		if _, err := f.WriteAt(page, 0); err != nil {
 			return err
 		}
-		return datasync(f)
+		return measure.Datasync(f)
 	}}, nil
 }
 
