@@ -100,19 +100,34 @@ func (gd *Guard) Serve(c Call, deny func(Decision), next func(http.ResponseWrite
 	case gd.gate.bare && (!d.Metered || gd.gate.denials.quota == QuotaHeadersNone):
 		next(c.Writer, c.Request)
 	default:
-		gd.gate.pass(c, d, next)
+		gd.gate.pass(c, &d, next)
 	}
 }
 
 // pass calls a handler that reports nothing.
-func (g *Gate) pass(c Call, d Decision, next func(http.ResponseWriter, *http.Request) bool) {
-	decided := &d
-	w, run := handler.New(c.Writer, c.Request)
+func (g *Gate) pass(c Call, d *Decision, next func(http.ResponseWriter, *http.Request) bool) {
+	t := &told{Context: c.Request.Context(), decision: *d}
+	w, run := handler.New(c.Writer, c.Request, &t.request)
 	if d.Allowed && g.denials.quota != QuotaHeadersNone {
-		run.BeforeHeader(func(h http.Header) { g.SetQuotaHeaders(h, *decided) })
+		run.BeforeHeader(func(h http.Header) { g.SetQuotaHeaders(h, t.decision) })
 	}
 	defer run.Seen()
-	run.Call(context.WithValue(c.Request.Context(), decisionKey{}, decided), w, next)
+	run.Call(t, w, next)
+}
+
+// told is the context of a request that reports nothing, and what goes with it: one allocation.
+type told struct {
+	context.Context
+	decision Decision
+	request  http.Request
+}
+
+// Value is context.Context's.
+func (t *told) Value(key any) any {
+	if _, ok := key.(decisionKey); ok {
+		return &t.decision
+	}
+	return t.Context.Value(key)
 }
 
 // Enter admits from within a handler, where what a request uses is known only after its body was
@@ -152,7 +167,7 @@ func (gd *Guard) enter(c Call, d *Decision) *Ticket {
 
 // run calls the handler and settles, exactly once, whatever way it ends.
 func (t *Ticket) run(c Call, p *Policy, next func(http.ResponseWriter, *http.Request) bool, outcome func(Outcome) Outcome) {
-	w, run := handler.New(c.Writer, c.Request)
+	w, run := handler.New(c.Writer, c.Request, new(http.Request))
 	if t.gate.denials.quota != QuotaHeadersNone {
 		run.BeforeHeader(func(h http.Header) { t.gate.SetQuotaHeaders(h, t.Decision()) })
 	}

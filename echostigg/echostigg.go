@@ -22,6 +22,7 @@ import (
 // Option is DenyAsError or WithStatus.
 type Option func(*options)
 type options struct {
+	gate    *gate.Gate
 	asError bool
 	status  func(error) int
 }
@@ -41,25 +42,25 @@ func WithStatus(status func(error) int) Option { return func(o *options) { o.sta
 // Require returns a middleware for a route or a group that lets a request through if the
 // policy does. It panics with a *gate.PolicyError if the policy is wrong, a program's mistake.
 func Require(g *gate.Gate, p gate.Policy, with ...Option) echo.MiddlewareFunc {
-	guard, o := g.MustGuard(p), apply(with)
+	guard, o := g.MustGuard(p), apply(g, with)
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error { return serve(g, guard, &o, next, c) }
+		return func(c echo.Context) error { return o.serve(guard, next, c) } // which echo makes for each request
 	}
 }
 
-func apply(with []Option) options {
-	o := options{status: func(err error) int {
+func apply(g *gate.Gate, with []Option) *options {
+	o := &options{gate: g, status: func(err error) int {
 		he := echo.ErrInternalServerError
 		_ = errors.As(err, &he)
 		return he.Code
 	}}
 	for _, option := range with {
-		option(&o)
+		option(o)
 	}
 	return o
 }
 
-func serve(g *gate.Gate, guard *gate.Guard, o *options, handler echo.HandlerFunc, c echo.Context) error {
+func (o *options) serve(guard *gate.Guard, handler echo.HandlerFunc, c echo.Context) error {
 	var err error
 	res, r := c.Response(), c.Request()
 	guard.Serve(gate.Call{Request: r, Writer: res.Writer, Route: c.Path()},
@@ -67,7 +68,7 @@ func serve(g *gate.Gate, guard *gate.Guard, o *options, handler echo.HandlerFunc
 			if o.asError {
 				err = echo.NewHTTPError(d.Status, d.Code).SetInternal(&Denied{d})
 			} else {
-				g.WriteDenial(res, r, d)
+				o.gate.WriteDenial(res, r, d)
 			}
 		},
 		func(w http.ResponseWriter, handed *http.Request) bool {

@@ -16,7 +16,7 @@ import (
 // and so does RouteNotFound: those are routes too, the rest's unless a key without a method
 // names them ("/v1" and "/v1/*"). In e.Pre, all routes are denied.
 func Routes(g *gate.Gate, t gate.Routing, rest gate.Rest, with ...Option) echo.MiddlewareFunc {
-	guards, o := g.MustRouteGuards(t, rest), apply(with)
+	guards, o := g.MustRouteGuards(t, rest), apply(g, with)
 	closed, _ := g.MustRouteGuards(gate.Table{}, gate.DenyRest).Find("", "")
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
@@ -34,7 +34,7 @@ func Routes(g *gate.Gate, t gate.Routing, rest gate.Rest, with ...Option) echo.M
 			if guard == nil { // lest a middleware behind opens something
 				return echo.NotFoundHandler(c)
 			}
-			return serve(g, guard, &o, next, c)
+			return o.serve(guard, next, c)
 		}
 	}
 }

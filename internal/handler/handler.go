@@ -32,17 +32,17 @@ type Run struct {
 	atWork          bool // behind a timeout that has answered in its place
 }
 
-// New prepares a call; the handler's writer is w.
-func New(to http.ResponseWriter, r *http.Request) (w http.ResponseWriter, run Run) {
+// New prepares a call; the handler's writer is w, and its request will be handed.
+func New(to http.ResponseWriter, r, handed *http.Request) (w http.ResponseWriter, run Run) {
 	w, rec := recorder.New(to)
-	return w, Run{Recorder: rec, request: r}
+	return w, Run{Recorder: rec, request: r, handed: handed}
 }
 
 // Call calls next with the request, in the context ctx. Run is filled before and after, so that a
 // deferred call sees how it went.
 func (run *Run) Call(ctx context.Context, w http.ResponseWriter, next func(http.ResponseWriter, *http.Request) bool) {
 	run.Follow(run.request.Context())
-	run.handed = run.request.WithContext(ctx)
+	*run.handed = *run.request.WithContext(ctx) // whose own copy needs no allocation
 	run.atWork = !next(w, run.handed)
 	run.returned = true
 	if !run.atWork {

@@ -82,7 +82,7 @@ func start(b *measure.Bench) error {
 
 func storm(requests, customers int) (calls, refused int64, last time.Duration, err error) {
 	stigg := &slow{Source: world.Source(world.Two())}
-	g, err := gate.New(stigg, gate.ResolverFunc(world.ByHeader), gate.WithLogger(slog.New(slog.DiscardHandler)))
+	g, err := gate.New(stigg, world.ByHeader(), gate.WithLogger(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		return 0, 0, 0, err
 	}
@@ -131,7 +131,7 @@ func million(customers []gate.Customer, checks int) (calls int, err error) {
 		return 0, err
 	}
 	defer func() { _ = stigg.Close() }()
-	g, err := gate.New(c, gate.ResolverFunc(world.ByHeader), gate.WithLogger(slog.New(slog.DiscardHandler)), gate.WithColdTimeout(time.Minute))
+	g, err := gate.New(c, world.ByHeader(), gate.WithLogger(slog.New(slog.DiscardHandler)), gate.WithColdTimeout(time.Minute))
 	if err != nil {
 		return 0, err
 	}

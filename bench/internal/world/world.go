@@ -8,10 +8,10 @@ import (
 	"log/slog"
 	"math/bits"
 	"math/rand/v2"
-	"net/http"
 	"time"
 
 	"github.com/stiggate/gate"
+	"github.com/stiggate/gate/identity"
 )
 
 // Plenty is a limit that no suite gets to.
@@ -62,12 +62,7 @@ func (s Source) Report(ctx context.Context, _ []gate.Usage) ([]gate.Ack, error) 
 }
 
 // ByHeader names the customer by a header.
-func ByHeader(r *http.Request) (gate.Customer, error) {
-	if id := r.Header.Get("X-Customer-Id"); id != "" {
-		return gate.Customer{ID: id}, nil
-	}
-	return gate.Customer{}, gate.ErrNoCustomer
-}
+func ByHeader() gate.Resolver { return identity.FromTrustedHeader("X-Customer-Id", "") }
 
 // Gate returns a gate that has the customers cached.
 func Gate(source gate.Source, customers []gate.Customer, options ...gate.Option) (*gate.Gate, error) {
@@ -77,7 +72,7 @@ func Gate(source gate.Source, customers []gate.Customer, options ...gate.Option)
 		gate.WithDecisionTimeout(time.Hour), gate.WithColdTimeout(time.Hour), // however busy the machine is
 		gate.WithLogger(slog.New(slog.DiscardHandler)),
 	}, options...)
-	g, err := gate.New(source, gate.ResolverFunc(ByHeader), options...)
+	g, err := gate.New(source, ByHeader(), options...)
 	if err != nil {
 		return nil, err
 	}
