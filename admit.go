@@ -317,8 +317,9 @@ func (g *Gate) newTicket(ctx context.Context, q *attempt) *Ticket {
 	var t struct {
 		Ticket
 		exchange
+		handed http.Request
 	}
-	t.gate, t.more, t.admitted = g, &t.exchange, q.Now
+	t.gate, t.more, t.admitted, t.exchange.handed = g, &t.exchange, q.Now, &t.handed
 	if len(g.observers) > 0 {
 		t.ctx = context.WithoutCancel(ctx)
 	}

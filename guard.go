@@ -167,7 +167,7 @@ func (gd *Guard) enter(c Call, d *Decision) *Ticket {
 
 // run calls the handler and settles, exactly once, whatever way it ends.
 func (t *Ticket) run(c Call, p *Policy, next func(http.ResponseWriter, *http.Request) bool, outcome func(Outcome) Outcome) {
-	w, run := handler.New(c.Writer, c.Request, new(http.Request))
+	w, run := handler.New(c.Writer, c.Request, t.more.handed)
 	if t.gate.denials.quota != QuotaHeadersNone {
 		run.BeforeHeader(func(h http.Header) { t.gate.SetQuotaHeaders(h, t.Decision()) })
 	}

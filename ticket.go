@@ -37,6 +37,7 @@ type exchange struct {
 	route, method string
 	policy        *Policy         // while its handler runs
 	within        ticketContext   // the handler's
+	handed        *http.Request   // the handler's, which has it
 	ctx           context.Context // for the observers; nil without one
 	admitted      time.Time
 	front         *Ticket // of a gate in front, that holds some of this one's together
