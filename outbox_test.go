@@ -276,8 +276,9 @@ func TestAResponseWaitsForAnOutboxThatHangsNoLongerThanBounded(t *testing.T) {
 		ticket, _ := g.Admit(t.Context(), Customer{ID: "c"}, Feature("f").Uses(1))
 		begun := time.Now()
 		var failed *OutboxError
-		if err := ticket.Settle(); !errors.As(err, &failed) || !failed.Taken || time.Since(begun) != 5*time.Second {
-			t.Errorf("%v after %v", err, time.Since(begun))
+		err := ticket.Settle()
+		if took := time.Since(begun); !errors.As(err, &failed) || !failed.Taken || took < 5*time.Second || took > 5250*time.Millisecond {
+			t.Errorf("%v after %v", err, took)
 		}
 		if err := g.Close(t.Context()); err != nil || len(s.usages()) != 1 {
 			t.Errorf("%v; %d reported", err, len(s.usages()))
