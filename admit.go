@@ -208,7 +208,10 @@ func (g *Gate) look(ctx context.Context, c Customer, p *Policy, q *attempt) (err
 			if f.origin = OriginFresh; f.State != swr.Fresh {
 				f.origin = OriginStale
 			}
-			return ofCache(err)
+			if err != nil {
+				err = ofCache(err)
+			}
+			return err
 		}
 		f.origin, f.Cause = OriginFallback, err
 	}

@@ -130,8 +130,11 @@ func (g *Gate) Describe(d Decision) DenialPage { return DenialPage(g.denials.Sho
 func (d *Decision) denial() *problem.Denial {
 	to := &problem.Denial{
 		Reason: string(d.Reason), OfStigg: d.Reason.ofStigg(), Code: d.Code, Status: d.Status, RetryAfter: d.RetryAfter,
-		FeatureID: d.FeatureID, FeatureName: d.FeatureName, Unit: d.units.One, Units: d.units.Several, Instance: d.Instance, ResetsAt: d.ResetsAt, Period: string(d.reset), Values: d.AllowedValues,
+		FeatureID: d.FeatureID, FeatureName: d.FeatureName, Instance: d.Instance, ResetsAt: d.ResetsAt, Values: d.AllowedValues,
 		Requested: known(d.Requested, d.HasRequested), Used: known(d.Usage, d.Metered), Limit: known(d.Limit, d.HasLimit), NeverFits: d.never,
+	}
+	if t := d.terms; t != nil {
+		to.Unit, to.Units, to.Period = t.One, t.Several, t.Reset
 	}
 	switch d.Reason {
 	case ReasonUnavailable, ReasonClientGone:

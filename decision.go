@@ -58,11 +58,10 @@ type Decision struct {
 	// AllowedValues are those of an enum, where another one was asked for; not to be changed.
 	AllowedValues []string
 
-	reset  ResetPeriod
-	units  admission.Units
-	answer *denialFunc // the policy's own
-	never  bool        // it would not fit an unused limit either
-	absent bool        // refused because the customer's set does not have it
+	terms  *admission.Terms // of what is metered, nil of others
+	answer *denialFunc      // the policy's own
+	never  bool             // it would not fit an unused limit either
+	absent bool             // refused because the customer's set does not have it
 	// held is what running requests hold of it, this one included; since is the
 	// beginning of the usage period, zero if that is not known.
 	held  float64
@@ -121,7 +120,7 @@ func (d *Decision) tell(r *admission.Result) {
 	d.FeatureID, d.FeatureName, d.Reason, d.Err = r.Item.ID, r.Name, Reason(r.Reason), r.Err
 	d.Requested, d.HasRequested = r.Requested, r.HasRequested
 	d.Usage, d.Metered, d.Limit, d.HasLimit, d.OverLimit, d.ResetsAt = r.Usage, r.Metered, r.Limit, r.HasLimit, r.OverLimit, r.ResetsAt
-	d.AllowedValues, d.absent, d.never, d.held, d.since, d.reset, d.units = r.Values, r.Absent, r.Never, r.Held, r.Since, ResetPeriod(r.Reset), r.Units
+	d.AllowedValues, d.absent, d.never, d.held, d.since, d.terms = r.Values(), r.Absent, r.Never, r.Held, r.Since, r.Terms()
 }
 
 func (d *Decision) deny(r Reason, err error) {

@@ -64,6 +64,9 @@ func (a ahead) missing(amount float64) float64 { return max(0, amount-a.asked) }
 
 // own is what the request holds of an account: by this gate and by those in front.
 func (q *Request) own(account *ledger.Account) float64 {
+	if q.Holds == nil && q.beside == nil && q.Front == nil {
+		return 0
+	}
 	amount := q.Holds.of(account) + q.beside.of(account)
 	for f := q.Front; f != nil; f = f.behind() {
 		f.mu.Lock()

@@ -27,8 +27,5 @@ func (g *Granted) Result() Result {
 	if g.metered || g.hasLimit {
 		r.Limit = g.right.Limit
 	}
-	if g.metered && !g.right.IsWallet {
-		r.Reset, r.Units = g.right.Reset, g.right.Units
-	}
 	return r
 }

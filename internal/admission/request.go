@@ -37,22 +37,31 @@ type Result struct {
 	Reason string // empty: granted
 	Err    error
 
-	Requested    float64
-	HasRequested bool
-	Usage, Limit float64
-	Metered      bool
-	HasLimit     bool
-	OverLimit    bool
-	ResetsAt     time.Time
-	Values       []string // that are allowed
+	Requested, Usage, Limit float64
+	Held                    float64 // by running requests, this one included
+	Since, ResetsAt         time.Time
+	HasRequested, HasLimit  bool
+	Metered, OverLimit      bool
+	Absent                  bool // refused because the customer has no right to it
+	Never                   bool // it would not fit an unused limit either
 
-	right  *Right // nil without one
-	Units  Units
-	Absent bool    // refused because the customer has no right to it
-	Never  bool    // it would not fit an unused limit either
-	Held   float64 // by running requests, this one included
-	Since  time.Time
-	Reset  string
+	right *Right // nil without one
+}
+
+// Terms are those of what is metered, and of no wallet; nil of others.
+func (r *Result) Terms() *Terms {
+	if r.Metered && !r.right.IsWallet {
+		return r.right.Terms
+	}
+	return nil
+}
+
+// Values are those that are allowed, where another one was asked for.
+func (r *Result) Values() []string {
+	if r.Reason == rules.ValueNotAllowed {
+		return r.right.Values.List()
+	}
+	return nil
 }
 
 // Evaluate answers a policy, and tells whether it is granted.
@@ -68,7 +77,9 @@ func (q *Request) Evaluate(p *Policy) bool {
 	case Any:
 		return q.any(p)
 	}
-	q.Result = Result{}
+	if q.Item.ID != "" { // of a policy before
+		q.Result = Result{}
+	}
 	q.Item, q.Name = p.Item, cmp.Or(p.Name, p.Item.ID)
 	if p.Kind == Credits {
 		q.Reason = q.credits(p)
@@ -99,8 +110,8 @@ func (q *Request) any(p *Policy) bool {
 // feature answers a policy for one feature by the decision table; the reason is empty if it is
 // granted.
 func (q *Request) feature(p *Policy) string {
-	a, err := p.ask(q.HTTP)
-	if err != nil {
+	var a rules.Ask
+	if err := p.read(&a, q.HTTP); err != nil {
 		return q.misunderstood(err)
 	}
 	if a.Mode == rules.Asks || a.Mode == rules.Uses {
@@ -119,6 +130,7 @@ func (q *Request) feature(p *Policy) string {
 	if metered {
 		var dimensions map[string]any
 		if p.Event != nil {
+			var err error
 			if dimensions, err = p.Event.Dimensions(q.HTTP); err != nil {
 				return q.misunderstood(err)
 			}
@@ -127,9 +139,6 @@ func (q *Request) feature(p *Policy) string {
 	}
 	if v.Reason == "" && r.Formula && !r.Granted && a.Mode != rules.Has {
 		v.Reason = rules.InsufficientCredits // only Stigg can evaluate a formula
-	}
-	if v.Reason == rules.ValueNotAllowed {
-		q.Values = r.Values.List()
 	}
 	q.Never, q.OverLimit = v.Never, v.Over
 	return v.Reason
@@ -140,9 +149,9 @@ func (q *Request) misunderstood(err error) string {
 	return rules.BadRequest
 }
 
-// ask fills in what the request tells.
-func (p *Policy) ask(r *http.Request) (a rules.Ask, err error) {
-	a = rules.Ask{Mode: p.Mode, Amount: p.Amount, Values: p.Values}
+// read fills in what is asked, by the policy or as the request tells.
+func (p *Policy) read(a *rules.Ask, r *http.Request) (err error) {
+	a.Mode, a.Amount, a.Values = p.Mode, p.Amount, p.Values
 	switch {
 	case p.AmountOf == nil && p.ValuesOf == nil:
 	case r == nil:
@@ -152,7 +161,7 @@ func (p *Policy) ask(r *http.Request) (a rules.Ask, err error) {
 	default:
 		a.Amount, err = p.AmountOf(r)
 	}
-	return a, err
+	return err
 }
 
 // meter is rows 8 to 10 on the feature's account and, if it costs credits, on the
@@ -167,7 +176,9 @@ func (q *Request) meter(p *Policy, r *Right, a rules.Ask, dimensions map[string]
 	if !frees {
 		a.Amount = ahead.missing(whole)
 	}
-	asked := ledger.Ask{Limit: ledger.Limit{Max: r.Limit, Unlimited: r.Unlimited, Soft: r.Soft}, Amount: a.Amount, Own: q.own(r.Meter.Account), PerReplica: p.PerReplica}
+	var asked ledger.Ask
+	asked.Limit.Max, asked.Limit.Unlimited, asked.Limit.Soft = r.Limit, r.Unlimited, r.Soft
+	asked.Amount, asked.Own, asked.PerReplica = a.Amount, q.own(r.Meter.Account), p.PerReplica
 	if frees || a.Mode == rules.Has || ahead.used && a.Amount == 0 {
 		asked.Limit.Unlimited, asked.Amount = true, 0
 	}
@@ -183,7 +194,6 @@ func (q *Request) meter(p *Policy, r *Right, a rules.Ask, dimensions map[string]
 		q.ask(&units, &r.Meter, &asked, hold)
 	}
 	q.tell(&units, r.Limit, !r.Unlimited)
-	q.Reset, q.Units = r.Reset, r.Units
 	v := rules.Room(units.Answer, rules.LimitExceeded)
 	if units.Refuses() {
 		return v
@@ -256,8 +266,8 @@ func (q *Request) tell(a *ledger.Admission, limit float64, limited bool) {
 
 // credits answers a policy for a wallet itself.
 func (q *Request) credits(p *Policy) string {
-	a, err := p.ask(q.HTTP)
-	if err != nil {
+	var a rules.Ask
+	if err := p.read(&a, q.HTTP); err != nil {
 		return q.misunderstood(err)
 	}
 	if a.Mode == rules.Available {

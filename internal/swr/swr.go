@@ -195,6 +195,11 @@ type Found[V Value] struct {
 	unpin    func()       // what was read is pinned, since the Cache may have dropped it already
 }
 
+// is fills in what is cached.
+func (f *Found[V]) is(v *V, s State, outdated *atomic.Bool) {
+	f.Value, f.State, f.Cause, f.outdated, f.unpin = v, s, nil, outdated, nil
+}
+
 // Done unpins what was found.
 func (f *Found[V]) Done() {
 	if f.unpin != nil {
@@ -216,14 +221,14 @@ func (k *Cache[K, V]) Get(ctx context.Context, key K, now time.Time, fresh bool,
 	e, n := k.index.get(key), now.UnixNano()
 	if e != nil && k.fresh(e, n) {
 		e.touch()
-		*f = Found[V]{Value: &e.value, outdated: &e.outdated}
+		f.is(&e.value, Fresh, &e.outdated)
 		return nil
 	}
 	servable := e != nil && e.servable(n)
 	if servable && !fresh && !e.suspect.Load() {
 		e.touch()
 		k.refresh(e)
-		*f = Found[V]{Value: &e.value, State: Stale, outdated: &e.outdated}
+		f.is(&e.value, Stale, &e.outdated)
 		return nil
 	}
 	longest := k.c.ColdWait
