@@ -74,12 +74,12 @@ type deadline struct {
 	until time.Time
 }
 
-// soon returns a context that ends after keepTimeout, or up to sharedFor later.
+// soon returns a context that ends after keepTimeout, or up to sharedFor sooner.
 func (j *journal[U]) soon() context.Context {
 	now := time.Now() //nolint:forbidigo // waits are on the real clock
 	d := j.deadline.Load()
 	if d == nil || !now.Before(d.until) {
-		ctx, cancel := context.WithDeadline(context.Background(), now.Add(keepTimeout+sharedFor))
+		ctx, cancel := context.WithDeadline(context.Background(), now.Add(keepTimeout))
 		context.AfterFunc(ctx, cancel)
 		d = &deadline{ctx, now.Add(sharedFor)}
 		j.deadline.Store(d)

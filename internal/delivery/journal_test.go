@@ -36,7 +36,7 @@ func TestARequestWaitsForTheStoreForFiveSeconds(t *testing.T) {
 				if !errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("got %v", err)
 				}
-				if took := time.Since(began); took < keepTimeout || took > keepTimeout+sharedFor {
+				if took := time.Since(began); took > keepTimeout || took < keepTimeout-sharedFor {
 					t.Errorf("it waited for %v", took)
 				}
 			}()
