@@ -34,7 +34,7 @@ func New() *Clock {
 // Now is the present time. If the wall clock was set a moment ago, it may be that of before.
 func (c *Clock) Now() time.Time {
 	b := c.base.Load()
-	passed := time.Since(b.at) //nolint:forbidigo // see New
+	passed := time.Since(b.at)
 	if passed-time.Duration(b.checked.Load()) < every {
 		return b.at.Add(passed)
 	}

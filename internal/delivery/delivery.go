@@ -226,13 +226,13 @@ func (q *Queue[U]) occupy(n int) error {
 			return ErrClosed
 		case free < int64(n) || q.bytes.Load() >= int64(q.config.Bytes):
 			return ErrFull
-		case !q.free.CompareAndSwap(free, free-int64(n)):
-			continue
-		case q.closed.Load():
-			q.Cancel(n)
-			return ErrClosed
+		case q.free.CompareAndSwap(free, free-int64(n)):
+			if q.closed.Load() { // since
+				q.Cancel(n)
+				return ErrClosed
+			}
+			return nil
 		}
-		return nil
 	}
 }
 
