@@ -102,8 +102,8 @@ func TestAClockIsReadOnce(t *testing.T) {
 // TestAllocsOfHolding: the ticket is the one that there is, whether it is settled or not. A handler may
 // keep it, so each request pays for its size.
 func TestAllocsOfHolding(t *testing.T) {
-	if size := reflect.TypeFor[Ticket]().Size(); size > 256 {
-		t.Errorf("a ticket takes %d bytes, want at most 256", size)
+	if size := reflect.TypeFor[Ticket]().Size(); size > 224 {
+		t.Errorf("a ticket takes %d bytes, want at most 224", size)
 	}
 	s := &stub{set: features(metered("f", 0, 1e15), metered("g", 0, 1e15))}
 	g := gateOf(t, s, WithReporter(blockedReporter{s, make(chan struct{})}))

@@ -33,7 +33,7 @@ type Ticket struct {
 
 // exchange is what a Ticket has beside, of a request.
 type exchange struct {
-	decided       *Decision // in whole, unless it is as usual: what is held was decided by what is fresh, and nobody waited
+	decided       *Decision // in whole, unless it is as usual: granted tells all, what it rests on is fresh, and nobody waited
 	route, method string
 	policy        *Policy         // while its handler runs
 	within        ticketContext   // the handler's
@@ -132,8 +132,8 @@ func (t *Ticket) Decision() Decision {
 
 // keep keeps how the request was let in.
 func (t *Ticket) keep(d *Decision, found *admission.Result) {
-	t.granted = found.Granted()
-	if d.Origin != OriginFresh || d.Waited != 0 {
+	var all bool
+	if t.granted, all = found.Granted(); !all || d.Origin != OriginFresh || d.Waited != 0 {
 		if t.more == nil {
 			t.more = new(exchange)
 		}

@@ -77,9 +77,7 @@ func (t *Holds) lock() {
 
 // Entrusted is the keys of the usage of each hold, after End; nil if it was not entrusted.
 func (t *Holds) Entrusted() (keys []uint64) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if in := t.entrusted(); in != nil {
+	if in := t.entrusted(); in != nil { // nothing changes it after End
 		keys = in.keys
 	}
 	return keys
@@ -112,7 +110,7 @@ func (t *Holds) holds() bool {
 	return !t.done || in != nil && !in.known
 }
 
-// entrusted is nil if the usage was not. Call it under the lock.
+// entrusted is nil if the usage was not. Call it under the lock, or after End.
 func (t *Holds) entrusted() *entrusted {
 	if s := t.seldom.Load(); s != nil {
 		return s.entrusted

@@ -57,7 +57,6 @@ func End(h *Holds, q *Queue, now func() time.Time, report bool, told func(report
 
 // finish settles or releases each hold. keys are those of usage that the outbox has already.
 func finish(h *Holds, q *Queue, now func() time.Time, list []admission.Hold, places int, report bool, keys []uint64, told func([]usage.Queued)) (err error) {
-	defer h.Book().Unpin()
 	var one [1]delivery.Item[usage.Queued]
 	items := one[:0]
 	for i := range list {
@@ -65,10 +64,13 @@ func finish(h *Holds, q *Queue, now func() time.Time, list []admission.Hold, pla
 		case !report || hold.Use == 0:
 			hold.Release()
 		case keys != nil:
-			items = append(items, settle(h, q, now, hold, keys[i]))
+			items = append(items, settle(h, q, now, hold, keys[i], len(items) > 0))
 		default:
-			items = append(items, settle(h, q, now, hold, q.Keys.Next()))
+			items = append(items, settle(h, q, now, hold, q.Keys.Next(), len(items) > 0))
 		}
+	}
+	if len(items) == 0 {
+		h.Book().Unpin() // else the pin is the first entry's
 	}
 	if keys != nil {
 		q.Kept(items)
@@ -88,13 +90,16 @@ func finish(h *Holds, q *Queue, now func() time.Time, list []admission.Hold, pla
 	return err
 }
 
-// settle settles a hold and returns the usage that it reports, with the key of a number.
-func settle(h *Holds, q *Queue, now func() time.Time, hold *admission.Hold, number uint64) delivery.Item[usage.Queued] {
+// settle settles a hold and returns the usage that it reports, with the key of a number. pin says that the
+// entry needs a pin of its own.
+func settle(h *Holds, q *Queue, now func() time.Time, hold *admission.Hold, number uint64, pin bool) delivery.Item[usage.Queued] {
 	var at time.Time
 	if hold.Use < 0 { // else nobody asks
 		at = now()
 	}
-	h.Book().Pin() // never forgotten here: the holds still pin it
+	if pin {
+		h.Book().Pin() // never forgotten here: the holds still pin it
+	}
 	if hold.IsUsual() {
 		return delivery.Item[usage.Queued]{Usage: usage.Settled(hold.Settle(hold.Use, at), hold.At(), number)}
 	}
