@@ -303,7 +303,7 @@ func (q *Queue[U]) replay(k *Kept[U], now time.Time) {
 	}
 	s.backlog.read = k.At
 	q.free.Add(-1)
-	q.put(&Item[U]{Usage: k.Usage})
+	q.put(&Item[U]{Usage: k.Usage}, &h)
 }
 
 // replayed notes where this run begins.

@@ -272,20 +272,20 @@ func (q *Queue[U]) Keep(ctx context.Context, items []Item[U]) error {
 
 // Put puts items into places reserved for them. The book of each Entry must be pinned.
 func (q *Queue[U]) Put(items ...Item[U]) {
-	if len(items) == 0 {
-		return
+	for i := range items {
+		q.settled(&items[i], q.config.Header(items[i].Usage))
 	}
+}
+
+func (q *Queue[U]) settled(i *Item[U], h Header) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for i := range items {
-		q.put(&items[i])
-	}
+	q.put(i, &h)
 	q.rest() // what stays in the Store may have come and gone
 }
 
 // put is Put of one. Call it under the lock.
-func (q *Queue[U]) put(i *Item[U]) {
-	h := q.config.Header(i.Usage)
+func (q *Queue[U]) put(i *Item[U], h *Header) {
 	s := q.lanes[h.Lane]
 	if i.stays {
 		q.free.Add(1)
