@@ -91,7 +91,6 @@ func millis(t time.Time) int64 {
 func (l *Lease) Take(t ledger.Taking) (float64, ledger.Answer, <-chan struct{}) {
 	s := l.share
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.limit = t.Limit
 	least := t.Amount
 	if t.Waited != nil { // more was asked for
@@ -102,8 +101,15 @@ func (l *Lease) Take(t ledger.Taking) (float64, ledger.Answer, <-chan struct{}) 
 		if low := s.rate / 2; low > 2 && s.book.spare < low && !s.book.scarce {
 			s.call(t.Now, true) // ahead of need
 		}
+		s.mu.Unlock() // each request is here once
 		return taken, ledger.Granted, nil
 	}
+	defer s.mu.Unlock()
+	return s.request(l, &t)
+}
+
+// request asks the store for what is not in hand, unless it has answered. Call it under the lock.
+func (s *Share) request(l *Lease, t *ledger.Taking) (float64, ledger.Answer, <-chan struct{}) {
 	switch answer := s.answered(t.Waited, t.Least); answer {
 	case ledger.Wanting:
 	case ledger.Unreachable:
