@@ -314,7 +314,8 @@ func (g *Gate) hold(ctx context.Context, q *attempt, p *Policy) *Ticket {
 
 // newTicket is one allocation.
 func (g *Gate) newTicket(ctx context.Context, q *attempt) *Ticket {
-	if q.HTTP == nil && len(g.observers) == 0 {
+	settles := g.observers.Settles()
+	if q.HTTP == nil && !settles {
 		return &Ticket{gate: g}
 	}
 	var t struct {
@@ -323,7 +324,7 @@ func (g *Gate) newTicket(ctx context.Context, q *attempt) *Ticket {
 		handed http.Request
 	}
 	t.gate, t.more, t.admitted, t.exchange.handed = g, &t.exchange, q.Now, &t.handed
-	if len(g.observers) > 0 {
+	if settles {
 		t.ctx = context.WithoutCancel(ctx)
 	}
 	return &t.Ticket

@@ -46,6 +46,11 @@ func (all Observers[D, O, U]) Decided(ctx context.Context, d *D) {
 	}
 }
 
+// Settles reports whether somebody wants to be told by Settled.
+func (all Observers[D, O, U]) Settles() bool {
+	return slices.ContainsFunc(all, func(o *observer[D, O, U]) bool { return o.of.Settled != nil })
+}
+
 // Settled tells what became of a request, and what it reports.
 func (all Observers[D, O, U]) Settled(ctx context.Context, d *D, became O, reported []U) {
 	for _, o := range all {

@@ -25,6 +25,7 @@ type Hold struct {
 type rareHold struct {
 	credits held
 	at      time.Time // zero, unless nanoseconds don't tell it
+	entry   rareEntry // of its Entry
 }
 
 // Hold is what was granted of the meter's account by Account.Hold at a time.
@@ -119,7 +120,8 @@ func (h *Hold) Settle(used float64, now time.Time) Entry {
 	h.units.settle(m.Account, used, now)
 	e := Entry{meter: m, admitted: h.units.period, value: used}
 	if paid := h.credits(); paid.period != nil {
-		e.rare = &rareEntry{wallet: paid.period}
+		h.rare.entry.wallet = paid.period
+		e.rare = &h.rare.entry
 		paid.settle(m.Wallet, e.credits(), now)
 	}
 	if m.Unpriced {
