@@ -223,7 +223,7 @@ func (g *Gate) look(ctx context.Context, c Customer, p *Policy, q *attempt) (err
 // pinned for the caller.
 func (g *Gate) fallback(c Customer, p Policy) *snapshot {
 	b := g.ledger.Open(ledger.Owner(c))
-	s := &snapshot{Rights: *admission.Nothing(b).With(p.asks.Assume(b, true, func(one *admission.Policy) (rules.Feature, bool) { return p.outage.Has(one, g.outage) }))}
+	s := &snapshot{Rights: admission.Nothing(b).With(p.asks.Assume(true, func(one *admission.Policy) (rules.Feature, bool) { return p.outage.Has(one, g.outage) }))}
 	if g.offline {
 		g.cache.Remember(c, *s)
 	}
@@ -232,8 +232,8 @@ func (g *Gate) fallback(c Customer, p Policy) *snapshot {
 
 // with is s with what the policy asks for beyond the set, without a bound.
 func (s *snapshot) with(p Policy) *snapshot {
-	all := p.asks.Assume(s.Book, false, func(one *admission.Policy) (rules.Feature, bool) { return one.Unlimited(), true })
-	return &snapshot{Rights: *s.With(all), everything: true}
+	all := p.asks.Assume(false, func(one *admission.Policy) (rules.Feature, bool) { return one.Unlimited(), true })
+	return &snapshot{Rights: s.With(all), everything: true}
 }
 
 // ofCustomer reports whether nothing is known of a customer for a reason that is the customer's

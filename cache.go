@@ -95,9 +95,9 @@ func (l *load) Do(ctx context.Context, noCache bool) (snapshot, error) {
 	if unreadable != "" && !l.cache.unreadable.Swap(true) {
 		l.cache.logger.Error("gate: Stigg's answer has numbers that can't be read; they grant nothing, and requests for them get 503", "feature", unreadable)
 	}
-	return l.cache.snapshot(l.Book, set, func(r *admission.Right, n ledger.Count, now time.Time) {
-		r.Meter.Account.Read(asked, n, now, r.Meter.Cycle)
-	}), nil
+	s := l.cache.snapshot(l.Book, set)
+	l.Read(asked, s.Readings(), l.cache.now())
+	return s, nil
 }
 
 // Warm reads customers whose entitlements are not cached, before their first requests do: at
@@ -115,7 +115,7 @@ func (g *Gate) Warm(ctx context.Context, customers ...Customer) error {
 	return nil
 }
 
-// snapshot is one customer's set as it was read, and the rights in it. It never changes.
+// snapshot is one customer's set as it was read, and the rights in it.
 type snapshot struct {
 	admission.Rights
 	everything bool          // EntitlementSet.Everything
@@ -130,12 +130,12 @@ func (s snapshot) Unpin() { s.Book.Unpin() }
 
 // Lifetime is how long it may be served.
 func (s snapshot) Lifetime() swr.Lifetime {
-	return swr.Lifetime{Denies: s.Denied != "", Empty: s.Empty() && !s.everything, Ends: s.Ends, Cached: s.cached}
+	return swr.Lifetime{Denies: s.Denied != "", Empty: s.Empty() && !s.everything, Ends: s.Ends(), Cached: s.cached}
 }
 
-// snapshot joins a set with the customer's accounts, which are told what it counts by count, and
-// freezes it. It keeps nothing that the set's maker has.
-func (k *cache) snapshot(b *ledger.Book, set EntitlementSet, count func(*admission.Right, ledger.Count, time.Time)) snapshot {
+// snapshot is a set as rights that count in b, which is to be told of it. It keeps nothing that the
+// set's maker has.
+func (k *cache) snapshot(b *ledger.Book, set EntitlementSet) snapshot {
 	all := make([]admission.Entitled, 0, len(set.Credits)+len(set.Features))
 	for i := range set.Credits {
 		all = append(all, set.Credits[i].entitled())
@@ -143,16 +143,7 @@ func (k *cache) snapshot(b *ledger.Book, set EntitlementSet, count func(*admissi
 	for i := range set.Features {
 		all = append(all, set.Features[i].entitled())
 	}
-	now, s := k.now(), snapshot{*k.plans.Rights(b, string(set.Denied), all), set.Everything, max(0, set.Cached)}
-	for i := range s.All() {
-		r := &s.All()[i]
-		if n := i - len(set.Credits); n < 0 {
-			count(r, ledger.Count{Used: set.Credits[i].Usage, End: set.Credits[i].PeriodEnd}, now)
-		} else if e := &set.Features[n]; e.Kind == Metered {
-			count(r, ledger.Count{Used: e.Usage, Start: e.PeriodStart, End: e.PeriodEnd}, now)
-		}
-	}
-	return s
+	return snapshot{k.plans.Rights(b, string(set.Denied), all), set.Everything, max(0, set.Cached)}
 }
 
 // ofCache is what the cache says, in the words of this package.

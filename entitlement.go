@@ -145,29 +145,27 @@ type Entitlement struct {
 	CreditRate *CreditRate
 }
 
-// entitled is e in the words of admission, but for what is used.
+// entitled is e in the words of admission.
 func (e *Entitlement) entitled() admission.Entitled {
-	t := admission.Terms{
-		Feature: rules.Feature{Kind: rules.Kind(e.Kind), Denied: string(e.Denied), Granted: e.Granted, Limit: e.Limit, Unlimited: e.Unlimited, Values: rules.ValueListOf(e.Values)},
-		ID:      e.FeatureID, Name: e.DisplayName, Units: admission.Units{One: e.Unit, Several: e.Units}, Soft: e.SoftLimit, Reset: string(e.Reset),
-	}
+	o := admission.Offer{ID: e.FeatureID, Name: e.DisplayName, Units: admission.Units{One: e.Unit, Several: e.Units}, Soft: e.SoftLimit, Reset: string(e.Reset)}
 	if rate := e.CreditRate; rate != nil {
-		t.Priced, t.Formula, t.Currency, t.Price = true, rate.Formula, rate.CurrencyID, rate.Amount
+		o.Priced, o.Formula, o.Currency, o.Price = true, rate.Formula, rate.CurrencyID, rate.Amount
 	}
-	return admission.Entitled{Terms: t, Anchor: e.Anchor, Ends: e.ValidUntil}
+	f := rules.Feature{Kind: rules.Kind(e.Kind), Denied: string(e.Denied), Granted: e.Granted, Limit: e.Limit, Unlimited: e.Unlimited, Values: rules.ValueListOf(e.Values)}
+	return admission.Entitled{Offer: o, Feature: f, Anchor: e.Anchor, Ends: e.ValidUntil, Count: ledger.Count{Used: e.Usage, Start: e.PeriodStart, End: e.PeriodEnd}}
 }
 
 // entitlement is the way back, with what is used now.
-func entitlement(r *admission.Right, now time.Time) Entitlement {
+func entitlement(s *admission.Rights, r *admission.Right, now time.Time) Entitlement {
 	e := Entitlement{
 		FeatureID: r.ID, DisplayName: r.Name, Unit: r.One, Units: r.Several, Kind: FeatureKind(r.Kind), Granted: r.Granted, Denied: Reason(r.Denied), Limit: r.Limit,
-		Unlimited: r.Unlimited, SoftLimit: r.Soft, Values: r.Values.List(), Reset: ResetPeriod(r.Reset), Anchor: r.Meter.Cycle.Anchor, ValidUntil: r.Ends,
+		Unlimited: r.Unlimited, SoftLimit: r.Soft, Values: r.Values.List(), Reset: ResetPeriod(r.Reset), Anchor: r.Anchor, ValidUntil: r.Ends,
 	}
 	if r.Priced {
 		e.CreditRate = &CreditRate{CurrencyID: r.Currency, Amount: r.Price, Formula: r.Formula}
 	}
-	if a := r.Meter.Account; a != nil {
-		p := a.Present(now, r.Meter.Cycle)
+	if r.Kind == rules.Metered {
+		p := s.Present(r, now)
 		limit := r.Limit
 		if r.Unlimited {
 			limit = math.Inf(1)
@@ -200,16 +198,17 @@ type Credit struct {
 	ValidUntil   time.Time
 }
 
-// entitled is c in the words of admission, but for what is used.
+// entitled is c in the words of admission.
 func (c *Credit) entitled() admission.Entitled {
-	return admission.Entitled{Ends: c.ValidUntil, Terms: admission.Terms{
-		Feature: rules.Feature{Granted: c.Granted, Denied: string(c.Denied), Limit: c.Limit}, IsWallet: true, ID: c.CurrencyID, Name: c.DisplayName, Soft: c.SoftLimit,
-	}}
+	return admission.Entitled{
+		Offer:   admission.Offer{IsWallet: true, ID: c.CurrencyID, Name: c.DisplayName, Soft: c.SoftLimit},
+		Feature: rules.Feature{Granted: c.Granted, Denied: string(c.Denied), Limit: c.Limit}, Ends: c.ValidUntil, Count: ledger.Count{Used: c.Usage, End: c.PeriodEnd},
+	}
 }
 
 // credit is the way back, with what is used now.
-func credit(r *admission.Right, now time.Time) Credit {
-	p := r.Meter.Account.Present(now, ledger.Cycle{})
+func credit(s *admission.Rights, r *admission.Right, now time.Time) Credit {
+	p := s.Present(r, now)
 	return Credit{
 		CurrencyID: r.ID, DisplayName: r.Name, Granted: r.Granted, Denied: Reason(r.Denied), Limit: r.Limit, SoftLimit: r.Soft,
 		Usage: p.Shown(r.Limit), PeriodEnd: p.End, ValidUntil: r.Ends,

@@ -207,9 +207,9 @@ func (g *Gate) Entitlements(ctx context.Context, c Customer) (EntitlementSet, er
 	set := EntitlementSet{Features: make([]Entitlement, 0, len(s.All())), Denied: Reason(s.Denied), Everything: s.everything}
 	for i := range s.All() {
 		if r := &s.All()[i]; r.IsWallet {
-			set.Credits = append(set.Credits, credit(r, now))
+			set.Credits = append(set.Credits, credit(&s.Rights, r, now))
 		} else {
-			set.Features = append(set.Features, entitlement(r, now))
+			set.Features = append(set.Features, entitlement(&s.Rights, r, now))
 		}
 	}
 	return set, nil

@@ -64,10 +64,7 @@ func (g *Gate) known(c Customer) *admission.Rights {
 // record puts usage that no admission made room for into the ledger. has is what is known
 // of the customer, or nil.
 func (g *Gate) record(u *usage.Usage, has *admission.Rights) ledger.Entry {
-	var feature *ledger.Meter
-	if r := has.Of(admission.Item{ID: u.FeatureID}); r != nil && r.Meter.Account != nil {
-		feature = &r.Meter
-	}
+	feature := has.Meter(has.Of(admission.Item{ID: u.FeatureID}))
 	return u.Record(g.ledger.Open(u.Customer), feature, g.now())
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/stiggate/gate/internal/admission"
 	"github.com/stiggate/gate/internal/ledger"
 	"github.com/stiggate/gate/internal/watch"
 )
@@ -88,15 +87,12 @@ func (g sink) Replace(c Customer, set EntitlementSet) {
 		if sure = true; !told {
 			for i := range old.All() {
 				if r := &old.All()[i]; r.IsWallet {
-					set.Credits, sure = append(set.Credits, credit(r, g.now())), false
+					set.Credits, sure = append(set.Credits, credit(&old.Rights, r, g.now())), false
 				}
 			}
 		}
-		s = g.cache.snapshot(old.Book, set, func(r *admission.Right, n ledger.Count, now time.Time) {
-			if told || !r.IsWallet {
-				sure = r.Meter.Account.Replace(n, set.Age, now, r.Meter.Cycle) && sure
-			}
-		})
+		s = g.cache.snapshot(old.Book, set)
+		sure = s.Book.Replace(set.Age, s.Readings(), told, g.now()) && sure
 		if sure && age < ledger.Margin+set.Age {
 			sure = old.everything == set.Everything && old.Same(&s.Rights)
 		}
@@ -117,7 +113,7 @@ func (g sink) Patch(c Customer, p Patch) {
 		r = s.Wallet(p.Currency)
 	}
 	count := ledger.Count{Used: p.Usage, Start: p.PeriodStart, End: p.PeriodEnd}
-	if r == nil || r.Meter.Account == nil || !r.Meter.Account.Push(count, p.At, g.now(), r.Meter.Cycle) ||
+	if m := s.Meter(r); m == nil || !m.Account.Push(count, p.At, g.now(), r.Cycle) ||
 		p.HasLimit && r.IsWallet && p.Limit != r.Limit {
 		g.cache.Outdate(c)
 	}

@@ -3,7 +3,6 @@ package admission
 import (
 	"math"
 
-	"github.com/stiggate/gate/internal/ledger"
 	"github.com/stiggate/gate/internal/rules"
 )
 
@@ -24,7 +23,7 @@ func (p *Policy) Unlimited() rules.Feature {
 // Assume is the rights to the items of p that a customer is assumed to have of whom nothing is
 // known. has tells what that is of one policy, if anything. Unpriced says that units may cost
 // credits, and nobody knows how many.
-func (p *Policy) Assume(b *ledger.Book, unpriced bool, has func(*Policy) (rules.Feature, bool)) (all []Right) {
+func (p *Policy) Assume(unpriced bool, has func(*Policy) (rules.Feature, bool)) (all []Right) {
 	seen := make(map[Item]bool)
 	p.Each(func(leaf *Policy) {
 		f, ok := has(leaf)
@@ -32,14 +31,8 @@ func (p *Policy) Assume(b *ledger.Book, unpriced bool, has func(*Policy) (rules.
 			return
 		}
 		seen[leaf.Item] = true
-		r := Right{Terms: &Terms{Feature: f, ID: leaf.Item.ID, IsWallet: leaf.Item.Currency}}
-		switch {
-		case r.IsWallet:
-			r.Meter.Account = b.Wallet(r.ID)
-		case f.Kind == rules.Metered:
-			r.Meter = ledger.Meter{Account: b.Feature(r.ID), Unpriced: unpriced}
-		}
-		all = append(all, r)
+		offer := Offer{ID: leaf.Item.ID, IsWallet: leaf.Item.Currency, Unpriced: unpriced && !leaf.Item.Currency}
+		all = append(all, Right{Terms: &Terms{&offer, f}, span: new(span)})
 	})
 	return all
 }

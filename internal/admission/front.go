@@ -45,7 +45,7 @@ func (q *Request) ahead(r *Right, frees bool) (a ahead) {
 		f.mu.Lock()
 		for i := range f.list {
 			h := &f.list[i]
-			if h.frees != frees || f.done && !f.reported || h.Right.IsWallet != r.IsWallet || h.Right.Meter.Account != r.Meter.Account {
+			if h.frees != frees || f.done && !f.reported || h.Right.IsWallet != r.IsWallet || f.rights.account(h.Right) != q.Rights.account(r) {
 				continue
 			}
 			a.used = true
@@ -64,7 +64,7 @@ func (a ahead) missing(amount float64) float64 { return max(0, amount-a.asked) }
 
 // own is what the request holds of an account: by this gate and by those in front.
 func (q *Request) own(account *ledger.Account) float64 {
-	if q.Holds == nil && q.beside == nil && q.Front == nil {
+	if account == nil || q.Holds == nil && q.beside == nil && q.Front == nil {
 		return 0
 	}
 	amount := q.Holds.of(account) + q.beside.of(account)

@@ -178,7 +178,7 @@ func (q *Request) meter(p *Policy, r *Right, a rules.Ask, dimensions map[string]
 	}
 	var asked ledger.Ask
 	asked.Limit.Max, asked.Limit.Unlimited, asked.Limit.Soft = r.Limit, r.Unlimited, r.Soft
-	asked.Amount, asked.Own, asked.PerReplica = a.Amount, q.own(r.Meter.Account), p.PerReplica
+	asked.Amount, asked.Own, asked.PerReplica = a.Amount, q.own(q.Rights.account(r)), p.PerReplica
 	if frees || a.Mode == rules.Has || ahead.used && a.Amount == 0 {
 		asked.Limit.Unlimited, asked.Amount = true, 0
 	}
@@ -187,11 +187,11 @@ func (q *Request) meter(p *Policy, r *Right, a rules.Ask, dimensions map[string]
 	}
 	hold := q.Holds != nil && a.Mode.Reports()
 	var units ledger.Admission
-	q.ask(&units, &r.Meter, &asked, hold)
+	q.ask(&units, r, &asked, hold)
 	if units.Refuses() && p.UpTo && ahead.asked >= min(1, whole) { // what the gate in front holds will do
 		asked = ledger.Ask{Limit: ledger.Limit{Unlimited: true}, PerReplica: p.PerReplica}
 		units = ledger.Admission{}
-		q.ask(&units, &r.Meter, &asked, hold)
+		q.ask(&units, r, &asked, hold)
 	}
 	q.tell(&units, r.Limit, !r.Unlimited)
 	v := rules.Room(units.Answer, rules.LimitExceeded)
@@ -200,7 +200,7 @@ func (q *Request) meter(p *Policy, r *Right, a rules.Ask, dimensions map[string]
 	}
 	var held ledger.Hold
 	if hold {
-		held = r.Meter.Hold(units, q.Now)
+		held = q.Rights.Meter(r).Hold(units, q.Now)
 	}
 	if p.UpTo {
 		a.Amount = units.Amount
@@ -243,9 +243,15 @@ func (q *Request) keep(h Hold, p *Policy, dimensions map[string]any, ahead ahead
 }
 
 // ask asks an account, and notes what may be different if the request is judged again.
-func (q *Request) ask(answer *ledger.Admission, m *ledger.Meter, asked *ledger.Ask, hold bool) {
+func (q *Request) ask(answer *ledger.Admission, r *Right, asked *ledger.Ask, hold bool) {
 	asked.Waited = q.Waited
-	m.Account.Ask(answer, q.Now, m.Cycle, asked, hold)
+	if !hold && q.Rights.account(r) == nil {
+		if r.counter.Check(answer, q.Now, &r.Span, asked) {
+			return
+		}
+		*answer = ledger.Admission{}
+	}
+	q.Rights.used(r).Ask(answer, q.Now, r.Cycle, asked, hold)
 	if answer.Refuses() {
 		q.Outdated = q.Outdated || answer.Outdated
 		if answer.Wait != nil {
@@ -291,7 +297,7 @@ func (q *Request) credits(p *Policy) string {
 	}
 	asked.Limit.Unlimited = ahead.used && asked.Amount == 0 // the gate in front has asked
 	var answer ledger.Admission
-	q.ask(&answer, &w.Meter, &asked, hold)
+	q.ask(&answer, w, &asked, hold)
 	q.tell(&answer, w.Limit, !math.IsInf(w.Limit, 1))
 	v := rules.Room(answer.Answer, rules.InsufficientCredits)
 	q.OverLimit = v.Over
@@ -299,15 +305,14 @@ func (q *Request) credits(p *Policy) string {
 		if p.UpTo {
 			a.Amount = ahead.asked + answer.Amount
 		}
-		q.keep(Hold{Hold: w.Meter.Hold(answer, q.Now), Right: w, asked: a.Amount}, p, nil, ahead)
+		q.keep(Hold{Hold: q.Rights.Meter(w).Hold(answer, q.Now), Right: w, asked: a.Amount}, p, nil, ahead)
 	}
 	return v.Reason
 }
 
 func (q *Request) askWallet(p *Policy, w *Right, credits float64) ledger.Ask {
-	account := w.Meter.Account
-	unpriced, acked := q.Rights.unpriced(account)
-	return ledger.Ask{Limit: ledger.Limit{Max: w.Limit, Soft: w.Soft}, Amount: credits, Own: q.own(account), Unpriced: unpriced, UnpricedAcked: acked, PerReplica: p.PerReplica}
+	unpriced, acked := q.Rights.unpriced(w)
+	return ledger.Ask{Limit: ledger.Limit{Max: w.Limit, Soft: w.Soft}, Amount: credits, Own: q.own(q.Rights.account(w)), Unpriced: unpriced, UnpricedAcked: acked, PerReplica: p.PerReplica}
 }
 
 // pay asks the wallet of a feature that costs credits. Where what is left will do, the amount
@@ -316,20 +321,21 @@ func (q *Request) pay(p *Policy, r *Right, a *rules.Ask, held *ledger.Hold, hold
 	if !r.Priced || r.Formula || a.Mode == rules.Frees || a.Mode == rules.Has {
 		return rules.Verdict{}
 	}
-	if r.Wallet == nil {
+	w := q.Rights.Wallet(r.Currency)
+	if w == nil {
 		return rules.Verdict{Reason: rules.InsufficientCredits}
 	}
-	if reason := rules.Wallet(r.Wallet.Denied); reason != "" {
+	if reason := rules.Wallet(w.Denied); reason != "" {
 		return rules.Verdict{Reason: reason}
 	}
-	price := r.Meter.Price
-	asked := q.askWallet(p, r.Wallet, a.Amount*price)
+	price := r.Price
+	asked := q.askWallet(p, w, a.Amount*price)
 	if p.UpTo {
 		asked.Least = min(1, a.Amount) * price
 	}
 	whole := asked.Amount
 	var answer ledger.Admission
-	q.ask(&answer, &r.Wallet.Meter, &asked, hold)
+	q.ask(&answer, w, &asked, hold)
 	if hold {
 		held.Pay(answer)
 	}

@@ -17,12 +17,12 @@ func (s *Rights) Same(other *Rights) bool {
 }
 
 func (r *Right) same(other *Right) bool {
-	return r.Meter.Cycle.Anchor.Equal(other.Meter.Cycle.Anchor) && (r.Terms == other.Terms || r.but() == other.but())
+	return r.Anchor.Equal(other.Anchor) && (r.Terms == other.Terms || *r.Offer == *other.Offer && r.but() == other.but())
 }
 
 // but is the terms without Stigg's verdict on what is counted.
-func (t *Terms) but() Terms {
-	but := *t
+func (t *Terms) but() rules.Feature {
+	but := t.Feature
 	if t.Kind == rules.Metered || t.Priced || t.IsWallet {
 		but.Granted, but.Denied = false, ""
 	}

@@ -17,13 +17,14 @@ func TestRightsAreTheSameButForWhatIsUsed(t *testing.T) {
 	rights := func(change func(denied *string, wallet, on, f *Entitled)) *Rights {
 		denied := ""
 		all := []Entitled{
-			{Terms: Terms{ID: "x", IsWallet: true, Feature: rules.Feature{Limit: 10}}},
-			{Terms: Terms{ID: "on", Feature: rules.Feature{Kind: rules.Boolean, Granted: true}}},
-			{Terms: Terms{ID: "f", Name: "F", Feature: rules.Feature{Kind: rules.Metered, Granted: true, Limit: 5}, Priced: true, Currency: "x", Price: 2}, Anchor: time.Unix(1, 0)},
+			{Offer: Offer{ID: "x", IsWallet: true}, Feature: rules.Feature{Limit: 10}},
+			{Offer: Offer{ID: "on"}, Feature: rules.Feature{Kind: rules.Boolean, Granted: true}},
+			{Offer: Offer{ID: "f", Name: "F", Priced: true, Currency: "x", Price: 2}, Feature: rules.Feature{Kind: rules.Metered, Granted: true, Limit: 5}, Anchor: time.Unix(1, 0)},
 		}
 		change(&denied, &all[0], &all[1], &all[2])
 		all = slices.DeleteFunc(all, func(e Entitled) bool { return e.ID == "" })
-		return plans.Rights(book, denied, all)
+		s := plans.Rights(book, denied, all)
+		return &s
 	}
 	for name, tt := range map[string]struct {
 		change func(denied *string, wallet, on, f *Entitled)
@@ -56,41 +57,41 @@ func TestRightsAreTheSameButForWhatIsUsed(t *testing.T) {
 // own, they don't.
 func TestCustomersOfOnePlanShareItsTerms(t *testing.T) {
 	l, plans := ledger.New(), NewPlans()
-	limit := func(max float64) Terms {
-		return Terms{ID: "f", Feature: rules.Feature{Kind: rules.Metered, Limit: max, Values: rules.ValueListOf([]string{"a"})}}
+	limit := func(max float64) Entitled {
+		return Entitled{Offer: Offer{ID: "f"}, Feature: rules.Feature{Kind: rules.Metered, Limit: max, Values: rules.ValueListOf([]string{"a"})}}
 	}
-	rights := func(customer string, all ...Terms) *Rights {
+	rights := func(customer string, all ...Entitled) *Rights {
 		book := l.Open(ledger.Owner{ID: customer})
 		t.Cleanup(book.Unpin)
-		entitled := make([]Entitled, len(all))
-		for i := range all {
-			entitled[i].Terms = all[i]
-		}
-		return plans.Rights(book, "", entitled)
+		s := plans.Rights(book, "", all)
+		return &s
 	}
-	a, b := rights("a", limit(5), Terms{ID: "on"}), rights("b", limit(5), Terms{ID: "on"})
+	a, b := rights("a", limit(5), Entitled{Offer: Offer{ID: "on"}}), rights("b", limit(5), Entitled{Offer: Offer{ID: "on"}})
 	if a.plan != b.plan || a.Feature("f").Terms != b.Feature("f").Terms {
 		t.Error("two customers of one plan have each their own")
 	}
-	if a.Feature("f").Meter.Account == b.Feature("f").Meter.Account {
+	if a.Meter(a.Feature("f")).Account == b.Meter(b.Feature("f")).Account {
 		t.Error("two customers have one account")
 	}
-	c := rights("c", limit(6), Terms{ID: "on"})
+	c := rights("c", limit(6), Entitled{Offer: Offer{ID: "on"}})
 	if a.plan != c.plan {
 		t.Error("the index of a customer with another limit is another one")
 	}
 	if a.Feature("on").Terms != c.Feature("on").Terms || a.Feature("f").Limit != 5 || c.Feature("f").Limit != 6 {
 		t.Errorf("got %v and %v", a.Feature("f").Limit, c.Feature("f").Limit)
 	}
-	if w := rights("w", limit(5), Terms{ID: "on", IsWallet: true}); w.Feature("on") != nil || w.Wallet("on") == nil {
+	if w := rights("w", limit(5), Entitled{Offer: Offer{ID: "on", IsWallet: true}}); w.Feature("on") != nil || w.Wallet("on") == nil {
 		t.Error("a wallet is found as a feature of its name")
 	}
-	if d := rights("d", Terms{ID: "on"}, limit(5)); d.Feature("f").Limit != 5 || d.Feature("on").ID != "on" {
+	if d := rights("d", Entitled{Offer: Offer{ID: "on"}}, limit(5)); d.Feature("f").Limit != 5 || d.Feature("on").ID != "on" {
 		t.Error("in another order another right is found")
 	}
-	for range 2 {
-		if n := rights("n", limit(math.NaN())); n.Feature("f") == nil || plans.terms.Len() > 4 {
-			t.Error("what is no number is kept")
+	for _, c := range []string{"n", "m"} {
+		if n := rights(c, limit(math.NaN())); n.Feature("f") == nil || !math.IsNaN(n.Feature("f").Limit) {
+			t.Error("what is no number is another's")
 		}
+	}
+	if again := rights("e", limit(5)); again.Feature("f").Terms != a.Feature("f").Terms {
+		t.Error("terms are forgotten while there are few")
 	}
 }

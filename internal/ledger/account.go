@@ -3,6 +3,7 @@ package ledger
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -13,7 +14,8 @@ type Account struct {
 	current *period
 	seldom  *seldom // nil: nothing of it was needed so far
 	book    *Book
-	id      string // of the feature, or of the wallet's currency
+	meter   atomic.Pointer[Meter] // made last
+	id      string                // of the feature, or of the wallet's currency
 	// departure is when a usage last left for the first time, and onWay how many are on their way.
 	departure Tick
 	onWay     int32
@@ -35,8 +37,7 @@ type seldom struct {
 	unpriced unpriced
 	// changed is closed when some usage that was on its way has arrived; nil while nobody waits.
 	changed chan struct{}
-	share   Share  // nil until it is asked for
-	alone   *Meter // nil until it is asked for
+	share   Share // nil until it is asked for
 }
 
 // rare is what is seldom needed, to be changed. Call it under the lock.
@@ -75,16 +76,21 @@ func (a *Account) previous() *period {
 	return a.seldom.previous
 }
 
-// Meter returns the account alone as a Meter, for usage of which no more is known.
-func (a *Account) Meter() *Meter {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	s := a.rare()
-	if s.alone == nil {
-		s.alone = &Meter{Account: a, Unpriced: !a.wallet}
+// As is the account as a Meter like m, which need not name it. It is the one of before if that is the
+// same.
+func (a *Account) As(m Meter) *Meter {
+	m.Account = a
+	if last := a.meter.Load(); last != nil && *last == m {
+		return last
 	}
-	return s.alone
+	made := new(Meter)
+	*made = m
+	a.meter.Store(made)
+	return made
 }
+
+// Meter returns the account alone as a Meter, for usage of which no more is known.
+func (a *Account) Meter() *Meter { return a.As(Meter{Unpriced: !a.wallet}) }
 
 // Statement is an account's present period.
 type Statement struct {

@@ -334,3 +334,15 @@ func TestAccountOrdersReadsAndAcknowledgements(t *testing.T) {
 	}
 	runFixtures(t, tests)
 }
+
+// TestAccountSumsAreAsOldAsTheirLast: a count taken between two usages that are one sum may lack it.
+func TestAccountSumsAreAsOldAsTheirLast(t *testing.T) {
+	var h history
+	for _, last := range []Tick{10, 20} {
+		h = h.add(&usage{amount: 1, first: last - 5, last: last}, 0)
+	}
+	o := observation{lo: 15, hi: 30, used: 1}
+	if h.addTo(&o); len(h) != 1 || o.used != 3 || o.least() != 1 {
+		t.Errorf("%d sums, between %v and %v are used, want between 1 and 3", len(h), o.least(), o.used)
+	}
+}

@@ -77,6 +77,8 @@ type Ledger struct {
 	shares Shares               // nil: this process alone has its limits
 	mu     sync.Mutex
 	books  map[Owner]*Book
+	// elsewhere stands in Counters that are not the last for the account that the book may have.
+	elsewhere Account
 }
 
 // New returns an empty ledger.
@@ -138,6 +140,8 @@ type Book struct {
 
 	mu       sync.Mutex
 	accounts []*Account // sorted by key
+	last     Readings   // nil: Stigg has told nothing
+	lo, hi   Tick       // bounds of when that was counted
 }
 
 // key names a feature's account or a wallet's.
@@ -213,11 +217,21 @@ func (b *Book) Wallet(currency string) *Account { return b.account(key{wallet: t
 func (b *Book) account(k key) *Account {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	i, found := slices.BinarySearchFunc(b.accounts, k, (*Account).compare)
+	return b.find(k)
+}
+
+// find is the account, which is made if there is none. Call it under the lock.
+func (b *Book) find(k key) *Account {
+	i, found := b.search(k)
 	if !found {
-		b.accounts = slices.Insert(b.accounts, i, &Account{book: b, id: k.id, wallet: k.wallet})
+		b.open(i, k)
 	}
 	return b.accounts[i]
+}
+
+// search is where an account is, or would be. Call it under the lock.
+func (b *Book) search(k key) (int, bool) {
+	return slices.BinarySearchFunc(b.accounts, k, (*Account).compare)
 }
 
 // Audit tells, for tests and for whoever looks for a leak, what is held or waits, account by

@@ -41,6 +41,9 @@ const (
 	admits    = "Fits(known+b.Held+q.Amount, l.Max)"
 	tolerant  = "sum-limit <= min(1e-3, 1e-9*max(math.Abs(sum), math.Abs(limit)))"
 	totals    = "b.Unacked = max(b.Unacked, r.total+r.after-b.Used)"
+	observes  = "\t\ta.observeIn(a.current, observation{lo: b.lo, hi: b.hi, used: c.used})\n"
+	tells     = "\t\tc.account.Store(a)\n"
+	made      = observes + "\t\ta.mu.Unlock()\n" + tells
 	closes    = "b.pins.CompareAndSwap(0, bookClosed)"
 )
 
@@ -121,6 +124,21 @@ var mutants = []mutant{
 	{"acknowledged usage stays unacked", "count.go", statements, "\tp.answered(u.amount)\n", ""},
 	{"acknowledged usage stays on its way", "count.go", statements, "\t\tp.departed = p.departed.remove(u.first, u.amount)\n", ""},
 	{"what is acknowledged of a period ahead is sure", "count.go", statements, "\t\tv.maybe = true // Stigg may count it in another period\n", ""},
+
+	{"a count that is not surely later waits", "reading.go", condition, "b.hi < lo", "true"},
+	{"a count of a period before waits", "reading.go", condition, "!s.End.IsZero() && !t.Start.Before(s.End)", "true"},
+	{"no count replaces one that waits", "reading.go", condition, "b.hi < lo", "false"},
+	{"an account is made of nothing", "reading.go", statements, made, "\t\ta.mu.Unlock()\n" + tells},
+	{"an account that is made is not told of", "reading.go", statements, made, observes + "\t\ta.mu.Unlock()\n"},
+	{"a count is of when its account is made", "reading.go", statements, made, "\t\ta.observeIn(a.current, observation{lo: b.lo, hi: b.Tick(), used: c.used})\n\t\ta.mu.Unlock()\n" + tells},
+	{"what Stigg names no more is forgotten", "reading.go", statements, "\t\t\t\tb.find(key{wallet, id}) // Stigg may name it again\n", ""},
+	{"old readings know all accounts", "reading.go", statements, "\t\t\tb.Forward(c)\n", ""},
+	{"a count waits though there is an account", "reading.go", statements, "\t\tc.account.Store(b.accounts[i])\n", ""},
+	{"a pushed set is of when it arrived", "reading.go", value, "b.Tick().Before(Margin+max(0, age))", "b.Tick()"},
+	{"a set that tells of no wallets tells of them", "reading.go", condition, "wallets || !wallet {\n\t\t\t\tsure", "true {\n\t\t\t\tsure"},
+	{"a set that tells of no wallets replaces what waits", "reading.go", value, "later && (wallets || !wallet)", "later"},
+	{"what waits is of no period that ends", "reading.go", condition, "!s.End.IsZero() && !now.Before(s.End)", "false"},
+	{"what is refused without an account is granted", "reading.go", value, "!r.Refuses()", "true"},
 
 	{"what is given back is in no doubt", "period.go", statements, "\tp.freed += amount\n", ""},
 	{"admission takes two steps", "account.go", statements, "\t\ta.current.hold(q.Amount)\n", unlocked + "\t\ta.current.hold(q.Amount)\n"},

@@ -121,10 +121,22 @@ func simulate(t *testing.T, seed uint64) {
 	}
 	w.units.arrived, w.credits.arrived = map[int]int{}, map[int]int{}
 	w.book = w.ledger.Open(Owner{ID: "c"})
-	w.wallet = w.book.Wallet("x")
-	w.meter = &Meter{Account: w.book.Feature("f"), Cycle: Cycle{Hour, simulationStart}, Wallet: w.wallet, Price: price}
 	w.others(5)
+	unused := 0
+	if w.IntN(2) == 0 {
+		unused = 1 + w.IntN(20)
+	} else {
+		w.begin()
+	}
 	w.readNow()
+	for range unused {
+		w.unusedStep()
+		w.check()
+		if w.Failed() {
+			return
+		}
+	}
+	w.begin()
 	for range 60 {
 		w.step()
 		w.check()
@@ -133,6 +145,47 @@ func simulate(t *testing.T, seed uint64) {
 		}
 	}
 	w.rest()
+}
+
+// simulatedCycle is that of the feature.
+var simulatedCycle = Cycle{Hour, simulationStart}
+
+// begin has both accounts used from now on.
+func (w *simulated) begin() {
+	w.wallet = w.book.Wallet("x")
+	w.meter = &Meter{Account: w.book.Feature("f"), Cycle: simulatedCycle, Wallet: w.wallet, Price: price}
+}
+
+// account is one that was used so far, or nil.
+func (w *simulated) account(wallet bool, id string) *Account {
+	if i, found := w.book.search(key{wallet, id}); found {
+		return w.book.accounts[i]
+	}
+	return nil
+}
+
+// unusedStep is a step while nothing is used here: Stigg tells what others use.
+func (w *simulated) unusedStep() {
+	switch w.IntN(8) {
+	case 0, 1:
+		w.others(float64(w.IntN(4)))
+	case 2:
+		w.read()
+	case 3:
+		w.push()
+	case 4:
+		w.pass([]time.Duration{time.Millisecond, 2 * time.Second, 6 * time.Second, 20 * time.Second, 10 * time.Minute, time.Hour}[w.IntN(6)])
+	case 5:
+		if w.jumps && w.IntN(2) == 0 {
+			w.jump = time.Duration(w.IntN(2)) * 5 * time.Hour
+			w.say("our clock is ahead by %v", w.jump)
+		}
+	default:
+		if n := len(w.messages); n > 0 {
+			w.deliver(w.IntN(n))
+		}
+		w.passed += time.Millisecond
+	}
 }
 
 func (w *simulated) now() time.Time { return simulationStart.Add(w.passed + w.jump) }
@@ -205,10 +258,13 @@ func (w *simulated) unitsOf(s seen) Count {
 // has reports whether the ledger knows the period of a count. While our clock is ahead, it
 // learns nothing of a period that has begun meanwhile.
 func (w *simulated) has(r Count) bool {
-	a := w.meter.Account
+	a := w.account(false, "f")
+	if a == nil {
+		return true
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.roll(w.now(), w.meter.Cycle)
+	a.roll(w.now(), simulatedCycle)
 	return a.current.is(r) || a.named(r) != nil
 }
 
@@ -531,7 +587,7 @@ func (w *simulated) acknowledge(batch []*simulatedUsage, answers []seen) {
 			ack.Credit = &CreditCount{w.creditsOf(s), "x", s.at}
 		}
 		w.say("%v is acknowledged: %+v %+v %+v", u.amount, ack, ack.Count, ack.Credit)
-		if u.total && (w.jump == 0 || mute || w.has(*ack.Count)) { // it is an observation itself
+		if u.total && (w.jump == 0 || mute || ack.Count.End.IsZero() || w.has(*ack.Count)) { // it is an observation itself
 			w.units.observed(u.period, u.changes)
 		}
 		u.entry.Acknowledge(ack, w.now())
@@ -613,8 +669,7 @@ func (w *simulated) read() {
 func (w *simulated) readArrives(began Tick, s seen) {
 	units, credits := w.unitsOf(s), w.creditsOf(s)
 	w.say("a read that began at %d arrives: %v of period %d, %v", began, units.Used, s.period, credits.Used)
-	w.wallet.Read(began, credits, w.now(), Cycle{})
-	w.meter.Account.Read(began, units, w.now(), w.meter.Cycle)
+	w.book.Read(began, told(simulatedCycle, units, credits), w.now())
 }
 
 func (w *simulated) readNow() {
@@ -637,25 +692,20 @@ func (w *simulated) push() {
 		by = 0 // so may a set
 	}
 	w.send(by, func() {
-		if what != 1 {
+		switch what {
+		case 0:
+			a := w.book.Feature("f")
 			r := w.unitsOf(s)
-			var stands bool
-			if what == 2 {
-				stands = w.meter.Account.Replace(r, w.passed-made, w.now(), w.meter.Cycle)
-			} else {
-				stands = w.meter.Account.Push(r, s.at, w.now(), w.meter.Cycle)
-			}
+			stands := a.Push(r, s.at, w.now(), simulatedCycle)
 			w.say("pushed units arrive: %v of period %d at %v: %v", r.Used, s.period, s.at, stands)
-		}
-		if what != 0 {
+		case 1:
 			r := w.creditsOf(s)
-			var stands bool
-			if what == 2 {
-				stands = w.wallet.Replace(r, w.passed-made, w.now(), Cycle{})
-			} else {
-				stands = w.wallet.Push(r, s.at, w.now(), Cycle{})
-			}
+			stands := w.book.Wallet("x").Push(r, s.at, w.now(), Cycle{})
 			w.say("pushed credits arrive: %v at %v: %v", r.Used, s.at, stands)
+		default:
+			units, credits := w.unitsOf(s), w.creditsOf(s)
+			stands := w.book.Replace(w.passed-made, told(simulatedCycle, units, credits), true, w.now())
+			w.say("a pushed set arrives: %v of period %d, %v: %v", units.Used, s.period, credits.Used, stands)
 		}
 	})
 }
@@ -688,10 +738,30 @@ func (w *simulated) check() {
 	if w.jump != 0 {
 		return
 	}
-	w.checkAccount(w.meter.Account, w.meter.Cycle, &w.units, func(u *simulatedUsage) float64 { return u.amount })
-	w.checkAccount(w.wallet, Cycle{}, &w.credits, func(u *simulatedUsage) float64 {
-		return max(0, u.amount) * price
-	})
+	if a := w.account(false, "f"); a != nil {
+		w.checkAccount(a, simulatedCycle, &w.units, func(u *simulatedUsage) float64 { return u.amount })
+	} else {
+		w.checkUnused(false, &w.units)
+	}
+	if w.wallet = w.account(true, "x"); w.wallet != nil {
+		w.checkAccount(w.wallet, Cycle{}, &w.credits, func(u *simulatedUsage) float64 {
+			return max(0, u.amount) * price
+		})
+	} else {
+		w.checkUnused(true, &w.credits)
+	}
+}
+
+// checkUnused holds what a Counter says: of one observation, so it is exact.
+func (w *simulated) checkUnused(wallet bool, c *simulatedCount) {
+	counter, span := w.book.last.Counter(wallet, map[bool]string{false: "f", true: "x"}[wallet])
+	s, p := counter.Present(w.now(), span), 0
+	if !wallet {
+		p = hourOf(s.Start)
+	}
+	if used := c.used(p, c.arrived[p]); s.Known() != used || s.Shown(0) != used {
+		w.fail("wallet %v: %v are known, %v shown, and %v are used in period %d", wallet, s.Known(), s.Shown(0), used, p)
+	}
 }
 
 func (w *simulated) checkAccount(a *Account, cycle Cycle, c *simulatedCount, amount func(*simulatedUsage) float64) {

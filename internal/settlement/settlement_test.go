@@ -70,12 +70,12 @@ func settled(t *testing.T, p admission.Policy, at time.Time, used float64) (repo
 	})
 	book := ledger.New().Open(ledger.Owner{ID: "c"}) // the pin is the request's
 	rights := admission.NewPlans().Rights(book, "", []admission.Entitled{
-		{Terms: admission.Terms{ID: "f", Feature: rules.Feature{Kind: rules.Metered, Granted: true, Limit: 10}}},
-		{Terms: admission.Terms{ID: "x", IsWallet: true, Feature: rules.Feature{Limit: 10}}},
+		{Offer: admission.Offer{ID: "f"}, Feature: rules.Feature{Kind: rules.Metered, Granted: true, Limit: 10}},
+		{Offer: admission.Offer{ID: "x", IsWallet: true}, Feature: rules.Feature{Limit: 10}},
 	})
 	var h Holds
-	h.Begin(rights, 1, nil)
-	request := admission.Request{Rights: rights, Now: at, Holds: &h}
+	h.Begin(&rights, 1, nil)
+	request := admission.Request{Rights: &rights, Now: at, Holds: &h}
 	if err := q.Reserve(1); err != nil || !request.Evaluate(&p) {
 		t.Fatal(err, request.Reason)
 	}
