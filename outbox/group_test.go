@@ -3,7 +3,10 @@ package outbox
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -13,11 +16,11 @@ import (
 // TestGroupsFillPages: what a commit adds shares pages with what is there, and none needs pages side by
 // side, however many appended at the same time.
 func TestGroupsFillPages(t *testing.T) {
-	for _, each := range []int{1, 16, 64, 256, 1000} {
+	for _, each := range []int{1, 16, 64, 400} {
 		t.Run(fmt.Sprint(each, " at a time"), func(t *testing.T) {
 			o := open(t, t.TempDir())
 			o.store.db.NoSync = true
-			keys := numbered(4000)
+			keys := numbered(1200)
 			for batch := range slices.Chunk(keys, each) {
 				keep(t, o, batch...)
 			}
@@ -64,4 +67,35 @@ func TestAllocsOfAnAppend(t *testing.T) {
 	}); n > 0 {
 		t.Errorf("256 usages took %v allocations", n)
 	}
+}
+
+// TestThoseWhoAppendAgainAndAgainShareCommits: who was released by a commit comes into the next one, and
+// not the first of them alone.
+func TestThoseWhoAppendAgainAndAgainShareCommits(t *testing.T) {
+	const writers, each = 16, 20
+	synctest.Test(t, func(t *testing.T) {
+		o := open(t, t.TempDir())
+		defer closeBox(t, o)
+		o.store.db.NoSync = true
+		commits, write := 0, o.commit
+		o.commit = func(w *work) error {
+			commits++
+			time.Sleep(time.Millisecond)
+			return write(w)
+		}
+		var all sync.WaitGroup
+		for w := range writers {
+			all.Go(func() {
+				for i := range each {
+					if err := o.Append(t.Context(), fresh(fmt.Sprintf("key-%d-%d", w, i))); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		all.Wait()
+		if most := each + each/4; commits > most {
+			t.Errorf("%d commits for %d writers of %d each, want at most %d", commits, writers, each, most)
+		}
+	})
 }
