@@ -22,6 +22,11 @@ func (s *hangingStore) Append(ctx context.Context, _ []unit) error {
 	return ctx.Err()
 }
 
+// keepOne keeps a usage as settling does.
+func (f *fixture) keepOne() error {
+	return f.Keep(context.Background(), []Item[unit]{{Usage: unit{key: "k", entry: f.entry()}}})
+}
+
 // TestARequestWaitsForTheStoreForFiveSeconds, whenever it begins to, and those at about the same time
 // share a context, with its timer.
 func TestARequestWaitsForTheStoreForFiveSeconds(t *testing.T) {
@@ -32,7 +37,7 @@ func TestARequestWaitsForTheStoreForFiveSeconds(t *testing.T) {
 		for range 20 {
 			go func() {
 				began := time.Now()
-				err := f.Keep(context.Background(), []Item[unit]{{Usage: unit{key: "k", entry: f.entry()}}})
+				err := f.keepOne()
 				if !errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("got %v", err)
 				}
