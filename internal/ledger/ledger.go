@@ -15,7 +15,7 @@
 //	                                               v
 //	                                            nothing
 //
-// What Stigg says of Used, by Account.Read, Account.Push and Entry.Acknowledge, are
+// What Stigg says of Used, by Book.Read, Account.Push and Entry.Acknowledge, are
 // observations (observation.go): each is a count of an instant that is known by bounds only.
 // Of those that stand, because none is surely later, the highest counts, and a refusal that
 // rests on that is in doubt (doubt.go).
@@ -34,9 +34,9 @@
 //	(6) A book is forgotten only when nobody has it pinned, and then nothing is admitted
 //	    on it any more.
 //
-// Locks: Ledger, then Book, then Account, in Audit only. An account's lock is a leaf: under
-// it only the book's atomic clock and counters are used. Each transition of an account is
-// one critical section.
+// Locks: Ledger, then Book, then Account: several at once in Audit, and of Book and Account in Read
+// and Replace. An account's lock is a leaf: under it only the book's atomic clock and counters are
+// used, and its Share. Each transition of an account is one critical section.
 package ledger
 
 import (
