@@ -314,8 +314,7 @@ func (g *Gate) hold(ctx context.Context, q *attempt, p *Policy) *Ticket {
 
 // newTicket is one allocation.
 func (g *Gate) newTicket(ctx context.Context, q *attempt) *Ticket {
-	settles := g.observers.Settles()
-	if q.HTTP == nil && !settles {
+	if q.HTTP == nil && !g.observers.Settles() {
 		return &Ticket{gate: g}
 	}
 	var t struct {
@@ -324,9 +323,7 @@ func (g *Gate) newTicket(ctx context.Context, q *attempt) *Ticket {
 		handed http.Request
 	}
 	t.gate, t.more, t.admitted, t.exchange.handed = g, &t.exchange, q.Now, &t.handed
-	if settles {
-		t.ctx = context.WithoutCancel(ctx)
-	}
+	t.within = ticketContext{ctx, &t.Ticket, q.HTTP}
 	return &t.Ticket
 }
 

@@ -171,8 +171,7 @@ func (t *Ticket) run(c Call, p *Policy, next func(http.ResponseWriter, *http.Req
 	if t.gate.denials.quota != QuotaHeadersNone {
 		run.BeforeHeader(func(h http.Header) { t.gate.SetQuotaHeaders(h, t.Decision()) })
 	}
-	m := t.more
-	m.policy, m.within = p, ticketContext{c.Request.Context(), t, c.Request}
+	t.more.policy = p
 	defer func() {
 		o := Outcome{Panicked: true}
 		defer func() { t.conclude(o) }() // even if outcome panics
@@ -182,7 +181,7 @@ func (t *Ticket) run(c Call, p *Policy, next func(http.ResponseWriter, *http.Req
 		}
 		o = Outcome(run.Outcome(handler.Outcome(seen)))
 	}()
-	run.Call(&m.within, w, next)
+	run.Call(&t.more.within, w, next)
 }
 
 // ofResolver is the reason of a Resolver's error.

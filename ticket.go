@@ -33,14 +33,13 @@ type Ticket struct {
 
 // exchange is what a Ticket has beside, of a request.
 type exchange struct {
-	decided       *Decision // in whole, unless it is as usual: granted tells all, what it rests on is fresh, and nobody waited
-	route, method string
-	policy        *Policy         // while its handler runs
-	within        ticketContext   // the handler's
-	handed        *http.Request   // the handler's, which has it
-	ctx           context.Context // for the observers; nil without one
-	admitted      time.Time
-	front         *Ticket // of a gate in front, that holds some of this one's together
+	decided  *Decision // in whole, unless it is as usual: granted tells all, what it rests on is fresh, and nobody waited
+	route    string
+	policy   *Policy       // while its handler runs
+	within   ticketContext // the handler's; the observers' is the one that it was made of
+	handed   *http.Request // the handler's, which has it
+	admitted time.Time
+	front    *Ticket // of a gate in front, that holds some of this one's together
 }
 
 var (
@@ -122,7 +121,9 @@ func (t *Ticket) Decision() Decision {
 		if m.decided != nil {
 			return *m.decided
 		}
-		d.Route, d.Method = m.route, m.method
+		if d.Route = m.route; m.within.request != nil {
+			d.Method = m.within.request.Method
+		}
 	}
 	d.Customer = Customer(t.holds.Book().Owner())
 	found := t.granted.Result()
@@ -141,7 +142,7 @@ func (t *Ticket) keep(d *Decision, found *admission.Result) {
 		t.more.decided = &whole
 	}
 	if t.more != nil {
-		t.more.route, t.more.method = d.Route, d.Method
+		t.more.route = d.Route
 	}
 }
 
@@ -312,7 +313,7 @@ func (t *Ticket) SettleIn(store func(TxOutbox, []Usage) error) error {
 // end moves every hold of the ticket out of held, exactly once.
 func (t *Ticket) end(o Outcome, report bool) error {
 	var told func([]usage.Queued)
-	if t.more != nil && t.more.ctx != nil {
+	if t.more != nil && t.more.within.ticket != nil && t.gate.observers.Settles() {
 		told = t.tells(o)
 	}
 	return ofQueue(settlement.End(&t.holds, t.gate.queue, t.gate.now, report, told))
@@ -323,6 +324,6 @@ func (t *Ticket) tells(o Outcome) func([]usage.Queued) {
 	o.Duration = t.since()
 	return func(reported []usage.Queued) {
 		d := t.Decision()
-		t.gate.observers.Settled(t.more.ctx, &d, o, usages(reported, t.gate.queue.Keys))
+		t.gate.observers.Settled(context.WithoutCancel(t.more.within.Context), &d, o, usages(reported, t.gate.queue.Keys))
 	}
 }
