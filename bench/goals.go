@@ -99,8 +99,8 @@ func checkGoals() []goal {
 			goal{group, "metered, to LaunchDarkly's prebuilt context", "x", atMost(0.6), against(checks.Metered, checks.LD)},
 			goal{group, "allocations of a boolean check", "allocs", atMost(0), allocs(group, one(checks.Boolean))},
 			goal{group, "allocations of a metered check", "allocs", atMost(0), allocs(group, one(checks.Metered))},
-			goal{group, "boolean, two cores to one", "x faster", atLeast(1.8), ratio(group, one(checks.Boolean), measure.On(checks.Boolean, 2))},
-			goal{group, "metered, two cores to one", "x faster", atLeast(1.8), ratio(group, one(checks.Metered), measure.On(checks.Metered, 2))},
+			goal{group, "boolean, two cores to one, where the floor has 2", "x faster", atLeast(1.8), scales(group, checks.Boolean)},
+			goal{group, "metered, two cores to one, where the floor has 2", "x faster", atLeast(1.8), scales(group, checks.Metered)},
 			goal{group, "hold + release, to a map lookup + one clock read", "x", atMost(4), against(checks.Release, checks.Floor)},
 			goal{group, "hold + settle, to a map lookup + one clock read", "x", atMost(8), against(checks.Settle, checks.Floor)},
 			goal{group, "allocations of hold + release", "allocs", atMost(1), allocs(group, one(checks.Release))},
@@ -108,6 +108,22 @@ func checkGoals() []goal {
 		)
 	}
 	return all
+}
+
+// scales is how much faster a contestant is on two cores than on one, where the floor, which shares
+// nothing, would be twice as fast. On a busy machine it is not, since two cores are not to be had; so
+// what the machine gave it in the same round is taken for 2.
+func scales(group, of string) func(measure.Results) []float64 {
+	faster := func(name string) func(measure.Results) []float64 {
+		return ratio(group, measure.On(name, 1), measure.On(name, 2))
+	}
+	return func(r measure.Results) []float64 {
+		all := measure.Ratio(faster(of)(r), faster(checks.Floor)(r))
+		for i := range all {
+			all[i] *= 2
+		}
+		return all
+	}
 }
 
 // values are a series' rounds.

@@ -53,7 +53,7 @@ func TestEveryGoalIsMeasured(t *testing.T) {
 		}
 	}
 	told, err := os.ReadFile(doc)
-	if err != nil || !strings.HasPrefix(string(told), "before\n"+begins) || !strings.HasSuffix(string(told), ends+"after\n") || strings.Contains(string(told), "old") {
+	if err != nil || !strings.HasPrefix(string(told), "before\n"+begins) || !strings.HasSuffix(string(told), ends+"after\n") || strings.Contains(string(told), "old\n") {
 		t.Errorf("%v\n%s", err, told)
 	}
 	for _, g := range goals() {

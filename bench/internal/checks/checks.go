@@ -18,6 +18,7 @@ const (
 	LRU     = "golang-lru Get"
 	Casbin  = "casbin, cached enforcer"
 	LD      = "LaunchDarkly, test data, prebuilt context"
+	Targets = "LaunchDarkly, customers as targets, context by customer"
 	Boolean = "Gate, boolean"
 	Metered = "Gate, metered"
 	Release = "Gate, hold + release"

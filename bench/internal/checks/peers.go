@@ -19,6 +19,7 @@ import (
 	"github.com/open-feature/go-sdk/openfeature"
 	"github.com/open-feature/go-sdk/openfeature/memprovider"
 
+	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/bench/internal/measure"
 	"github.com/stiggate/gate/bench/internal/world"
 )
@@ -26,7 +27,7 @@ import (
 // peers are other libraries that say yes or no from memory.
 func (f *field) peers() ([]measure.Contestant, error) {
 	var all []measure.Contestant
-	for _, of := range []func() (measure.Contestant, error){f.casbin, f.launchDarkly, f.openFeature} {
+	for _, of := range []func() (measure.Contestant, error){f.casbin, f.launchDarkly, f.targets, f.openFeature} {
 		c, err := of()
 		if err != nil {
 			return nil, err
@@ -98,6 +99,36 @@ func (f *field) launchDarkly() (measure.Contestant, error) {
 		from, mask := f.traffic.Take(worker, n)
 		for i := from; i < from+n; i++ {
 			if ok, err := client.BoolVariation(world.Boolean, contexts[f.traffic.Asks[i&mask]], false); !ok || err != nil {
+				panic("refused")
+			}
+		}
+	}}, nil
+}
+
+// targets is LaunchDarkly asked what the others are: whether this customer has the feature, by the
+// customer's id. The flag names those who have it, and the context is looked up, not at hand.
+func (f *field) targets() (measure.Contestant, error) {
+	flag := ldtestdata.DataSource().Flag(world.Boolean).BooleanFlag().FallthroughVariation(false)
+	contexts := make(map[gate.Customer]*ldcontext.Context, len(f.customers))
+	for _, c := range f.customers {
+		context := ldcontext.New(c.ID)
+		contexts[c] = &context
+		flag.VariationForKey(context.Kind(), c.ID, true)
+	}
+	data := ldtestdata.DataSource()
+	data.Update(flag)
+	client, err := ld.MakeCustomClient("sdk-key", ld.Config{
+		DataSource: data, Events: ldcomponents.NoEvents(), Logging: ldcomponents.Logging().MinLevel(ldlog.Error),
+		DiagnosticOptOut: true,
+	}, 5*time.Second)
+	if err != nil {
+		return measure.Contestant{}, err
+	}
+	f.closers = append(f.closers, func() { _ = client.Close() })
+	return measure.Contestant{Name: Targets, Loop: func(worker, n int) {
+		from, mask := f.traffic.Take(worker, n)
+		for i := from; i < from+n; i++ {
+			if ok, err := client.BoolVariation(world.Boolean, *contexts[f.asks[i&mask]], false); !ok || err != nil {
 				panic("refused")
 			}
 		}
