@@ -123,7 +123,7 @@ func (l *Ledger) forget(b *Book) {
 }
 
 // bookClosed stands in pins once a book is forgotten; no pin can be added to it.
-const bookClosed = -1 << 62
+const bookClosed = -1 << 30
 
 // Book is the accounts of one customer and resource. It outlives every snapshot of the
 // cache and is forgotten when nobody has it pinned.
@@ -132,9 +132,9 @@ type Book struct {
 	ledger *Ledger
 	// pins counts who needs this book: snapshots, loads, tickets, unacknowledged
 	// usage.
-	pins atomic.Int64
+	pins atomic.Int32
 	// unpriced counts the usages that wait and may cost credits.
-	unpriced atomic.Int64
+	unpriced atomic.Int32
 	// clock is the last Tick, and began that of the last read.
 	clock, began atomic.Uint64
 

@@ -201,7 +201,7 @@ func (m *machine) check() {
 			continue
 		}
 		needed++
-		if got, want := b.pins.Load(), m.pins(b); got != want || want == 0 {
+		if got, want := int64(b.pins.Load()), m.pins(b); got != want || want == 0 {
 			m.Fatalf("book of %s has %d pins; %d need it", c.id.ID, got, want)
 		}
 		for _, a := range b.accounts {

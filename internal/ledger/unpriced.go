@@ -15,7 +15,7 @@ type unpriced struct {
 type unpricedAcked struct {
 	last  Tick
 	units float64
-	count int64
+	count int32
 }
 
 func (a *Account) addUnpriced(units float64) {
@@ -69,7 +69,7 @@ func (a *Account) priceBefore(began Tick) {
 	a.seldom.unpriced.acked = kept
 }
 
-func (a *Account) dropUnpriced(units float64, count int64) {
+func (a *Account) dropUnpriced(units float64, count int32) {
 	u := &a.rare().unpriced
 	if u.units -= units; len(u.acked) == 0 && u.units < 0 {
 		u.units = 0

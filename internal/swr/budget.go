@@ -42,6 +42,11 @@ func (b *bucket) take(now time.Time, perSecond, burst float64) time.Duration {
 	return time.Duration(max(0, (b.owed-burst)/perSecond) * float64(time.Second))
 }
 
+// isFull reports whether it is worth no more than the zero value.
+func (b *bucket) isFull(now time.Time, perSecond float64) bool {
+	return now.Sub(b.at).Seconds()*perSecond >= b.owed
+}
+
 // give gives tokens back.
 func (b *bucket) give(n float64) { b.owed = max(0, b.owed-n) }
 
@@ -51,6 +56,11 @@ func (k *Cache[K, V]) charge(r *read[K, V], now time.Time, pace, longest time.Du
 	parent := k.c.Parent(r.key)
 	budget, ok := k.budgets.Get(parent)
 	if !ok {
+		for range 2 { // more than are made
+			if _, oldest, ok := k.budgets.GetOldest(); ok && oldest.isFull(now, budgetPerSecond) {
+				k.budgets.RemoveOldest()
+			}
+		}
 		budget = &bucket{}
 		k.budgets.Add(parent, budget)
 	}
