@@ -106,7 +106,7 @@ func (f *field) close() {
 }
 
 func (f *field) open(settles bool) (err error) {
-	if f.gate, err = world.Gate(world.Source(world.Two()), f.customers); err != nil {
+	if f.gate, err = f.used(); err != nil {
 		return err
 	}
 	f.closers = append(f.closers, func() { world.Drop(f.gate) })
@@ -122,8 +122,24 @@ func (f *field) anew() (err error) {
 	if f.settling != nil {
 		world.Drop(f.settling)
 	}
-	f.settling, err = world.Gate(world.Source(world.Two()), f.customers)
+	f.settling, err = f.used()
 	return err
+}
+
+// used is a gate in which each customer has asked for something before: the first time makes an account.
+func (f *field) used() (*gate.Gate, error) {
+	g, err := world.Gate(world.Source(world.Two()), f.customers)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range f.customers {
+		t, d := g.Admit(context.Background(), c, gate.Feature(world.Metered).Uses(1))
+		if !d.Allowed {
+			return nil, fmt.Errorf("refused: %s", d.Reason)
+		}
+		t.Release()
+	}
+	return g, nil
 }
 
 // gates are Gate's contestants.
