@@ -221,7 +221,8 @@ func coldGoals() []goal {
 const flat = 2
 
 // grows is how much dearer a curve's last point is than its first, beyond what another becomes; of an
-// empty name, nothing does.
+// empty name, nothing does. If the other one becomes cheaper, that is the machine's doing, and counts as
+// no growth: else it would be held against the curve.
 func grows(group, curve, than string) func(measure.Results) []float64 {
 	return func(r measure.Results) []float64 {
 		last := func(name string) []float64 {
@@ -233,7 +234,11 @@ func grows(group, curve, than string) func(measure.Results) []float64 {
 		if than == "" {
 			return last(curve)
 		}
-		return measure.Ratio(last(curve), last(than))
+		other := last(than)
+		for i := range other {
+			other[i] = max(1, other[i])
+		}
+		return measure.Ratio(last(curve), other)
 	}
 }
 
