@@ -85,5 +85,5 @@ func (p *Plans) fill(r *Right, e *Entitled) {
 	if t.Kind == rules.Metered && !t.IsWallet {
 		times.Every = ledger.ParseLength(e.Reset)
 	}
-	r.span = p.spans.share(uint64(times.Anchor.Unix()^times.End.Unix()<<1^times.Ends.Unix()<<2), &times)
+	r.span = p.spans.share(uint64(times.Anchor.Unix()^times.End.Unix()<<1^times.Ends.Unix()<<2), &times) //nolint:gosec // a hash
 }
