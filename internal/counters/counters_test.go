@@ -2,6 +2,7 @@ package counters
 
 import (
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/stiggate/gate/internal/incident"
@@ -33,5 +34,23 @@ func TestDecisionsAreCountedByOriginAndOutcome(t *testing.T) {
 	}
 	if got, want := d.Costs(), []incident.Count{{Name: "stale", Value: 6}, {Name: "refused", Value: 15}}; !slices.Equal(got, want) {
 		t.Errorf("it costs %v, want %v", got, want)
+	}
+}
+
+func TestNoDecisionIsLostWhereManyCount(t *testing.T) {
+	var d Decisions
+	var all sync.WaitGroup
+	for range 3 * len(d.stripes) {
+		all.Go(func() {
+			for range 1000 {
+				d.Count("fresh", true, false, false)
+				d.Count("stale", false, false, true)
+			}
+		})
+	}
+	all.Wait()
+	n := uint64(3 * len(d.stripes) * 1000)
+	if got := d.Of("fresh").Allowed; got != n || d.Of("stale").Denied != n || d.Shadowed() != n {
+		t.Errorf("%d are counted, want %d", got, n)
 	}
 }
