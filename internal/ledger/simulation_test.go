@@ -255,6 +255,17 @@ func (w *simulated) unitsOf(s seen) Count {
 	return r
 }
 
+// tells has the ledger told of units, by what may make their account: then what that knows afterwards
+// says whether it has learned of their period, as has says of one that there is.
+func (w *simulated) tells(s seen, tell func(Count)) {
+	r, unused := w.count(w.units.used(s.period, s.units), s.period), w.account(false, "f") == nil
+	known := w.jump == 0 || w.has(r)
+	tell(r)
+	if known && (!unused || w.jump == 0 || w.has(r)) {
+		w.units.observed(s.period, s.units)
+	}
+}
+
 // has reports whether the ledger knows the period of a count. While our clock is ahead, it
 // learns nothing of a period that has begun meanwhile.
 func (w *simulated) has(r Count) bool {
@@ -667,9 +678,11 @@ func (w *simulated) read() {
 }
 
 func (w *simulated) readArrives(began Tick, s seen) {
-	units, credits := w.unitsOf(s), w.creditsOf(s)
-	w.say("a read that began at %d arrives: %v of period %d, %v", began, units.Used, s.period, credits.Used)
-	w.book.Read(began, told(simulatedCycle, units, credits), w.now())
+	credits := w.creditsOf(s)
+	w.tells(s, func(units Count) {
+		w.say("a read that began at %d arrives: %v of period %d, %v", began, units.Used, s.period, credits.Used)
+		w.book.Read(began, told(simulatedCycle, units, credits), w.now())
+	})
 }
 
 func (w *simulated) readNow() {
@@ -703,9 +716,11 @@ func (w *simulated) push() {
 			stands := w.book.Wallet("x").Push(r, s.at, w.now(), Cycle{})
 			w.say("pushed credits arrive: %v at %v: %v", r.Used, s.at, stands)
 		default:
-			units, credits := w.unitsOf(s), w.creditsOf(s)
-			stands := w.book.Replace(w.passed-made, told(simulatedCycle, units, credits), true, w.now())
-			w.say("a pushed set arrives: %v of period %d, %v: %v", units.Used, s.period, credits.Used, stands)
+			credits := w.creditsOf(s)
+			w.tells(s, func(units Count) {
+				stands := w.book.Replace(w.passed-made, told(simulatedCycle, units, credits), true, w.now())
+				w.say("a pushed set arrives: %v of period %d, %v: %v", units.Used, s.period, credits.Used, stands)
+			})
 		}
 	})
 }
