@@ -83,14 +83,10 @@ func (f *field) casbin() (measure.Contestant, error) {
 func (f *field) launchDarkly() (measure.Contestant, error) {
 	data := ldtestdata.DataSource()
 	data.Update(data.Flag(world.Boolean).BooleanFlag().VariationForAll(true))
-	client, err := ld.MakeCustomClient("sdk-key", ld.Config{
-		DataSource: data, Events: ldcomponents.NoEvents(), Logging: ldcomponents.Logging().MinLevel(ldlog.Error),
-		DiagnosticOptOut: true,
-	}, 5*time.Second)
+	client, err := f.launchDarklyOf(data)
 	if err != nil {
 		return measure.Contestant{}, err
 	}
-	f.closers = append(f.closers, func() { _ = client.Close() })
 	contexts := make([]ldcontext.Context, len(f.customers))
 	for i, c := range f.customers {
 		contexts[i] = ldcontext.New(c.ID)
@@ -105,6 +101,18 @@ func (f *field) launchDarkly() (measure.Contestant, error) {
 	}}, nil
 }
 
+// launchDarklyOf is its client with these flags, that sends no events.
+func (f *field) launchDarklyOf(data *ldtestdata.TestDataSource) (*ld.LDClient, error) {
+	client, err := ld.MakeCustomClient("sdk-key", ld.Config{
+		DataSource: data, Events: ldcomponents.NoEvents(), Logging: ldcomponents.Logging().MinLevel(ldlog.Error),
+		DiagnosticOptOut: true,
+	}, 5*time.Second)
+	if err == nil {
+		f.closers = append(f.closers, func() { _ = client.Close() })
+	}
+	return client, err
+}
+
 // targets is LaunchDarkly asked what the others are: whether this customer has the feature, by the
 // customer's id. The flag names those who have it, and the context is looked up, not at hand.
 func (f *field) targets() (measure.Contestant, error) {
@@ -117,14 +125,10 @@ func (f *field) targets() (measure.Contestant, error) {
 	}
 	data := ldtestdata.DataSource()
 	data.Update(flag)
-	client, err := ld.MakeCustomClient("sdk-key", ld.Config{
-		DataSource: data, Events: ldcomponents.NoEvents(), Logging: ldcomponents.Logging().MinLevel(ldlog.Error),
-		DiagnosticOptOut: true,
-	}, 5*time.Second)
+	client, err := f.launchDarklyOf(data)
 	if err != nil {
 		return measure.Contestant{}, err
 	}
-	f.closers = append(f.closers, func() { _ = client.Close() })
 	return measure.Contestant{Name: Targets, Loop: func(worker, n int) {
 		from, mask := f.traffic.Take(worker, n)
 		for i := from; i < from+n; i++ {
