@@ -133,8 +133,8 @@ func (a *Account) balance() Balance {
 		}
 	}
 	for _, r := range a.totals() {
-		if r.period == p || a.isAhead(r.period) {
-			b.Unacked = max(b.Unacked, r.total+r.after-b.Used)
+		if a.mayCount(r.period) {
+			b.Unacked = max(b.Unacked, r.total.with(a.mayCount)-b.Used)
 		}
 	}
 	return b
@@ -256,7 +256,7 @@ func (h held) settle(a *Account, used float64, now time.Time) {
 	h.period.settle(h.amount, used)
 	switch {
 	case used > 0:
-		a.countAfterTotals(used)
+		a.countAfterTotals(h.period, used)
 	case used < 0:
 		h.period.free(-used, now)
 	}

@@ -80,11 +80,11 @@ func (a *Account) leastKnown(least float64, now time.Time) float64 {
 	}
 	for _, t := range a.totals() {
 		switch {
-		case t.period != p && !a.isAhead(t.period):
+		case !a.mayCount(t.period):
 		case t.first != 0 || t.period != p: // perhaps it is set already, or in another period
-			known = min(known, t.total+t.after)
+			known = min(known, t.total.with(p.same))
 		default:
-			known = max(known, t.total+t.after)
+			known = max(known, t.total.with(p.same))
 		}
 	}
 	return known

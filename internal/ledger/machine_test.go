@@ -225,10 +225,10 @@ func (m *machine) check() {
 		m.current(t.customer, t.book)
 	}
 	for _, p := range m.entries {
-		if p.units > 0 {
+		if p.units != 0 {
 			s := of(p.period)
 			s.waits++
-			s.unacked += m.amount(p.units)
+			s.unacked += max(0, m.amount(p.units))
 		}
 		m.current(p.customer, p.book)
 	}

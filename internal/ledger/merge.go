@@ -85,7 +85,7 @@ func (a *Account) join(to, from slot, change, more float64, first Tick) {
 		if s == nil {
 			return
 		}
-		if change > 0 && more > 0 {
+		if change != 0 && more != 0 {
 			s.waits--
 		}
 		if first != 0 {
@@ -96,6 +96,7 @@ func (a *Account) join(to, from slot, change, more float64, first Tick) {
 		o.withdraw()
 		o.out()
 		s.withdraw()
+		s.since = max(s.since, o.since)
 		if s.change += more; o.made.After(s.made) {
 			s.made, s.period = o.made, o.period
 		}
@@ -113,7 +114,7 @@ func (a *Account) part(of slot, change, rest float64, first Tick) slot {
 		if s == nil {
 			return s
 		}
-		if change > 0 && rest > 0 {
+		if change != 0 && rest != 0 {
 			s.waits++
 		}
 		if first != 0 {
@@ -125,7 +126,7 @@ func (a *Account) part(of slot, change, rest float64, first Tick) slot {
 		s.change = rest
 		s.wait()
 		r := a.enterIn(s.period, 0, s.made)
-		r.change, r.first = change, s.first
+		r.change, r.first, r.since = change, s.first, s.since
 		r.wait()
 		r.period.tell(0)
 		return r

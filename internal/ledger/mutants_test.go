@@ -40,7 +40,7 @@ const (
 	unlocked  = "\ta.mu.Unlock()\n\ttime.Sleep(time.Microsecond)\n\ta.mu.Lock()\n"
 	admits    = "Fits(known+b.Held+q.Amount, l.Max)"
 	tolerant  = "sum-limit <= min(1e-3, 1e-9*max(math.Abs(sum), math.Abs(limit)))"
-	totals    = "b.Unacked = max(b.Unacked, r.total+r.after-b.Used)"
+	totals    = "b.Unacked = max(b.Unacked, r.total.with(a.mayCount)-b.Used)"
 	observes  = "\t\ta.observeIn(a.current, observation{lo: b.lo, hi: b.hi, used: c.used})\n"
 	tells     = "\t\tc.account.Store(a)\n"
 	made      = observes + "\t\ta.mu.Unlock()\n" + tells
@@ -96,6 +96,7 @@ var mutants = []mutant{
 	{"what has left is in no count", "history.go", condition, "d[i].first <= hi", "false"},
 
 	{"held drifts", "period.go", statements, "\tif p.holds--; p.holds == 0 {\n\t\tp.held = 0\n\t}\n", "\tp.holds--\n"},
+	{"what gives back does not wait", "period.go", condition, "amount != 0 {\n\t\tp.unacked", "amount > 0 {\n\t\tp.unacked"},
 	{"unacked drifts", "period.go", statements, "\tif p.waits--; p.waits == 0 {\n\t\tp.unacked = 0\n\t}\n", "\tp.waits--\n"},
 	{"what is used is carried over", "period.go", value, opened, "&period{start: start, end: end, provisional: true, frontier: p.frontier}\n\tfor i, q"},
 	{"holds are carried over", "period.go", value, opened, "&period{start: start, end: end, provisional: true, frontier: make(frontier, 1), held: p.held, holds: p.holds}\n\tfor i, q"},
@@ -142,9 +143,13 @@ var mutants = []mutant{
 
 	{"what is given back is in no doubt", "period.go", statements, "\tp.freed += amount\n", ""},
 	{"admission takes two steps", "account.go", statements, "\t\ta.current.hold(q.Amount)\n", unlocked + "\t\ta.current.hold(q.Amount)\n"},
-	{"a total adds", "account.go", statements, "\t\t\t" + totals + "\n", "\t\t\tb.Unacked += r.total\n"},
+	{"a total adds", "account.go", statements, "\t\t\t" + totals + "\n", "\t\t\tb.Unacked += r.total.value\n"},
 	{"a total counts only once acknowledged", "account.go", statements, "\t\t\t" + totals + "\n", "\t\t\t_ = r\n"},
-	{"what comes after a total is in it", "recorded.go", statements, "\t\tr.after += max(0, amount)\n", ""},
+	{"what comes after a total is in it", "recorded.go", statements, "\t\tr.total.add(p, max(0, amount))\n", ""},
+	{"what is of another period comes after a total", "recorded.go", condition, "is(s.period)", "true"},
+	{"what moves away still comes after a total", "recorded.go", statements, "\t\t\tt.total.add(old, -max(0, r.change))\n", ""},
+	{"what moves does not come after a total", "recorded.go", statements, "\t\t\tt.total.add(p, max(0, r.change))\n", ""},
+	{"what came before a total comes after it once it moves", "recorded.go", condition, "t.since < r.since", "true"},
 	{"an acknowledged total stays", "recorded.go", statements, "\t\ts.totals = slices.Delete(s.totals, i, i+1)\n", "\t\t_ = i\n"},
 	{"recorded usage loses its place", "recorded.go", statements, "\tall[r.at].at = r.at\n", ""},
 	{"admission ignores what is held", "limit.go", condition, admits, "Fits(known+q.Amount, l.Max)"},
@@ -157,15 +162,15 @@ var mutants = []mutant{
 	{"what has left is in no doubt", "doubt.go", value, "o.used - p.departed.perhaps(o.hi)", "o.used"},
 	{"what is perhaps counted is in no doubt", "doubt.go", value, "sure - o.excess\n", "sure\n"},
 	{"what is given back on its way is in no doubt", "doubt.go", value, "least + p.unacked - p.departed.freed()", "least + p.unacked"},
-	{"a total on its way is in no doubt", "doubt.go", statements, "\t\t\tknown = min(known, t.total+t.after)\n", ""},
-	{"a total that waits is in doubt", "doubt.go", statements, "\t\t\tknown = max(known, t.total+t.after)\n", ""},
+	{"a total on its way is in no doubt", "doubt.go", statements, "\t\t\tknown = min(known, t.total.with(p.same))\n", ""},
+	{"a total that waits is in doubt", "doubt.go", statements, "\t\t\tknown = max(known, t.total.with(p.same))\n", ""},
 	{"nobody waits for what is on its way", "doubt.go", condition, "a.onWay > 0 || p.freed > 0", "false || p.freed > 0"},
 	{"a read tells of what is on its way", "doubt.go", condition, "spread > 0 && p", "true && p"},
 
 	{"merged usage waits twice", "merge.go", statements, "\t\t\ts.waits--\n", ""},
 	{"a part of usage does not wait", "merge.go", statements, "\t\t\ts.waits++\n", ""},
 	{"the rest is as much as before", "merge.go", statements, "\t\ts.change = rest\n", ""},
-	{"what was merged and may have been counted is sure", "merge.go", statements, "\t\tr.change, r.first = change, s.first\n", "\t\tr.change = change\n"},
+	{"what was merged and may have been counted is sure", "merge.go", statements, "\t\tr.change, r.first, r.since = change, s.first, s.since\n", "\t\tr.change, r.since = change, s.since\n"},
 
 	{"a forgotten book is not closed", "ledger.go", condition, closes, "b.pins.Load() == 0"},
 	{"a book that is needed is forgotten", "ledger.go", condition, closes, "(b.pins.CompareAndSwap(0, bookClosed) || b.pins.CompareAndSwap(1, bookClosed))"},

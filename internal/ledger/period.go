@@ -15,8 +15,8 @@ type period struct {
 	held, unacked float64
 	frontier      frontier
 	first         [1]observation // where the frontier begins
-	// holds and waits count the amounts in held and unacked: with none left the sum
-	// is exactly 0, since floats drift.
+	// holds and waits count what is held and what waits, which in waits may give back: with none left
+	// the sum is exactly 0, since floats drift.
 	holds, waits int
 
 	acknowledged history
@@ -53,18 +53,18 @@ func (p *period) settle(held, used float64) {
 
 // wait puts settled usage into unacked.
 func (p *period) wait(amount float64) {
-	if amount > 0 {
-		p.unacked += amount
+	if amount != 0 {
+		p.unacked += max(0, amount)
 		p.waits++
 	}
 }
 
 // answered takes it out again.
 func (p *period) answered(amount float64) {
-	if amount <= 0 {
+	if amount == 0 {
 		return
 	}
-	p.unacked -= amount
+	p.unacked -= max(0, amount)
 	if p.waits--; p.waits == 0 {
 		p.unacked = 0
 	}
@@ -206,6 +206,11 @@ func (a *Account) keep(p *period) {
 func (a *Account) isAhead(p *period) bool {
 	return p.start.After(a.current.start) && slices.Contains(a.opened(), p)
 }
+
+// mayCount reports whether what is in a period may count in the present one. Call it under the lock.
+func (a *Account) mayCount(p *period) bool { return p == a.current || a.isAhead(p) }
+
+func (p *period) same(q *period) bool { return p == q }
 
 // idle reports whether nothing is held or waits in the period, and nothing is known of it.
 func (p *period) idle() bool {

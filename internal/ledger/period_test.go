@@ -140,6 +140,18 @@ func TestAccountFollowsStiggsPeriods(t *testing.T) {
 			d.now = noon(1.5)
 			d.has(sums(0, 0, 0))
 		},
+		"what is given back while our clock is ahead is in doubt": func(d *accountFixture) {
+			d.reads(hourly(5, 0))
+			d.now = noon(6.5)
+			p := d.holds(0)
+			d.settle(p, 0, -2)
+			d.now = noon(7.5)
+			d.has(sums(0, 0, 0))
+			d.now = noon(0.5)
+			d.has(sums(5, 0, 0))
+			d.acks(p, -2, nil, time.Time{}, d.tick())
+			d.isBetween(3, 5)
+		},
 		"an acknowledgement corrects it too": func(d *accountFixture) {
 			d.now = noon(1.2)
 			p, sent := d.uses(2), d.tick()

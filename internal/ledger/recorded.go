@@ -15,11 +15,42 @@ type recorded struct {
 	made    time.Time
 	at      int  // in the account's recorded
 	first   Tick // when it first left; 0: not yet
-	// Of a total: once it is acknowledged, that much is used, and what was reported after
-	// it. Nothing overtakes it.
-	isTotal      bool
-	total, after float64
-	entry        rareEntry // of its Entry
+	since   Tick // when it was entered
+	total   *total
+	entry   rareEntry // of its Entry
+}
+
+// total is what a recorded usage sets: once it is acknowledged, that much is used, and what was
+// settled after it. Nothing overtakes it.
+type total struct {
+	value float64
+	after []settled
+}
+
+// settled is a sum of usage of one period.
+type settled struct {
+	period *period
+	amount float64
+}
+
+// add adds usage that was settled after it.
+func (t *total) add(p *period, amount float64) {
+	i := slices.IndexFunc(t.after, func(s settled) bool { return s.period == p })
+	if i < 0 {
+		i, t.after = len(t.after), append(t.after, settled{period: p})
+	}
+	t.after[i].amount += amount
+}
+
+// with is the total and what was settled after it in some periods.
+func (t *total) with(is func(*period) bool) float64 {
+	with := t.value
+	for _, s := range t.after {
+		if is(s.period) {
+			with += s.amount
+		}
+	}
+	return with
 }
 
 func (r *recorded) leaves(first Tick, amount float64) {
@@ -41,7 +72,7 @@ func (r *recorded) out() *period {
 	if s.recorded = all[:last]; last == 0 {
 		s.recorded = nil // let a long backlog's memory go
 	}
-	if r.isTotal {
+	if r.total != nil {
 		i := slices.Index(s.totals, r)
 		s.totals = slices.Delete(s.totals, i, i+1)
 	}
@@ -54,6 +85,12 @@ func (r *recorded) moveTo(p *period) {
 	r.withdraw()
 	r.period = p
 	r.wait()
+	for _, t := range r.account.totals() {
+		if t.since < r.since {
+			t.total.add(old, -max(0, r.change))
+			t.total.add(p, max(0, r.change))
+		}
+	}
 	p.tell(0)
 	old.tell(0)
 }
@@ -102,34 +139,32 @@ func (a *Account) record(change float64, made, now time.Time, c Cycle) *recorded
 }
 
 // recordTotal adds what a new total is above what is known, and returns it.
-func (a *Account) recordTotal(total float64, made, now time.Time, c Cycle) (*recorded, float64) {
+func (a *Account) recordTotal(value float64, made, now time.Time, c Cycle) (*recorded, float64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.roll(now, c)
 	known := a.balance().Known()
 	r := a.enter(0, made)
-	r.isTotal, r.total = true, total
+	r.total = &total{value: value}
 	if r.period.lease != nil {
-		r.period.lease.Hint(total)
+		r.period.lease.Hint(value)
 	}
 	a.seldom.totals = append(a.seldom.totals, r)
-	return r, max(0, total-known)
+	return r, max(0, value-known)
 }
 
 // enter begins a stay. Call it under the lock.
 func (a *Account) enter(change float64, made time.Time) *recorded {
 	r := a.enterIn(a.of(made), change, made)
 	r.period.tell(0)
-	if r.period != a.seldom.past {
-		a.countAfterTotals(change)
-	}
+	a.countAfterTotals(r.period, change)
 	return r
 }
 
 // enterIn begins a stay in a period. Call it under the lock.
 func (a *Account) enterIn(p *period, change float64, made time.Time) *recorded {
 	s := a.rare()
-	r := &recorded{account: a, period: p, change: change, made: made, at: len(s.recorded)}
+	r := &recorded{account: a, period: p, change: change, made: made, at: len(s.recorded), since: a.book.Tick()}
 	r.entry.recorded = r
 	p.wait(change)
 	s.recorded = append(s.recorded, r)
@@ -138,8 +173,8 @@ func (a *Account) enterIn(p *period, change float64, made time.Time) *recorded {
 
 // countAfterTotals adds usage to the totals that it was reported after. Call it under the
 // lock.
-func (a *Account) countAfterTotals(amount float64) {
+func (a *Account) countAfterTotals(p *period, amount float64) {
 	for _, r := range a.totals() {
-		r.after += max(0, amount)
+		r.total.add(p, max(0, amount))
 	}
 }

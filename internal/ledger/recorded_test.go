@@ -95,6 +95,35 @@ func TestAccountOfUsageThatNobodyAdmitted(t *testing.T) {
 			d.acksTotal(p, 9, nil, d.tick())
 			d.has(Balance{Used: 9, Unacked: 2})
 		},
+		"what was held in the period before does not come after a total": func(d *accountFixture) {
+			d.reads(hourly(0, 0))
+			p := d.holds(2)
+			d.now = noon(1.5)
+			d.reads(hourly(3, 1))
+			total(d, 9, 1.5)
+			d.settle(p, 2, 2)
+			d.isBetween(9, 9)
+		},
+		"nor does what turns out to be of it": func(d *accountFixture) {
+			d.now, d.cycle = noon(1.5), Cycle{}
+			total(d, 9, 1.25)
+			wait(d, 2, 0.5)
+			d.isBetween(11, 11)
+			d.reads(hourly(3, 1))
+			d.isBetween(9, 9)
+		},
+		"what moves with a total comes after it": func(d *accountFixture) {
+			d.now, d.cycle = noon(1.5), Cycle{}
+			early := wait(d, 1, 0.5)
+			wait(d, 4, 1.1)
+			total(d, 9, 1.25)
+			wait(d, 2, 1.25)
+			r := hourly(7, 0)
+			d.acks(early, 1, &r, noon(1.5), d.tick())
+			d.cycle = Cycle{Hour, noon(0)}
+			d.reads(hourly(3, 1))
+			d.isBetween(11, 11)
+		},
 		"a lower total counts once acknowledged": func(d *accountFixture) {
 			d.reads(hourly(8, 0))
 			p := total(d, 3, 0.5)

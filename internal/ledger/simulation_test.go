@@ -91,7 +91,6 @@ type simulatedUsage struct {
 	period  int
 	ahead   bool // it was made while our clock was: Stigg counts it in the present period
 	made    time.Time
-	after   float64 // of a total: what was settled after it
 	sent    bool
 	counted bool
 	maybe   bool
@@ -491,13 +490,6 @@ func (w *simulated) settled(u *simulatedUsage) {
 	if u.event = w.events && !u.total && w.IntN(4) == 0; u.event {
 		u.entry.AsEvent()
 	}
-	if u.amount > 0 && !u.total {
-		for _, t := range w.all {
-			if t.total && t.waits {
-				t.after += u.amount
-			}
-		}
-	}
 	w.all = append(w.all, u)
 	w.queue = append(w.queue, u)
 }
@@ -591,6 +583,7 @@ func (w *simulated) acknowledge(batch []*simulatedUsage, answers []seen) {
 			r := w.unitsOf(s)
 			if w.IntN(4) == 0 {
 				r.Start, r.End = time.Time{}, time.Time{}
+				w.units.observed(s.period, s.units) // it is of its usage's period, whichever that is
 			}
 			ack.Count = &r
 		}
@@ -749,6 +742,16 @@ func (w *simulated) known(c *simulatedCount, period int, amount func(*simulatedU
 	return used, least, most
 }
 
+// after is what was settled after the usage at an index, of a period.
+func (w *simulated) after(i, period int) (amount float64) {
+	for _, u := range w.all[i+1:] {
+		if !u.total && (u.period == period || u.ahead && !u.counted) {
+			amount += max(0, u.amount)
+		}
+	}
+	return amount
+}
+
 func (w *simulated) check() {
 	if w.jump != 0 {
 		return
@@ -791,10 +794,11 @@ func (w *simulated) checkAccount(a *Account, cycle Cycle, c *simulatedCount, amo
 	used, atLeast, atMost := w.known(c, p, amount)
 	atLeast, atMost = used+atLeast, used+atMost
 	if a != w.wallet {
-		for _, u := range w.all {
+		for i, u := range w.all {
 			if u.total && u.waits && u.period == p {
-				if atMost = max(atMost, u.amount+u.after); !u.sent {
-					atLeast = max(atLeast, u.amount+u.after)
+				total := u.amount + w.after(i, p)
+				if atMost = max(atMost, total); !u.sent {
+					atLeast = max(atLeast, total)
 				}
 			}
 		}
