@@ -125,8 +125,9 @@ func (a *Account) part(of slot, change, rest float64, first Tick) slot {
 		s.withdraw()
 		s.change = rest
 		s.wait()
-		r := a.enterIn(s.period, 0, s.made)
-		r.change, r.first, r.since = change, s.first, s.since
+		r := &recorded{made: s.made, first: s.first}
+		a.enterIn(s.period, r)
+		r.change, r.since = change, s.since
 		r.wait()
 		r.period.tell(0)
 		return r

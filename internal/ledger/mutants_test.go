@@ -145,7 +145,7 @@ var mutants = []mutant{
 	{"admission takes two steps", "account.go", statements, "\t\ta.current.hold(q.Amount)\n", unlocked + "\t\ta.current.hold(q.Amount)\n"},
 	{"a total adds", "account.go", statements, "\t\t\t" + totals + "\n", "\t\t\tb.Unacked += r.total.value\n"},
 	{"a total counts only once acknowledged", "account.go", statements, "\t\t\t" + totals + "\n", "\t\t\t_ = r\n"},
-	{"what comes after a total is in it", "recorded.go", statements, "\t\tr.total.add(p, max(0, amount))\n", ""},
+	{"what comes after a total is in it", "recorded.go", statements, "\t\tr.total.add(p, amount)\n", ""},
 	{"what is of another period comes after a total", "recorded.go", condition, "is(s.period)", "true"},
 	{"what moves away still comes after a total", "recorded.go", statements, "\t\t\tt.total.add(old, -max(0, r.change))\n", ""},
 	{"what moves does not come after a total", "recorded.go", statements, "\t\t\tt.total.add(p, max(0, r.change))\n", ""},
@@ -170,7 +170,7 @@ var mutants = []mutant{
 	{"merged usage waits twice", "merge.go", statements, "\t\t\ts.waits--\n", ""},
 	{"a part of usage does not wait", "merge.go", statements, "\t\t\ts.waits++\n", ""},
 	{"the rest is as much as before", "merge.go", statements, "\t\ts.change = rest\n", ""},
-	{"what was merged and may have been counted is sure", "merge.go", statements, "\t\tr.change, r.first, r.since = change, s.first, s.since\n", "\t\tr.change, r.since = change, s.since\n"},
+	{"what was merged and may have been counted is sure", "merge.go", value, "&recorded{made: s.made, first: s.first}", "&recorded{made: s.made}"},
 
 	{"a forgotten book is not closed", "ledger.go", condition, closes, "b.pins.Load() == 0"},
 	{"a book that is needed is forgotten", "ledger.go", condition, closes, "(b.pins.CompareAndSwap(0, bookClosed) || b.pins.CompareAndSwap(1, bookClosed))"},

@@ -13,16 +13,17 @@ type recorded struct {
 	period  *period
 	change  float64 // of a total, 0
 	made    time.Time
-	at      int  // in the account's recorded
-	first   Tick // when it first left; 0: not yet
-	since   Tick // when it was entered
-	total   *total
+	at      int       // in the account's recorded
+	first   Tick      // when it first left; 0: not yet
+	since   Tick      // when it was entered
+	total   *total    // nil unless it is one
 	entry   rareEntry // of its Entry
 }
 
-// total is what a recorded usage sets: once it is acknowledged, that much is used, and what was
+// total is a recorded usage that sets: once it is acknowledged, that much is used, and what was
 // settled after it. Nothing overtakes it.
 type total struct {
+	recorded
 	value float64
 	after []settled
 }
@@ -131,7 +132,7 @@ func (a *Account) record(change float64, made, now time.Time, c Cycle) *recorded
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.roll(now, c)
-	r := a.enter(change, made)
+	r := a.enter(&recorded{change: change, made: made})
 	if change < 0 {
 		r.period.free(-change, now)
 	}
@@ -144,8 +145,9 @@ func (a *Account) recordTotal(value float64, made, now time.Time, c Cycle) (*rec
 	defer a.mu.Unlock()
 	a.roll(now, c)
 	known := a.balance().Known()
-	r := a.enter(0, made)
-	r.total = &total{value: value}
+	t := &total{recorded: recorded{made: made}, value: value}
+	t.recorded.total = t
+	r := a.enter(&t.recorded)
 	if r.period.lease != nil {
 		r.period.lease.Hint(value)
 	}
@@ -154,27 +156,29 @@ func (a *Account) recordTotal(value float64, made, now time.Time, c Cycle) (*rec
 }
 
 // enter begins a stay. Call it under the lock.
-func (a *Account) enter(change float64, made time.Time) *recorded {
-	r := a.enterIn(a.of(made), change, made)
+func (a *Account) enter(r *recorded) *recorded {
+	a.enterIn(a.of(r.made), r)
 	r.period.tell(0)
-	a.countAfterTotals(r.period, change)
+	a.countAfterTotals(r.period, r.change)
 	return r
 }
 
 // enterIn begins a stay in a period. Call it under the lock.
-func (a *Account) enterIn(p *period, change float64, made time.Time) *recorded {
+func (a *Account) enterIn(p *period, r *recorded) {
 	s := a.rare()
-	r := &recorded{account: a, period: p, change: change, made: made, at: len(s.recorded), since: a.book.Tick()}
+	r.account, r.period, r.at, r.since = a, p, len(s.recorded), a.book.Tick()
 	r.entry.recorded = r
-	p.wait(change)
+	p.wait(r.change)
 	s.recorded = append(s.recorded, r)
-	return r
 }
 
 // countAfterTotals adds usage to the totals that it was reported after. Call it under the
 // lock.
 func (a *Account) countAfterTotals(p *period, amount float64) {
+	if amount <= 0 {
+		return
+	}
 	for _, r := range a.totals() {
-		r.total.add(p, max(0, amount))
+		r.total.add(p, amount)
 	}
 }
