@@ -159,9 +159,10 @@ func (c connection[T]) page() Page[T] {
 // pages iterates over all members of a list, page by page. An error is the last that it yields.
 func pages[T any](op string, first Paging, next func(Paging) (Page[T], error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
+		var way cursors
 		for at := first; ; {
 			p, err := next(at)
-			if err == nil && p.HasNext && (p.End == "" || p.End == at.After) {
+			if err == nil && p.HasNext && (p.End == "" || p.End == at.After || way.loops(p.End)) {
 				err = badResponse(op, "the list has more members and no cursor that leads to them")
 			}
 			if err != nil {
@@ -180,6 +181,23 @@ func pages[T any](op string, first Paging, next func(Paging) (Page[T], error)) i
 			at = Paging{Size: first.Size, After: p.End}
 		}
 	}
+}
+
+// cursors finds that a list leads back to where it was, by one cursor that it remembers (Brent's
+// algorithm): the loop is gone around a few times at most, whatever the length of the list.
+type cursors struct {
+	kept     string
+	since, n int // pages since kept was, and after how many another one is kept
+}
+
+func (c *cursors) loops(cursor string) bool {
+	if cursor == c.kept {
+		return true
+	}
+	if c.since++; c.since >= c.n {
+		c.kept, c.since, c.n = cursor, 0, max(1, 2*c.n)
+	}
+	return false
 }
 
 // Sort orders a list by a field of Stigg's, for instance "createdAt".

@@ -63,6 +63,34 @@ func TestAListWhoseCursorLeadsNowhereEnds(t *testing.T) {
 	}
 }
 
+// TestAListThatLeadsBackEnds: as a cursor does that names a member which is gone.
+func TestAListThatLeadsBackEnds(t *testing.T) {
+	for _, loop := range []struct{ before, length int }{{0, 2}, {3, 2}, {0, 7}, {20, 5}} {
+		t.Run(fmt.Sprintf("after %d pages, %d pages", loop.before, loop.length), func(t *testing.T) {
+			page := 0
+			c, rec := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+				cursor := page
+				if page >= loop.before {
+					cursor = loop.before + (page-loop.before)%loop.length
+				}
+				page++
+				_, _ = fmt.Fprintf(w, `{"data":{"customers":{"edges":[{"node":{"customerId":"a"}}],"pageInfo":{"hasNextPage":true,"endCursor":"c%d"}}}}`, cursor)
+			})
+			n := 0
+			var last error
+			for _, err := range c.AllCustomers(t.Context(), CustomerQuery{}) {
+				if n++; n > 4*(loop.before+loop.length) {
+					t.Fatal("it goes on for ever")
+				}
+				last = err
+			}
+			if !errors.Is(last, ErrBadResponse) {
+				t.Errorf("%d members, %d requests, %v", n, rec.count(), last)
+			}
+		})
+	}
+}
+
 func TestAListIsReadAsFarAsItIsRangedOver(t *testing.T) {
 	page := 0
 	c, rec := serve(t, func(w http.ResponseWriter, _ *http.Request) {

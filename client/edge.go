@@ -61,12 +61,15 @@ func (c *Client) readEdge(ctx context.Context, who gate.Customer) (*gql.GetEntit
 	req.Header.Set("X-API-VERSION", "1")
 	a, key, done, failed := c.exchange(outer, ctx, req, opEntitlementsState)
 	defer done()
-	if failed != nil || a.status == http.StatusTooManyRequests || a.status >= 500 {
+	if failed != nil {
 		c.edgeFailed(outer)
 		return nil, false
 	}
 	var res gql.GetEntitlementsStateResponse
-	if a.decode(&res, key.within, c.now()) != nil {
+	if failed = a.decode(&res, key.within, c.now()); failed != nil {
+		if failed.Is(ErrRateLimited) || failed.Is(ErrUnavailable) {
+			c.edgeFailed(outer)
+		}
 		return nil, false
 	}
 	state := &res.EntitlementsState

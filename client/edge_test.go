@@ -132,6 +132,24 @@ func TestWhereTheEdgeFailsTheAPIDecides(t *testing.T) {
 	}
 }
 
+func TestAnEdgeThatLimitsRestsWhateverItsStatus(t *testing.T) {
+	for name, edge := range map[string]http.HandlerFunc{
+		"by its status": says(429, ``),
+		"by an error":   says(200, `{"errors":[{"message":"x","extensions":{"code":"RateLimitExceeded"}}]}`),
+	} {
+		c, rec := atEdge(t, edge)
+		c.edge = strings.TrimSuffix(c.endpoint, "/graphql")
+		for range 2 {
+			if set, err := c.Entitlements(context.Background(), acme); err != nil || set.Denied == "" {
+				t.Errorf("%s: got %+v, %v", name, set, err)
+			}
+		}
+		if n := rec.count(); n != 3 {
+			t.Errorf("%s: %d requests, want 3", name, n)
+		}
+	}
+}
+
 func TestAnEdgeThatHangsLeavesTimeForTheAPI(t *testing.T) {
 	c, rec := atEdge(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	c.edge = strings.TrimSuffix(c.endpoint, "/graphql")

@@ -73,14 +73,15 @@ func (p *pace) lasts(now time.Time) bool {
 	return now.Before(p.reset) && now.Before(p.noted.Add(longestSpent))
 }
 
-// note keeps what an answer's header says, or that a refusal asks to wait.
-func (p *pace) note(status int, h http.Header, now time.Time) {
+// note keeps what an answer's header says, or that a refusal for the limit, whatever its HTTP status, asks
+// to wait.
+func (p *pace) note(refused bool, h http.Header, now time.Time) {
 	if p == nil {
 		return
 	}
 	remaining, err := strconv.ParseFloat(h.Get("X-RateLimit-Remaining"), 64)
 	wait := parseWait(h.Get("X-RateLimit-Reset"), now)
-	if status == http.StatusTooManyRequests {
+	if refused {
 		remaining, err, wait = 0, nil, askedWait(h, true, now)
 	}
 	if err == nil && !math.IsNaN(remaining) && wait > 0 {

@@ -74,7 +74,11 @@ func limited(answers ...func(http.Header) int) http.HandlerFunc {
 		answer := answers[0]
 		answers = answers[min(1, len(answers)-1):]
 		mu.Unlock()
-		says(answer(w.Header()), `{"data":{"entitlementsState":{"entitlementsV2":[]}}}`)(w, r)
+		status, body := answer(w.Header()), `{"data":{"entitlementsState":{"entitlementsV2":[]}}}`
+		if status == http.StatusOK && w.Header().Get("Retry-After") != "" {
+			body = `{"data":null,"errors":[{"message":"m","extensions":{"code":"RateLimitExceeded"}}]}`
+		}
+		says(status, body)(w, r)
 	}
 }
 
@@ -90,6 +94,14 @@ func tooMany(after int) func(http.Header) int {
 	return func(h http.Header) int {
 		h.Set("Retry-After", strconv.Itoa(after))
 		return http.StatusTooManyRequests
+	}
+}
+
+// refusesAs200 is a refusal as GraphQL's other errors are: in an answer of HTTP 200.
+func refusesAs200(after int) func(http.Header) int {
+	return func(h http.Header) int {
+		h.Set("Retry-After", strconv.Itoa(after))
+		return http.StatusOK
 	}
 }
 
@@ -110,6 +122,8 @@ func TestNothingIsSentThatTheRateLimitWouldRefuse(t *testing.T) {
 		{"a minute at most", []func(http.Header) int{leaves(0, 3600), leaves(9, 60)},
 			[]step{{0, true, 0}, {time.Second, false, 59 * time.Second}, {time.Minute, true, 0}}},
 		{"after a 429", []func(http.Header) int{tooMany(5), leaves(9, 60)},
+			[]step{{0, true, 5 * time.Second}, {time.Second, false, 4 * time.Second}, {5 * time.Second, true, 0}}},
+		{"after a refusal that is no 429", []func(http.Header) int{refusesAs200(5), leaves(9, 60)},
 			[]step{{0, true, 5 * time.Second}, {time.Second, false, 4 * time.Second}, {5 * time.Second, true, 0}}},
 	}
 	for _, tt := range tests {

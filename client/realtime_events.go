@@ -96,7 +96,7 @@ func passUsage(sink gate.Sink, payload json.RawMessage) bool {
 			UsagePeriodEnd   *wire.Time `json:"usagePeriodEnd"`
 		} `json:"usage"`
 	}
-	if json.Unmarshal(payload, &e) != nil || e.Usage == nil || e.Usage.CurrentUsage == nil {
+	if json.Unmarshal(payload, &e) != nil || e.Usage == nil || e.Usage.CurrentUsage == nil || checkFeatureID(e.Of.ID) != nil {
 		sink.Invalidate(who)
 		return true
 	}
@@ -105,9 +105,6 @@ func passUsage(sink gate.Sink, payload json.RawMessage) bool {
 		PeriodStart: e.Usage.UsagePeriodStart.Value(),
 		PeriodEnd:   e.Usage.UsagePeriodEnd.Value(),
 		At:          e.Usage.UsageUpdatedAt.Value(),
-	}
-	if checkFeatureID(e.Of.ID) != nil {
-		return false
 	}
 	switch e.Of.Type {
 	case "FEATURE":
@@ -140,12 +137,9 @@ func passOlderUsage(sink gate.Sink, payload json.RawMessage) bool {
 		UsagePeriodStart *wire.Time `json:"usagePeriodStart"`
 		UsagePeriodEnd   *wire.Time `json:"usagePeriodEnd"`
 	}
-	if json.Unmarshal(outer.Usage, &e) != nil || e.CurrentUsage == nil {
+	if json.Unmarshal(outer.Usage, &e) != nil || e.CurrentUsage == nil || checkFeatureID(e.FeatureID) != nil {
 		sink.Invalidate(who)
 		return true
-	}
-	if checkFeatureID(e.FeatureID) != nil {
-		return false
 	}
 	var of struct {
 		UsageUpdatedAt *wire.Time `json:"usageUpdatedAt"`
@@ -168,8 +162,9 @@ func passPackage(sink gate.Sink, payload json.RawMessage) bool {
 	if l, listens := sink.(*listener); ok && listens {
 		l.published(p)
 	}
-	if ok && p.Migration != "NEW_CUSTOMERS" {
+	if p.Migration != "" && p.Migration != "NEW_CUSTOMERS" {
 		sink.InvalidateAll()
+		ok = true
 	}
 	return ok
 }
@@ -190,11 +185,9 @@ func passCredit(sink gate.Sink, payload json.RawMessage) bool {
 		Currency   CurrencyInfo `json:"currency"`
 		ValidUntil *wire.Time   `json:"validUntil"`
 	}
-	unread := json.Unmarshal(payload, &e) != nil || e.CurrentBalance == nil || e.TotalConsumed == nil || e.TotalGranted == nil
+	unread := json.Unmarshal(payload, &e) != nil || e.CurrentBalance == nil || e.TotalConsumed == nil || e.TotalGranted == nil || checkFeatureID(e.CurrencyID) != nil
 	l, listens := sink.(*listener)
 	switch {
-	case !unread && checkFeatureID(e.CurrencyID) != nil:
-		return false
 	case !unread && listens:
 		l.credit(CreditBalance{who, e.Currency, *e.CurrentBalance, *e.TotalConsumed, *e.TotalGranted, e.ValidUntil.Value()})
 	case unread || math.Abs(*e.TotalGranted-*e.TotalConsumed-*e.CurrentBalance) > 1e-9*max(1, math.Abs(*e.TotalGranted)):

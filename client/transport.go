@@ -140,8 +140,8 @@ func (c *Client) attempt(ctx context.Context, req *http.Request, op operation, r
 	if failed != nil {
 		return failed
 	}
-	pace.note(a.status, a.header, c.now())
 	failed = a.decode(res, key.within, c.now())
+	pace.note(failed != nil && failed.Is(ErrRateLimited), a.header, c.now())
 	c.judged(a.status, failed)
 	return failed
 }

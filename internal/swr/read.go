@@ -16,7 +16,12 @@ var (
 	// ErrClosed is returned after Close.
 	ErrClosed   = errors.New("gate: closed")
 	errNoAnswer = errors.New("gate: the source gave no answer")
+	errOverdue  = errors.New("gate: the source did not return when its time was up")
 )
+
+// mostOverdue is how long after its time a source may return. A read is given up then: others of its
+// key, and of all while the breaker tries one, must not wait for it.
+const mostOverdue = time.Second
 
 // read is one read of a key: it waits for its turn, then it is under way.
 type read[K comparable, V Value] struct {
@@ -127,12 +132,23 @@ func (k *Cache[K, V]) begin(r *read[K, V]) {
 	k.wait.Go(func() { k.run(r, of, noCache) })
 }
 
-// run performs a read.
+// run performs a read. One that is given up stays pinned until the source returns, and what it brings
+// then is dropped.
 func (k *Cache[K, V]) run(r *read[K, V], of Read[V], noCache bool) {
 	generation := k.state.generation.Load()
 	var v V
-	err := errNoAnswer                              // should the source end its goroutine
-	defer func() { k.end(r, v, generation, err) }() //nolint:contextcheck // it ends what is told to others
+	err := errNoAnswer // should the source end its goroutine
+	givenUp := time.AfterFunc(k.c.Timeout+mostOverdue, func() {
+		var none V
+		k.end(r, none, generation, errOverdue) //nolint:contextcheck // as below
+	})
+	defer func() {
+		if givenUp.Stop() {
+			k.end(r, v, generation, err) //nolint:contextcheck // it ends what is told to others
+		} else {
+			r.release()
+		}
+	}()
 	v, err = k.do(r, of, noCache)
 }
 
@@ -189,7 +205,9 @@ func (k *Cache[K, V]) end(r *read[K, V], v V, generation uint64, err error) {
 			k.keep(e)
 		}
 	}
-	r.release() // before those who wait are told, so that they find nothing of it pinned but what they hold
+	if !errors.Is(err, errOverdue) {
+		r.release() // before those who wait are told, so that they find nothing of it pinned but what they hold
+	}
 	close(r.done)
 	if !k.closed {
 		k.beginReads(now)
