@@ -286,7 +286,7 @@ func TestAFeatureHasTheNameThatOthersKnow(t *testing.T) {
 }
 
 func TestALinkThatLeadsElsewhereIsLeftOut(t *testing.T) {
-	for _, link := range []string{"javascript:alert(1)", "//example.com", `/\example.com`, "upgrade", ""} {
+	for _, link := range []string{"javascript:alert(1)", "//example.com", "///example.com", "////example.com", `/\example.com`, `/\/example.com`, `\/example.com`, "upgrade", ""} {
 		g := gateOf(t, &stub{}, WithUpgrade(func(*http.Request, Decision) string { return link }), WithUpgradeLink("/standard"))
 		if w := serve(t, g, Feature("f"), request("POST", "/", "c"), nil); w.Header().Get("Link") != `</standard>; rel="payment"` {
 			t.Errorf("%q: Link is %q", link, w.Header().Get("Link"))

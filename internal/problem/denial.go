@@ -88,7 +88,8 @@ func IsLink(link string) bool {
 	case err != nil:
 		return false
 	case u.Scheme == "" && u.Host == "":
-		return strings.HasPrefix(link, "/") && !strings.HasPrefix(link, "/\\") // a browser takes that for a host
+		// A browser takes what follows two or more slashes, of either kind, for a host.
+		return strings.HasPrefix(link, "/") && (len(link) == 1 || link[1] != '/' && link[1] != '\\')
 	default:
 		return (u.Scheme == "https" || u.Scheme == "http") && u.Host != ""
 	}
