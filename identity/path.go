@@ -21,8 +21,8 @@ import (
 // included; http.StripPrefix takes some away, chi's Mount doesn't. A path that begins
 // otherwise, or is too short, is gate.ErrNoCustomer. One that another router, proxy or handler
 // could read as another customer's, or as anybody's at all, is an *UntrustedIdentityError: by empty
-// segments, which some leave out, or escaped slashes, which some split at. So is any path
-// with a dot segment.
+// segments, which some leave out, escaped slashes, which some split at, or words of the template in
+// another case, which some, such as fiber, take for the same. So is any path with a dot segment.
 //
 // Anybody can ask for any path, so this names and does not authenticate: put it into
 // Agree behind a verified identity.
@@ -47,10 +47,13 @@ func FromPath(template string) gate.Resolver {
 		if !agrees(want, unescaped(r.URL), c, named) {
 			return gate.Customer{}, &UntrustedIdentityError{"path", "has an escaped slash"}
 		}
-		if !named {
-			return gate.Customer{}, gate.ErrNoCustomer
+		if named {
+			return c, nil
 		}
-		return c, nil
+		if begins(want, segments, strings.EqualFold) {
+			return gate.Customer{}, &UntrustedIdentityError{"path", "has a word of the template in another case"}
+		}
+		return gate.Customer{}, gate.ErrNoCustomer
 	}}
 }
 
@@ -95,22 +98,33 @@ func parseTemplate(template string) (segments []string, problem string) {
 
 // match reports whether a path begins as the template says, and whom it names then.
 func match(want, segments []string) (c gate.Customer, ok bool) {
-	if len(segments) < len(want) {
+	if !begins(want, segments, func(a, b string) bool { return a == b }) {
 		return gate.Customer{}, false
 	}
-	for i, segment := range segments[:len(want)] {
-		switch w := want[i]; {
-		case segment == "":
-			return gate.Customer{}, false
-		case w == customerSegment:
-			c.ID = segment
-		case w == resourceSegment:
-			c.Resource = segment
-		case w != anySegment && w != segment:
-			return gate.Customer{}, false
+	for i, w := range want {
+		switch w {
+		case customerSegment:
+			c.ID = segments[i]
+		case resourceSegment:
+			c.Resource = segments[i]
 		}
 	}
 	return c, true
+}
+
+// begins reports whether a path begins as the template says, its words compared by same.
+func begins(want, segments []string, same func(a, b string) bool) bool {
+	if len(segments) < len(want) {
+		return false
+	}
+	for i, segment := range segments[:len(want)] {
+		w := want[i]
+		named := w == customerSegment || w == resourceSegment || w == anySegment
+		if segment == "" || !named && !same(w, segment) {
+			return false
+		}
+	}
+	return true
 }
 
 // agrees reports whether another reading of a path comes to the same; nil is no reading.

@@ -112,3 +112,18 @@ func TestFiber(t *testing.T) {
 		t.Error("the route is not the pattern")
 	}
 }
+
+// TestFiberTakesPathsInAnyCase as one route, so another customer's path is no way around Agree.
+func TestFiberTakesPathsInAnyCase(t *testing.T) {
+	stigg := gatetest.New(t).Plan("free", gatetest.Metered("seats", 100))
+	g := stigg.Gate(identity.Agree(identity.FromTrustedHeader("X-Customer-ID", ""), identity.FromPath("/orgs/{customer}")))
+	app := fiber.New()
+	app.Post("/orgs/:org", RequireFiber(g, gate.Feature("seats").Uses(1)), func(c fiber.Ctx) error { return c.SendString(c.Params("org")) })
+	url := listen(t, app)
+	for target, want := range map[string]int{"/orgs/acme": 200, "/orgs/victim": 403, "/ORGS/victim": 401, "/Orgs/acme": 401} {
+		if res := post(t, url+target, "acme"); res.StatusCode != want {
+			body, _ := io.ReadAll(res.Body)
+			t.Errorf("%s: got %d %s, want %d", target, res.StatusCode, body, want)
+		}
+	}
+}
