@@ -13,7 +13,7 @@
 // # Who calls
 //
 // The gate's own Resolver is asked. It is given each call as an HTTP request: POST, the procedure
-// as the path, the call's header and its context. So identity.FromContext finds what an
+// as the path, the call's host, its header and its context. So identity.FromContext finds what an
 // interceptor or a middleware in front has put there. An app whose callers are named here in
 // another way says so by WithCustomer.
 //
@@ -92,13 +92,16 @@ func New(g *gate.Gate, t gate.Table, rest gate.Rest, with ...Option) (*Gates, er
 	return &Gates{gates}, nil
 }
 
+// host is where Connect puts a request's host, in place of whatever a client sends by that name.
+const host = "Host"
+
 // WrapUnary is connect.Interceptor's.
 func (gs *Gates) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 	return func(ctx context.Context, req connect.AnyRequest) (res connect.AnyResponse, err error) {
 		if req.Spec().IsClient {
 			return next(ctx, req)
 		}
-		c := rpc.Call{Procedure: req.Spec().Procedure, Header: req.Header(), Message: req.Any()}
+		c := rpc.Call{Procedure: req.Spec().Procedure, Host: req.Header().Get(host), Header: req.Header(), Message: req.Any()}
 		status := httpStatus
 		if req.HTTPMethod() == http.MethodGet {
 			status = statusOfGet
@@ -114,7 +117,7 @@ func (gs *Gates) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 // WrapStreamingHandler is connect.Interceptor's.
 func (gs *Gates) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
 	return func(ctx context.Context, conn connect.StreamingHandlerConn) error {
-		c := rpc.Call{Procedure: conn.Spec().Procedure, Header: conn.RequestHeader()}
+		c := rpc.Call{Procedure: conn.Spec().Procedure, Host: conn.RequestHeader().Get(host), Header: conn.RequestHeader()}
 		return gs.serve(ctx, c, httpStatus, func(ctx context.Context) error { return next(ctx, conn) })
 	}
 }
