@@ -186,6 +186,11 @@ func TestWhatIsNoPolicyFileIsRefused(t *testing.T) {
 		{"a number for an id", "routes:\n  GET /a: {feature: 7}\n", "line 2:21: "},
 		{"a key that is no text", "routes:\n  7: {feature: f}\n", "line 2:3: a key is text"},
 		{"a file that is too long", "routes: {} #" + strings.Repeat("x", maxBytes), "is longer than"},
+		{"nested too deeply, in brackets", "routes: " + strings.Repeat("[", 100_000), "line 1:109: the file is nested too deeply"},
+		{"nested too deeply, in brackets that end", "routes: " + strings.Repeat("{a: [", 10_000) + strings.Repeat("]}", 10_000), "nested too deeply"},
+		{"nested too deeply, by dashes", "routes:\n  " + strings.Repeat("- ", 100_000), "line 2:203: the file is nested too deeply"},
+		{"nested too deeply, by dashes of many lines", dashes(40), "nested too deeply"},
+		{"indented too far", "routes:\n" + strings.Repeat(" ", 600) + "GET /a: public\n", "line 2:601: the file is nested too deeply"},
 		{"a name that nobody registered", "routes:\n  GET /a: {feature: f, uses: {func: row}}\n", `line 2:37: route "GET /a": there is no function "row": there are rows`},
 	} {
 		_, err := Parse([]byte(tt.text), WithFunctions(functions()))
@@ -193,6 +198,15 @@ func TestWhatIsNoPolicyFileIsRefused(t *testing.T) {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
 		}
 	}
+}
+
+// dashes is a list in a list and so on, with few dashes in each line.
+func dashes(lines int) string {
+	var b strings.Builder
+	for i := range lines {
+		b.WriteString(strings.Repeat(" ", i*100) + strings.Repeat("- ", 50) + "\n")
+	}
+	return b.String()
 }
 
 func TestEverythingThatIsWrongIsTold(t *testing.T) {

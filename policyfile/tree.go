@@ -10,6 +10,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 
@@ -42,7 +43,11 @@ func tree(text []byte) (*declared.Node, error) {
 	if json.Valid(text) {
 		text = bytes.ReplaceAll(text, []byte("\t"), []byte(" ")) // there is none within its strings
 	}
-	file, err := parser.ParseBytes(text, 0)
+	tokens := lexer.Tokenize(string(text))
+	if deep := tooDeep(tokens); deep != nil {
+		return nil, (&declared.Node{Line: deep.Position.Line, Column: deep.Position.Column}).Wrong(errors.New("the file is nested too deeply here"))
+	}
+	file, err := parser.Parse(tokens, 0)
 	if err != nil {
 		var wrong yaml.Error
 		if errors.As(err, &wrong) && wrong.GetToken() != nil {
@@ -69,6 +74,36 @@ func tree(text []byte) (*declared.Node, error) {
 		return nil, top.Wrong(errors.New("the file is empty"))
 	}
 	return node(body)
+}
+
+// mostDeep is how many brackets may be open, and dashes stand beside each other; mostIndented how far a
+// line may be indented. The parser takes memory by the square of the depth, and ends the process
+// where there is no more.
+const (
+	mostDeep     = 100
+	mostIndented = 500
+)
+
+// tooDeep is the first token that is nested too deeply, or nil.
+func tooDeep(tokens token.Tokens) *token.Token {
+	open, dashes, line := 0, 0, 0
+	for _, t := range tokens {
+		first := t.Position.Line != line
+		line = t.Position.Line
+		switch t.Type {
+		case token.SequenceStartType, token.MappingStartType:
+			open++
+		case token.SequenceEndType, token.MappingEndType:
+			open--
+		}
+		if dashes++; t.Type != token.SequenceEntryType && t.Type != token.MappingKeyType {
+			dashes = 0
+		}
+		if open > mostDeep || dashes > mostDeep || first && open == 0 && t.Position.Column > mostIndented {
+			return t
+		}
+	}
+	return nil
 }
 
 // exponent is a number of JSON's that the parser takes for text.
