@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strings"
 	"testing"
@@ -211,4 +212,38 @@ func TestACacheTooSmallForItsTrafficSaysSo(t *testing.T) {
 			t.Errorf("%d books, want 1", st.Books)
 		}
 	})
+}
+
+// TestFeaturesThatRequestsNameDontFloodTheLog, nor fill memory: an app may make the id of a feature of what
+// a client has sent.
+func TestFeaturesThatRequestsNameDontFloodTheLog(t *testing.T) {
+	var log strings.Builder
+	var set EntitlementSet
+	for i := range 5000 {
+		set.Features = append(set.Features, Entitlement{FeatureID: fmt.Sprint("model-", i), Kind: Boolean, Granted: true})
+	}
+	g := gateOf(t, &stub{set: set}, WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+	for i := range set.Features {
+		if d := g.Check(t.Context(), Customer{ID: "c"}, Feature(set.Features[i].FeatureID).Asks(1)); d.Reason != ReasonFeatureMismatch {
+			t.Fatalf("got %q", d.Reason)
+		}
+	}
+	if n := strings.Count(log.String(), "does not fit the catalog"); n == 0 || n > 1000 {
+		t.Errorf("%d lines", n)
+	}
+}
+
+// TestAnAmountThatCannotBeMeasuredIsLoggedOnce: clients may bring it about, each by a request.
+func TestAnAmountThatCannotBeMeasuredIsLoggedOnce(t *testing.T) {
+	var log strings.Builder
+	g := gateOf(t, &stub{set: features(metered("f", 0, 100))}, WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+	p := Feature("f").Uses(1).MeasuredBy(func(Outcome) (float64, error) { return 0, errStubDown })
+	for _, route := range []string{"/a", "/a", "/b", "/a"} {
+		r := request("POST", route, "c")
+		g.MustGuard(p).Serve(Call{Request: r, Writer: httptest.NewRecorder(), Route: route}, func(d Decision) { t.Errorf("refused: %+v", d) },
+			func(w http.ResponseWriter, _ *http.Request) bool { w.WriteHeader(200); return true }, nil)
+	}
+	if n := strings.Count(log.String(), "the amount to bill can't be counted"); n != 2 {
+		t.Errorf("%d lines, want one for each route:\n%s", n, &log)
+	}
 }

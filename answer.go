@@ -79,7 +79,7 @@ func (g *Gate) logMistake(d *Decision) {
 
 // logOnce logs a mistake of the app's that would be in the log with every request.
 func (g *Gate) logOnce(mistake any, message string, attributes ...any) {
-	if _, known := g.logged.LoadOrStore(mistake, true); !known {
+	if g.logged.First(mistake, g.now()) {
 		g.logger.Error(message, attributes...)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/stiggate/gate/internal/existence"
 	replica "github.com/stiggate/gate/internal/fleet"
 	"github.com/stiggate/gate/internal/graceful"
+	"github.com/stiggate/gate/internal/incident"
 	"github.com/stiggate/gate/internal/ledger"
 	"github.com/stiggate/gate/internal/outage"
 	"github.com/stiggate/gate/internal/swr"
@@ -43,7 +44,7 @@ type Gate struct {
 	watch    sync.WaitGroup     // the Watcher's goroutine
 	stop     context.CancelFunc // ends the delivery and the Watcher
 	stopped  chan struct{}      // closed when the delivery has ended
-	logged   sync.Map           // configuration mistakes already logged
+	logged   incident.Once      // configuration mistakes
 	counters counters.Decisions
 	closer   *graceful.Closer
 	bound    admission.Names

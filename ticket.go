@@ -271,7 +271,8 @@ func (t *Ticket) conclude(o Outcome) {
 	if report {
 		report = false // should a MeasureFunc panic
 		t.holds.Bill(handler.Outcome(o), t.since, o.ClientGone && p.onClientGone == BillAsked, func(err error) {
-			t.gate.logger.Error("gate: the amount to bill can't be counted; what was asked for is billed", "route", t.more.route, "error", err)
+			type unmeasured string
+			t.gate.logOnce(unmeasured(t.more.route), "gate: the amount to bill can't be counted; what was asked for is billed", "route", t.more.route, "error", err)
 		})
 		report = true
 	}
