@@ -11,10 +11,10 @@ import (
 // the handler ended.
 type Outcome struct {
 	// Status is what was answered: the first status of 200 or above, or 101; 101 for a
-	// connection that was taken over before there was one. A handler that returns and wrote
-	// nothing has answered 200, unless its request's deadline has passed, which is a 504, or
-	// the router knows of an error, whose status it is: somebody in front answers then. It
-	// is 0 if the handler panicked and nothing of an answer can have reached the client.
+	// connection that was taken over before there was one. A handler that returns and wrote nothing
+	// has answered 200, unless its request's deadline has passed (504), the app has ended its context
+	// with a cause (503), or the router knows of an error, whose status it is: somebody in front answers
+	// then. It is 0 if the handler panicked and nothing of an answer can have reached the client.
 	Status int
 	// Bytes is how much of a body was written, 0 in answer to HEAD.
 	Bytes int64
@@ -25,9 +25,9 @@ type Outcome struct {
 	Panicked bool
 	// Err is what the handler returned, in routers whose handlers return errors.
 	Err error
-	// ClientGone says that the client had left before the handler was done. A client that
-	// has closed only its own side, and was answered all the same, has not. Duration is
-	// the time from admission to the handler's end. The gate fills both.
+	// ClientGone says that the client had left before the handler was done. One that has closed
+	// only its own side, and was answered all the same, has not; nor has one whose request the app
+	// has ended with a cause. Duration is from admission to the handler's end. The gate fills both.
 	ClientGone bool
 	Duration   time.Duration
 }

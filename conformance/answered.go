@@ -3,6 +3,7 @@ package conformance
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -41,7 +42,19 @@ func answeredRows(a Adapter) []row {
 	rows = append(rows, over("answered", "a deadline in front that passes, and nothing written", func(t testing.TB, p protocol) { deadline(t, a, p, false) })...)
 	rows = append(rows, over("answered", "a deadline in front that passes after the answer", func(t testing.TB, p protocol) { deadline(t, a, p, true) })...)
 	rows = append(rows, over("answered", "http.TimeoutHandler behind the gate answers", func(t testing.TB, p protocol) { timeoutBehind(t, a, p) })...)
-	rows = append(rows, over("answered", "http.TimeoutHandler in front of the gate has answered", func(t testing.TB, p protocol) { timeoutInFront(t, a, p) })...)
+	for name, write := range map[string][2]http.HandlerFunc{
+		"":                               {nothing, writeOn},
+		", and a status comes after it":  {nothing, noContent},
+		", and a status was on its way":  {noContent, nothing},
+		", and a body was on its way":    {answerStatus, nothing},
+		", and a failure was on its way": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }, nothing},
+	} {
+		rows = append(rows, over("answered", "http.TimeoutHandler in front of the gate has answered"+name, func(t testing.TB, p protocol) {
+			timeoutInFront(t, a, p, write[0], write[1])
+		})...)
+	}
+	rows = append(rows, over("answered", "the app ends the request, and nothing is written", func(t testing.TB, p protocol) { endedByApp(t, a, p, false) })...)
+	rows = append(rows, over("answered", "the app ends the request after the answer", func(t testing.TB, p protocol) { endedByApp(t, a, p, true) })...)
 	return append(rows,
 		row{"answered", "a client that has closed only its own side", func(t testing.TB) { halfClosed(t, a) }},
 		row{"answered", "the server's own context ends before anything is decided", func(t testing.TB) { serverStops(t, a) }},
@@ -161,24 +174,65 @@ func timeoutBehind(t testing.TB, a Adapter, p protocol) {
 	b.bills(t, nil)
 }
 
-func timeoutInFront(t testing.TB, a Adapter, p protocol) {
-	ended := make(chan struct{})
+func nothing(http.ResponseWriter, *http.Request) {}
+
+func noContent(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }
+
+// writeOn writes for as long as somebody takes it.
+func writeOn(w http.ResponseWriter, _ *http.Request) {
+	for {
+		if _, err := io.WriteString(w, "late"); err != nil {
+			return
+		}
+	}
+}
+
+// timeoutInFront: whatever the handler writes before and after, the client has had the 503.
+func timeoutInFront(t testing.TB, a Adapter, p protocol, before, after http.HandlerFunc) {
+	answered, ended := make(chan struct{}), make(chan struct{})
 	b := start(t, p, func(g *gate.Gate) http.Handler {
 		router := a.Guarded(g, a.routes(route("GET", "/", manyTwo(), func(w http.ResponseWriter, r *http.Request) {
-			<-r.Context().Done()
-			for {
-				if _, err := io.WriteString(w, "late"); err != nil {
-					return
-				}
-			}
+			before(w, r)
+			<-answered
+			after(w, r)
 		})))
 		inner := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { defer close(ended); router.ServeHTTP(w, r) })
 		return http.TimeoutHandler(inner, 50*time.Millisecond, "sorry")
 	})
 	_ = b.gate.Check(t.Context(), gate.Customer{ID: "payer"}, manyTwo())
 	b.get(t, "GET", "/").wants(t, http.StatusServiceUnavailable)
+	close(answered)
 	await(t, "the end of the handler that was left behind", ended)
 	b.bills(t, nil)
+}
+
+// endedByApp: a context that ends for a reason of the app's tells nothing of the client.
+func endedByApp(t testing.TB, a Adapter, p protocol, answers bool) {
+	guarded := route("GET", "/", manyTwo().OnClientGone(gate.BillNothing), func(w http.ResponseWriter, r *http.Request) {
+		if answers {
+			_, _ = io.WriteString(w, "ok")
+		}
+		<-r.Context().Done()
+	})
+	guarded.Before = func(w http.ResponseWriter, r *http.Request, next func(*http.Request) *http.Request) {
+		ctx, end := context.WithCancelCause(r.Context())
+		time.AfterFunc(time.Millisecond, func() { end(errors.New("the app stops")) })
+		next(r.WithContext(ctx))
+		if !answers {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}
+	want, status := uses(nil), http.StatusServiceUnavailable
+	if answers {
+		want, status = uses{"many": 2}, http.StatusOK
+	}
+	b := a.guarded(t, p, guarded)
+	_ = b.gate.Check(t.Context(), gate.Customer{ID: "payer"}, manyTwo())
+	b.get(t, "GET", "/").wants(t, status)
+	b.bills(t, want)
+	if o := b.seen.settled; len(o) != 1 || o[0].ClientGone || o[0].Status != status {
+		t.Errorf("settled %+v, want once, with %d and a client that is there", o, status)
+	}
 }
 
 // halfClosed: net/http ends the context of a request whose client has said that it will

@@ -1,11 +1,16 @@
 package conformance
 
 import (
+	"bytes"
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
+	"mime/multipart"
 	"net/http"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -31,6 +36,7 @@ func frontRows(a Adapter) []row {
 	}
 	return append(rows,
 		row{"in front", "what handlers read from the request is there for those in front", func(t testing.TB) { formInFront(t, a) }},
+		row{"in front", "the files of a form are removed as they are without a gate", func(t testing.TB) { filesOfForm(t, a) }},
 		row{"in front", "quota headers that an upstream has, too", func(t testing.TB) { quotaOfUpstream(t, a) }},
 		row{"in front", "fields that others have set are left to a denial", func(t testing.TB) { fieldsOfOthers(t, a) }},
 	)
@@ -117,6 +123,52 @@ func formInFront(t testing.TB, a Adapter) {
 			t.Errorf("a middleware in front sees the form value %q", seen)
 		}
 	}
+}
+
+// filesOfForm compares with a route that has no gate: net/http removes the files of the request
+// that it has made, and some routers hand on a copy.
+func filesOfForm(t testing.TB, a Adapter) {
+	for _, status := range []string{"200", "404", "503", "504", "408"} {
+		var kept []bool
+		for _, p := range []gate.Policy{gate.Public(), gate.Feature("on"), manyTwo()} {
+			var file string
+			b := a.guarded(t, http1, route("POST", "/", p, func(w http.ResponseWriter, r *http.Request) {
+				file = upload(t, r)
+				answerStatus(w, r)
+			}))
+			var body bytes.Buffer
+			form := multipart.NewWriter(&body)
+			part, err := form.CreateFormFile("file", "file.txt")
+			_, errWrite := part.Write(make([]byte, 1<<12))
+			if err = errors.Join(err, errWrite, form.Close()); err != nil {
+				t.Fatal(err)
+			}
+			r := b.new(t, "POST", "/?status="+status, "payer", &body)
+			r.Header.Set("Content-Type", form.FormDataContentType())
+			if got := b.send(r); strconv.Itoa(got.status) != status {
+				t.Errorf("got %d, want %s", got.status, status)
+			}
+			b.finish(t)
+			kept = append(kept, os.Remove(file) == nil)
+		}
+		if kept[1] != kept[0] || kept[2] != kept[0] {
+			t.Errorf("after a %s the file is kept without a gate: %v; behind one that asks, and one that uses: %v", status, kept[0], kept[1:])
+		}
+	}
+}
+
+// upload reads a request's form and returns the name of the file that it is kept in.
+func upload(t testing.TB, r *http.Request) string {
+	err := r.ParseMultipartForm(1)
+	if err == nil {
+		var part multipart.File
+		if part, err = r.MultipartForm.File["file"][0].Open(); err == nil {
+			defer func() { _ = part.Close() }()
+			return part.(*os.File).Name()
+		}
+	}
+	t.Error(err)
+	return ""
 }
 
 func quotaOfUpstream(t testing.TB, a Adapter) {

@@ -10,6 +10,7 @@
 package echostigg
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 
@@ -83,7 +84,7 @@ func (o *options) serve(guard *gate.Guard, handler echo.HandlerFunc, c echo.Cont
 		},
 		func(out gate.Outcome) gate.Outcome {
 			if out.Err = err; err != nil && out.Status == 0 {
-				out.Status = o.status(err)
+				out.Status = cmp.Or(o.status(err), http.StatusInternalServerError)
 			}
 			return out
 		})

@@ -237,3 +237,39 @@ func TestAllocsOfASettledRequest(t *testing.T) {
 		t.Errorf("a gate adds %v allocations, want at most 3", added)
 	}
 }
+
+// TestHandleContextIsBilledByItsAnswer: gin then answers by a writer that the gate does not watch.
+func TestHandleContextIsBilledByItsAnswer(t *testing.T) {
+	byBytes := gate.Feature("many").Uses(0).MeasuredBy(gate.ResponseBytes(1))
+	for _, tt := range []struct {
+		name    string
+		policy  gate.Policy
+		handler gin.HandlerFunc
+		billed  float64
+	}{
+		{"a success", gate.Feature("many").Uses(2), func(c *gin.Context) { c.String(201, "ok") }, 2},
+		{"a status alone", gate.Feature("many").Uses(2), func(c *gin.Context) { c.Status(204) }, 2},
+		{"a failure", gate.Feature("many").Uses(2), func(c *gin.Context) { c.String(500, "sorry") }, 0},
+		{"a failure without a body", gate.Feature("many").Uses(2), func(c *gin.Context) { c.Status(404) }, 0},
+		{"the bytes of a success", byBytes, func(c *gin.Context) { c.String(200, "%s", strings.Repeat("x", 100)) }, 100},
+	} {
+		for _, guarded := range []bool{false, true} {
+			g, s := stubstigg.NewGate(t)
+			e := gin.New()
+			e.POST("/old", ginstigg.Require(g, tt.policy), func(c *gin.Context) {
+				c.Request.URL.Path = "/new"
+				e.HandleContext(c)
+				c.Abort()
+			})
+			chain := []gin.HandlerFunc{tt.handler}
+			if guarded { // the two charge once
+				chain = []gin.HandlerFunc{ginstigg.Require(g, gate.Feature("many").Uses(1)), tt.handler}
+			}
+			e.POST("/new", chain...)
+			stubstigg.Send(e, "POST", "/old")
+			if n := s.Billed(t, g); n != tt.billed {
+				t.Errorf("%s, the route guarded too: %v: %v reported, want %v: %+v", tt.name, guarded, n, tt.billed, s.Outcomes())
+			}
+		}
+	}
+}

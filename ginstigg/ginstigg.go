@@ -57,7 +57,7 @@ func Verify(engine *gin.Engine, t gate.Table, open ...string) error {
 }
 
 func serve(g *gate.Gate, guard *gate.Guard, c *gin.Context) {
-	front, r, told := c.Writer, c.Request, len(c.Errors)
+	front, r, told, begun := c.Writer, c.Request, len(c.Errors), c.Writer.Written()
 	var watched *writer // nil if the answer is not watched
 	done := true
 	guard.Serve(gate.Call{Request: r, Writer: front, Route: c.FullPath()},
@@ -84,8 +84,12 @@ func serve(g *gate.Gate, guard *gate.Guard, c *gin.Context) {
 					o.Err = e.Err
 				}
 			}
-			if o.Status == 0 {
-				o.Status = watched.unwritten(o.Err)
+			switch {
+			case o.Status != 0:
+			case done && !begun && c.Writer.Written(): // HandleContext has put gin's own writer in its place
+				o.Status, o.Bytes = c.Writer.Status(), int64(c.Writer.Size())
+			default:
+				o.Status = watched.unwritten(r.Context(), o.Err)
 			}
 			return o
 		})

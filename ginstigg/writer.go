@@ -2,6 +2,8 @@ package ginstigg
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"net"
 	"net/http"
 
@@ -44,15 +46,15 @@ func (w *writer) commit() {
 }
 
 // unwritten is the status of an answer of which nothing was written: gin sends what was
-// set, unless somebody in front sees to the error that a handler has put on record. It is 0
-// if nothing was set.
-func (w *writer) unwritten(err error) int {
+// set, unless somebody in front sees to the error that a handler has put on record, or to
+// its deadline. It is 0 if nothing was set, or may be sent.
+func (w *writer) unwritten(ctx context.Context, err error) int {
 	switch {
 	case w.status >= http.StatusBadRequest:
 		return w.status
 	case err != nil:
 		return http.StatusInternalServerError
-	case w.status > http.StatusOK:
+	case w.status > http.StatusOK && !errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return w.status
 	}
 	return 0

@@ -82,10 +82,17 @@ func (r *Recorder) Sent() bool { return r.hijacked || r.flushed || r.bytes > buf
 // nothing has failed.
 func (r *Recorder) Late() bool { return r.late && r.failed == nil && !r.cut }
 
-// Finish is called when the handler has returned.
+// Finish is called when the handler has returned. If the deadline of Follow's context has passed by
+// then, http.TimeoutHandler may have answered in its place, which keeps back whatever was written
+// before; Failed then is its http.ErrHandlerTimeout, as if the handler had gone on to write.
 func (r *Recorder) Finish() {
-	if r.status == 0 && !r.hijacked {
+	switch {
+	case r.hijacked:
+	case r.status == 0:
 		r.setHeader()
+	case r.ctx != nil && errors.Is(r.ctx.Err(), context.DeadlineExceeded):
+		_, err := r.inner.Write(nil)
+		r.wrote(0, err)
 	}
 }
 

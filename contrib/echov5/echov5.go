@@ -8,6 +8,7 @@
 package echov5
 
 import (
+	"cmp"
 	"net/http"
 
 	"github.com/labstack/echo/v5"
@@ -80,7 +81,7 @@ func serve(g *gate.Gate, guard *gate.Guard, o *options, handler echo.HandlerFunc
 		},
 		func(out gate.Outcome) gate.Outcome {
 			if out.Err = err; err != nil && out.Status == 0 {
-				out.Status = o.status(err)
+				out.Status = cmp.Or(o.status(err), http.StatusInternalServerError)
 			}
 			return out
 		})

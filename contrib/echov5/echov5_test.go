@@ -204,6 +204,7 @@ func TestWhatCountsAsSuccess(t *testing.T) {
 		{name: "an error that the app answers with 409", set: mapped, handler: returns(boom), status: 409},
 		{name: "an error that the app answers with 202, and does not say so", set: mapped, handler: returns(errors.New("later")), status: 202},
 		{name: "an error that the app answers with 202", set: mapped, with: []echov5.Option{echov5.WithStatus(func(error) int { return 202 })}, handler: returns(errors.New("later")), status: 202, billed: 1},
+		{name: "an error that the app knows no status of", with: []echov5.Option{echov5.WithStatus(func(error) int { return 0 })}, handler: returns(boom), status: 500},
 		{name: "an HTTPError that the app answers with 409", with: []echov5.Option{echov5.WithStatus(func(error) int { return 409 })}, handler: returns(echo.NewHTTPError(304, "")), status: 304},
 		{name: "early hints in echo, whose answer they become (labstack/echo#3106)", handler: func(c *echo.Context) error { c.Response().WriteHeader(103); return c.NoContent(500) }, status: 103, billed: 1}, // on the wire, net/http makes it 200
 		{name: "a panic", handler: func(*echo.Context) error { panic(boom) }},

@@ -54,7 +54,10 @@ func (run *Run) Call(ctx context.Context, w http.ResponseWriter, next func(http.
 // A client that left has had what was written; if it is still there when a handler has not
 // returned, it has had what was sent.
 func (run *Run) Seen() Outcome {
-	if !run.atWork {
+	if run.atWork {
+		// net/http removes its own request's files now, whoever may still be at work; else nobody does.
+		run.request.MultipartForm = cmp.Or(run.handed.MultipartForm, run.request.MultipartForm)
+	} else {
 		handBack(run.request, run.handed)
 	}
 	if run.returned {
@@ -81,6 +84,8 @@ func (run *Run) Outcome(o Outcome) Outcome {
 	case o.Status != 0:
 	case errors.Is(run.request.Context().Err(), context.DeadlineExceeded):
 		o.Status = http.StatusGatewayTimeout
+	case ended(run.request.Context()):
+		o.Status = http.StatusServiceUnavailable
 	default:
 		o.Status = http.StatusOK // net/http's own
 	}
@@ -92,7 +97,7 @@ func (run *Run) Outcome(o Outcome) Outcome {
 // client that has closed only its own side; if it was answered after that, it was there.
 // With HTTP/2 a write may fail before the context ends.
 func (run *Run) gone() bool {
-	if r := run.request; errors.Is(r.Context().Err(), context.Canceled) {
+	if r := run.request; errors.Is(r.Context().Err(), context.Canceled) && !ended(r.Context()) {
 		return r.ProtoMajor >= 2 || !run.Late()
 	}
 	switch err := run.Failed(); {
@@ -102,6 +107,11 @@ func (run *Run) gone() bool {
 	default:
 		return true
 	}
+}
+
+// ended reports whether the app has ended the context, and said why: net/http gives no cause.
+func ended(ctx context.Context) bool {
+	return errors.Is(ctx.Err(), context.Canceled) && !errors.Is(context.Cause(ctx), context.Canceled)
 }
 
 // handBack tells the request of those in front what routers and handlers have put into
