@@ -33,7 +33,8 @@ type connections struct {
 	own     bool // current is not an app's
 }
 
-// newConnections makes connections as http.DefaultTransport does.
+// newConnections makes connections as http.DefaultTransport does, but for what goes by http: no proxy
+// is asked for it, whatever name of this machine the endpoint has.
 func newConnections() *connections {
 	base, ok := http.DefaultTransport.(*http.Transport)
 	if !ok {
@@ -41,6 +42,14 @@ func newConnections() *connections {
 	}
 	t := watchful(base)
 	t.MaxIdleConns, t.MaxIdleConnsPerHost, t.IdleConnTimeout = mostIdle, mostIdle, idleTimeout
+	if proxy := t.Proxy; proxy != nil {
+		t.Proxy = func(r *http.Request) (*url.URL, error) {
+			if r.URL.Scheme == "http" { // to this machine, and the key would be read on the way
+				return nil, nil //nolint:nilnil // no proxy
+			}
+			return proxy(r)
+		}
+	}
 	return &connections{current: t, own: true}
 }
 

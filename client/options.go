@@ -30,8 +30,8 @@ type Option func(*Client) error
 
 // WithEndpoint sets the base under which /graphql hangs; with /graphql at its end it means the
 // same, and an empty one means [DefaultEndpoint]. It must be an absolute URL without user, query
-// and fragment, of https, or of http towards this machine (localhost, a loopback address): the
-// API key is sent there.
+// and fragment, of https, or of http towards this machine (localhost, a loopback address), which
+// the client's own connections reach without a proxy: the API key is sent there.
 func WithEndpoint(base string) Option {
 	return func(c *Client) error {
 		if base == "" {
