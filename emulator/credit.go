@@ -170,13 +170,6 @@ func (w *world) wallet(c *customer, resource string, cur *currency, t time.Time)
 		return nil
 	}
 	out.changesAt, out.setUpdatedAt = earliest(out.periodEnd, c.nextChange(resource, t)), w.setUpdatedAt(c, resource, t)
-	for _, g := range c.purse.grants {
-		for _, at := range []time.Time{g.effective, g.ends()} {
-			if g.currency == cur && g.resource == resource && g.voidedAt.IsZero() && at.After(t) {
-				out.changesAt = earliest(out.changesAt, at)
-			}
-		}
-	}
 	return out
 }
 

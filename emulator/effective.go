@@ -251,11 +251,25 @@ func moreGenerous(a, b *entitlement) *entitlement {
 	return &best
 }
 
-// nextChange gives the next time at which the set changes by itself: a
-// subscription or a promotion begins or ends. Zero for never.
+// nextChange gives the next time at which the set changes by itself: a subscription, a promotion or a
+// grant of credits begins or ends, a scheduled change is made, or a budget is whole again. Zero for never.
 func (c *customer) nextChange(resourceID string, now time.Time) time.Time {
+	all := c.turns(resourceID)
+	for _, s := range c.activeSubscriptions(now, func(r string) bool { return r == resourceID }) {
+		for _, d := range s.schedule {
+			all = append(all, d.at)
+		}
+		if s.budget != nil {
+			all = append(all, s.billing(now).end)
+		}
+	}
+	for _, g := range c.purse.grants {
+		if g.resource == resourceID && g.voidedAt.IsZero() {
+			all = append(all, g.effective, g.ends())
+		}
+	}
 	var next time.Time
-	for _, t := range c.turns(resourceID) {
+	for _, t := range all {
 		if t.After(now) {
 			next = earliest(next, t)
 		}

@@ -9,5 +9,6 @@
 // own traces: gate.read, with the client's spans in it, and gate.deliver. The spans of all requests
 // that wait for one read are linked to it. [Transport] names the client's spans after their operation.
 //
-// Nothing of a customer's is in an attribute.
+// Nothing of a customer's is in an attribute. Features, codes and routes of the metrics have 1,000 values
+// each at most, and "other" for all more, should an app make them of what a request says.
 package gateotel

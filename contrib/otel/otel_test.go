@@ -236,3 +236,33 @@ func linked(t *testing.T) {
 		t.Errorf("the links are %v", links)
 	}
 }
+
+// TestClientsMakeNoAttributesUp: an app may name a feature by what a request says, and gRPC's handler of
+// unknown services has the routes that clients name.
+func TestClientsMakeNoAttributesUp(t *testing.T) {
+	reader := sdkmetric.NewManualReader()
+	tel, err := gateotel.New(gateotel.WithMeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithCardinalityLimit(0))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 5000 {
+		tel.Observer().Decided(t.Context(), gate.Decision{FeatureID: fmt.Sprint("model-", i), Code: fmt.Sprint("code-", i), Route: fmt.Sprint("/", i)})
+		tel.Observer().Settled(t.Context(), gate.Decision{Route: fmt.Sprint("/", i)}, gate.Outcome{Status: 200}, nil)
+	}
+	var all metricdata.ResourceMetrics
+	if err := reader.Collect(t.Context(), &all); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range all.ScopeMetrics[0].Metrics {
+		n := 0
+		switch data := m.Data.(type) {
+		case metricdata.Sum[int64]:
+			n = len(data.DataPoints)
+		case metricdata.Histogram[float64]:
+			n = len(data.DataPoints)
+		}
+		if n == 0 || n > 1001 {
+			t.Errorf("%s has %d series", m.Name, n)
+		}
+	}
+}

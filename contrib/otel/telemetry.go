@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/stiggate/gate"
+	count "github.com/stiggate/gate/internal/counters"
 )
 
 const scope = "github.com/stiggate/gate/contrib/otel"
@@ -24,6 +25,8 @@ type Telemetry struct {
 	handlers   metric.Float64Histogram
 	reads      metric.Float64Histogram
 	deliveries metric.Float64Histogram
+
+	codes, features, routes count.Labels
 
 	mu       sync.Mutex
 	watching metric.Registration

@@ -11,5 +11,6 @@
 //
 // No label has anything of a customer's. The labels are bounded: routes are patterns as routers
 // have them, methods those that are registered (else "other"), features and codes those of the
-// app's policies.
+// app's policies. Where an app makes them of what a request says, each has 1,000 values at most, and
+// "other" for all more.
 package gateprometheus

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/stiggate/gate"
+	"github.com/stiggate/gate/internal/counters"
 )
 
 // Metrics are those of one gate. Make it with [New], give its [Metrics.Observer] to gate.New,
@@ -24,6 +25,8 @@ type Metrics struct {
 	reads      *prometheus.HistogramVec
 	deliveries *prometheus.HistogramVec
 	all        []prometheus.Collector
+
+	codes, features, routes counters.Labels
 }
 
 // Option changes Metrics at New.

@@ -19,7 +19,7 @@ func (m *Metrics) Observer() gate.Observer {
 
 func (m *Metrics) decided(ctx context.Context, d gate.Decision) {
 	outcome, with := outcomeOf(d), m.exemplar(ctx)
-	count := m.decisions.WithLabelValues(outcome, d.Code, d.FeatureID, string(d.Origin), d.Route, method(d))
+	count := m.decisions.WithLabelValues(outcome, m.codes.Of(d.Code), m.features.Of(d.FeatureID), string(d.Origin), m.routes.Of(d.Route), method(d))
 	wait := m.waits.WithLabelValues(outcome)
 	if with == nil {
 		count.Inc()
@@ -31,7 +31,7 @@ func (m *Metrics) decided(ctx context.Context, d gate.Decision) {
 }
 
 func (m *Metrics) settled(ctx context.Context, d gate.Decision, o gate.Outcome, _ []gate.Usage) {
-	took := m.handlers.WithLabelValues(d.Route, method(d), statusOf(o))
+	took := m.handlers.WithLabelValues(m.routes.Of(d.Route), method(d), statusOf(o))
 	if with := m.exemplar(ctx); with != nil {
 		took.(prometheus.ExemplarObserver).ObserveWithExemplar(o.Duration.Seconds(), with) //nolint:forcetypeassert // a Histogram is one
 		return

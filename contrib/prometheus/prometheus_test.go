@@ -11,6 +11,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -277,5 +278,27 @@ func TestWhatIsAmissIsTold(t *testing.T) {
 		if !strings.Contains(got[name], want) {
 			t.Errorf("%s has no %s: %s", name, want, got[name])
 		}
+	}
+}
+
+// TestClientsMakeNoLabelsUp: an app may name a feature by what a request says, and gRPC's handler of unknown
+// services has the routes that clients name.
+func TestClientsMakeNoLabelsUp(t *testing.T) {
+	m := gateprometheus.New()
+	decided, settled := m.Observer().Decided, m.Observer().Settled
+	for i := range 5000 {
+		name := strconv.Itoa(i)
+		d := gate.Decision{FeatureID: "model-" + name, Code: "code-" + name, Route: "/" + name}
+		decided(t.Context(), d)
+		settled(t.Context(), gate.Decision{Route: "/" + name}, gate.Outcome{Status: 200}, nil)
+	}
+	series := make(chan prometheus.Metric, 20_000)
+	g, err := gate.New(nil, identity.FromTrustedHeader("X-Customer-ID", ""), gate.WithOffline(), gate.WithOutage(gate.OutageAllow))
+	if err := errors.Join(err, m.Watch(g)); err != nil {
+		t.Fatal(err)
+	}
+	m.Collect(series)
+	if n := len(series); n > 2*1001+100 {
+		t.Errorf("%d series", n)
 	}
 }
