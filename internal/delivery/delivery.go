@@ -124,6 +124,7 @@ type Queue[U any] struct {
 	free   atomic.Int64
 	bytes  atomic.Int64
 	closed atomic.Bool // set under the lock
+	looked func()      // a test's, or nil: called between the look at what is free and its reservation
 
 	mu       sync.Mutex
 	taken    int           // places of what is in memory; the others that are not free are reserved
@@ -221,12 +222,16 @@ func (q *Queue[U]) Reserve(n int) error {
 func (q *Queue[U]) occupy(n int) error {
 	for {
 		free := q.free.Load()
-		switch {
-		case q.closed.Load():
+		if q.closed.Load() {
 			return ErrClosed
-		case free < int64(n) || q.bytes.Load() >= int64(q.config.Bytes):
+		}
+		if free < int64(n) || q.bytes.Load() >= int64(q.config.Bytes) {
 			return ErrFull
-		case q.free.CompareAndSwap(free, free-int64(n)):
+		}
+		if q.looked != nil {
+			q.looked()
+		}
+		if q.free.CompareAndSwap(free, free-int64(n)) {
 			if q.closed.Load() { // since
 				q.Cancel(n)
 				return ErrClosed

@@ -353,6 +353,40 @@ func TestNeverMoreThanThereArePlaces(t *testing.T) {
 	f.drain()
 }
 
+// TestWhatHappensBetweenALookAndAReservation: who has seen a place that is free does not have it yet.
+func TestWhatHappensBetweenALookAndAReservation(t *testing.T) {
+	for _, test := range []struct {
+		name      string
+		meanwhile func(f *fixture)
+		want      error
+		reserved  int
+	}{
+		{"another takes it", func(f *fixture) { _ = f.Reserve(1) }, ErrFull, 1},
+		{"another takes it and gives it back", func(f *fixture) { _ = f.Reserve(1); f.Cancel(1) }, nil, 1},
+		{"a Shut", func(f *fixture) { f.Shut() }, ErrClosed, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := newFixture(t, &stigg{}, func(c *Config[unit]) { c.Places = 1 })
+			f.looked = func() {
+				f.looked = nil
+				test.meanwhile(f)
+			}
+			if err := f.Reserve(1); !errors.Is(err, test.want) {
+				t.Errorf("Reserve returned %v, want %v", err, test.want)
+			}
+			if got := f.Stats().Reserved; got != test.reserved {
+				t.Errorf("%d of 1 places are reserved, want %d", got, test.reserved)
+			}
+			f.Cancel(test.reserved)
+			select {
+			case <-f.Shut():
+			default:
+				t.Errorf("a Shut waits: %v", f.Audit())
+			}
+		})
+	}
+}
+
 // TestAFullBatchWaitsForNoMore: a part of a batch lingers, and what fills it wakes the sender.
 func TestAFullBatchWaitsForNoMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
