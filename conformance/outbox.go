@@ -39,6 +39,7 @@ func RunOutbox(t *testing.T, open func(dir string) (gate.Outbox, error)) {
 		{"Pending may be left early", testLeaveEarly},
 		{"Pending goes on behind a position, while usage is appended and done", testGoOn},
 		{"Append with a context that has ended returns its error", testEnded},
+		{"what is done is not pending, though nobody waited for its Append", testGivenUp},
 		{"after Close every method fails, and Close may be called again", testClosed},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -362,6 +363,26 @@ func testEnded(t *testing.T, b *box) {
 	if n := len(pending); n == 0 || n > 2 || pending[n-1].Key != "in time" {
 		t.Errorf("pending: %+v", pending)
 	}
+}
+
+// testGivenUp: the gate delivers what an Append has failed for from memory, and Stigg has it then.
+func testGivenUp(t *testing.T, b *box) {
+	given := 0
+	for i := range 300 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i%60)*20*time.Microsecond)
+		u := change("given up " + strconv.Itoa(i))
+		if b.Append(ctx, u) != nil {
+			given++
+		}
+		cancel()
+		if err := b.Done(u); err != nil {
+			t.Error(err)
+		}
+	}
+	if given == 0 {
+		t.Error("each Append was waited for")
+	}
+	b.wantKeys(t)
 }
 
 func testClosed(t *testing.T, b *box) {

@@ -40,11 +40,14 @@ func (b *Box) Append(ctx context.Context, u ...gate.Usage) error {
 	if len(u) == 0 {
 		return nil
 	}
+	b.inserts(a.rows)
 	select {
 	case b.appends <- a:
 	case <-ctx.Done():
+		b.inserted(a.rows, nil)
 		return ctx.Err()
 	case <-b.ctx.Done():
+		b.inserted(a.rows, nil)
 		return ErrClosed
 	}
 	select {
@@ -66,6 +69,7 @@ func (b *Box) write() {
 			err := b.insert(all)
 			b.note(err)
 			for _, a := range all {
+				b.inserted(a.rows, err)
 				a.done <- err
 			}
 		}

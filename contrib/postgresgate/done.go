@@ -35,10 +35,7 @@ func (b *Box) end(all ...finished) error {
 		return ErrClosed
 	}
 	b.finished = append(b.finished, all...)
-	select {
-	case b.finishes <- struct{}{}:
-	default:
-	}
+	b.wake()
 	return nil
 }
 
@@ -74,10 +71,7 @@ func (b *Box) finish() {
 
 // forget does what Done and SetAside have asked for, in their order as far as it matters.
 func (b *Box) forget(ctx context.Context) error {
-	b.mu.Lock()
-	all := b.finished
-	b.finished = nil
-	b.mu.Unlock()
+	all := b.forgettable()
 	for len(all) > 0 {
 		n := 0
 		var names [][]byte
@@ -97,6 +91,7 @@ func (b *Box) forget(ctx context.Context) error {
 			b.mu.Unlock()
 			return wrap(err)
 		}
+		b.forgotten(all[:n])
 		all = all[n:]
 	}
 	return nil

@@ -31,7 +31,8 @@ type Box struct {
 	closed   bool
 	problem  error // why nothing is kept at present
 	finished []finished
-	finishes chan struct{}       // holds one token when there is more
+	finishes chan struct{} // holds one token when there is more
+	doubts   doubts
 	open     map[string][]string // by name, the ids of transactions that a usage was put into
 	steady   time.Time           // since when this process is in contact, without a break
 	taken    map[int64]bool      // rows that were taken over, of which it is not known whether that was committed
@@ -59,7 +60,7 @@ func Outbox(ctx context.Context, pool *pgxpool.Pool, options ...Option) (*Box, e
 	}
 	b := &Box{
 		pool: pool, lease: 30 * time.Second, own: newOwner(), heir: newOwner(), appends: make(chan *appending),
-		finishes: make(chan struct{}, 1), open: make(map[string][]string), taken: make(map[int64]bool),
+		finishes: make(chan struct{}, 1), doubts: newDoubts(), open: make(map[string][]string), taken: make(map[int64]bool),
 	}
 	for _, o := range options {
 		if err := o(b); err != nil {
@@ -121,6 +122,7 @@ func (b *Box) live() {
 		}
 		b.note(wrap(err))
 		cancel()
+		b.sayAgain()
 	}
 }
 

@@ -53,7 +53,8 @@ func Outbox(ctx context.Context, client rueidis.Client, options ...Option) (Shar
 		return nil, err
 	}
 	b := &box{
-		settings: s, me: rand.Text(), index: make(map[name][]place), claimed: make(map[string]*stream), flush: make(chan struct{}, 1),
+		settings: s, me: rand.Text(), index: make(map[name][]place), doubtful: make(map[name][]*doubt),
+		claimed: make(map[string]*stream), flush: make(chan struct{}, 1),
 		append: rueidis.NewLuaScript(appendScript), claim: rueidis.NewLuaScript(claimScript),
 	}
 	if err := b.open(ctx); err != nil {
@@ -81,6 +82,7 @@ type box struct {
 	segments []*stream          // what Pending yields, in order: of earlier runs, then this one's
 	claimed  map[string]*stream // those of others, by id
 	index    map[name][]place   // what is pending
+	doubtful map[name][]*doubt  // what may be
 	count    int                // of it
 	aside    int                // set aside, by all
 	gone     []finished         // to be forgotten in Redis
@@ -100,6 +102,7 @@ type stream struct {
 	own   bool   // made by this process
 	base  uint64 // a usage's Position is its number more
 	taken bool   // another process has it by now
+	last  uint64 // of an own one: the greatest number that Append has heard of
 
 	// Of another one's:
 	closed   bool            // its maker has closed it, and surely ended
@@ -144,19 +147,24 @@ func (b *box) Append(ctx context.Context, u ...gate.Usage) error {
 		arguments = append(arguments, record)
 	}
 	const tries = 3
+	d := b.doubts(u)
 	for range tries {
+		b.tries(d, s)
 		first, err := b.add(ctx, s, arguments)
-		if err != nil {
+		switch {
+		case first > 0: // though perhaps too few replicas have it
+			b.kept(d, first)
+			return b.note(ctx, err)
+		case err != nil:
+			b.failed(d, true)
 			return b.note(ctx, err)
 		}
-		if first > 0 {
-			b.kept(s, first, u)
-			return b.note(ctx, nil)
-		}
 		if s, err = b.renew(ctx, s); err != nil {
+			b.failed(d, false)
 			return b.note(ctx, err)
 		}
 	}
+	b.failed(d, false)
 	return b.note(ctx, &Error{Kind: ErrAnswer, Err: errors.New("each new stream is another one's at once")})
 }
 
@@ -183,18 +191,8 @@ func (b *box) add(ctx context.Context, s *stream, arguments []string) (first uin
 	return first, err
 }
 
-// kept notes where usage is.
-func (b *box) kept(s *stream, first uint64, u []gate.Usage) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for i := range u {
-		b.put(&u[i], place{s, first + uint64(i)}) //nolint:gosec // not below 0
-	}
-}
-
 // put puts a usage into the index. Call it under the lock.
-func (b *box) put(u *gate.Usage, at place) {
-	n := nameOf(u)
+func (b *box) put(n name, at place) {
 	b.index[n] = append(b.index[n], at)
 	b.count++
 	if !at.stream.own {

@@ -58,6 +58,7 @@ func (b *box) SetAside(u gate.Usage, reason string) error {
 
 // finish takes a usage out, to be forgotten in Redis soon. Call it under the lock.
 func (b *box) finish(n name, aside string) {
+	b.end(n, aside)
 	places := b.index[n]
 	b.remove(n, func(place) bool { return true })
 	for _, p := range places {
@@ -125,6 +126,9 @@ const mostForgotten = 500
 
 // forget forgets in Redis what is finished, and the streams of which nothing is left.
 func (b *box) forget(ctx context.Context) error {
+	if err := b.lookFor(ctx); err != nil {
+		return err
+	}
 	for {
 		b.mu.Lock()
 		part := b.gone[:min(len(b.gone), mostForgotten)]

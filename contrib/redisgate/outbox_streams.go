@@ -154,7 +154,7 @@ func (b *box) found(s *stream, e *entry) bool {
 		s.unread++
 		return true
 	}
-	b.put(&e.usage, place{s, e.n})
+	b.put(nameOf(&e.usage), place{s, e.n})
 	return true
 }
 

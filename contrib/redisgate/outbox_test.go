@@ -325,3 +325,25 @@ func pendingKeysOf(b gate.Outbox) (keys []string) {
 	}
 	return keys
 }
+
+// TestWhatTooFewReplicasHaveIsForgotten: the gate delivers it from memory, and it is in Redis all the same.
+func TestWhatTooFewReplicasHaveIsForgotten(t *testing.T) {
+	client := newServer(t).client()
+	b := outboxOf(t, client, redisgate.WaitFor(1), redisgate.Patience(50*time.Millisecond))
+	u, aside := usageOf("done"), usageOf("aside")
+	for _, one := range []gate.Usage{u, aside} {
+		if err := b.Append(t.Context(), one); !errors.Is(err, redisgate.ErrNotReplicated) {
+			t.Fatalf("Append returned %v", err)
+		}
+	}
+	if n := b.Stats().Pending; n != 2 {
+		t.Errorf("%d are pending, want 2", n)
+	}
+	if err := errors.Join(b.Done(u), b.SetAside(aside, "no meter"), b.Close()); err != nil {
+		t.Fatal(err)
+	}
+	next := outboxOf(t, client)
+	if keys := pendingKeys(t, next, 0); len(keys) > 0 || next.Stats().SetAside != 1 {
+		t.Errorf("pending: %v; %+v", keys, next.Stats())
+	}
+}
