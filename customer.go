@@ -65,7 +65,7 @@ func (f ResolverFunc) Resolve(r *http.Request) (Customer, error) { return f(r) }
 // Validate is Validator's: a nil function can't resolve.
 func (f ResolverFunc) Validate() error {
 	if f == nil {
-		return errors.New("the resolver, which says what customer a request is made for, is nil")
+		return errors.New("the resolver, which says what customer a request is made for, is nil (an app without requests has identity.Nobody)")
 	}
 	return nil
 }

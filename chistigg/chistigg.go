@@ -3,7 +3,7 @@
 //	r.With(chistigg.Require(g, gate.Feature("feature-02-campaigns").Uses(1))).Post("/campaigns", createCampaign)
 //
 // The order is recovery, CORS, whatever rewrites paths or methods, authentication, gate,
-// handler. conformance.Run holds the adapter to all
+// handler. conformance.RunAdapter holds the adapter to all
 // this: go test -race ./chistigg.
 package chistigg
 

@@ -336,6 +336,38 @@ func TestNamesExist(t *testing.T) {
 	}
 }
 
+// TestNamesInCommentsExist holds what comments say of the project's packages: of their names, and of the
+// functions that go doc shows with a package before them.
+func TestNamesInCommentsExist(t *testing.T) {
+	names, _, _ := exported(t)
+	qualified := regexp.MustCompile(`\b([a-z]+)\.([A-Z]\w*)`)
+	err := filepath.WalkDir("..", func(path string, d os.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && slices.Contains([]string{".git", "testdata"}, d.Name()):
+			return filepath.SkipDir
+		case !strings.HasSuffix(path, ".go"):
+			return nil
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		for _, comment := range file.Comments {
+			for _, m := range qualified.FindAllStringSubmatch(comment.Text(), -1) {
+				if pkg := names[m[1]]; pkg != nil && m[1] != "main" && !pkg[m[2]] {
+					t.Errorf("%s: a comment names %s, which there is not", path, m[0])
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func has(typ reflect.Type, method string) bool {
 	_, ok := typ.MethodByName(method)
 	return ok

@@ -5,7 +5,7 @@
 // The order is recovery, CORS, authentication, gate, handler: recovery behind the gate hides
 // panics. Methods and paths are rewritten in e.Pre. A time limit is echo's ContextTimeout; its
 // Timeout, which echo advises against, leaves handlers running with a context that others
-// use. conformance.Run holds the adapter to all
+// use. conformance.RunAdapter holds the adapter to all
 // this: go test -race ./echostigg.
 package echostigg
 

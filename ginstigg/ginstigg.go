@@ -4,7 +4,7 @@
 //
 // The order is recovery, CORS, authentication, gate, handler: recovery behind the gate hides
 // panics. What rewrites methods goes in front of the engine, and after HandleContext comes
-// c.Abort (gin-gonic/gin#2944). conformance.Run holds it to all
+// c.Abort (gin-gonic/gin#2944). conformance.RunAdapter holds it to all
 // this: go test -race ./ginstigg.
 package ginstigg
 

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 
@@ -14,8 +15,8 @@ import (
 //
 //	identity.Agree(identity.FromClaims(claims, "org_id", ""), identity.FromPath("/orgs/{customer}"))
 //
-// verified has to name somebody by itself: a path alone admits nobody. Names are compared
-// byte by byte. One that differs is gate.ErrCustomerConflict, answered with 403, and any other
+// verified has to name somebody by itself: a path alone admits nobody, so FromPath, FromPathValue
+// and FromSubdomain in its place are refused by gate.New. Names are compared byte by byte. One that differs is gate.ErrCustomerConflict, answered with 403, and any other
 // error of any of them is returned as it is, and answered with 401. A customer who may act for several others needs a
 // Resolver of your own, which looks that up.
 //
@@ -27,6 +28,9 @@ import (
 func Agree(verified gate.Resolver, named ...gate.Resolver) gate.Resolver {
 	if err := together("Agree", append([]gate.Resolver{verified}, named...)); err != nil {
 		return resolver{err: err}
+	}
+	if v, ok := verified.(resolver); ok && v.names != "" {
+		return wrong("Agree", "the first Resolver is what authentication has verified, and "+v.names+" reads what a client chooses: put it behind one that is")
 	}
 	return resolver{resolve: func(r *http.Request) (gate.Customer, error) {
 		c, err := verified.Resolve(r)
@@ -67,7 +71,13 @@ func FirstOf(resolvers ...gate.Resolver) gate.Resolver {
 	if err := together("FirstOf", resolvers); err != nil {
 		return resolver{err: err}
 	}
-	return resolver{resolve: func(r *http.Request) (gate.Customer, error) {
+	names := ""
+	for _, part := range resolvers {
+		if v, ok := part.(resolver); ok {
+			names = cmp.Or(names, v.names)
+		}
+	}
+	return resolver{names: names, resolve: func(r *http.Request) (gate.Customer, error) {
 		for _, first := range resolvers {
 			if c, err := first.Resolve(r); !errors.Is(err, gate.ErrNoCustomer) {
 				return c, err

@@ -36,6 +36,20 @@ func ExampleAgree() {
 	//   gate: the request names another customer than the one who is verified
 }
 
+// A worker answers no requests; it says itself whose work it does.
+func ExampleNobody() {
+	limit := 5.0
+	g, err := gate.New(nil, identity.Nobody(), gate.WithOffline(), gate.WithFallback(gate.Fallback{"reports": {HasAccess: true, UsageLimit: &limit}}))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ticket, d := g.Admit(context.Background(), gate.Customer{ID: "acme"}, gate.Feature("reports").Uses(2))
+	defer ticket.Release()
+	fmt.Println(d.Allowed, ticket.Settle(), g.Close(context.Background()))
+	// Output: true <nil> <nil>
+}
+
 func ExampleFirstOf() {
 	session := identity.FromContext(gate.CustomerFromContext)
 	who := identity.FirstOf(session, identity.FromClaims(claims, "org_id", ""))

@@ -3,6 +3,7 @@ package identity
 import (
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/stiggate/gate"
 )
@@ -14,6 +15,11 @@ import (
 func FromTrustedHeader(customer, resource string) gate.Resolver {
 	if customer == "" {
 		return wrong("FromTrustedHeader", "there is no name of the customer's header")
+	}
+	for _, name := range []string{customer, resource} {
+		if strings.ContainsFunc(name, notOfToken) {
+			return wrong("FromTrustedHeader", fmt.Sprintf("%q is no name of a header", name))
+		}
 	}
 	customer = http.CanonicalHeaderKey(customer)
 	resource = http.CanonicalHeaderKey(resource)
@@ -34,6 +40,11 @@ func FromTrustedHeader(customer, resource string) gate.Resolver {
 		}
 		return c, nil
 	}}
+}
+
+// notOfToken reports whether a field's name can't have the character (RFC 9110, section 5.6.2).
+func notOfToken(c rune) bool {
+	return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune("!#$%&'*+-.^_`|~", c)
 }
 
 func single(h http.Header, name string) (string, error) {

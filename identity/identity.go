@@ -2,7 +2,7 @@
 // authentication in front of the gate has verified (FromContext, FromContextValue,
 // FromClaims, FromTrustedHeader). What a client chooses by itself, a path or a subdomain
 // (FromPath, FromPathValue, FromSubdomain), only names a customer: Agree holds it against a
-// verified identity. FirstOf tries several.
+// verified identity. FirstOf tries several. Nobody is for an app that answers no requests.
 //
 // A Resolver that can't be, of a nil function or a template that names nobody, keeps what is
 // wrong with it, as a gate.Policy does, and gate.New says it. Without New it resolves nobody:
@@ -21,6 +21,7 @@ import (
 type resolver struct {
 	resolve func(*http.Request) (gate.Customer, error)
 	err     error
+	names   string // the function that made it, if what it returns was chosen by the client
 }
 
 // Resolve is gate.Resolver's.
@@ -33,6 +34,12 @@ func (r resolver) Resolve(request *http.Request) (gate.Customer, error) {
 
 // Validate is gate.Validator's.
 func (r resolver) Validate() error { return r.err }
+
+// Nobody names nobody, so that every request is denied with 401. It is for an app that answers no
+// requests, such as a worker that calls [gate.Gate.Admit] and [gate.Gate.Report].
+func Nobody() gate.Resolver {
+	return resolver{resolve: func(*http.Request) (gate.Customer, error) { return gate.Customer{}, gate.ErrNoCustomer }}
+}
 
 // wrong is a Resolver that can't be.
 func wrong(name, problem string) gate.Resolver {

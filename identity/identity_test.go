@@ -243,6 +243,9 @@ func TestFirstOf(t *testing.T) {
 // TestResolversThatCantBe holds that a mistake in wiring is found at start-up, each of them,
 // with the Resolver's name and the reason.
 func TestResolversThatCantBe(t *testing.T) {
+	chosen := func(maker string) string {
+		return "Agree: the first Resolver is what authentication has verified, and " + maker + " reads what a client chooses: put it behind one that is"
+	}
 	user := func(string) (gate.Customer, bool) { return gate.Customer{}, false }
 	tests := []struct {
 		name string
@@ -256,11 +259,16 @@ func TestResolversThatCantBe(t *testing.T) {
 		{"FromClaims of nil", FromClaims[map[string]any](nil, "org", ""), "FromClaims: the function is nil"},
 		{"FromClaims without a claim", FromClaims(claimsIn, "", "site"), "FromClaims: there is no name of the customer's claim"},
 		{"FromTrustedHeader without a name", FromTrustedHeader("", "X-Resource-ID"), "FromTrustedHeader: there is no name of the customer's header"},
+		{"FromTrustedHeader with a space", FromTrustedHeader("X Customer-ID", ""), `FromTrustedHeader: "X Customer-ID" is no name of a header`},
+		{"FromTrustedHeader with a colon, of the resource", FromTrustedHeader("X-Customer-ID", "X-Site:"), `FromTrustedHeader: "X-Site:" is no name of a header`},
 		{"FromPathValue without a name", FromPathValue("", ""), "FromPathValue: both wildcards have no name"},
 		{"FromSubdomain of an address", FromSubdomain("192.0.2.1"), `FromSubdomain: the domain "192.0.2.1" is no domain name`},
 		{"FromSubdomain without a label", FromSubdomain("example.com", "a.b"), `FromSubdomain: the reserved label "a.b" is no label`},
 		{"Agree without a verified identity", Agree(nil, always("a", "")), "Agree: Resolver 1 is nil"},
 		{"Agree with nil", Agree(always("a", ""), nil), "Agree: Resolver 2 is nil"},
+		{"Agree with what authentication says behind the path", Agree(FromPath("/orgs/{customer}"), always("a", "")), chosen("FromPath")},
+		{"Agree with a subdomain alone", Agree(FromSubdomain("example.com")), chosen("FromSubdomain")},
+		{"Agree with what may be a path's value", Agree(FirstOf(always("a", ""), FromPathValue("org", "")), always("a", "")), chosen("FromPathValue")},
 		{"FirstOf nothing", FirstOf(), "FirstOf: there is no Resolver"},
 		{"FirstOf with nil", FirstOf(always("a", ""), nil), "FirstOf: Resolver 2 is nil"},
 		{

@@ -31,7 +31,7 @@ func FromPath(template string) gate.Resolver {
 	if problem != "" {
 		return wrong("FromPath", fmt.Sprintf("the template %q %s", template, problem))
 	}
-	return resolver{resolve: func(r *http.Request) (gate.Customer, error) {
+	return resolver{names: "FromPath", resolve: func(r *http.Request) (gate.Customer, error) {
 		if r.URL == nil || !strings.HasPrefix(r.URL.Path, "/") {
 			return gate.Customer{}, gate.ErrNoCustomer
 		}
@@ -162,7 +162,7 @@ func FromPathValue(customer, resource string) gate.Resolver {
 	if customer == "" && resource == "" {
 		return wrong("FromPathValue", "both wildcards have no name")
 	}
-	return resolver{resolve: func(r *http.Request) (c gate.Customer, err error) {
+	return resolver{names: "FromPathValue", resolve: func(r *http.Request) (c gate.Customer, err error) {
 		for _, wildcard := range []struct {
 			name string
 			id   *string

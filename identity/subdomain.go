@@ -35,7 +35,7 @@ func FromSubdomain(domain string, reserved ...string) gate.Resolver {
 		taken[label] = true
 	}
 	suffix := "." + domain
-	return resolver{resolve: func(r *http.Request) (gate.Customer, error) {
+	return resolver{names: "FromSubdomain", resolve: func(r *http.Request) (gate.Customer, error) {
 		host, port, _ := strings.Cut(r.Host, ":")
 		if r.Host == "" || isIP(r.Host) {
 			return gate.Customer{}, gate.ErrNoCustomer
