@@ -21,21 +21,23 @@ func (t *Telemetry) Observer() gate.Observer {
 
 func (t *Telemetry) decided(ctx context.Context, d gate.Decision) {
 	outcome := attribute.String("gate.outcome", outcomeOf(d))
-	attrs := []attribute.KeyValue{
-		outcome, attribute.String("gate.code", d.Code), attribute.String("gate.feature.id", d.FeatureID), attribute.String("gate.origin", string(d.Origin)),
-		attribute.String("http.route", d.Route), attribute.String("http.request.method", method(d)),
+	attrs := func(code, feature, route string) []attribute.KeyValue {
+		return []attribute.KeyValue{
+			outcome, attribute.String("gate.code", code), attribute.String("gate.feature.id", feature), attribute.String("gate.origin", string(d.Origin)),
+			attribute.String("http.route", route), attribute.String("http.request.method", method(d)),
+		}
 	}
-	t.decisions.Add(ctx, 1, metric.WithAttributes(attrs...))
+	t.decisions.Add(ctx, 1, metric.WithAttributes(attrs(t.codes.Of(d.Code), t.features.Of(d.FeatureID), t.routes.Of(d.Route))...))
 	t.waits.Record(ctx, d.Waited.Seconds(), metric.WithAttributes(outcome))
 	span := trace.SpanFromContext(ctx)
 	if !span.IsRecording() {
 		return
 	}
-	attrs = append(attrs, attribute.Float64("gate.waited", d.Waited.Seconds()))
+	about := append(attrs(d.Code, d.FeatureID, d.Route), attribute.Float64("gate.waited", d.Waited.Seconds()))
 	if d.Instance != "" {
-		attrs = append(attrs, attribute.String("gate.instance", d.Instance))
+		about = append(about, attribute.String("gate.instance", d.Instance))
 	}
-	span.AddEvent("gate.decision", trace.WithAttributes(attrs...))
+	span.AddEvent("gate.decision", trace.WithAttributes(about...))
 	if d.Waited > 0 {
 		now := time.Now()
 		_, wait := t.tracer.Start(ctx, "gate.wait", trace.WithTimestamp(now.Add(-d.Waited)), trace.WithAttributes(outcome))
@@ -45,7 +47,7 @@ func (t *Telemetry) decided(ctx context.Context, d gate.Decision) {
 
 func (t *Telemetry) settled(ctx context.Context, d gate.Decision, o gate.Outcome, _ []gate.Usage) {
 	t.handlers.Record(ctx, o.Duration.Seconds(), metric.WithAttributes(
-		attribute.String("http.route", d.Route), attribute.String("http.request.method", method(d)), attribute.Int("http.response.status_code", o.Status)))
+		attribute.String("http.route", t.routes.Of(d.Route)), attribute.String("http.request.method", method(d)), attribute.Int("http.response.status_code", o.Status)))
 }
 
 // readSpan is the key of this Telemetry's span in the context of a read.
