@@ -91,15 +91,15 @@ func (p *pace) note(refused bool, h http.Header, now time.Time) {
 	}
 }
 
-// between is how long to wait between two calls so that what is left lasts until the
-// reset; 0 if Stigg has not said.
+// between is how long to wait between two calls so that what those under way leave lasts until
+// the reset; 0 if Stigg has not said.
 func (p *pace) between(now time.Time) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.lasts(now) {
 		return 0
 	}
-	return time.Duration(float64(p.reset.Sub(now)) / max(1, p.remaining))
+	return time.Duration(float64(p.reset.Sub(now)) / max(1, p.remaining-p.flying))
 }
 
 // Pace is how long to wait between two calls of Report with usage of a kind so that what

@@ -164,6 +164,7 @@ func TestNoMoreCallsAreUnderWayThanTheRateLimitLeaves(t *testing.T) {
 		}
 		limited(leaves(left, 60))(w, r)
 	})
+	c.now = func() time.Time { return day(1) }
 	if _, err := c.Entitlements(context.Background(), acme); err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +178,13 @@ func TestNoMoreCallsAreUnderWayThanTheRateLimitLeaves(t *testing.T) {
 		})
 	}
 	for range left {
+		if pace := c.ReadPace(); pace < time.Minute/left {
+			t.Errorf("a pace of %v does not count those under way", pace)
+		}
 		<-entered
+	}
+	if pace := c.ReadPace(); pace != time.Minute {
+		t.Errorf("all that is left is under way, with a pace of %v", pace)
 	}
 	for range callers - left {
 		err := <-refused

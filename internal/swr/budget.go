@@ -18,6 +18,9 @@ const (
 	// 6,000 a minute is left. Then keys that were never granted anything are read at half
 	// of that pace, and the other half is kept for those that were.
 	scarcePace = 40 * time.Millisecond
+	// scarceReads is how many reads of such keys are under way at once where reads get scarce: the
+	// pace does not tell of them yet. Where the source allows n times as many, it is n * n times as much.
+	scarceReads = 16
 )
 
 // ErrBudget says that a key is not read, since its parent has had too many reads that
@@ -52,7 +55,7 @@ func (b *bucket) give(n float64) { b.owed = max(0, b.owed-n) }
 
 // charge takes what a read of a key costs that was never granted anything, and returns how
 // long it must wait for that. Call it under the lock.
-func (k *Cache[K, V]) charge(r *read[K, V], now time.Time, pace, longest time.Duration) (time.Duration, error) {
+func (k *Cache[K, V]) charge(r *read[K, V], now time.Time, longest time.Duration) (time.Duration, error) {
 	parent := k.c.Parent(r.key)
 	budget, ok := k.budgets.Get(parent)
 	if !ok {
@@ -71,16 +74,29 @@ func (k *Cache[K, V]) charge(r *read[K, V], now time.Time, pace, longest time.Du
 		r.refund(1)
 		return 0, ErrBudget
 	}
-	if pace <= scarcePace {
-		return wait, nil
-	}
-	spare := k.turns.spare.take(now, 1/(2*pace.Seconds()), 1)
-	r.turn.charged = append(r.turn.charged, &k.turns.spare)
+	spare := k.spare(r, now)
 	if spare > longest {
 		r.refund(1)
 		return 0, errScarce
 	}
 	return max(wait, spare), nil
+}
+
+// spare takes what a read costs of a key that was never granted anything while reads are scarce, once,
+// and returns how long it must wait for that. Call it under the lock.
+func (k *Cache[K, V]) spare(r *read[K, V], now time.Time) time.Duration {
+	pace := k.turns.pace
+	if r.turn.class != ofOthers || len(r.turn.charged) > 1 || pace <= k.scarcePace() {
+		return 0
+	}
+	r.turn.charged = append(r.turn.charged, &k.turns.spare)
+	return k.turns.spare.take(now, 1/(2*pace.Seconds()), 1)
+}
+
+// scarcePace is from which pace on reads are scarce: earlier where so much is cached that half of what is
+// left would not refresh it in time. Call it under the lock.
+func (k *Cache[K, V]) scarcePace() time.Duration {
+	return min(scarcePace, k.refreshTime()/2)
 }
 
 // refund gives back what a read was charged, or a part. Of reads that are scarce nothing

@@ -85,7 +85,8 @@ func (k *Cache[K, V]) join(key K, now time.Time, noCache bool, pace, longest tim
 		return nil, err
 	}
 	r := &read[K, V]{key: key, done: make(chan struct{}), noCache: noCache}
-	if err := k.lineUp(r, now, pace, longest); err != nil {
+	k.turns.pace = pace
+	if err := k.lineUp(r, now, longest); err != nil {
 		return nil, err
 	}
 	k.reads[key] = r
@@ -189,9 +190,9 @@ func (k *Cache[K, V]) end(r *read[K, V], v V, generation uint64, err error) {
 	if err == nil {
 		e = k.entry(r.key, v, generation)
 	}
-	now, closing := k.c.Now(), k.ctx.Err() != nil // closing is no outage
+	now, pace, closing := k.c.Now(), k.pace(), k.ctx.Err() != nil // closing is no outage
 	k.mu.Lock()
-	r.entry, r.err = e, err
+	r.entry, r.err, k.turns.pace = e, err, pace
 	var changed change
 	if !closing {
 		changed = k.breaker.done(k.c.Parent(r.key), outcomeOf(err), upstream.RetryAfter(err), err, now)

@@ -75,15 +75,20 @@ func (k *Cache[K, V]) pause() bool {
 // read again in half of the time that it may be served stale; but at least twice what the
 // source asks for, since callers who wait come first.
 func (k *Cache[K, V]) refreshWait() time.Duration {
-	wait := min(refreshPace, k.c.MaxStale/time.Duration(2*max(1, k.full.lru.Len())))
-	if k.c.Pace != nil {
-		wait = max(wait, 2*k.pace())
-	}
-	return max(wait, time.Millisecond)
+	return max(min(refreshPace, k.refreshTime()), 2*k.pace(), time.Millisecond)
+}
+
+// refreshTime is the pause between two refreshes by which all that is cached is read again in half of
+// the time that it may be served stale.
+func (k *Cache[K, V]) refreshTime() time.Duration {
+	return k.c.MaxStale / time.Duration(2*max(1, k.full.lru.Len()))
 }
 
 // pace is what the source asks for, within bounds. If that panics, it asks for nothing.
 func (k *Cache[K, V]) pace() (d time.Duration) {
+	if k.c.Pace == nil {
+		return 0
+	}
 	defer func() { _ = recover() }()
 	return min(max(0, k.c.Pace()), upstream.MaxPace/2)
 }

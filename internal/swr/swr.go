@@ -254,11 +254,7 @@ func (k *Cache[K, V]) read(ctx context.Context, key K, now time.Time, noCache bo
 			return err
 		}
 	}
-	var pace time.Duration
-	if k.c.Pace != nil {
-		pace = k.pace()
-	}
-	r, err := k.join(key, now, noCache, pace, w.bound(longest))
+	r, err := k.join(key, now, noCache, k.pace(), w.bound(longest))
 	if err != nil {
 		return k.gaveUp(err, longest)
 	}

@@ -26,6 +26,7 @@ type turns[K comparable, V Value] struct {
 	refresh int                  // those under way in the background
 	waiting int                  // in line, or for their budget
 	spare   bucket               // what others than granted keys may take while reads are scarce
+	pace    time.Duration        // what the source asked for when it was last asked
 }
 
 // turn is one read's.
@@ -42,19 +43,25 @@ var errScarce = errors.New("gate: Stigg's rate limit leaves no read for a custom
 
 // lineUp has a read begin as soon as it may, if that is within longest. Call it under the
 // lock.
-func (k *Cache[K, V]) lineUp(r *read[K, V], now time.Time, pace, longest time.Duration) error {
+func (k *Cache[K, V]) lineUp(r *read[K, V], now time.Time, longest time.Duration) error {
 	var wait time.Duration
 	if e := k.index.get(r.key); (e == nil || e.empty) && !k.granted.has(k.c.Hash(k.index.seed, r.key)) {
 		r.turn.class = ofOthers
 		var err error
-		if wait, err = k.charge(r, now, pace, longest); err != nil {
+		if wait, err = k.charge(r, now, longest); err != nil {
 			return err
 		}
 	}
 	k.turns.waiting++
+	k.standAfter(r, wait)
+	return nil
+}
+
+// standAfter is stand once a read has waited. Call it under the lock.
+func (k *Cache[K, V]) standAfter(r *read[K, V], wait time.Duration) {
 	if wait == 0 {
 		k.stand(r)
-		return nil
+		return
 	}
 	r.turn.timer = time.AfterFunc(wait, func() {
 		k.mu.Lock()
@@ -64,7 +71,6 @@ func (k *Cache[K, V]) lineUp(r *read[K, V], now time.Time, pace, longest time.Du
 			k.beginReads(k.c.Now())
 		}
 	})
-	return nil
 }
 
 // stand puts a read at the end of its line. Call it under the lock.
@@ -84,16 +90,31 @@ func (k *Cache[K, V]) leaveLine(r *read[K, V]) {
 	r.refund(1)
 }
 
+// hasPlace reports whether one more read may be under way. Call it under the lock.
+func (k *Cache[K, V]) hasPlace(c class) bool {
+	most := mostReads
+	if pace := k.turns.pace; c == ofOthers && pace > 0 {
+		ratio := float64(scarcePace) / float64(pace)
+		most = int(min(mostReads, scarceReads*max(1, ratio*ratio)))
+	}
+	return mostReads-k.turns.free[c] < most
+}
+
 // beginReads begins the reads that there are places for. Call it under the lock.
 func (k *Cache[K, V]) beginReads(now time.Time) {
 	for c := range k.turns.line {
-		for line := &k.turns.line[c]; line.Len() > 0 && k.turns.free[c] > 0; {
+		for line := &k.turns.line[c]; line.Len() > 0 && k.hasPlace(class(c)); {
 			r, _ := line.Front().Value.(*read[K, V])
 			if err := k.breaker.allow(now); err != nil {
 				k.drop(r, err)
 				continue
 			}
 			line.Remove(r.turn.place)
+			if wait := k.spare(r, now); wait > 0 { // reads have become scarce since it came
+				r.turn.place = nil
+				k.standAfter(r, wait)
+				continue
+			}
 			k.turns.waiting--
 			k.turns.free[c]--
 			k.begin(r)

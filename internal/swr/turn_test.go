@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -133,6 +134,37 @@ func TestWhatTheSourceAllowsIsKeptForThoseWhoWereGrantedSomething(t *testing.T) 
 			time.Sleep(10 * time.Millisecond)
 		}
 	})
+}
+
+// TestABurstLeavesWhatIsKept: so many made-up keys come at once that they would take all that is left
+// before the pace tells of any.
+func TestABurstLeavesWhatIsKept(t *testing.T) {
+	for name, allowed := range map[string]int{"reads become scarce meanwhile": 400, "reads are scarce but for a few": 252} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var left atomic.Int64
+				left.Store(int64(allowed))
+				reset := time.Now().Add(10 * time.Second)
+				s := &source{says: func(k key) (*value, error) {
+					left.Add(-1)
+					time.Sleep(20 * time.Millisecond)
+					return nothing(k)
+				}}
+				k := cacheOf(t, s, func(c *Config[key, *value]) {
+					c.Pace = func() time.Duration { return time.Until(reset) / time.Duration(max(1, left.Load())) }
+				})
+				for n := range 1000 {
+					go func() { _, _ = k.lookup(t, key{parent: fmt.Sprint("made-up-", n)}) }()
+				}
+				for _, later := range []time.Duration{100 * time.Millisecond, time.Second} {
+					time.Sleep(later)
+					if n, kept := left.Load(), int64(time.Until(reset)/scarcePace-2*scarceReads); n < kept {
+						t.Errorf("%v later %d reads are left, want %d", later, n, kept)
+					}
+				}
+			})
+		})
+	}
 }
 
 func TestABudgetIsForReadsThatBringNothing(t *testing.T) {
