@@ -86,10 +86,12 @@ func (r *recorded) moveTo(p *period) {
 	r.withdraw()
 	r.period = p
 	r.wait()
-	for _, t := range r.account.totals() {
-		if t.since < r.since {
-			t.total.add(old, -max(0, r.change))
-			t.total.add(p, max(0, r.change))
+	if r.change > 0 {
+		for _, t := range r.account.totals() {
+			if t.since < r.since {
+				t.total.add(old, -r.change)
+				t.total.add(p, r.change)
+			}
 		}
 	}
 	p.tell(0)
