@@ -264,7 +264,7 @@ func (c *customer) nextChange(resourceID string, now time.Time) time.Time {
 		}
 	}
 	for _, g := range c.purse.grants {
-		if g.resource == resourceID && g.voidedAt.IsZero() {
+		if g.resource == resourceID && g.voidedAt.IsZero() && g.sub == nil { // those of a plan end with its periods
 			all = append(all, g.effective, g.ends())
 		}
 	}

@@ -41,6 +41,7 @@ func TestTheStateOutlivesTheEmulator(t *testing.T) {
 				"appliedCoupon", vars{"discount": vars{"percentOff": 5}}, "budget", vars{"limit": 3, "hasSoftLimit": true}, "subscriptionId", "s-own")})
 			ask(t, first, official(t, "UpdateSubscription"), vars{"input": vars{"subscriptionId": "s-own", "unitQuantity": 9, "scheduleStrategy": "END_OF_BILLING_PERIOD"}})
 			first.Advance(time.Hour)
+			told := answers(t, first) // which makes the credits that plans give
 			before := digest(t, first)
 			first.Close()
 			must(t, first.StateError())
@@ -48,6 +49,9 @@ func TestTheStateOutlivesTheEmulator(t *testing.T) {
 			defer second.Close()
 			if after := digest(t, second); after != before {
 				t.Errorf("it differs:\n%s", firstDifference(before, after))
+			}
+			if after := answers(t, second); after != told {
+				t.Errorf("what is kept is less than what is told:\n%s", firstDifference(told, after))
 			}
 			if got, want := second.Now(), testNow.Add(time.Hour); !got.Equal(want) {
 				t.Errorf("the clock says %v, want %v", got, want)
@@ -62,6 +66,39 @@ func TestTheStateOutlivesTheEmulator(t *testing.T) {
 			}
 		})
 	}
+}
+
+// answers is all that is told of every customer: what a state leaves out is not in its digest.
+func answers(t testing.TB, e *Emulator) string {
+	t.Helper()
+	var out strings.Builder
+	tell := func(operation string, in vars) {
+		a := ask(t, e, official(t, operation), officialCall{operation, in}.variables())
+		raw, err := json.MarshalIndent(a.Data, "", " ")
+		must(t, err)
+		out.WriteString(operation + " " + format(in) + "\n" + string(raw) + "\n")
+	}
+	for _, operation := range []string{"GetProducts", "GetCoupons", "GetPaywall", "GetSubscriptions", "GetSdkConfiguration"} {
+		tell(operation, nil)
+	}
+	for _, id := range sortedKeys(e.world.customers) {
+		of := vars{"customerId": id}
+		for _, operation := range []string{"GetCustomerById", "GetCustomerStatistics", "GetActiveSubscriptions", "GetEntitlements", "GetEntitlementsState", "GetCreditGrants", "GetCreditLedger", "GetCreditBalance", "GetPaywall"} {
+			tell(operation, of)
+		}
+		for resource := range e.world.customers[id].resources {
+			tell("GetEntitlementsState", vars{"customerId": id, "resourceId": resource})
+		}
+		tell("GetCustomerPortalByRefId", of)
+		for _, f := range e.world.catalog.Features {
+			tell("GetUsageHistoryV2", vars{"customerId": id, "featureId": f.ID, "startDate": isoTime(testNow.AddDate(0, -2, 0))})
+		}
+		for _, s := range e.world.customers[id].subscriptions {
+			tell("GetSubscription", vars{"subscriptionId": s.id})
+			tell("PreviewNextInvoice", vars{"subscriptionId": s.id})
+		}
+	}
+	return out.String()
 }
 
 func sameAsEver(*Emulator) error { return nil }
