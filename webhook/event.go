@@ -53,9 +53,9 @@ type payload struct {
 	Customer    thing   `json:"customer"`
 	CustomerID  text    `json:"customerId"`
 	CustomerID2 text    `json:"customer_id"`
-	Resource    thing   `json:"resource"`
-	ResourceID  text    `json:"resourceId"`
-	ResourceID2 text    `json:"resource_id"`
+	Resource    scope   `json:"resource"`
+	ResourceID  scope   `json:"resourceId"`
+	ResourceID2 scope   `json:"resource_id"`
 
 	Feature      thing   `json:"feature"`
 	CurrentUsage number  `json:"currentUsage"`
@@ -83,7 +83,7 @@ func parse(body []byte) (Event, *payload, bool) {
 func (p *payload) customer(kind string) gate.Customer {
 	who := gate.Customer{
 		ID:       first(string(p.Customer.ID), string(p.CustomerID), string(p.CustomerID2)),
-		Resource: first(string(p.Resource.ID), string(p.ResourceID), string(p.ResourceID2)),
+		Resource: first(p.Resource.ID, p.ResourceID.ID, p.ResourceID2.ID),
 	}
 	if who.ID == "" && strings.HasPrefix(kind, "customer") {
 		who.ID = string(p.ID)
@@ -165,6 +165,24 @@ func (t *thing) UnmarshalJSON(b []byte) error {
 	if json.Unmarshal(b, &v) == nil {
 		*t = thing(v)
 	}
+	return nil
+}
+
+// scope is the resource that an event is about: an object with an id, or the id; or nothing. What is
+// there and is neither is Bad: nobody knows whose the event's news are.
+type scope struct {
+	ID  string
+	Bad bool
+}
+
+// UnmarshalJSON never fails.
+func (s *scope) UnmarshalJSON(b []byte) error {
+	*s = scope{}
+	var object thing
+	var id text
+	_, _ = object.UnmarshalJSON(b), id.UnmarshalJSON(b)
+	s.ID = first(string(object.ID), string(id))
+	s.Bad = s.ID == "" && string(b) != "null" && string(b) != `""`
 	return nil
 }
 

@@ -34,6 +34,8 @@ func (h *Handler) tell(e Event, p *payload) {
 	kind := plain(e.Type)
 	someone := e.Customer.ID != ""
 	switch {
+	case someone && (p.Resource.Bad || p.ResourceID.Bad || p.ResourceID2.Bad): // of one that can't be told
+		h.sink.Invalidate(gate.Customer{ID: e.Customer.ID})
 	case kind == "entitlementsupdated" && someone:
 		h.tellSet(e, p)
 		return
