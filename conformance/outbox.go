@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -33,6 +34,7 @@ func RunOutbox(t *testing.T, open func(dir string) (gate.Outbox, error)) {
 		{"a batch is kept in its order", testBatch},
 		{"what is done is not pending, and unknown usage is ignored", testDone},
 		{"what is set aside is not pending", testSetAside},
+		{"what is set aside is not pending, whatever the reason says", testOddReasons},
 		{"usage with one key is told apart by customer, feature, event and currency", testOneKey},
 		{"what is done before a restart is not pending after it", testRestarts},
 		{"appends from many goroutines are all kept, each goroutine's in its order", testConcurrent},
@@ -284,6 +286,22 @@ func testSetAside(t *testing.T, b *box) {
 		t.Fatal(err)
 	}
 	b.wantKeys(t, keys[2])
+}
+
+// testOddReasons: a reason may quote what a client has sent, and none may keep what follows from being done.
+func testOddReasons(t *testing.T, b *box) {
+	reasons := []string{"", "a zero byte \x00", "no UTF-8 \xff\xc3", "cut in a letter \xe2\x9c", "lines\r\n'; DROP TABLE x; --", strings.Repeat("long ", 100_000)}
+	u, keys := changes("k", len(reasons)+2)
+	b.append(t, u...)
+	for i, reason := range reasons {
+		if err := b.SetAside(u[i], reason); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.Done(u[len(reasons)]); err != nil {
+		t.Fatal(err)
+	}
+	b.wantKeys(t, keys[len(reasons)+1])
 }
 
 func testRestarts(t *testing.T, b *box) {

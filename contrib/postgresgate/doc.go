@@ -31,7 +31,7 @@
 //
 // # What it needs
 //
-// PostgreSQL 13 or later, a primary, and its durability: synchronous_commit off, or a standby without
+// PostgreSQL 13 or later, a database whose encoding is UTF8 (or SQL_ASCII), a primary, and its durability: synchronous_commit off, or a standby without
 // synchronous replication that takes over, loses the app's rows and their usage together. SELECT, INSERT,
 // UPDATE and DELETE on gate_outbox and gate_outbox_owner. A process has one connection of the pool for
 // LISTEN, and one now and then; a pooler that gives each transaction another connection does not do.

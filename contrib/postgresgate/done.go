@@ -2,6 +2,7 @@ package postgresgate
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/stiggate/gate"
@@ -23,8 +24,9 @@ func (b *Box) Done(u ...gate.Usage) error {
 }
 
 // SetAside is gate.Outbox's. It does not wait for the database. The row stays, with the reason in its
-// column aside.
+// column aside, without what no text of Postgres' may have.
 func (b *Box) SetAside(u gate.Usage, reason string) error {
+	reason = strings.ReplaceAll(strings.ToValidUTF8(reason, "\uFFFD"), "\x00", "\uFFFD")
 	return b.end(finished{nameOf(&u), &reason})
 }
 

@@ -15,6 +15,7 @@ var (
 	ErrReadOnly      = errors.New("it is read-only: a standby, or a session that may not write")
 	ErrSchema        = errors.New("tables or columns are missing: run Migrate")
 	ErrServerVersion = errors.New("it is older than PostgreSQL 13")
+	ErrEncoding      = errors.New("its encoding is neither UTF8 nor SQL_ASCII, and has not all that clients may send")
 	ErrFull          = errors.New("it has no room or no connections left")
 	ErrFailed        = errors.New("it failed")
 )

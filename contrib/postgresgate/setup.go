@@ -48,7 +48,7 @@ var columns = []string{
 	"gate_outbox.asker", "gate_outbox.aside", "gate_outbox.done", "gate_outbox_owner.owner", "gate_outbox_owner.until",
 }
 
-const checkSQL = `SELECT current_setting('server_version_num')::int, pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on',
+const checkSQL = `SELECT current_setting('server_version_num')::int, getdatabaseencoding() IN ('UTF8', 'SQL_ASCII'), pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on',
 	ARRAY(SELECT c FROM unnest($1::text[]) c WHERE NOT EXISTS (
 		SELECT FROM pg_attribute WHERE attrelid = to_regclass(split_part(c, '.', 1)) AND attname = split_part(c, '.', 2) AND NOT attisdropped)),
 	ARRAY(SELECT t || ': ' || r FROM unnest(ARRAY['gate_outbox', 'gate_outbox_owner']) t, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) r
@@ -58,14 +58,16 @@ const checkSQL = `SELECT current_setting('server_version_num')::int, pg_is_in_re
 // check looks whether the database can be used, and where the tables are.
 func check(ctx context.Context, db querier) (namespace string, err error) {
 	var version int
-	var readOnly bool
+	var encodes, readOnly bool
 	var missing, rights []string
-	if err := db.QueryRow(ctx, checkSQL, columns).Scan(&version, &readOnly, &missing, &rights, &namespace); err != nil {
+	if err := db.QueryRow(ctx, checkSQL, columns).Scan(&version, &encodes, &readOnly, &missing, &rights, &namespace); err != nil {
 		return "", &SetupError{Err: wrap(err)}
 	}
 	switch {
 	case version < 130000:
 		return "", &SetupError{Err: &Error{Kind: ErrServerVersion}}
+	case !encodes:
+		return "", &SetupError{Err: &Error{Kind: ErrEncoding}}
 	case readOnly:
 		return "", &SetupError{Err: &Error{Kind: ErrReadOnly}}
 	case len(missing) > 0:

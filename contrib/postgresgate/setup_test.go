@@ -19,6 +19,10 @@ func TestWhatIsWrongWithADatabaseIsSaid(t *testing.T) {
 	}
 	exec1(t, pool, "CREATE SCHEMA half; SET search_path = half; "+postgresgate.Schema()+"; ALTER TABLE half.gate_outbox DROP COLUMN aside; RESET search_path")
 	exec1(t, pool, "CREATE ROLE reader LOGIN PASSWORD 'secret'; GRANT USAGE ON SCHEMA "+schema+" TO reader; GRANT SELECT ON ALL TABLES IN SCHEMA "+schema+" TO reader")
+	exec1(t, pool, "CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
+	if err := postgresgate.Migrate(t.Context(), s.pool("latin")); err != nil {
+		t.Fatal(err)
+	}
 	for _, test := range []struct {
 		name, user string
 		settings   []string
@@ -29,6 +33,7 @@ func TestWhatIsWrongWithADatabaseIsSaid(t *testing.T) {
 		{"a column is missing", "postgres", []string{"search_path=half"}, postgresgate.ErrSchema, "gate_outbox.aside"},
 		{"it is read-only", "postgres", []string{"search_path=" + schema, "default_transaction_read_only=on"}, postgresgate.ErrReadOnly, ""},
 		{"the user may only read", "reader", []string{"search_path=" + schema}, postgresgate.ErrUnauthorized, "gate_outbox: INSERT"},
+		{"its encoding lacks most letters", "postgres", []string{"dbname=latin"}, postgresgate.ErrEncoding, "UTF8"},
 		{"the user is unknown", "nobody", []string{"search_path=" + schema}, postgresgate.ErrUnauthorized, ""},
 		{"the database is unknown", "postgres", []string{"dbname=nothing"}, postgresgate.ErrUnreachable, ""},
 	} {
