@@ -25,6 +25,10 @@ type backlog struct {
 	named  named
 	sums   map[sumKey]*sums
 	oldest time.Time // about; zero without any
+	// keeping is how many of it are on their way to the Store. missing says that a look did not find
+	// all: then nothing more is counted, so that the next looks tell what the Store has no more.
+	keeping int
+	missing bool
 }
 
 func newBacklog() backlog {
@@ -119,14 +123,26 @@ func (q *Queue[U]) spill(items []Item[U]) {
 		h := q.config.Header(i.Usage)
 		s := q.lanes[h.Lane]
 		switch {
-		case s.queue.behind.len() > 0:
+		case s.queue.behind.len() > 0 || s.backlog.missing:
 			i.behind = true
 		case s.backlog.count > 0 || !s.room():
 			series := q.config.Series(i.Usage)
 			number, key := q.config.Key(i.Usage)
 			s.backlog.mark(series, number, key)
 			s.backlog.add(series, &h, *q.config.Entry(&i.Usage), q.config.Now())
+			s.backlog.keeping++
 			i.stays = true
+		}
+	}
+}
+
+// arrived notes that the Store has items.
+func (q *Queue[U]) arrived(items []Item[U]) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for n := range items {
+		if i := &items[n]; i.stays {
+			q.lanes[q.config.Header(i.Usage).Lane].backlog.keeping--
 		}
 	}
 }
@@ -145,6 +161,7 @@ func (q *Queue[U]) recall(items []Item[U]) {
 		h := q.config.Header(i.Usage)
 		s, series := q.lanes[h.Lane], q.config.Series(i.Usage)
 		number, key := q.config.Key(i.Usage)
+		s.backlog.keeping--
 		if !s.backlog.unmark(series, number, key) {
 			continue
 		}
@@ -159,6 +176,7 @@ func (q *Queue[U]) recall(items []Item[U]) {
 // lock.
 func (s *sender[U]) caughtUp() {
 	if s.backlog.count == 0 {
+		s.backlog.missing = false
 		s.queue.waiting.join(&s.queue.behind)
 		signal(s.wake)
 	}
@@ -194,21 +212,28 @@ func (s *sender[U]) refill() (missing bool) {
 	if !wanted {
 		return false
 	}
+	certain, whole := s.certain(), false
 	err := s.all.journal.ask(func() (failed error) {
 		for k, err := range s.all.config.Store.Pending(after) {
 			if err != nil {
 				failed = err
 			} else if !s.takeBack(&k) {
-				break
+				return failed
 			}
 		}
+		whole = true
 		return failed
 	})
-	_, missing = s.wanted()
-	if missing && err != nil {
-		s.all.journal.note(err)
+	if _, missing = s.wanted(); !missing {
+		return false
 	}
-	return missing
+	switch {
+	case err != nil:
+		s.all.journal.note(err)
+	case whole:
+		return !s.missed(certain)
+	}
+	return true
 }
 
 // wanted says from where to read, and whether to.

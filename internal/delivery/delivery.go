@@ -143,6 +143,7 @@ type Queue[U any] struct {
 	adoption                       *adoption
 	denied                         atomic.Uint64 // requests that found no place
 	acknowledged, refused, retries atomic.Uint64
+	vanished                       atomic.Uint64
 	batches                        atomic.Uint64 // that were acknowledged: names each
 }
 
@@ -270,6 +271,8 @@ func (q *Queue[U]) Keep(ctx context.Context, items []Item[U]) error {
 		for i := range all {
 			all[i].unkept = true
 		}
+	} else {
+		q.arrived(all)
 	}
 	copy(items, all)
 	return err

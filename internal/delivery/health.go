@@ -14,6 +14,8 @@ type Stats struct {
 	Full     bool      // nothing can be reserved
 
 	Acknowledged, Refused, Retries, Unkept uint64
+	// Vanished from the Store, where they waited.
+	Vanished uint64
 }
 
 // Stats returns the counts at this moment.
@@ -22,7 +24,7 @@ func (q *Queue[U]) Stats() Stats {
 	defer q.mu.Unlock()
 	s := Stats{
 		Queued: q.queued() + q.unknown, Bytes: int(q.bytes.Load()), Reserved: q.reserved() - q.unknown, Full: q.free.Load() <= 0 || q.bytes.Load() >= int64(q.config.Bytes),
-		Acknowledged: q.acknowledged.Load(), Refused: q.refused.Load(), Retries: q.retries.Load(),
+		Acknowledged: q.acknowledged.Load(), Refused: q.refused.Load(), Retries: q.retries.Load(), Vanished: q.vanished.Load(),
 	}
 	for _, l := range q.lanes {
 		for _, at := range [...]time.Time{l.queue.oldest(), l.backlog.oldest} {
