@@ -91,7 +91,7 @@ func (p Policy) MeasuredBy(f MeasureFunc) Policy {
 	case p.asks.Measure != nil:
 		p.fail(errors.New("a policy takes one MeasuredBy"))
 	case f == nil:
-		p.fail(errors.New("the MeasureFunc is nil"))
+		p.fail(errors.New("the MeasureFunc is nil (ResponseBytes needs a unit above 0)"))
 	case p.asks.Mode != rules.Uses:
 		p.fail(errors.New("MeasuredBy belongs to a policy with Uses, after it"))
 	}

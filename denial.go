@@ -47,7 +47,7 @@ type DenialPage struct {
 	FeatureID, FeatureName string
 	// Units names several of what is counted, such as seats; empty if Stigg does not say.
 	Units string
-	// Requested, Used and Limit are amounts of it in decimals ("1000000", "0.5").
+	// Requested, Used and Limit are amounts of it, of three decimals at most ("1000000", "0.5").
 	Requested, Used, Limit string
 	// Meter says that Used and Limit are both there and Limit is above 0, as the meter
 	// element asks.

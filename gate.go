@@ -17,6 +17,7 @@ import (
 	"github.com/stiggate/gate/internal/graceful"
 	"github.com/stiggate/gate/internal/incident"
 	"github.com/stiggate/gate/internal/ledger"
+	"github.com/stiggate/gate/internal/option"
 	"github.com/stiggate/gate/internal/outage"
 	"github.com/stiggate/gate/internal/swr"
 	"github.com/stiggate/gate/internal/usage"
@@ -67,16 +68,11 @@ var ErrNoReporter = errors.New("gate: there is no Reporter")
 // Close ends them.
 func New(source Source, who Resolver, options ...Option) (*Gate, error) {
 	c := defaults()
-	var problems []error
-	for _, option := range options {
-		if err := option(&c); err != nil {
-			problems = append(problems, err)
-		}
-	}
+	problems := option.Apply(&c, options)
 	if c.offline {
 		problems = append(problems, c.goOffline(&source))
 	}
-	if source == nil {
+	if option.Nil(source) {
 		problems = append(problems, errors.New("the source is nil"))
 	}
 	problems = append(problems, validateResolver(who))

@@ -66,7 +66,7 @@ func defaults() config {
 // WithReporter reports usage through r. Without it the Source is used, if it is a
 // Reporter too, as package client is.
 func WithReporter(r Reporter) Option {
-	return option.Given("reporter", r != nil, func(c *config) { c.reporter = r })
+	return option.Given("reporter", !option.Nil(r), func(c *config) { c.reporter = r })
 }
 
 // WithObserver tells o of every decision and every settlement. It may be given several times;
@@ -173,7 +173,7 @@ func WithQueueBytes(n int) Option {
 // at most 10,000 of a kind, are in memory, and what came later is read from the outbox as those
 // are delivered.
 func WithOutbox(o Outbox) Option {
-	return option.Given("outbox", o != nil, func(c *config) { c.outbox = o })
+	return option.Given("outbox", !option.Nil(o), func(c *config) { c.outbox = o })
 }
 
 // WithOutboxFailOpen lets requests in whose usage the outbox can't keep: it is then in

@@ -133,6 +133,11 @@ func TestMistakesInOptions(t *testing.T) {
 		{"a resolver without a function", source, ResolverFunc(nil), WithTTL(time.Second)},
 		{"no TTL", source, who, WithTTL(0)},
 		{"a negative deadline", source, who, WithDecisionTimeout(-1)},
+		{"a TTL without a unit", source, who, WithTTL(60)},
+		{"an option that is nil", source, who, nil},
+		{"a source that is a nil pointer", (*stub)(nil), who, WithTTL(time.Second)},
+		{"a reporter that is a nil pointer", source, who, WithReporter((*stub)(nil))},
+		{"an upgrade link with a misspelt place for the feature", source, who, WithUpgradeLink("/upgrade?feature={Feature}")},
 		{"no customers", source, who, WithCacheSize(0)},
 		{"no queue", source, who, WithQueueSize(0)},
 		{"no logger", source, who, WithLogger(nil)},
@@ -160,6 +165,18 @@ func TestMistakesInOptions(t *testing.T) {
 				t.Errorf("got %v, %v", g, err)
 			}
 		})
+	}
+}
+
+func TestATableThatIsNilIsNamed(t *testing.T) {
+	g := gateOf(t, &stub{})
+	for name, table := range map[string]Routing{"nothing": nil, "a live table that could not be made": (*LiveTable)(nil)} {
+		if _, err := g.RouteGuards(table, DenyRest); err == nil || !strings.Contains(err.Error(), "the table is nil") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := g.RouteGuards(Table(nil), DenyRest); err != nil {
+		t.Errorf("a table without routes: %v", err)
 	}
 }
 

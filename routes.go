@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/stiggate/gate/internal/admission"
+	"github.com/stiggate/gate/internal/option"
 	"github.com/stiggate/gate/internal/route"
 )
 
@@ -80,6 +81,9 @@ type RouteGuards struct {
 
 // RouteGuards binds a table. The error joins a *PolicyError for every entry that is wrong.
 func (g *Gate) RouteGuards(t Routing, rest Rest) (*RouteGuards, error) {
+	if option.Nil(t) {
+		return nil, errors.New("gate: the table is nil: what did the function that makes it return?")
+	}
 	gs := &RouteGuards{gate: g, in: t.live()}
 	var problem error
 	switch rest {

@@ -156,6 +156,20 @@ func (f *failing) Errorf(format string, args ...any) {
 	f.said = append(f.said, fmt.Sprintf(format, args...))
 }
 
+func TestAnOutageThatOutlivesItsTestLosesNothing(t *testing.T) {
+	t.Run("a test that ends in an outage", func(t *testing.T) {
+		stigg := gatetest.New(t).Plan("free", gatetest.Metered("seats", 3))
+		g := stigg.Gate(identity.FromTrustedHeader("X-Customer-ID", ""), gate.WithUndelivered(func(u []gate.Usage) {
+			t.Errorf("Close has waited in vain for the delivery of %d usages", len(u))
+		}))
+		ticket, _ := g.Admit(t.Context(), gate.Customer{ID: "acme"}, gate.Feature("seats").Uses(1))
+		stigg.Down()
+		if err := ticket.Settle(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestAWrongReportSaysWhatWasReportedInstead(t *testing.T) {
 	stigg := gatetest.New(t).AllowAll()
 	send := serve(stigg.Gate(byHeader), gate.Feature("seats").Uses(2))

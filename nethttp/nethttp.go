@@ -24,6 +24,9 @@ import (
 func Require(g *gate.Gate, p gate.Policy) func(http.Handler) http.Handler {
 	guard := g.MustGuard(p)
 	return func(next http.Handler) http.Handler {
+		if next == nil {
+			panic("nethttp: the handler is nil")
+		}
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			Serve(g, guard, gate.Call{Request: r, Writer: w, Route: r.Pattern}, next)
 		})

@@ -331,6 +331,13 @@ func TestAFileThatIsCutOffWhileOpen(t *testing.T) {
 	}
 }
 
+func TestADirectoryWithoutANameIsRefused(t *testing.T) {
+	t.Chdir(t.TempDir()) // where it would be, and outlive the test's other runs
+	if _, err := Open(""); !errors.As(err, new(*DirError)) {
+		t.Errorf("got %v, want a *DirError", err)
+	}
+}
+
 func TestADatabaseOfAnotherProgramIsLeftAlone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), fileName)
 	db, err := bolt.Open(path, 0o600, nil)

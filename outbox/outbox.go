@@ -94,6 +94,9 @@ func Open(dir string, options ...Option) (*Outbox, error) {
 			return nil, err
 		}
 	}
+	if dir == "" { // the present directory would do, and a variable that is not set means something else
+		return nil, &DirError{Err: errors.New("the directory has no name")}
+	}
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, &DirError{Dir: dir, Err: err}

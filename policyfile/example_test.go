@@ -62,5 +62,5 @@ routes:
 `))
 	fmt.Println(err)
 	// Output:
-	// line 4:57: route "GET /analytics": this is text; it takes a number, or a map that says where the request has it
+	// line 4:57: route "GET /analytics": this is text "some"; it takes a number, or a map that says where the request has it
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 )
 
 // Kind is what a Node is.
@@ -60,7 +61,14 @@ func (n *Node) Wrong(err error) error {
 
 // wants is Wrong for a node of another kind.
 func (n *Node) wants(what string) error {
-	return n.Wrong(fmt.Errorf("this is %s; it takes %s", n.Kind, what))
+	is := n.Kind.String()
+	switch {
+	case n.Kind == Bool:
+		is = strconv.FormatBool(n.Bool)
+	case n.Kind == Text && len(n.Text) < 40:
+		is += " " + strconv.Quote(n.Text)
+	}
+	return n.Wrong(fmt.Errorf("this is %s; it takes %s", is, what))
 }
 
 // Each calls f with every key of a map, in order, and joins the errors. A key that stands there

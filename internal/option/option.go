@@ -5,8 +5,28 @@ package option
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 )
+
+// Apply changes c by each option, and returns what is wrong with any of them.
+func Apply[C any, O ~func(*C) error](c *C, options []O) (problems []error) {
+	for i, option := range options {
+		if option == nil {
+			problems = append(problems, fmt.Errorf("option %d is nil", i+1))
+		} else if err := option(c); err != nil {
+			problems = append(problems, err)
+		}
+	}
+	return problems
+}
+
+// Nil reports whether there is nothing in v: it is nil, or a pointer or function that is, as what a call
+// returns beside an error.
+func Nil(v any) bool {
+	r := reflect.ValueOf(v)
+	return v == nil || (r.Kind() == reflect.Pointer || r.Kind() == reflect.Func) && r.IsNil()
+}
 
 // Given is an option whose value must be there: it is, or is nil. what names it in the error.
 func Given[C any](what string, is bool, set func(*C)) func(*C) error {
@@ -44,6 +64,9 @@ func Positive[C any, N int | time.Duration](what string, n N, set func(*C)) func
 		set(c)
 		if n <= 0 {
 			return fmt.Errorf("the %s must be positive, not %v", what, n)
+		}
+		if d, is := any(n).(time.Duration); is && d < time.Microsecond {
+			return fmt.Errorf("the %s is %v: a number alone counts nanoseconds; write %d*time.Second or %d*time.Millisecond", what, d, d, d)
 		}
 		return nil
 	}

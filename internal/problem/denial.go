@@ -57,7 +57,8 @@ type Style struct {
 	// Failed is told of a page that can't be written.
 	Failed func(error)
 
-	page *Page
+	page    *Page
+	ownBase bool // the app's, whose pages know its codes
 }
 
 // NewStyle is what an app has that chooses nothing.
@@ -67,7 +68,11 @@ func NewStyle(base string, view func(View) any) Style {
 
 // SetUpgrade checks and takes a link.
 func (s *Style) SetUpgrade(link string) error {
-	if !IsLink(strings.ReplaceAll(link, "{feature}", "feature")) {
+	filled := strings.ReplaceAll(link, "{feature}", "feature")
+	if strings.ContainsAny(filled, "{}") {
+		return errors.New("the upgrade link has a brace that is not of {feature}")
+	}
+	if !IsLink(filled) {
 		return errors.New("the upgrade link is neither an http or https URL nor a path that begins with /")
 	}
 	s.Upgrade = link
@@ -110,7 +115,7 @@ func (s *Style) SetBase(base string) error {
 	if u, err := url.Parse(base); err != nil || u.Scheme == "" {
 		return errors.New("the problem base is not an absolute URI")
 	}
-	s.Base = base
+	s.Base, s.ownBase = base, true
 	return nil
 }
 
@@ -164,7 +169,11 @@ func (s *Style) answer(r *http.Request, d *Denial) answer {
 // problem is what a denial says.
 func (s *Style) problem(d *Denial) Problem {
 	row := Of(d.Reason)
-	p := Problem{Type: s.Base + d.Code, Title: row.Title, Status: d.Status, Detail: d.detail(row), Instance: d.Instance, Code: d.Code}
+	kind := d.Code
+	if d.Reason == "gate:RequestNotUnderstood" && !s.ownBase {
+		kind = row.Code // Gate's page knows nothing of a code of the app's
+	}
+	p := Problem{Type: s.Base + kind, Title: row.Title, Status: d.Status, Detail: d.detail(row), Instance: d.Instance, Code: d.Code}
 	if p.Instance == "" {
 		p.Instance = NewInstance()
 	}
@@ -226,13 +235,13 @@ func (d *Denial) named(name string) string {
 	case "feature":
 		return d.FeatureName
 	case "requested":
-		return d.counted(d.Requested, " of ")
+		return d.counted(rounded(d.Requested, math.Ceil), " of ")
 	case "all":
 		return d.counted(d.Limit, " ")
 	case "limit":
 		return shown(d.Limit)
 	case "left":
-		return shown(max(d.Limit-d.Used, 0))
+		return shown(rounded(max(d.Limit-d.Used, 0), math.Floor))
 	case "values":
 		return strings.Join(d.Values, ", ")
 	}
@@ -256,6 +265,20 @@ func shown(n float64) string {
 		n = 0
 	}
 	return number(n)
+}
+
+// rounded is an amount for people: three decimals, or three digits of less than 1. What is asked for is
+// rounded up and what is left down, so that what does not fit never reads as if it would.
+func rounded(n float64, round func(float64) float64) float64 {
+	const exact = 1 << 40 // it would lose digits in front of the point
+	if !(math.Abs(n) < exact) || n == 0 {
+		return n
+	}
+	scale := math.Pow(10, max(3, 2-math.Floor(math.Log10(math.Abs(n)))))
+	if near := math.Round(n * scale); math.Abs(near-n*scale) < 1e-4 { // 0.1 + 0.2 is 0.3
+		return near / scale
+	}
+	return round(n*scale) / scale
 }
 
 func number(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }

@@ -1,6 +1,9 @@
 package problem
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // View is a Problem as a template takes it. Package gate documents its fields (DenialPage).
 type View struct {
@@ -42,11 +45,12 @@ func (a *answer) view() View {
 		v.FeatureID, v.FeatureName, v.Units = p.Feature.ID, p.Feature.DisplayName, p.Feature.Units
 	}
 	for _, amount := range []struct {
-		from *float64
-		to   *string
-	}{{p.RequestedUsage, &v.Requested}, {p.CurrentUsage, &v.Used}, {p.UsageLimit, &v.Limit}} {
+		from  *float64
+		round func(float64) float64
+		to    *string
+	}{{p.RequestedUsage, math.Ceil, &v.Requested}, {p.CurrentUsage, math.Floor, &v.Used}, {p.UsageLimit, math.Floor, &v.Limit}} {
 		if amount.from != nil {
-			*amount.to = number(*amount.from)
+			*amount.to = number(rounded(*amount.from, amount.round))
 		}
 	}
 	v.Meter = p.CurrentUsage != nil && p.UsageLimit != nil && *p.UsageLimit > 0
