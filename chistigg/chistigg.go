@@ -33,8 +33,8 @@ func Require(g *gate.Gate, p gate.Policy) func(http.Handler) http.Handler {
 // Routes returns a middleware for the root router's Use, before routes are registered, that
 // guards by a table of route patterns ("GET /v1/cities/{city}", through groups and mounts). It
 // panics if a policy or a key is wrong; see Verify. What matches no route gets chi's 404 or 405
-// at once: put StripSlashes, GetHead, CORS and the like before it. In a mount the rest is
-// denied, and so is a path that was rewritten on its way there.
+// at once, the root router's: put StripSlashes, GetHead, CORS and the like before it. In a mount
+// the rest is denied, and so is a path that was rewritten on its way there.
 func Routes(g *gate.Gate, t gate.Routing, rest gate.Rest) func(http.Handler) http.Handler {
 	root, mounted := g.MustRouteGuards(t, rest), g.MustRouteGuards(t, gate.DenyRest)
 	var known listing

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stiggate/gate"
@@ -30,6 +31,21 @@ func TestThoseInFrontSeeTheRoute(t *testing.T) {
 				t.Errorf("%s: a middleware in front sees %v", name, got)
 			}
 		}
+	}
+}
+
+// TestOneRequestMayHaveSeveralHandlers, as http.Handler allows to those that don't change it. The race
+// detector tells.
+func TestOneRequestMayHaveSeveralHandlers(t *testing.T) {
+	for _, p := range []gate.Policy{gate.Feature("on"), gate.Feature("many").Uses(1)} {
+		g, _ := stubstigg.NewGate(t)
+		r := stubstigg.Request("GET", "/")
+		h := nethttp.Require(g, p)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		var both sync.WaitGroup
+		for range 2 {
+			both.Go(func() { stubstigg.Serve(h, r) })
+		}
+		both.Wait()
 	}
 }
 

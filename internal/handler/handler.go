@@ -3,7 +3,6 @@
 package handler
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -56,7 +55,7 @@ func (run *Run) Call(ctx context.Context, w http.ResponseWriter, next func(http.
 func (run *Run) Seen() Outcome {
 	if run.atWork {
 		// net/http removes its own request's files now, whoever may still be at work; else nobody does.
-		run.request.MultipartForm = cmp.Or(run.handed.MultipartForm, run.request.MultipartForm)
+		handBackFiles(run.request, run.handed)
 	} else {
 		handBack(run.request, run.handed)
 	}
@@ -116,10 +115,16 @@ func ended(ctx context.Context) bool {
 
 // handBack tells the request of those in front what routers and handlers have put into
 // the one that was handed on: they see the same behind a gate as without one, and
-// net/http removes the temporary files of its own request's forms, not of copies.
+// net/http removes the temporary files of its own request's forms, not of copies. Nothing is
+// written but what is new: several handlers that change nothing may have one request.
 func handBack(r, handed *http.Request) {
-	r.Form, r.PostForm = handed.Form, handed.PostForm
-	r.MultipartForm = cmp.Or(handed.MultipartForm, r.MultipartForm)
+	if r.Form == nil && handed.Form != nil {
+		r.Form = handed.Form
+	}
+	if r.PostForm == nil && handed.PostForm != nil {
+		r.PostForm = handed.PostForm
+	}
+	handBackFiles(r, handed)
 	if r.Pattern == handed.Pattern {
 		return
 	}
@@ -130,6 +135,12 @@ func handBack(r, handed *http.Request) {
 		if name = strings.TrimSuffix(name, "..."); name != "$" {
 			r.SetPathValue(name, handed.PathValue(name))
 		}
+	}
+}
+
+func handBackFiles(r, handed *http.Request) {
+	if handed.MultipartForm != nil && handed.MultipartForm != r.MultipartForm {
+		r.MultipartForm = handed.MultipartForm
 	}
 }
 
