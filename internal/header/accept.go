@@ -14,10 +14,10 @@ import (
 // 9110, section 12.5.1: of the ranges that match, the most specific one gives the
 // weight. JSON is application/problem+json and application/json, whichever weighs
 // more. A tie is JSON's, and so is an Accept that is absent, has neither, or is
-// malformed anywhere: who wants a page says so, as browsers do.
+// malformed anywhere, or longer than mostAccepted: who wants a page says so, as browsers do.
 func PrefersHTML(h http.Header) bool {
 	var html, problem, plain weight
-	for _, field := range h["Accept"] {
+	for _, field := range accepted(h, "Accept") {
 		for element := range elements(field) {
 			if element = strings.Trim(element, " \t"); element == "" {
 				continue // RFC 9110, section 5.6.1.2
@@ -32,6 +32,22 @@ func PrefersHTML(h http.Header) bool {
 		}
 	}
 	return html.q > max(problem.q, plain.q)
+}
+
+// mostAccepted is how many bytes of a field are read. Browsers send some 200. A megabyte takes a quarter of
+// a second, which anybody could have us spend by a few kilobytes of HTTP/2.
+const mostAccepted = 4096
+
+// accepted are the lines of a field, or none if they are longer than anybody needs.
+func accepted(h http.Header, field string) []string {
+	n := 0
+	for _, line := range h[field] {
+		n += len(line)
+	}
+	if n > mostAccepted {
+		return nil
+	}
+	return h[field]
 }
 
 // mediaRange is one element of Accept.
@@ -128,14 +144,15 @@ func Vary(h http.Header, field string) {
 }
 
 // Languages are the tags of a request's Accept-Language, the one that is preferred first (RFC
-// 9110, section 12.5.4), without those of weight 0, "*", and what is malformed.
+// 9110, section 12.5.4), without those of weight 0, "*", and what is malformed; none of a field that is
+// longer than mostAccepted.
 func Languages(h http.Header) []string {
 	type language struct {
 		tag string
 		q   float64
 	}
 	var all []language
-	for _, field := range h["Accept-Language"] {
+	for _, field := range accepted(h, "Accept-Language") {
 		for element := range elements(field) {
 			tag, weight, weighed := strings.Cut(element, ";")
 			l := language{strings.Trim(tag, " \t"), 1}

@@ -14,6 +14,8 @@ func TestAcceptDecidesBetweenPageAndJSON(t *testing.T) {
 		html   bool
 	}{
 		{"absent", nil, false},
+		{"longer than anybody needs", []string{"text/html," + strings.Repeat("image/x,", 600)}, false},
+		{"longer than anybody needs, in many lines", slices.Repeat([]string{"text/html"}, 1000), false},
 		{"empty", []string{""}, false},
 		{"anything", []string{"*/*"}, false},
 		{"JSON", []string{"application/json"}, false},
@@ -106,6 +108,7 @@ func TestLanguagesComeInTheirOrder(t *testing.T) {
 		"de;q=0, en;q=x, *, fr;q=0.001": {"fr"},
 		"de;v=1, en; q=0.5":             {"en"},
 		"<script>, en":                  {"en"},
+		strings.Repeat("en,", 2000):     {},
 	} {
 		if got := Languages(http.Header{"Accept-Language": {field}}); !slices.Equal(got, want) {
 			t.Errorf("%q: got %q, want %q", field, got, want)
