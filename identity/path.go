@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/stiggate/gate"
@@ -36,15 +35,17 @@ func FromPath(template string) gate.Resolver {
 			return gate.Customer{}, gate.ErrNoCustomer
 		}
 		path := r.URL.Path
-		segments := strings.Split(path[1:], "/")
-		if slices.Contains(segments, ".") || slices.Contains(segments, "..") {
-			return gate.Customer{}, &UntrustedIdentityError{"path", "has a dot segment"}
+		for segment := range strings.SplitSeq(path, "/") {
+			if segment == "." || segment == ".." {
+				return gate.Customer{}, &UntrustedIdentityError{"path", "has a dot segment"}
+			}
 		}
+		segments := beginning(path, len(want))
 		c, named := match(want, segments)
-		if strings.Contains(path, "//") && !agrees(want, slices.DeleteFunc(segments, isEmpty), c, named) {
+		if strings.Contains(path, "//") && !agrees(want, filled(path, len(want)), c, named) {
 			return gate.Customer{}, &UntrustedIdentityError{"path", "has an empty segment"}
 		}
-		if !agrees(want, unescaped(r.URL), c, named) {
+		if !agrees(want, unescaped(r.URL, len(want)), c, named) {
 			return gate.Customer{}, &UntrustedIdentityError{"path", "has an escaped slash"}
 		}
 		if named {
@@ -133,21 +134,39 @@ func agrees(want, segments []string, c gate.Customer, named bool) bool {
 	return segments == nil || other == c && ok == named
 }
 
-// unescaped is a path as those read it who split it before they unescape it, if that can
-// make a difference.
-func unescaped(u *url.URL) []string {
+// beginning is the first n segments of a path, or as many as there are. A path may have half a million.
+func beginning(path string, n int) []string {
+	segments := strings.SplitN(strings.TrimPrefix(path, "/"), "/", n+1)
+	return segments[:min(n, len(segments))]
+}
+
+// filled is the beginning of a path as those read it who leave empty segments out.
+func filled(path string, n int) []string {
+	segments := make([]string, 0, n)
+	for segment := range strings.SplitSeq(path, "/") {
+		if len(segments) == n {
+			break
+		}
+		if segment != "" {
+			segments = append(segments, segment)
+		}
+	}
+	return segments
+}
+
+// unescaped is the beginning of a path as those read it who split it before they unescape it, if that
+// can make a difference.
+func unescaped(u *url.URL, n int) []string {
 	escaped := u.EscapedPath()
 	if !strings.Contains(escaped, "%2F") && !strings.Contains(escaped, "%2f") {
 		return nil
 	}
-	segments := strings.Split(strings.TrimPrefix(escaped, "/"), "/")
+	segments := beginning(escaped, n)
 	for i, s := range segments {
 		segments[i], _ = url.PathUnescape(s) // EscapedPath is valid
 	}
 	return segments
 }
-
-func isEmpty(s string) bool { return s == "" }
 
 // FromPathValue names the customer by wildcards of the route, as r.PathValue gives them:
 // for "/orgs/{org}/sites/{site}" by FromPathValue("org", "site"). One of the two may be

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -197,6 +198,24 @@ func requestFor(t *testing.T, line, host string) *http.Request {
 		return nil
 	}
 	return r
+}
+
+// TestAllocsOfALongPath: a path may have half a million segments, of which a template names a few.
+func TestAllocsOfALongPath(t *testing.T) {
+	who := FromPath("/orgs/{customer}/*/{resource}")
+	for name, path := range map[string]string{
+		"long": "/orgs/acme/sites/s-1" + strings.Repeat("/a", 100_000), "of empty segments": "/orgs/acme/sites/s-1" + strings.Repeat("//", 100_000),
+		"of nobody": strings.Repeat("//", 100_000), "escaped": "/orgs/acme/sites/s-1" + strings.Repeat("/%2F", 50_000),
+	} {
+		r := requestFor(t, "GET "+path, "example.com")
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, _ = who.Resolve(r)
+		if runtime.ReadMemStats(&after); after.TotalAlloc-before.TotalAlloc > uint64(2*len(path)+4096) {
+			n := after.TotalAlloc - before.TotalAlloc
+			t.Errorf("%s: %d bytes for a path of %d", name, n, len(path))
+		}
+	}
 }
 
 // FuzzResolvers: no request makes a resolver panic, none is quoted in an error, nobody is
