@@ -124,8 +124,12 @@ func (g sink) Patch(c Customer, p Patch) {
 // Stigg does not answer. Without a Resource it is so for all resources of the customer.
 func (g *Gate) Invalidate(c Customer) { g.cache.Suspect(c) }
 
-// InvalidateAll has everything read again in the background, and served on meanwhile.
-func (g *Gate) InvalidateAll() { g.cache.OutdateAll() }
+// InvalidateAll has everything read again in the background, by Stigg and no cache on the way, and served
+// on meanwhile.
+func (g *Gate) InvalidateAll() { g.cache.OutdateAll(true) }
+
+// InvalidateAll is Sink's. A Watcher itself knows what is kept on the way.
+func (g sink) InvalidateAll() { g.cache.OutdateAll(g.works == nil) }
 
 // SetLive is Sink's: whether news arrive.
 func (g sink) SetLive(live bool) {

@@ -102,6 +102,31 @@ func TestWhatAGateKnowsToBeOutOfDateIsReadFromTheAPI(t *testing.T) {
 	}
 }
 
+// TestAPlanThatIsChangedIsReadFromTheAPI: an app, or a webhook, tells the gate, and the client sees nothing of it.
+func TestAPlanThatIsChangedIsReadFromTheAPI(t *testing.T) {
+	c, _ := atEdge(t, says(200, edgeSet))
+	c.edge = strings.TrimSuffix(c.endpoint, "/graphql")
+	g, err := gate.New(struct{ gate.Source }{c}, identity.FromTrustedHeader("X-Customer-ID", ""), gate.WithDecisionTimeout(time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = g.Close(context.Background()) }()
+	one := gate.Feature("feature-a").Asks(1)
+	g.Check(t.Context(), acme, one)
+	g.Sink().InvalidateAll()
+	if d := g.Check(t.Context(), acme, one); !d.Allowed {
+		t.Fatalf("what is cached is not served meanwhile: %+v", d)
+	}
+	for deadline := time.Now().Add(time.Minute); g.Stats().Loads < 2 || g.Stats().Loading > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it is not read again")
+		}
+	}
+	if d := g.Check(t.Context(), acme, one); d.Reason != gate.ReasonCustomerNotFound {
+		t.Errorf("%+v: it was read from the edge", d)
+	}
+}
+
 func TestTheFirstNewsDontKeepReadsFromTheEdge(t *testing.T) {
 	c, _ := atEdge(t, says(200, edgeSet))
 	c.edge = strings.TrimSuffix(c.endpoint, "/graphql")

@@ -129,7 +129,7 @@ func TestTheIndexAndTheMemoriesAgreeWhateverHappens(t *testing.T) {
 				case 6:
 					time.Sleep(time.Minute)
 				case 7:
-					k.OutdateAll()
+					k.OutdateAll(false)
 				}
 			}
 			synctest.Wait()

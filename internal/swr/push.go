@@ -64,8 +64,15 @@ func (k *Cache[K, V]) overtake(key K) *entry[K, V] {
 	return e
 }
 
-// OutdateAll makes all that is cached stale: served on, and read again in the background.
-func (k *Cache[K, V]) OutdateAll() { k.state.generation.Add(1) }
+// OutdateAll makes all that is cached stale: served on, and read again in the background. With noCache,
+// what others keep of it on the way to the source is out of date, too.
+func (k *Cache[K, V]) OutdateAll(noCache bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if n := k.state.generation.Add(1); noCache {
+		k.state.changed = n
+	}
+}
 
 // suspectAtOnce is how many members are made suspect before others may have the lock.
 const suspectAtOnce = 256
@@ -125,7 +132,7 @@ func (k *Cache[K, V]) SetLive(live bool) {
 	}
 	now := k.c.Now()
 	if changes && live {
-		k.OutdateAll() // what happened before is never told
+		k.state.generation.Add(1) // what happened before is never told
 		k.breaker.hurry(now)
 	}
 	k.mu.Unlock()

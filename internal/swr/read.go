@@ -127,7 +127,7 @@ func (k *Cache[K, V]) begin(r *read[K, V]) {
 	r.begun, r.pin = true, of
 	k.begun.Add(1)
 	if e := k.index.get(r.key); e != nil {
-		r.noCache = r.noCache || e.outdated.Load() || e.suspect.Load()
+		r.noCache = r.noCache || e.outdated.Load() || e.suspect.Load() || e.generation < k.state.changed
 	}
 	noCache := r.noCache
 	k.wait.Go(func() { k.run(r, of, noCache) })

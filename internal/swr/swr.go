@@ -142,6 +142,7 @@ type Cache[K comparable, V Value] struct {
 type state struct {
 	live       atomic.Bool   // news arrive
 	generation atomic.Uint64 // what was read in an earlier one is stale
+	changed    uint64        // and what was before this one is read with noCache; under the Cache's lock
 
 	lost        atomic.Bool           // news did arrive before, and should
 	interrupted atomic.Pointer[error] // why they don't, as was said last
