@@ -1,6 +1,9 @@
 // Command llmproxy sells the tokens of a language model: it stands in front of one and streams its
 // answers, to each customer as many tokens as the plan has. How many an answer takes is known when
-// it is over, so they are held as it goes on. Usage is kept on disk until Stigg has it.
+// it is over, so they are held as it goes on. Usage is kept on disk until Stigg has it, from the end
+// of its answer on: a process that is killed loses the tokens of the answers that it was streaming, and
+// so does a machine that loses power. Where that is too much, each portion is a ticket of its own
+// (Gate.Admit before it, Ticket.Settle after it), which reports a usage for each.
 //
 //	go run ./examples/llmproxy
 //
