@@ -156,7 +156,7 @@ func (gd *Guard) enter(c Call, d *Decision) *Ticket {
 			who = c.Who
 		}
 		customer, err := who.Resolve(c.Request)
-		if err == nil {
+		if err == nil || gd.policy.asks.Kind == admission.Public {
 			return g.admit(ctx, customer, &gd.policy, c.Request, !gd.policy.freeHead || !handler.IsHead(c.Request), d)
 		}
 		d.deny(ofResolver(err), err)

@@ -268,6 +268,15 @@ func TestAnAmountThatPanicsInAnOutageLeavesNothing(t *testing.T) {
 	})
 }
 
+// TestEnterAsksNobodyWhoTheyAreForPublic, as a gate in front of a handler does.
+func TestEnterAsksNobodyWhoTheyAreForPublic(t *testing.T) {
+	g := gateOf(t, &stub{})
+	w := httptest.NewRecorder()
+	if ticket, ok := g.Enter(w, request("GET", "/", ""), Public()); !ok || ticket == nil || w.Body.Len() != 0 {
+		t.Errorf("refused: %d %s", w.Code, w.Body)
+	}
+}
+
 func TestAGateThatIsNilIsNamed(t *testing.T) {
 	var g *Gate
 	for name, bind := range map[string]func() error{
