@@ -33,7 +33,7 @@ const module = "github.com/stiggate/gate"
 func imports() map[string]string {
 	all := map[string]string{
 		"chi": "github.com/go-chi/chi/v5", "gin": "github.com/gin-gonic/gin", "echo": "github.com/labstack/echo/v4",
-		"bytes": "bytes", "context": "context", "errors": "errors", "iter": "iter", "fmt": "fmt", "http": "net/http", "io": "io", "log": "log", "os": "os", "slog": "log/slog",
+		"bytes": "bytes", "context": "context", "errors": "errors", "iter": "iter", "json": "encoding/json", "fmt": "fmt", "http": "net/http", "io": "io", "log": "log", "os": "os", "slog": "log/slog",
 		"strconv": "strconv", "httptest": "net/http/httptest", "signal": "os/signal", "syscall": "syscall", "strings": "strings", "sync": "sync", "testing": "testing", "time": "time", "gate": module,
 	}
 	for _, name := range []string{"nethttp", "chistigg", "ginstigg", "echostigg", "client", "outbox", "webhook", "emulator", "gatetest", "conformance", "policyfile"} {

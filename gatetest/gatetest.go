@@ -130,7 +130,12 @@ func (s *Stigg) Gate(who gate.Resolver, options ...gate.Option) *gate.Gate {
 	s.t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
-		s.Up() // an outage that outlives its test would have Close wait for the end of it
+		s.mu.Lock()
+		down := s.down
+		s.mu.Unlock()
+		if down { // it outlives its test, and Close would wait for its end
+			s.Up()
+		}
 		var undelivered *gate.UndeliveredError
 		if err := g.Close(ctx); err != nil && !errors.As(err, &undelivered) {
 			s.t.Errorf("gatetest: close the gate: %v", err)

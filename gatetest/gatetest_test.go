@@ -1,7 +1,9 @@
 package gatetest_test
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -168,6 +170,17 @@ func TestAnOutageThatOutlivesItsTestLosesNothing(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+func TestAnEndWithoutAnOutageLogsNothing(t *testing.T) {
+	var log bytes.Buffer
+	t.Run("a test", func(t *testing.T) {
+		g := gatetest.New(t).AllowAll().Gate(identity.Nobody(), gate.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+		g.Check(t.Context(), gate.Customer{ID: "acme"}, gate.Feature("seats"))
+	})
+	if log.Len() > 0 {
+		t.Errorf("it logs %s", &log)
+	}
 }
 
 func TestAWrongReportSaysWhatWasReportedInstead(t *testing.T) {
