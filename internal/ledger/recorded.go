@@ -148,7 +148,7 @@ func (a *Account) recordTotal(value float64, made, now time.Time, c Cycle) (*rec
 	a.roll(now, c)
 	known := a.balance().Known()
 	t := &total{recorded: recorded{made: made}, value: value}
-	t.recorded.total = t
+	t.total = t
 	r := a.enter(&t.recorded)
 	if r.period.lease != nil {
 		r.period.lease.Hint(value)
