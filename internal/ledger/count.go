@@ -82,8 +82,11 @@ func (a *Account) acknowledge(where slot, u answer, onWay bool, now time.Time, c
 		o.used = u.count.Used
 		a.observe(o, *u.count, now, c)
 	case u.total != nil:
-		if o.used = *u.total; u.maybe || u.later { // it may not be set yet: it replaces nothing
+		switch o.used = *u.total; {
+		case u.maybe || u.later: // it may not be set yet: it replaces nothing
 			o.lo, o.hi, o.stamp = 0, u.last, stamp{}
+		case o.stamp.batch == 0: // an earlier attempt may have set it, long before this answer
+			o.stamp = stamp{}
 		}
 		a.observeIn(p, o)
 	}

@@ -146,6 +146,7 @@ var mutants = []mutant{
 	{"a total adds", "account.go", statements, "\t\t\t" + totals + "\n", "\t\t\tb.Unacked += r.total.value\n"},
 	{"a total counts only once acknowledged", "account.go", statements, "\t\t\t" + totals + "\n", "\t\t\t_ = r\n"},
 	{"what comes after a total is in it", "recorded.go", statements, "\t\tr.total.add(p, amount)\n", ""},
+	{"a total is as new as the answer to its last attempt", "count.go", condition, "o.stamp.batch == 0", "false"},
 	{"what is of another period comes after a total", "recorded.go", condition, "is(s.period)", "true"},
 	{"what moves away still comes after a total", "recorded.go", statements, "\t\t\t\tt.total.add(old, -r.change)\n", ""},
 	{"what moves does not come after a total", "recorded.go", statements, "\t\t\t\tt.total.add(p, r.change)\n", ""},

@@ -146,6 +146,15 @@ func TestAccountOfUsageThatNobodyAdmitted(t *testing.T) {
 			d.acksTotal(p, 3, nil, sent)
 			d.has(Balance{Used: 9})
 		},
+		"nor what is known since an earlier attempt may have set it, whenever the last one was answered": func(d *accountFixture) {
+			d.reads(hourly(8, 0))
+			p, three, sent := total(d, 3, 0.5), 3.0, d.tick()
+			d.later(10 * time.Second)
+			d.pushes(5)
+			d.later(10 * time.Second)
+			d.acknowledges(p, answer{usage: usage{first: sent, stamp: stampOf(d.now)}, total: &three})
+			d.isBetween(3, 5)
+		},
 		"nor what was added since": func(d *accountFixture) {
 			d.reads(hourly(8, 0))
 			p := total(d, 3, 0.5)
