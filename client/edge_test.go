@@ -84,14 +84,21 @@ func TestWhatTheEdgeMayNotKnowIsReadFromTheAPI(t *testing.T) {
 	}
 }
 
-func TestWhatAGateKnowsToBeOutOfDateIsReadFromTheAPI(t *testing.T) {
+// gateAtEdge is a gate whose client reads from an edge, and which hears of no change by it.
+func gateAtEdge(t *testing.T) (*gate.Gate, *recorder) {
+	t.Helper()
 	c, rec := atEdge(t, says(200, edgeSet))
 	c.edge = strings.TrimSuffix(c.endpoint, "/graphql")
 	g, err := gate.New(struct{ gate.Source }{c}, identity.FromTrustedHeader("X-Customer-ID", ""), gate.WithDecisionTimeout(time.Minute))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = g.Close(context.Background()) }()
+	t.Cleanup(func() { _ = g.Close(context.Background()) })
+	return g, rec
+}
+
+func TestWhatAGateKnowsToBeOutOfDateIsReadFromTheAPI(t *testing.T) {
+	g, rec := gateAtEdge(t)
 	one := gate.Feature("feature-a").Asks(1)
 	if d := g.Check(t.Context(), acme, one); !d.Allowed || rec.count() != 1 {
 		t.Fatalf("%+v after %d requests", d, rec.count())
@@ -104,13 +111,7 @@ func TestWhatAGateKnowsToBeOutOfDateIsReadFromTheAPI(t *testing.T) {
 
 // TestAPlanThatIsChangedIsReadFromTheAPI: an app, or a webhook, tells the gate, and the client sees nothing of it.
 func TestAPlanThatIsChangedIsReadFromTheAPI(t *testing.T) {
-	c, _ := atEdge(t, says(200, edgeSet))
-	c.edge = strings.TrimSuffix(c.endpoint, "/graphql")
-	g, err := gate.New(struct{ gate.Source }{c}, identity.FromTrustedHeader("X-Customer-ID", ""), gate.WithDecisionTimeout(time.Minute))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = g.Close(context.Background()) }()
+	g, _ := gateAtEdge(t)
 	one := gate.Feature("feature-a").Asks(1)
 	g.Check(t.Context(), acme, one)
 	g.Sink().InvalidateAll()

@@ -16,8 +16,9 @@ import (
 //	identity.Agree(identity.FromClaims(claims, "org_id", ""), identity.FromPath("/orgs/{customer}"))
 //
 // verified has to name somebody by itself: a path alone admits nobody, so FromPath, FromPathValue
-// and FromSubdomain in its place are refused by gate.New. Names are compared byte by byte. One that differs is gate.ErrCustomerConflict, answered with 403, and any other
-// error of any of them is returned as it is, and answered with 401. A customer who may act for several others needs a
+// and FromSubdomain in its place are refused by gate.New. Names are compared byte by byte. One that
+// differs is gate.ErrCustomerConflict, answered with 403, and any other error of any of them is
+// returned as it is, and answered with 401. A customer who may act for several others needs a
 // Resolver of your own, which looks that up.
 //
 // The resource is the one that any of them names: where several do, they must name the

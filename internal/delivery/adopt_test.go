@@ -81,14 +81,8 @@ func TestUsageOfAProcessThatHasEndedIsDelivered(t *testing.T) {
 // processes left is offered again.
 func TestAdoptionWaitsForRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var down atomic.Bool
-		down.Store(true)
-		s := &stigg{report: func(context.Context, []unit) error {
-			if down.Load() {
-				return errDown
-			}
-			return nil
-		}}
+		var up atomic.Bool
+		s := downUntil(&up)
 		h := newHeir(1000, 10)
 		f := newFixture(t, s, func(c *Config[unit]) { c.Store = h })
 		time.Sleep(time.Hour)
@@ -96,7 +90,7 @@ func TestAdoptionWaitsForRoom(t *testing.T) {
 			t.Errorf("%d of %d places are taken, full %v; %d times there was no room", got.Queued, f.config.Places, got.Full, h.refused.Load())
 		}
 		f.put(unit{customer: "own"}) // it finds a place, or the store has it
-		down.Store(false)
+		up.Store(true)
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
 		if got := len(s.taken()); got != 1001 {

@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/stiggate/gate/internal/ledger"
@@ -138,6 +139,9 @@ func (q *Queue[U]) spill(items []Item[U]) {
 
 // arrived notes that the Store has items.
 func (q *Queue[U]) arrived(items []Item[U]) {
+	if !slices.ContainsFunc(items, func(i Item[U]) bool { return i.stays }) {
+		return // as nearly always: no lock
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for n := range items {

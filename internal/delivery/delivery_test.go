@@ -129,12 +129,7 @@ func TestAFunctionForRefusedUsageThatHangsStopsNobody(t *testing.T) {
 func TestTheQueueIsFullByBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var up atomic.Bool
-		s := &stigg{report: func(context.Context, []unit) error {
-			if up.Load() {
-				return nil
-			}
-			return errDown
-		}}
+		s := downUntil(&up)
 		f := newFixture(t, s, func(c *Config[unit]) { c.Bytes = 1000 })
 		for range 4 {
 			f.put(unit{customer: "a", size: 250})
@@ -150,12 +145,7 @@ func TestTheQueueIsFullByBytes(t *testing.T) {
 func TestMoreThanThereArePlacesWaitsInTheStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var up atomic.Bool
-		s := &stigg{report: func(context.Context, []unit) error {
-			if up.Load() {
-				return nil
-			}
-			return errDown
-		}}
+		s := downUntil(&up)
 		box := &memoryStore{}
 		for i := range 5000 { // of an earlier run
 			box.kept = append(box.kept, unit{customer: "a", key: fmt.Sprint("old ", i), lane: Lane(i % 3)})

@@ -1,7 +1,6 @@
 package delivery
 
 import (
-	"context"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -13,14 +12,8 @@ import (
 // has alone, once, and the store is not given it again.
 func TestWhatATransactionKeptTakesItsTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var down atomic.Bool
-		down.Store(true)
-		s := &stigg{report: func(context.Context, []unit) error {
-			if down.Load() {
-				return errDown
-			}
-			return nil
-		}}
+		var up atomic.Bool
+		s := downUntil(&up)
 		store := new(memoryStore)
 		f := newFixture(t, s, func(c *Config[unit]) { c.Store, c.Places = store, 4 })
 		var want []unit
@@ -51,7 +44,7 @@ func TestWhatATransactionKeptTakesItsTurn(t *testing.T) {
 		if n := len(store.kept); n != 6 {
 			t.Errorf("the store was given %d, want the 6 that no transaction kept", n)
 		}
-		down.Store(false)
+		up.Store(true)
 		time.Sleep(10 * time.Minute)
 		if got := s.taken(); !slices.Equal(got, want) {
 			t.Errorf("delivered were %v, want %v", got, want)

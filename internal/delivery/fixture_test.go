@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,6 +32,16 @@ type stigg struct {
 	mu     sync.Mutex
 	report func(ctx context.Context, batch []unit) error
 	got    []unit // what was acknowledged
+}
+
+// downUntil is a Stigg that can't be reached until it is up.
+func downUntil(up *atomic.Bool) *stigg {
+	return &stigg{report: func(context.Context, []unit) error {
+		if up.Load() {
+			return nil
+		}
+		return errDown
+	}}
 }
 
 func (s *stigg) Report(ctx context.Context, batch []unit) ([]ledger.Ack, error) {

@@ -1,7 +1,6 @@
 package delivery
 
 import (
-	"context"
 	"errors"
 	"sync/atomic"
 	"testing"
@@ -38,14 +37,8 @@ func TestWhatTheStoreHasNoMore(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var down, refuses atomic.Bool
-				down.Store(true)
-				s := &stigg{report: func(context.Context, []unit) error {
-					if down.Load() {
-						return errDown
-					}
-					return nil
-				}}
+				var up, refuses atomic.Bool
+				s := downUntil(&up)
 				store := &memoryStore{append: func() error {
 					if refuses.Load() {
 						return errors.New("no room")
@@ -61,7 +54,7 @@ func TestWhatTheStoreHasNoMore(t *testing.T) {
 				refuses.Store(false)
 				inMemory := 40 - f.stored()
 				store.takenAway(inMemory + test.keep)
-				down.Store(false)
+				up.Store(true)
 				for range 60 {
 					time.Sleep(time.Second)
 					if test.busy {
@@ -88,14 +81,8 @@ func TestWhatTheStoreHasNoMore(t *testing.T) {
 // TestWhatIsOnItsWayToTheStoreHasNotVanished: an Append that takes long, and fails, loses nothing.
 func TestWhatIsOnItsWayToTheStoreHasNotVanished(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var slow, down atomic.Bool
-		down.Store(true)
-		s := &stigg{report: func(context.Context, []unit) error {
-			if down.Load() {
-				return errDown
-			}
-			return nil
-		}}
+		var slow, up atomic.Bool
+		s := downUntil(&up)
 		store := &memoryStore{append: func() error {
 			if slow.Load() {
 				time.Sleep(time.Minute) // though its context has ended
@@ -111,7 +98,7 @@ func TestWhatIsOnItsWayToTheStoreHasNotVanished(t *testing.T) {
 		go f.put(unit{customer: "slow"})
 		synctest.Wait()
 		slow.Store(false)
-		down.Store(false)
+		up.Store(true)
 		time.Sleep(2 * time.Minute)
 		if got := s.taken(); len(got) != 21 || f.Stats().Vanished != 0 {
 			t.Errorf("%d are delivered, want 21; %+v", len(got), f.Stats())

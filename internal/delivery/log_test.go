@@ -94,14 +94,8 @@ func TestTheLogTellsWhatKeepsUsageFromStigg(t *testing.T) {
 			log.wants(t, "level=INFO", "is reported again")
 		},
 		"a queue that is full": func(t *testing.T, with func(*stigg, func(*Config[unit])) *fixture, log *lines) {
-			var down atomic.Bool
-			down.Store(true)
-			s := &stigg{report: func(context.Context, []unit) error {
-				if down.Load() {
-					return errDown
-				}
-				return nil
-			}}
+			var up atomic.Bool
+			s := downUntil(&up)
 			f := with(s, func(c *Config[unit]) { c.Places = 1 })
 			f.put(unit{})
 			for range 90 {
@@ -110,7 +104,7 @@ func TestTheLogTellsWhatKeepsUsageFromStigg(t *testing.T) {
 				}
 				time.Sleep(time.Second)
 			}
-			down.Store(false)
+			up.Store(true)
 			time.Sleep(2 * time.Minute)
 			f.put(unit{})
 			f.drain()
