@@ -86,7 +86,7 @@ func answers(t testing.TB, e *Emulator) string {
 		for _, operation := range []string{"GetCustomerById", "GetCustomerStatistics", "GetActiveSubscriptions", "GetEntitlements", "GetEntitlementsState", "GetCreditGrants", "GetCreditLedger", "GetCreditBalance", "GetPaywall"} {
 			tell(operation, of)
 		}
-		for resource := range e.world.customers[id].resources {
+		for _, resource := range sortedKeys(e.world.customers[id].resources) {
 			tell("GetEntitlementsState", vars{"customerId": id, "resourceId": resource})
 		}
 		tell("GetCustomerPortalByRefId", of)
