@@ -113,7 +113,7 @@ func start(source Source, who Resolver, c config) (*Gate, error) {
 	}
 	g.outbox = c.outbox
 	g.queue = g.newQueue(c.reporter, c)
-	g.fleet.Inherit(c.outbox, g.queue.Replay())
+	g.queue.Replay(g.fleet.Inherit(c.outbox))
 	go func() {
 		defer close(g.stopped)
 		g.queue.Run(ctx)

@@ -206,8 +206,9 @@ type Outbox interface {
 	SetAside(u Usage, reason string) error
 	// Pending yields what is kept behind a position and neither done nor set aside, in the
 	// order of Append; from 0 it is all. What was appended before the call is yielded, what is
-	// appended meanwhile may be. An error is yielded for what can't be read; the rest still
-	// follows. Several may run at once, and a caller may take its time between two usages.
+	// appended meanwhile may be. An error with a position is yielded for what can't be read; the rest
+	// follows. After one without nothing need follow, and the gate reads again from where it was.
+	// Several may run at once, and a caller may take its time between two usages.
 	Pending(after Position) iter.Seq2[Kept, error]
 	// Healthy is nil, or says why the next Append is expected to fail: a full disk, a
 	// disk that fails, a bound that is reached. It is asked before every request that

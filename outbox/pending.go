@@ -119,7 +119,7 @@ func (o *Outbox) Pending(after gate.Position) iter.Seq2[gate.Kept, error] {
 				return
 			}
 		}
-		if o.missing != nil && after == 0 && !yield(gate.Kept{}, o.missing) {
+		if o.missing != nil && after == 0 && !yield(gate.Kept{At: 1}, o.missing) { // before all that can be read
 			return
 		}
 		last, err := o.store.last()

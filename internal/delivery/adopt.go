@@ -109,7 +109,7 @@ func (q *Queue[U]) reserveFor(usages []U) error {
 	}
 	for _, u := range usages {
 		s := q.lanes[q.config.Header(u).Lane]
-		if n := s.queue.len(); s.backlog.count > 0 || n > 0 && (n >= q.window || !q.roomy()) {
+		if n := s.queue.len(); s.blocked() || n > 0 && (n >= q.window || !q.roomy()) {
 			return ErrFull
 		}
 	}

@@ -21,9 +21,10 @@ type backlog struct {
 	count int
 	read  uint64 // the position up to which the Store was read
 	end   uint64 // up to it, usage is of an earlier run, and behind read all of it is counted
-	// own and named are what of this run is counted.
+	// own and named are what of this run is counted; passed is what of an earlier one is not.
 	own    numbers
 	named  named
+	passed map[uint64]bool
 	sums   map[sumKey]*sums
 	oldest time.Time // about; zero without any
 	// keeping is how many of it are on their way to the Store. missing says that a look did not find
@@ -124,7 +125,7 @@ func (q *Queue[U]) spill(items []Item[U]) {
 		h := q.config.Header(i.Usage)
 		s := q.lanes[h.Lane]
 		switch {
-		case s.queue.behind.len() > 0 || s.backlog.missing:
+		case s.queue.behind.len() > 0 || s.backlog.missing || q.replay.unread:
 			i.behind = true
 		case s.backlog.count > 0 || !s.room():
 			series := q.config.Series(i.Usage)
@@ -181,10 +182,15 @@ func (q *Queue[U]) recall(items []Item[U]) {
 func (s *sender[U]) caughtUp() {
 	if s.backlog.count == 0 {
 		s.backlog.missing = false
+	}
+	if !s.blocked() {
 		s.queue.waiting.join(&s.queue.behind)
 		signal(s.wake)
 	}
 }
+
+// blocked reports whether what comes has to wait for what is in the Store. Call it under the lock.
+func (s *sender[U]) blocked() bool { return s.backlog.count > 0 || s.all.replay.holds }
 
 // readAgain is the time between two looks for usage that is not in the Store yet, or can't be
 // read.
@@ -254,6 +260,9 @@ func (s *sender[U]) takeBack(k *Kept[U]) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	b := &s.backlog
+	if q.replay.unread && k.At > b.end {
+		return false // Replay has not come so far
+	}
 	h := q.config.Header(k.Usage)
 	if h.Lane == s.queue.lane && s.counted(k) {
 		if e, ok := b.remove(q.config.Series(k.Usage), &h); ok {
@@ -275,75 +284,10 @@ func (s *sender[U]) takeBack(k *Kept[U]) bool {
 // counted reports whether what was read is counted here; it is not any more.
 func (s *sender[U]) counted(k *Kept[U]) bool {
 	number, key := s.all.config.Key(k.Usage)
-	if k.At <= s.backlog.end {
-		return key != "" // what has none was not taken over
+	if b := &s.backlog; k.At <= b.end {
+		passed := b.passed[k.At]
+		delete(b.passed, k.At)
+		return key != "" && !passed // what has none was not taken over
 	}
 	return s.backlog.unmark(s.all.config.Series(k.Usage), number, key)
-}
-
-// Replay takes over what the Store has from an earlier run, before the first request. It reports whether
-// that was all of it.
-func (q *Queue[U]) Replay() bool {
-	if q.journal == nil {
-		return true
-	}
-	taken, unread, end, now := 0, 0, uint64(0), q.config.Now()
-	err := q.journal.ask(func() error {
-		for k, err := range q.config.Store.Pending(0) {
-			if err == nil {
-				end = k.At
-				err = q.config.Enter(&k.Usage)
-			}
-			if err != nil {
-				unread++
-				q.unreadable(err)
-				continue
-			}
-			q.journal.count(k.Usage, 1)
-			q.replay(&k, now)
-			taken++
-		}
-		return nil
-	})
-	if err != nil {
-		unread++
-		q.unreadable(err)
-	}
-	q.replayed(end)
-	if taken+unread > 0 {
-		q.config.Logger.Info("gate: usage of an earlier run is delivered now", "usages", taken, "unreadable", unread)
-	}
-	return unread == 0
-}
-
-func (q *Queue[U]) unreadable(err error) {
-	q.config.Logger.Error("gate: the outbox has usage that can't be read; it stays there", "error", err)
-}
-
-// replay takes one over, into memory or not.
-func (q *Queue[U]) replay(k *Kept[U], now time.Time) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	h := q.config.Header(k.Usage)
-	s := q.lanes[h.Lane]
-	if s.backlog.count > 0 || !s.room() {
-		s.backlog.add(q.config.Series(k.Usage), &h, *q.config.Entry(&k.Usage), now)
-		return
-	}
-	s.backlog.read = k.At
-	q.free.Add(-1)
-	q.put(&Item[U]{Usage: k.Usage}, &h)
-}
-
-// replayed notes where this run begins.
-func (q *Queue[U]) replayed(end uint64) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for _, s := range q.lanes {
-		s.backlog.end = end
-		if s.backlog.count == 0 {
-			s.backlog.read = end
-		}
-		s.nudge()
-	}
 }

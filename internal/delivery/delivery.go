@@ -21,7 +21,7 @@
 // empties it), so that trouble with events delays no measurement.
 //
 // With a Store, more may wait than there are places: what the Store keeps need not be in
-// memory (backlog.go). One that processes share hands over what those left that have ended
+// memory (backlog.go). What it has of an earlier run comes first (replay.go). One that processes share hands over what those left that have ended
 // (adopt.go). One that the application's transactions are part of is asked what became of them
 // (entrusted.go).
 //
@@ -141,6 +141,7 @@ type Queue[U any] struct {
 
 	log                            *log
 	adoption                       *adoption
+	replay                         replay
 	denied                         atomic.Uint64 // requests that found no place
 	acknowledged, refused, retries atomic.Uint64
 	vanished                       atomic.Uint64
@@ -157,7 +158,7 @@ func New[U any](c Config[U]) *Queue[U] {
 		shutting: make(chan struct{}), idle: make(chan struct{}), asking: make(chan struct{}, 1),
 	}
 	q.free.Store(int64(c.Places))
-	q.log, q.adoption = q.newLog(), newAdoption(c.Logger)
+	q.log, q.adoption, q.replay = q.newLog(), newAdoption(c.Logger), newReplay(c.Logger)
 	for i := range q.lanes {
 		q.lanes[i] = newSender(q, Lane(i))
 	}
@@ -178,9 +179,11 @@ func (q *Queue[U]) Run(ctx context.Context) {
 	}
 	if q.journal != nil {
 		wait.Go(func() { q.resolve(ctx) })
-		adopted := make(chan struct{})
-		go func() { defer close(adopted); q.adopt(ctx) }()
-		defer awaitGrace(adopted)
+		for _, run := range [...]func(context.Context){q.adopt, q.replayRest} {
+			over := make(chan struct{})
+			go func() { defer close(over); run(ctx) }()
+			defer awaitGrace(over)
+		}
 	}
 	wait.Wait()
 }

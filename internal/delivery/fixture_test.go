@@ -77,6 +77,8 @@ type fixture struct {
 	t      testing.TB
 	ledger *ledger.Ledger
 	end    context.CancelFunc
+	// entered says that all of an earlier run is in the ledger.
+	entered atomic.Bool
 }
 
 func newFixture(t testing.TB, s *stigg, change func(*Config[unit])) *fixture {
@@ -96,7 +98,7 @@ func newFixture(t testing.TB, s *stigg, change func(*Config[unit])) *fixture {
 		change(&c)
 	}
 	f.Queue = New(c)
-	f.Replay()
+	f.Replay(func() { f.entered.Store(true) })
 	ctx, end := context.WithCancel(context.Background())
 	stopped := make(chan struct{})
 	go func() { defer close(stopped); f.Run(ctx) }()
@@ -142,6 +144,7 @@ type memoryStore struct {
 	gone   map[int]bool // positions less one
 	aside  []string
 	append func() error
+	read   func(at uint64) error // before the usage at a position is read, and after the last
 	adopt  func(ctx context.Context, take func(...unit) error) error
 	fate   func(u []unit) (kept, over []bool, err error)
 }
@@ -206,6 +209,12 @@ func (s *memoryStore) left() int {
 func (s *memoryStore) Pending(after uint64) iter.Seq2[Kept[unit], error] {
 	return func(yield func(Kept[unit], error) bool) {
 		for i := int(after); ; i++ {
+			if s.read != nil {
+				if err := s.read(uint64(i + 1)); err != nil {
+					yield(Kept[unit]{}, err)
+					return
+				}
+			}
 			s.mu.Lock()
 			if i >= len(s.kept) {
 				s.mu.Unlock()

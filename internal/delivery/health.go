@@ -104,6 +104,7 @@ func (q *Queue[U]) Degraded() (sentences []string) {
 		{h.Refusing, "Stigg refuses usage for good, and it is set aside"},
 		{h.Hanging, "calls of the reporter don't return though their time is up, and usage waits"},
 		{h.Untold, "the application's function for refused usage does not return"},
+		{q.replay.failing.Active(), "usage of an earlier run can't be read from the outbox, and waits there"},
 		{q.adoption.failing.Active(), "the outbox does not hand over usage of processes that have ended"},
 		{unready, "the outbox does not keep usage; requests that would report are refused"},
 		{h.Unkept && !unready, "the outbox does not keep usage, and a crash loses it"},

@@ -52,6 +52,7 @@ type journal[U any] struct {
 
 	mu      sync.Mutex
 	appKeys named // the usages that wait by a key that the app gave
+	seen    named // those that ever did, until Replay has read all of the Store
 
 	deadline atomic.Pointer[deadline]
 
@@ -88,7 +89,7 @@ func (j *journal[U]) soon() context.Context {
 }
 
 func newJournal[U any](c *Config[U]) *journal[U] {
-	j := &journal[U]{config: c, store: c.Store, appKeys: newNamed()}
+	j := &journal[U]{config: c, store: c.Store, appKeys: newNamed(), seen: newNamed()}
 	then := "requests that would report it are answered 503"
 	if c.Unkept {
 		then = "it is in memory only, and a crash loses it"
@@ -150,7 +151,25 @@ func (j *journal[U]) count(u U, n int32) int32 {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if n > 0 && j.seen.count != nil {
+		j.seen.add(j.config.Series(u), key, n)
+	}
 	return j.appKeys.add(j.config.Series(u), key, n)
+}
+
+// has reports whether a usage by a key of the app's was counted since the start.
+func (j *journal[U]) has(u U) bool {
+	_, key := j.config.Key(u)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return !generated(key) && j.seen.has(j.config.Series(u), key)
+}
+
+// whole says that has is not asked any more.
+func (j *journal[U]) whole() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.seen.count = nil
 }
 
 // done says that a batch is acknowledged.

@@ -78,13 +78,20 @@ func newNamed() named { return named{maphash.MakeSeed(), make(map[uint64]int32)}
 
 // add counts n more, and returns how many there are then.
 func (c named) add(s Series, key string, n int32) int32 {
-	hash := maphash.Comparable(c.seed, struct {
-		Series
-		key string
-	}{s, key})
+	hash := c.hash(s, key)
 	left := c.count[hash] + n
 	if c.count[hash] = left; left <= 0 {
 		delete(c.count, hash)
 	}
 	return left
+}
+
+// has reports whether there are any.
+func (c named) has(s Series, key string) bool { return c.count[c.hash(s, key)] > 0 }
+
+func (c named) hash(s Series, key string) uint64 {
+	return maphash.Comparable(c.seed, struct {
+		Series
+		key string
+	}{s, key})
 }

@@ -108,6 +108,7 @@ func (q *Queue[U]) tick() {
 	l.full.Tick(now)
 	l.refusing.Tick(now)
 	q.adoption.tick(now)
+	q.replay.failing.Tick(now)
 }
 
 // refuses tells that usage was refused; begins says that none like it was of late.

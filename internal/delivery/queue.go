@@ -27,7 +27,8 @@ const (
 //  2. What is ready is of no quarantine. What is waiting has not been looked at.
 //  3. What is of a quarantine takes this way, and never another: the queue, the quarantine, the
 //     parked.
-//  4. behind has something only while the backlog has.
+//  4. behind has something only while blocked: the backlog has something, or the Store may have
+//     what Replay has not read.
 type queue[U any] struct {
 	config      *Config[U]
 	lane        Lane
@@ -39,7 +40,7 @@ type queue[U any] struct {
 	parked      parked[U]
 	flying      int       // taken, not yet acknowledged
 	since       time.Time // CreatedAt of the first of those
-	stored      *int      // the backlog's count
+	blocked     func() bool
 }
 
 func (l *queue[U]) series(i *Item[U]) Series { return l.config.Series(i.Usage) }
@@ -80,7 +81,7 @@ func (l *queue[U]) oldest() (oldest time.Time) {
 
 // put puts in what was settled last.
 func (l *queue[U]) put(i *Item[U]) {
-	if i.behind && *l.stored > 0 {
+	if i.behind && l.blocked() {
 		l.behind.push(*i)
 		return
 	}

@@ -47,7 +47,7 @@ type pacing struct {
 
 func newSender[U any](q *Queue[U], lane Lane) *sender[U] {
 	s := &sender[U]{all: q, wake: make(chan struct{}, 1), more: make(chan struct{}, 1), calls: newCalls(), backlog: newBacklog()}
-	s.queue = queue[U]{config: &q.config, lane: lane, size: batchSize, stored: &s.backlog.count}
+	s.queue = queue[U]{config: &q.config, lane: lane, size: batchSize, blocked: s.blocked}
 	s.queue.waiting.keep, s.queue.ready.keep = true, true
 	if lane == Events {
 		s.queue.size = eventBatch

@@ -28,21 +28,19 @@ type inherited struct {
 	at   time.Time // since when
 }
 
-// Inherit has the outbox, which may be nil, keep this replica's name, and takes over from those
-// that had it before. entered says that all that is in it was entered into the ledger. It must be
-// called before the first request.
-func (r *Replica) Inherit(outbox any, entered bool) {
+// Inherit has the outbox, which may be nil, keep this replica's name. What it returns takes over from
+// those that had it before: call it once all that is in the outbox was entered into the ledger. Inherit
+// must be called before the first request.
+func (r *Replica) Inherit(outbox any) (entered func()) {
 	i, keeps := outbox.(fleet.Inheritance)
 	if r == nil || !keeps {
-		return
+		return func() {}
 	}
 	from, err := i.Inherit(r.name)
 	if err != nil {
 		r.Logger.Warn("gate: the outbox does not keep whose usage it has; if this process dies, some of its usage counts twice for a while", "error", err)
 	}
-	if entered {
-		r.Adopt(from...)
-	}
+	return func() { r.Adopt(from...) }
 }
 
 // Adopt says that all usage of dead replicas that waits for Stigg is entered into this process'
