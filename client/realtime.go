@@ -46,8 +46,8 @@ func defaultWatching() watching {
 //
 // What arrives is taken in the order of its arrival, and only usage has a time of its own
 // (Patch.At): Stigg's events of whole sets have none. An event that can't be understood
-// but names a customer invalidates what is cached of it; what names none is counted (see [Client.RealtimeStats])
-// and passed on in no part.
+// but names a customer invalidates what is cached of it, and one of a package all that is cached;
+// what names neither is counted (see [Client.RealtimeStats]) and passed on in no part.
 //
 // SetLive(true) is said once all subscriptions stand, later if they did not last the times
 // before, and SetLive(false) as soon as one is known to be lost; what happened in between

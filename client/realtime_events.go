@@ -32,21 +32,36 @@ var (
 	creditForms  = []form{{"OnCreditBalanceUpdated", "creditBalanceUpdated", gql.OnCreditBalanceUpdatedDocument, passCredit}}
 )
 
-// whose is the customer that an event is about.
-func whose(payload json.RawMessage) (gate.Customer, bool) {
+// whose is the customer that an event is about, and the sink to tell of it: one that is told of all
+// that is the customer's where it is in doubt whose resource's news it is.
+func whose(sink gate.Sink, payload json.RawMessage) (gate.Sink, gate.Customer, bool) {
 	var e struct {
-		CustomerID string  `json:"customerId"`
-		ResourceID *string `json:"resourceId"`
+		CustomerID string          `json:"customerId"`
+		ResourceID json.RawMessage `json:"resourceId"`
 	}
 	if json.Unmarshal(payload, &e) != nil {
-		return gate.Customer{}, false
+		return sink, gate.Customer{}, false
 	}
-	who := gate.Customer{ID: e.CustomerID, Resource: value(e.ResourceID)}
-	return who, who.Validate() == nil
+	who := gate.Customer{ID: e.CustomerID}
+	var resource *string
+	if len(e.ResourceID) > 0 && json.Unmarshal(e.ResourceID, &resource) != nil {
+		sink = doubtful{sink}
+	}
+	if of := (gate.Customer{ID: e.CustomerID, Resource: value(resource)}); of.Validate() == nil {
+		return sink, of, true
+	}
+	return doubtful{sink}, who, who.Validate() == nil
 }
 
+// doubtful is a sink of news that are not believed: what is cached of whom they are about is read
+// again.
+type doubtful struct{ gate.Sink }
+
+func (d doubtful) Replace(who gate.Customer, _ gate.EntitlementSet) { d.Invalidate(who) }
+func (d doubtful) Patch(who gate.Customer, _ gate.Patch)            { d.Invalidate(who) }
+
 func passStale(sink gate.Sink, payload json.RawMessage) bool {
-	who, ok := whose(payload)
+	sink, who, ok := whose(sink, payload)
 	if ok {
 		sink.Invalidate(who)
 	}
@@ -56,7 +71,7 @@ func passStale(sink gate.Sink, payload json.RawMessage) bool {
 // passEntitlements replaces a customer's set. An empty one without a reason is how Stigg
 // says that it knows no more.
 func passEntitlements(sink gate.Sink, payload json.RawMessage) bool {
-	who, ok := whose(payload)
+	sink, who, ok := whose(sink, payload)
 	if !ok {
 		return false
 	}
@@ -80,7 +95,7 @@ func passEntitlements(sink gate.Sink, payload json.RawMessage) bool {
 }
 
 func passUsage(sink gate.Sink, payload json.RawMessage) bool {
-	who, ok := whose(payload)
+	sink, who, ok := whose(sink, payload)
 	if !ok {
 		return false
 	}
@@ -127,7 +142,7 @@ func passOlderUsage(sink gate.Sink, payload json.RawMessage) bool {
 	if json.Unmarshal(payload, &outer) != nil {
 		return false
 	}
-	who, ok := whose(outer.Usage)
+	sink, who, ok := whose(sink, outer.Usage)
 	if !ok {
 		return false
 	}
@@ -156,23 +171,23 @@ func passOlderUsage(sink gate.Sink, payload json.RawMessage) bool {
 }
 
 // passPackage: a plan or an add-on was published. For NEW_CUSTOMERS nothing changes for
-// those there are.
+// those there are; what can't be understood may be for all.
 func passPackage(sink gate.Sink, payload json.RawMessage) bool {
 	p, ok := readPublished(payload)
 	if l, listens := sink.(*listener); ok && listens {
 		l.published(p)
 	}
-	if p.Migration != "" && p.Migration != "NEW_CUSTOMERS" {
-		sink.InvalidateAll()
-		ok = true
+	if _, doubted := sink.(doubtful); !doubted && p.Migration == "NEW_CUSTOMERS" {
+		return ok
 	}
-	return ok
+	sink.InvalidateAll()
+	return true
 }
 
 // passCredit: a wallet's sums. Where the balance is not their difference, the set has
 // other sums and must be read.
 func passCredit(sink gate.Sink, payload json.RawMessage) bool {
-	who, ok := whose(payload)
+	sink, who, ok := whose(sink, payload)
 	if !ok {
 		return false
 	}

@@ -45,7 +45,11 @@ func TestEventsArePassedOn(t *testing.T) {
 		"a set of nobody":              {"OnEntitlementsUpdatedV2", `{"entitlements":[]}`, ""},
 		"a set of a malformed id":      {"OnEntitlementsUpdatedV2", `{"customerId":"../acme","entitlements":[]}`, ""},
 		"a set of an id that is none":  {"OnEntitlementsUpdatedV2", `{"customerId":7,"entitlements":[]}`, ""},
-		"a set of a malformed site":    {"OnEntitlementsUpdatedV2", `{"customerId":"acme","resourceId":"a b","entitlements":[]}`, ""},
+		"a set of a malformed site":    {"OnEntitlementsUpdatedV2", `{"customerId":"acme","resourceId":"a b","accessDeniedReason":"CustomerIsArchived","entitlements":[]}`, "stale acme|"},
+		"a set of a site that is none": {"OnEntitlementsUpdatedV2", `{"customerId":"acme","resourceId":{"id":"site-1"},"accessDeniedReason":"CustomerIsArchived"}`, "stale acme|"},
+		"usage of a site that is none": {"OnUsageUpdatedV2", `{"customerId":"acme","resourceId":7,"entitlementReference":{"id":"feature-a","type":"FEATURE"},"usage":{"currentUsage":5}}`, "stale acme|"},
+		"older usage of no site":       {"OnUsageUpdated", `{"usage":{"customerId":"acme","resourceId":[],"featureId":"feature-a","currentUsage":5}}`, "stale acme|"},
+		"a wallet of a malformed site": {"OnCreditBalanceUpdated", `{"customerId":"acme","resourceId":"a/b","currencyId":"tokens","currentBalance":70,"totalConsumed":30,"totalGranted":100}`, "stale acme|"},
 		"the older news of a set":      {"OnEntitlementsUpdated", `{` + who + `}`, "stale acme|site-1"},
 		"the older news of nobody":     {"OnEntitlementsUpdated", `{"resourceId":"site-1"}`, ""},
 		"usage of a feature":           {"OnUsageUpdatedV2", usageJSON(`"id":"feature-a","type":"FEATURE"`, `"currentUsage":5,"usageUpdatedAt":"2026-05-04T12:00:00Z"`), "patch acme|site-1 feature-a 5/0,false at 2026-05-04T12:00:00Z"},
@@ -64,6 +68,9 @@ func TestEventsArePassedOn(t *testing.T) {
 		"a plan for all customers":     {"OnPackagePublished", `{"packageRefId":"plan-a","migrationType":"ALL_CUSTOMERS"}`, "stale all"},
 		"a plan for new customers":     {"OnPackagePublished", `{"packageRefId":"plan-a","migrationType":"NEW_CUSTOMERS"}`, "-"},
 		"a plan for somebody else":     {"OnPackagePublished", `{"packageRefId":"plan-a","migrationType":"SOME"}`, "stale all"},
+		"a plan for nobody knows":      {"OnPackagePublished", `{"packageRefId":"plan-a"}`, "stale all"},
+		"a plan of other types":        {"OnPackagePublished", `{"packageRefId":"plan-a","migrationType":1}`, "stale all"},
+		"a plan that is null":          {"OnPackagePublished", `null`, "stale all"},
 		"a plan without an id":         {"OnPackagePublished", `{"migrationType":"ALL_CUSTOMERS"}`, "stale all"},
 		"a wallet":                     {"OnCreditBalanceUpdated", `{` + who + `,"currencyId":"tokens","currentBalance":70,"totalConsumed":30,"totalGranted":100}`, "patch acme|site-1 tokens 30/100,true at -"},
 		"a wallet of other sums":       {"OnCreditBalanceUpdated", `{` + who + `,"currencyId":"tokens","currentBalance":60,"totalConsumed":30,"totalGranted":100}`, "stale acme|site-1"},
@@ -122,11 +129,13 @@ func TestNewsOfACustomerReachTheSink(t *testing.T) {
 		s.event("OnPackagePublished", `{"data":{"packagePublished":{"packageRefId":"p","migrationType":"ALL_CUSTOMERS"}}}`)
 		s.event("OnUsageUpdatedV2", `{"data":{"usageUpdatedV2":{"customerId":"globex"}},"errors":[{"message":"half"}]}`)
 		s.event("OnUsageUpdatedV2", `{"data":null,"errors":[{"message":"none"}]}`)
+		s.event("OnEntitlementsUpdatedV2", `{"data":{"entitlementsUpdatedV2":{"customerId":"half","accessDeniedReason":"CustomerIsArchived"}},"errors":[{"message":"half"}]}`)
+		s.event("OnPackagePublished", `{"data":{"packagePublished":{"packageRefId":"p","migrationType":"NEW_CUSTOMERS"}},"errors":[{"message":"half"}]}`)
 		s.idle()
 	}, func(t *testing.T, sc *scene) {
 		after(2 * time.Second)
-		sc.heard.expect(t, "live true", "replace acme| CustomerIsArchived", "patch acme|site-1 feature-a 5/0,false at -", "stale all", "stale globex|")
-		if stats := sc.c.RealtimeStats(); stats.Events != 4 || stats.Ignored != 1 {
+		sc.heard.expect(t, "live true", "replace acme| CustomerIsArchived", "patch acme|site-1 feature-a 5/0,false at -", "stale all", "stale globex|", "stale half|", "stale all")
+		if stats := sc.c.RealtimeStats(); stats.Events != 6 || stats.Ignored != 1 {
 			t.Errorf("the stats are %+v", stats)
 		}
 	})
@@ -137,8 +146,7 @@ func TestFramesOfNoUseAreCountedAndPassedOnInNoPart(t *testing.T) {
 	frames := []string{``, `?`, `null`, `[]`, `"next"`, `{}`, `{"type":1}`, `{"type":"data"}`, `{"type":"ka"}`, `{"type":"connection_init"}`, `{"type":"connection_ack"}`,
 		`{"type":"next"}`, `{"type":"next","id":"1"}`, `{"type":"next","id":"99","payload":` + event + `}`, `{"type":"next","id":1,"payload":` + event + `}`,
 		`{"type":"next","id":"1","payload":[]}`, `{"type":"next","id":"1","payload":{"data":{"entitlementsUpdated":{"customerId":"acme"}}}}`,
-		`{"type":"error"}`, `{"type":"error","id":"99","payload":[]}`, `{"type":"complete"}`, `{"type":"complete","id":"99"}`,
-		`{"type":"next","id":"3","payload":{"data":{"packagePublished":null}}}`}
+		`{"type":"error"}`, `{"type":"error","id":"99","payload":[]}`, `{"type":"complete"}`, `{"type":"complete","id":"99"}`}
 	watched(t, func(s *socket) {
 		s.stand()
 		time.Sleep(time.Second)

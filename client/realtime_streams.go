@@ -232,15 +232,15 @@ func (s *session) event(f frame) (refusal frame, refused bool, lost *ending) {
 		s.c.news.ignored.Add(1)
 		return frame{}, false, nil
 	}
-	pass := form.pass
+	sink := s.sink
 	if len(p.Errors) > 0 && !bytes.Equal(p.Errors, []byte("null")) && !bytes.Equal(p.Errors, []byte("[]")) {
 		if s.refusal(p.Errors).Is(ErrUnauthenticated) {
 			return frame{ID: f.ID, Type: "error", Payload: p.Errors}, true, nil
 		}
-		pass = passStale // what is beside an error is not believed
+		sink = doubtful{sink} // what is beside an error is not believed
 	}
 	understood := false
-	if lost = s.tell(func() { understood = pass(s.sink, p.Data[form.field]) }); lost != nil {
+	if lost = s.tell(func() { understood = form.pass(sink, p.Data[form.field]) }); lost != nil {
 		return frame{}, false, lost
 	}
 	if understood {
