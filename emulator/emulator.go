@@ -55,7 +55,9 @@ type Emulator struct {
 	closed                 bool
 
 	statePath string
-	stateFile sync.Mutex // held while the state file is replaced
+	stateFile sync.Mutex // held while the state is written; guards stateOver
+	stateLock *os.File
+	stateOver bool // nothing is written any more
 
 	mu       sync.Mutex
 	saving   *time.Timer
@@ -209,7 +211,7 @@ func New(opts ...Option) (*Emulator, error) {
 		}
 	}
 	if e.statePath != "" {
-		if err := e.loadState(); err != nil {
+		if err := e.openState(); err != nil {
 			return nil, fmt.Errorf("emulator: %w", err)
 		}
 	}

@@ -69,8 +69,13 @@ func (e *Emulator) leaveOut() error {
 // more. Sockets that come later are refused with 503 and no webhook is told anything;
 // all else is served on. It may be called again, and [Server.Close] calls it.
 func (e *Emulator) Close() {
+	e.end()
+	e.closeState()
+}
+
+// end ends all that runs.
+func (e *Emulator) end() {
 	e.stopAlarm()
 	e.sockets.close()
 	e.hooks.close()
-	_ = e.closeState() // StateError has it
 }

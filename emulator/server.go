@@ -29,6 +29,7 @@ func Start(addr string, opts ...Option) (*Server, error) {
 	}
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
+		_ = e.stateLock.Close()
 		return nil, fmt.Errorf("emulator: %w", err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
@@ -61,16 +62,15 @@ func (s *Server) URL() string {
 // when serving has ended. It may be called again.
 func (s *Server) Close() error {
 	s.stop()
-	s.Emulator.Close()
+	s.end()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	err := s.http.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = s.http.Close()
 	}
-	if saved := s.closeState(); saved != nil {
-		err = errors.Join(err, s.StateError())
-	}
+	s.closeState()
+	err = errors.Join(err, s.StateError())
 	if served, open := <-s.done; open {
 		close(s.done)
 		if !errors.Is(served, http.ErrServerClosed) {

@@ -8,6 +8,8 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -25,7 +27,9 @@ const stateLinger = 200 * time.Millisecond
 //
 // The file is of the catalog that it was made with: New fails if something in it names a
 // feature, a currency or a product that the catalog hasn't got, or if it is of a newer
-// version. It belongs to one emulator at a time.
+// version. It belongs to one emulator at a time, until that is closed or its process ends: a
+// second one fails ([ErrStateInUse]; not on Windows). The lock is a file beside it, whose name
+// ends in .lock.
 func WithState(path string) Option {
 	return func(e *Emulator) error {
 		if path == "" {
@@ -35,6 +39,9 @@ func WithState(path string) Option {
 		return nil
 	}
 }
+
+// ErrStateInUse says that another emulator has a state file.
+var ErrStateInUse = errors.New("another emulator has it")
 
 // savedWorld is a state file.
 type savedWorld struct {
@@ -105,6 +112,38 @@ func (r *ratText) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
+// openState has the state file for this emulator alone and brings its world in, if there is one.
+func (e *Emulator) openState() error {
+	lock, locked, err := lockFile(e.statePath + ".lock")
+	if locked {
+		return fmt.Errorf("state: %s: %w", e.statePath, ErrStateInUse)
+	}
+	if err = e.loadState(); err != nil {
+		_ = lock.Close()
+		return err
+	}
+	if lock != nil {
+		e.stateLock = lock
+		e.removeUnfinished()
+	}
+	return nil // what can't be locked can't be written, which StateError tells
+}
+
+// removeUnfinished removes what was being written when a process was killed.
+func (e *Emulator) removeUnfinished() {
+	folder := filepath.Dir(e.statePath)
+	files, _ := os.ReadDir(folder)
+	for _, f := range files {
+		serial, ours := strings.CutPrefix(f.Name(), unfinished(e.statePath))
+		if _, err := strconv.ParseUint(serial, 10, 64); ours && err == nil {
+			_ = os.Remove(filepath.Join(folder, f.Name()))
+		}
+	}
+}
+
+// unfinished is how the names begin of what becomes the state file; os.CreateTemp adds a number.
+func unfinished(path string) string { return "." + filepath.Base(path) + "-" }
+
 // loadState brings the world of the state file in, if there is one.
 func (e *Emulator) loadState() error {
 	raw, err := os.ReadFile(e.statePath)
@@ -139,16 +178,34 @@ func (e *Emulator) saveSoon() {
 	if e.statePath == "" || e.saving != nil || e.closed {
 		return
 	}
-	e.saving = time.AfterFunc(stateLinger, func() {
-		e.mu.Lock()
+	e.saving = time.AfterFunc(stateLinger, func() { e.saveState(false) })
+}
+
+// saveState writes the world as it is now. What writes is alone from before it looks at the world,
+// so that no older one takes the place of a newer. After the last one nothing is written any
+// more, and the file is another emulator's to have.
+func (e *Emulator) saveState(last bool) {
+	e.stateFile.Lock()
+	defer e.stateFile.Unlock()
+	if e.stateOver {
+		return
+	}
+	e.mu.Lock()
+	if e.saving != nil {
+		e.saving.Stop()
 		e.saving = nil
-		raw, err := e.encodeState()
-		e.mu.Unlock()
-		if err == nil {
-			err = e.writeState(raw)
-		}
-		e.noteState(err)
-	})
+	}
+	raw, err := e.encodeState()
+	e.mu.Unlock()
+	if err == nil {
+		err = e.writeState(raw)
+	}
+	e.mu.Lock()
+	e.stateErr = err
+	e.mu.Unlock()
+	if e.stateOver = last; last {
+		_ = e.stateLock.Close()
+	}
 }
 
 // encodeState gives the world as a state file. The caller holds the mutex.
@@ -161,9 +218,7 @@ func (e *Emulator) encodeState() ([]byte, error) {
 // writeState replaces the file as a whole: whoever reads it finds the old state or the
 // new one.
 func (e *Emulator) writeState(raw []byte) error {
-	e.stateFile.Lock()
-	defer e.stateFile.Unlock()
-	f, err := os.CreateTemp(filepath.Dir(e.statePath), "."+filepath.Base(e.statePath)+"-*")
+	f, err := os.CreateTemp(filepath.Dir(e.statePath), unfinished(e.statePath)+"*")
 	if err != nil {
 		return err
 	}
@@ -182,29 +237,10 @@ func (e *Emulator) writeState(raw []byte) error {
 }
 
 // closeState writes the state for the last time.
-func (e *Emulator) closeState() error {
-	if e.statePath == "" {
-		return nil
+func (e *Emulator) closeState() {
+	if e.statePath != "" {
+		e.saveState(true)
 	}
-	e.mu.Lock()
-	if e.saving != nil {
-		e.saving.Stop()
-		e.saving = nil
-	}
-	raw, err := e.encodeState()
-	e.mu.Unlock()
-	if err == nil {
-		err = e.writeState(raw)
-	}
-	e.noteState(err)
-	return err
-}
-
-// noteState keeps what is wrong with writing, for StateError.
-func (e *Emulator) noteState(err error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.stateErr = err
 }
 
 // StateError says why the state could not be written when it was last tried, nil if it

@@ -3,9 +3,14 @@ package emulator
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -168,5 +173,78 @@ func TestAStateThatCantBeReadIsToldAndLeftAsItIs(t *testing.T) {
 	e.Close()
 	if err := e.StateError(); err == nil || !strings.Contains(err.Error(), "state") {
 		t.Errorf("a folder that isn't there: %v", err)
+	}
+}
+
+func TestAStateBelongsToOneEmulatorAtATime(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.json")
+	first := newTest(t, WithState(path))
+	must(t, first.AddCustomer("c-first"))
+	if _, err := New(WithState(path)); !errors.Is(err, ErrStateInUse) || !strings.Contains(err.Error(), path) {
+		t.Fatalf("a second one: %v", err)
+	}
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer taken.Close()
+	first.Close()
+	for _, addr := range []string{taken.Addr().String(), taken.Addr().String(), "127.0.0.1:0"} {
+		if second, err := Start(addr, WithState(path)); err == nil {
+			if !slices.Contains(second.Customers(), "c-first") {
+				t.Error("the second one doesn't know what the first one kept")
+			}
+			must(t, second.AddCustomer("c-second"))
+			must(t, second.Close())
+		} else if addr != taken.Addr().String() || errors.Is(err, ErrStateInUse) {
+			t.Errorf("after the first has closed, at %s: %v", addr, err)
+		}
+	}
+	must(t, first.AddCustomer("c-late"))
+	first.Close()
+	third := newTest(t, WithState(path))
+	defer third.Close()
+	if all := third.Customers(); !slices.Contains(all, "c-second") || slices.Contains(all, "c-late") {
+		t.Errorf("what was closed has written over what came later: %v", all)
+	}
+}
+
+func TestWhatAKilledProcessLeftUnfinishedIsRemoved(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "state.json")
+	for _, name := range []string{".state.json-123456", ".state.json-notes", ".other.json-1", "state.json-1"} {
+		must(t, os.WriteFile(filepath.Join(folder, name), []byte("{"), 0o600))
+	}
+	e := newTest(t, WithState(path))
+	defer e.Close()
+	files, err := os.ReadDir(folder)
+	must(t, err)
+	var left []string
+	for _, f := range files {
+		left = append(left, f.Name())
+	}
+	if want := []string{".other.json-1", ".state.json-notes", "state.json-1", "state.json.lock"}; !slices.Equal(left, want) {
+		t.Errorf("there are %v, want %v", left, want)
+	}
+}
+
+func TestTheStateIsWrittenInTheOrderOfItsChanges(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.json")
+	e := newTest(t, WithState(path))
+	must(t, e.AddCustomer("c-1"))
+	e.stateFile.Lock() // the disk is slow
+	var writers sync.WaitGroup
+	for range 8 {
+		writers.Go(func() { e.saveState(false) })
+	}
+	must(t, e.AddCustomer("c-2"))
+	e.stateFile.Unlock()
+	writers.Wait()
+	if raw, err := os.ReadFile(path); err != nil || !bytes.Contains(raw, []byte("c-2")) {
+		t.Errorf("what was written last lacks the last change: %v", err)
+	}
+	e.Close()
+	must(t, os.Remove(path))
+	e.saveState(false) // a timer that has fired before
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it was written after the end: %v", err)
 	}
 }
