@@ -171,14 +171,19 @@ func passOlderUsage(sink gate.Sink, payload json.RawMessage) bool {
 }
 
 // passPackage: a plan or an add-on was published. For NEW_CUSTOMERS nothing changes for
-// those there are; what can't be understood may be for all.
+// those there are; for whom can't be understood may be all.
 func passPackage(sink gate.Sink, payload json.RawMessage) bool {
-	p, ok := readPublished(payload)
-	if l, listens := sink.(*listener); ok && listens {
+	var p PackagePublished
+	odd := json.Unmarshal(payload, &p) != nil && len(payload) > 0
+	if l, listens := sink.(*listener); listens && p.ID != "" && p.Migration != "" {
 		l.published(p)
 	}
-	if _, doubted := sink.(doubtful); !doubted && p.Migration == "NEW_CUSTOMERS" {
-		return ok
+	switch _, doubted := sink.(doubtful); {
+	case odd, doubted:
+	case p.ID == "" && p.Migration == "":
+		return false
+	case p.Migration == "NEW_CUSTOMERS":
+		return p.ID != ""
 	}
 	sink.InvalidateAll()
 	return true

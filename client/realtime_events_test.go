@@ -70,7 +70,8 @@ func TestEventsArePassedOn(t *testing.T) {
 		"a plan for somebody else":     {"OnPackagePublished", `{"packageRefId":"plan-a","migrationType":"SOME"}`, "stale all"},
 		"a plan for nobody knows":      {"OnPackagePublished", `{"packageRefId":"plan-a"}`, "stale all"},
 		"a plan of other types":        {"OnPackagePublished", `{"packageRefId":"plan-a","migrationType":1}`, "stale all"},
-		"a plan that is null":          {"OnPackagePublished", `null`, "stale all"},
+		"a plan that is none":          {"OnPackagePublished", `["plan-a"]`, "stale all"},
+		"nothing of a plan":            {"OnPackagePublished", `{}`, ""},
 		"a plan without an id":         {"OnPackagePublished", `{"migrationType":"ALL_CUSTOMERS"}`, "stale all"},
 		"a wallet":                     {"OnCreditBalanceUpdated", `{` + who + `,"currencyId":"tokens","currentBalance":70,"totalConsumed":30,"totalGranted":100}`, "patch acme|site-1 tokens 30/100,true at -"},
 		"a wallet of other sums":       {"OnCreditBalanceUpdated", `{` + who + `,"currencyId":"tokens","currentBalance":60,"totalConsumed":30,"totalGranted":100}`, "stale acme|site-1"},
@@ -146,7 +147,8 @@ func TestFramesOfNoUseAreCountedAndPassedOnInNoPart(t *testing.T) {
 	frames := []string{``, `?`, `null`, `[]`, `"next"`, `{}`, `{"type":1}`, `{"type":"data"}`, `{"type":"ka"}`, `{"type":"connection_init"}`, `{"type":"connection_ack"}`,
 		`{"type":"next"}`, `{"type":"next","id":"1"}`, `{"type":"next","id":"99","payload":` + event + `}`, `{"type":"next","id":1,"payload":` + event + `}`,
 		`{"type":"next","id":"1","payload":[]}`, `{"type":"next","id":"1","payload":{"data":{"entitlementsUpdated":{"customerId":"acme"}}}}`,
-		`{"type":"error"}`, `{"type":"error","id":"99","payload":[]}`, `{"type":"complete"}`, `{"type":"complete","id":"99"}`}
+		`{"type":"error"}`, `{"type":"error","id":"99","payload":[]}`, `{"type":"complete"}`, `{"type":"complete","id":"99"}`,
+		`{"type":"next","id":"3","payload":{"data":{"packagePublished":null}}}`}
 	watched(t, func(s *socket) {
 		s.stand()
 		time.Sleep(time.Second)

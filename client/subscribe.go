@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"encoding/json"
 
 	"github.com/stiggate/gate"
 )
@@ -72,9 +71,3 @@ func (l *listener) credit(b CreditBalance) { tell(l.events.CreditBalanceUpdated,
 
 // published takes packagePublished in full.
 func (l *listener) published(p PackagePublished) { tell(l.events.PackagePublished, p) }
-
-// readPublished reads a packagePublished.
-func readPublished(payload json.RawMessage) (p PackagePublished, ok bool) {
-	ok = json.Unmarshal(payload, &p) == nil && p.ID != "" && p.Migration != ""
-	return p, ok
-}
