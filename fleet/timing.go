@@ -15,7 +15,8 @@ type Timing struct {
 	// free. It must be well above Valid: what a request still uses then is given out again.
 	Reclaim time.Duration
 	// Owe is how much longer what a dead replica had used, and Stigg had not acknowledged, stays
-	// counted: for an heir that delivers it (State.Heir).
+	// counted: for an heir that delivers it (State.Heir), or until another replica has taken it over from
+	// an outbox that they share.
 	Owe time.Duration
 	// Keep is how long an account is remembered after its last call. It must be longer than any
 	// count of Stigg's is served stale.

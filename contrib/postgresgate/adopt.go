@@ -34,21 +34,39 @@ const (
 )
 
 // Adopt is gate.Adopter's: it takes over what processes whose lease has run out have left. NOTIFY tells of
-// one that has closed; besides it looks each second. It has one connection of the pool.
+// one that has closed; besides it looks each second. It has one connection of the pool, unless that is the
+// only one.
 func (b *Box) Adopt(ctx context.Context, take func(u ...gate.Usage) error) error {
-	conn, err := b.pool.Acquire(ctx)
-	if err != nil {
-		return wrap(err)
+	wait := sleep
+	if b.pool.Config().MaxConns > 1 {
+		conn, err := b.pool.Acquire(ctx)
+		if err != nil {
+			return wrap(err)
+		}
+		defer func() {
+			_ = conn.Conn().Close(context.Background()) // it listens, and belongs to nobody else then
+			conn.Release()
+		}()
+		if _, err := conn.Exec(ctx, "LISTEN gate_outbox"); err != nil {
+			return wrap(err)
+		}
+		wait = func(ctx context.Context) error {
+			_, err := conn.Conn().WaitForNotification(ctx)
+			return err
+		}
 	}
-	defer func() {
-		_ = conn.Conn().Close(context.Background()) // it listens, and belongs to nobody else then
-		conn.Release()
-	}()
-	if _, err := conn.Exec(ctx, "LISTEN gate_outbox"); err != nil {
-		return wrap(err)
-	}
+	return b.adopt(ctx, take, wait)
+}
+
+func sleep(ctx context.Context) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// adopt looks after each wait, which is for a poll at most.
+func (b *Box) adopt(ctx context.Context, take func(u ...gate.Usage) error, wait func(context.Context) error) error {
 	for ctx.Err() == nil && b.ctx.Err() == nil {
-		more := false
+		more, err := false, error(nil)
 		if b.mayClaim() {
 			switch more, err = b.claim(ctx, b.heir, take); {
 			case errors.Is(err, gate.ErrClosed):
@@ -60,10 +78,11 @@ func (b *Box) Adopt(ctx context.Context, take func(u ...gate.Usage) error) error
 		if more {
 			continue
 		}
-		wait, cancel := context.WithTimeout(ctx, poll)
-		_, err := conn.Conn().WaitForNotification(wait)
+		within, cancel := context.WithTimeout(ctx, poll)
+		err = wait(within)
+		over := within.Err() != nil
 		cancel()
-		if err != nil && wait.Err() == nil {
+		if err != nil && !over {
 			return wrap(err)
 		}
 	}

@@ -29,13 +29,16 @@
 // is reported before and after them the order is kept, whoever delivers; but for a change whose transaction
 // is open while a total of its series is reported.
 //
+// The outbox is no fleet.Inheritance: a lease that has run out does not tell that a process has ended, and
+// what it left may go to several. See there for what that costs in a fleet.
+//
 // # What it needs
 //
-// PostgreSQL 13 or later, a database whose encoding is UTF8 (or SQL_ASCII), a primary, and its durability: synchronous_commit off, or a standby without
-// synchronous replication that takes over, loses the app's rows and their usage together. SELECT, INSERT,
-// UPDATE and DELETE on gate_outbox and gate_outbox_owner. A process has one connection of the pool for
-// LISTEN, and one now and then; a pooler that gives each transaction another connection does not do.
-// A handler that settles without SettleTx while its own transaction is open needs a second connection:
+// PostgreSQL 13 or later, a database whose encoding is UTF8 (or SQL_ASCII), a primary, and its durability:
+// synchronous_commit off, or a standby without synchronous replication that takes over, loses the app's rows
+// and their usage together. SELECT, INSERT, UPDATE and DELETE on gate_outbox and gate_outbox_owner. A process
+// has one connection of the pool for LISTEN, unless there is only one, and one now and then; a pooler that
+// gives each transaction another connection does not do. A handler that settles without SettleTx while its own transaction is open needs a second connection:
 // give the outbox a pool of its own, then handlers that hold all connections of the app's don't wait for
 // each other.
 //

@@ -41,7 +41,8 @@ type SharedOutbox interface {
 // counts it once.
 //
 // Each process has a stream of its own, and those of the processes that it took over. Give all processes
-// of an app the same Prefix and Reclaim. What Stigg refused for good is in the hash prefix:{aside}, as
+// of an app the same Prefix and Reclaim. It is no fleet.Inheritance: silence does not tell that a process
+// has ended, and what it left may go to several. See there for what that costs in a fleet. What Stigg refused for good is in the hash prefix:{aside}, as
 // JSON. The gate that it is given to closes it; the client is the app's, and stays open. The error is a
 // *SetupError if Redis can't be used, among others since it evicts keys.
 func Outbox(ctx context.Context, client rueidis.Client, options ...Option) (SharedOutbox, error) {
@@ -60,6 +61,8 @@ func Outbox(ctx context.Context, client rueidis.Client, options ...Option) (Shar
 	if err := b.open(ctx); err != nil {
 		return nil, err
 	}
+	_ = b.note(ctx, b.beat(ctx)) // too few replicas are no reason not to start
+
 	running, stop := context.WithCancel(context.Background()) //nolint:gosec // Close calls it
 	b.stop = stop
 	b.running.Go(func() { b.live(running) })
@@ -182,13 +185,18 @@ func (b *box) add(ctx context.Context, s *stream, arguments []string) (first uin
 		if first, err = result.AsUint64(); err != nil || first == 0 {
 			return err
 		}
-		reached, err := c.Do(ctx, c.B().Wait().Numreplicas(b.replicas).Timeout(b.patience.Milliseconds()).Build()).AsInt64()
-		if err == nil && reached < b.replicas {
-			err = &Error{Kind: ErrNotReplicated, Err: fmt.Errorf("%d of %d have it", reached, b.replicas)}
-		}
-		return err
+		return b.replicated(ctx, c)
 	})
 	return first, err
+}
+
+// replicated waits until enough replicas have what was written on a connection.
+func (b *box) replicated(ctx context.Context, c rueidis.DedicatedClient) error {
+	reached, err := c.Do(ctx, c.B().Wait().Numreplicas(b.replicas).Timeout(b.patience.Milliseconds()).Build()).AsInt64()
+	if err == nil && reached < b.replicas {
+		err = &Error{Kind: ErrNotReplicated, Err: fmt.Errorf("%d of %d have it", reached, b.replicas)}
+	}
+	return err
 }
 
 // put puts a usage into the index. Call it under the lock.

@@ -230,12 +230,13 @@ func (b *box) live(ctx context.Context) {
 	}
 }
 
-// beat tells that the owner lives.
+// beat tells that the owner lives. With WaitFor it fails as an Append would, where too few replicas have it.
 func (b *box) beat(ctx context.Context) error {
 	now, err := b.time(ctx)
 	if err != nil {
 		return err
 	}
+	var own *stream
 	for _, s := range b.streams() {
 		owner, err := b.client.Do(ctx, b.client.B().Hget().Key(b.outKey(s.id, "meta")).Field("owner").Build()).ToString()
 		if err != nil && !rueidis.IsRedisNil(err) {
@@ -245,11 +246,27 @@ func (b *box) beat(ctx context.Context) error {
 			b.lost(s)
 			continue
 		}
-		if err := b.client.Do(ctx, b.client.B().Zadd().Key(b.beatsKey()).ScoreMember().ScoreMember(float64(now), s.id).Build()).Error(); err != nil {
-			return wrap(err)
+		if err := b.lives(ctx, b.client, s, now); err != nil {
+			return err
+		}
+		if s.own {
+			own = s
 		}
 	}
-	return nil
+	if b.replicas == 0 || own == nil {
+		return nil
+	}
+	return wrap(b.client.Dedicated(func(c rueidis.DedicatedClient) error {
+		if err := b.lives(ctx, c, own, now); err != nil {
+			return err
+		}
+		return b.replicated(ctx, c)
+	}))
+}
+
+// lives tells it of one stream.
+func (b *box) lives(ctx context.Context, c rueidis.CoreClient, s *stream, now int64) error {
+	return wrap(c.Do(ctx, c.B().Zadd().Key(b.beatsKey()).ScoreMember().ScoreMember(float64(now), s.id).Build()).Error())
 }
 
 // streams are those that belong to this process.

@@ -326,6 +326,31 @@ func pendingKeysOf(b gate.Outbox) (keys []string) {
 	return keys
 }
 
+// TestTooFewReplicasAreUnhealthy until there are enough, whatever else Redis answers meanwhile; and the
+// outbox lives on: nobody takes what it has.
+func TestTooFewReplicasAreUnhealthy(t *testing.T) {
+	t.Parallel()
+	alone := newServer(t)
+	client := alone.client()
+	const reclaim = 2 * time.Second
+	b := outboxOf(t, client, redisgate.WaitFor(1), redisgate.Patience(100*time.Millisecond), quick(reclaim))
+	for range 40 { // some beats
+		if err := b.Healthy(); !errors.Is(err, redisgate.ErrNotReplicated) {
+			t.Fatalf("no replica has anything, and Healthy says %v", err)
+		}
+		time.Sleep(reclaim / 20)
+	}
+	if err := b.Append(t.Context(), usageOf("1")); !errors.Is(err, redisgate.ErrNotReplicated) {
+		t.Errorf("no replica has it: %v", err)
+	}
+	if keys := pendingKeys(t, outboxOf(t, client, quick(reclaim)), 0); len(keys) > 0 {
+		t.Errorf("another process takes %q", keys)
+	}
+	newServer(t, "--replicaof", "127.0.0.1 "+strconv.Itoa(alone.port))
+	eventually(t, "it is healthy once a replica follows", func() bool { return b.Healthy() == nil })
+	appendTo(t, b, "2")
+}
+
 // TestWhatTooFewReplicasHaveIsForgotten: the gate delivers it from memory, and it is in Redis all the same.
 func TestWhatTooFewReplicasHaveIsForgotten(t *testing.T) {
 	client := newServer(t).client()
