@@ -225,7 +225,7 @@ func (g *Gate) fallback(c Customer, p Policy) *snapshot {
 	b := g.ledger.Open(ledger.Owner(c))
 	s := &snapshot{Rights: admission.Nothing(b).With(p.asks.Assume(true, func(one *admission.Policy) (rules.Feature, bool) { return p.outage.Has(one, g.outage) }))}
 	if g.offline {
-		g.cache.Remember(c, *s)
+		g.cache.Remember(Customer(b.Owner()), *s)
 	}
 	return s
 }

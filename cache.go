@@ -38,7 +38,7 @@ type cache struct {
 func newCache(source Source, l *ledger.Ledger, count *counters.Decisions, c config) (k *cache, err error) {
 	k = &cache{source: source, ledger: l, now: c.now, logger: c.logger, plans: admission.NewPlans(), observers: c.observers}
 	to := swr.Config[Customer, snapshot]{
-		Check:  Customer.Validate,
+		Own:    Customer.own,
 		Begin:  func(c Customer) swr.Read[snapshot] { return &load{l.Open(ledger.Owner(c)), c, k} },
 		Parent: func(c Customer) Customer { return Customer{ID: c.ID} },
 		Hash:   hash,

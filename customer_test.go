@@ -1,11 +1,13 @@
 package gate
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/stiggate/gate/internal/problem"
 )
@@ -114,5 +116,63 @@ func TestAResourceIsPartOfWhoAsks(t *testing.T) {
 	}
 	if s.count() != 3 {
 		t.Errorf("%d loads, want one for each", s.count())
+	}
+}
+
+// TestIDsAreKeptInMemoryOfTheirOwn has ids in memory that changes when the request is over, as those of
+// fasthttp's requests are.
+func TestIDsAreKeptInMemoryOfTheirOwn(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		err  error
+		use  func(g *Gate, c Customer)
+		want float64
+	}{
+		{"admitted", nil, func(g *Gate, c Customer) {
+			ticket, d := g.Admit(context.Background(), c, Feature("f").Uses(1))
+			if !d.Allowed || ticket.Settle() != nil {
+				t.Error(d)
+			}
+		}, 3},
+		{"admitted in an outage", errStubDown, func(g *Gate, c Customer) {
+			ticket, d := g.Admit(context.Background(), c, Feature("f").Uses(1).OnOutage(OutageAllow))
+			if !d.Allowed || ticket.Settle() != nil {
+				t.Error(d)
+			}
+		}, 3},
+		{"reported", nil, func(g *Gate, c Customer) {
+			if err := g.Report(context.Background(), Usage{Customer: c, FeatureID: "f", Value: 1}); err != nil {
+				t.Error(err)
+			}
+		}, 3},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := &stub{set: features(metered("f", 0, 100)), err: tt.err}
+			g := gateOf(t, s)
+			memory := make([]byte, len("customer-1/resource-1"))
+			for range 3 {
+				for _, n := range "123" {
+					copy(memory, "customer-"+string(n)+"/resource-"+string(n))
+					whole := unsafe.String(&memory[0], len(memory)) // which goes on to be of the next request
+					tt.use(g, Customer{ID: whole[:10], Resource: whole[11:]})
+				}
+			}
+			if err := g.Close(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			got := make(map[Customer]float64)
+			for _, u := range s.usages() {
+				got[u.Customer] += u.Value
+			}
+			for _, n := range "123" {
+				c := Customer{ID: "customer-" + string(n), Resource: "resource-" + string(n)}
+				if got[c] != tt.want {
+					t.Errorf("%v has %v, want %v; in all %v", c, got[c], tt.want, got)
+				}
+			}
+			if n := s.count(); tt.err == nil && tt.name == "admitted" && n != 3 {
+				t.Errorf("%d reads, want 3: one for each customer", n)
+			}
+		})
 	}
 }

@@ -4,12 +4,17 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/gofiber/fiber/v3"
 	"github.com/gofiber/fiber/v3/middleware/recover"
@@ -17,6 +22,7 @@ import (
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/gatetest"
 	"github.com/stiggate/gate/identity"
+	"github.com/stiggate/gate/internal/stubstigg"
 )
 
 // nothing is a Stigg that knows nobody.
@@ -125,5 +131,97 @@ func TestFiberTakesPathsInAnyCase(t *testing.T) {
 			body, _ := io.ReadAll(res.Body)
 			t.Errorf("%s: got %d %s, want %d", target, res.StatusCode, body, want)
 		}
+	}
+}
+
+// TestFiberKeepsNothingOfARequest has customers take turns on one connection: fiber reads them all into the
+// same memory.
+func TestFiberKeepsNothingOfARequest(t *testing.T) {
+	stigg := gatetest.New(t).Plan("free", gatetest.Metered("seats", 100))
+	var hosts sync.Map
+	who := identity.FromTrustedHeader("X-Customer-ID", "")
+	g := stigg.Gate(gate.ResolverFunc(func(r *http.Request) (gate.Customer, error) {
+		hosts.Store(r.Method+" "+r.RequestURI+" "+r.URL.Path+" "+r.Host+" "+r.Header.Get("X-Customer-ID"), true)
+		return who.Resolve(r)
+	}))
+	app := fiber.New()
+	app.Post("/:name", RequireFiber(g, gate.Feature("seats").Uses(1)), func(fiber.Ctx) error { return nil })
+	url := listen(t, app)
+	host := strings.TrimPrefix(url, "http://")
+	for i := range 40 {
+		post(t, url+fmt.Sprintf("/name-%d", i%4), fmt.Sprintf("customer-%d", i%4))
+	}
+	for i := range 4 {
+		stigg.Reported(t, fmt.Sprintf("customer-%d", i), "seats", 10)
+		want := fmt.Sprintf("POST /name-%d /name-%d %s customer-%d", i, i, host, i)
+		if _, seen := hosts.Load(want); !seen {
+			t.Errorf("%q has changed", want)
+		}
+	}
+}
+
+func TestFiberTellsTheGateAllThatWasSent(t *testing.T) {
+	stigg := gatetest.New(t).Plan("free", gatetest.Metered("bytes", 100))
+	g := stigg.Gate(identity.FromTrustedHeader("X-Customer-ID", ""))
+	app := fiber.New()
+	app.Post("/", RequireFiber(g, gate.Feature("bytes").UsesFunc(func(r *http.Request) (float64, error) { return float64(r.ContentLength), nil })), func(c fiber.Ctx) error {
+		return c.Send(c.Body())
+	})
+	url := listen(t, app)
+	for name, tt := range map[string]struct {
+		body      io.Reader
+		customers []string
+		status    int
+		billed    float64
+	}{
+		"a body":                  {strings.NewReader("0123456789"), []string{"one"}, 200, 10},
+		"a body without a length": {io.MultiReader(strings.NewReader("0123456789")), []string{"two"}, 200, 10},
+		"no body":                 {http.NoBody, []string{"three"}, 200, 0},
+		"two customers":           {strings.NewReader("0123456789"), []string{"four", "five"}, 401, 0},
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, tt.body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header["X-Customer-Id"] = tt.customers
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if res.StatusCode != tt.status {
+			t.Errorf("%s: got %d, want %d", name, res.StatusCode, tt.status)
+		}
+		stigg.Reported(t, tt.customers[len(tt.customers)-1], "bytes", tt.billed)
+	}
+}
+
+func TestFiberTellsTheGateWhatIsAnswered(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, []byte("0123456789"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, answer := range map[string]fiber.Handler{
+		"a body":                 func(c fiber.Ctx) error { return c.SendString("0123456789") },
+		"a file":                 func(c fiber.Ctx) error { return c.SendFile(file) },
+		"a stream with a length": func(c fiber.Ctx) error { return c.SendStream(strings.NewReader("0123456789"), 10) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			now := time.Now()
+			stigg := stubstigg.New(gate.Entitlement{
+				FeatureID: "bytes", Kind: gate.Metered, Granted: true, Limit: 100,
+				Reset: gate.ResetMonth, PeriodStart: now.Add(-time.Hour), PeriodEnd: now.Add(time.Hour),
+			})
+			g := stigg.Gate(t, gate.WithQuotaHeaders(gate.QuotaHeadersLegacy))
+			app := fiber.New()
+			app.Post("/", RequireFiber(g, gate.Feature("bytes").Uses(0).MeasuredBy(gate.ResponseBytes(1))), answer)
+			res := post(t, listen(t, app), "acme")
+			if body, err := io.ReadAll(res.Body); err != nil || string(body) != "0123456789" || len(res.Header["X-Ratelimit-Limit"]) != 1 {
+				t.Errorf("got %q %v, %v", body, res.Header, err)
+			}
+			if n := stigg.Billed(t, g); n != 10 {
+				t.Errorf("%v billed, want 10", n)
+			}
+		})
 	}
 }

@@ -99,6 +99,7 @@ func (l *Ledger) Open(o Owner) *Book {
 	defer l.mu.Unlock()
 	b := l.books[o]
 	if b == nil {
+		o.ID, o.Resource = strings.Clone(o.ID), strings.Clone(o.Resource) // fasthttp's strings change
 		b = &Book{owner: o, ledger: l}
 		l.books[o] = b
 	}

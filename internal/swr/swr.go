@@ -82,9 +82,9 @@ type Read[V Value] interface {
 
 // Config is what a Cache needs.
 type Config[K comparable, V Value] struct {
-	// Check says what is wrong with a key, before anybody waits for a read of it: one that is cached was
-	// right. It may be nil.
-	Check func(k K) error
+	// Own says what is wrong with a key, before anybody waits for a read of it: one that is cached was
+	// right. It returns one to keep, of memory that nobody else changes. It may be nil.
+	Own func(k K) (K, error)
 	// Begin begins a read, pinned once for the Cache.
 	Begin func(k K) Read[V]
 	// Parent is the key that k belongs to; k itself if it belongs to none.
@@ -250,10 +250,12 @@ func (k *Cache[K, V]) Get(ctx context.Context, key K, now time.Time, fresh bool,
 // read waits for a read of a key.
 func (k *Cache[K, V]) read(ctx context.Context, key K, now time.Time, noCache bool, w *Wait, longest time.Duration, f *Found[V]) error {
 	*f = Found[V]{}
-	if k.c.Check != nil {
-		if err := k.c.Check(key); err != nil {
+	if k.c.Own != nil {
+		own, err := k.c.Own(key)
+		if err != nil {
 			return err
 		}
+		key = own
 	}
 	r, err := k.join(key, now, noCache, k.pace(), w.bound(longest))
 	if err != nil {

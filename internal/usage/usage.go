@@ -5,6 +5,7 @@ package usage
 import (
 	"cmp"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -47,7 +48,7 @@ type Usage struct {
 }
 
 // Check checks everything but the customer, and that there is a key and a time. It encodes the
-// dimensions, so that nobody can change them any more. It returns what is wrong, or ""; amount is
+// dimensions and copies the names, so that nobody can change them any more. It returns what is wrong, or ""; amount is
 // what is wrong with an amount, if that is it.
 func (u *Usage) Check() (problem, amount string) {
 	if problem := u.named(); problem != "" {
@@ -62,6 +63,9 @@ func (u *Usage) Check() (problem, amount string) {
 	}
 	if u.names() > valid.MaxNamed {
 		return "has names of more than 1 MB", ""
+	}
+	for _, name := range [...]*string{&u.Customer.ID, &u.Customer.Resource, &u.FeatureID, &u.Event, &u.Currency, &u.Key} {
+		*name = strings.Clone(*name)
 	}
 	u.Dimensions, problem = valid.Encode(u.Dimensions, u.names())
 	return problem, ""
