@@ -27,13 +27,14 @@ cc:
 	@command -v $${CC:-cc} >/dev/null || { apt-get update && apt-get install -y gcc libc6-dev; }
 
 # What one goroutine does, or another process: the race detector finds nothing there, and takes ten times as long.
-SEQUENTIAL = LedgerSimulation|LedgerInEverySchedule|LedgerKeepsEveryPromise|MutantsOfTheLedger|NoInputOfAMutation|AHugeFrame
+# And what tries thousands of schedules, or customers: other tests have the same goroutines, and soak has these with the detector, too.
+SEQUENTIAL = LedgerSimulation|LedgerInEverySchedule|LedgerKeepsEveryPromise|MutantsOfTheLedger|NoInputOfAMutation|AHugeFrame|AgreeOnCredits|AsksForTooMuchIsStopped|ASetStaysAsItIs|CurrentUsageIsTheSum|WhatCrossesIsDecidedWithin|MadeUpCustomersKeepNobodyOut|MemoryOfAnEntitlement
 race: cc
-	$(GO) test -race -vet=off -shuffle=on -timeout 8m -skip '$(SEQUENTIAL)' $$($(GO) list ./... | grep -v /docs$$)
+	$(GO) test -race -vet=off -shuffle=on -timeout 8m -skip '$(SEQUENTIAL)' $$($(GO) list ./... | grep -v -e /docs$$ -e /cmd/stigg$$)
 
 sequential:
-	$(GO) test -vet=off -shuffle=on ./docs
-	$(GO) test -vet=off -shuffle=on -run '$(SEQUENTIAL)' ./emulator ./internal/ledger
+	$(GO) test -vet=off -shuffle=on ./docs ./cmd/stigg
+	$(GO) test -vet=off -shuffle=on -run '$(SEQUENTIAL)' . ./emulator ./internal/ledger
 
 # Much of it waits for servers, browsers and downloads: two at a time, once everything is installed.
 beside: redis postgres chromium
@@ -130,6 +131,7 @@ KILLTIME ?= 3m
 soak: cc contrib contrib-race official
 	$(GO) run -C examples/fleet . -once
 	$(GO) test -v -run 'Simulation|EverySchedule' -timeout 2h ./internal/ledger -args -seeds $(SEEDS) -every
+	$(GO) test -race -run '$(SEQUENTIAL)' -timeout 2h . ./emulator
 	$(GO) test -race -v -timeout 2h ./drill -args -kills $(KILLS) -phase $(PHASE) -backlog $(BACKLOG)
 	$(GO) test -race -timeout 2h ./outbox -args -long -kills $(OUTBOX_KILLS)
 	cd contrib/postgresgate && $(GO) test -race -v -run 'Kills|TwoProcesses' -timeout 2h . -args -kills $(OUTBOX_KILLS)

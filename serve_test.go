@@ -140,7 +140,9 @@ func startProgram(t *testing.T, stigg string) *program {
 	return p
 }
 
-// signal sends sig again and again until the program prints a line with the text.
+// signal sends sig again and again until the program prints a line with the text. What comes within
+// half a second of another is its echo, so it sends none more often: one that is on its way when
+// the line is printed would be a signal too much.
 func (p *program) signal(t *testing.T, text string, sig os.Signal) {
 	t.Helper()
 	told := make(chan struct{})
@@ -151,7 +153,7 @@ func (p *program) signal(t *testing.T, text string, sig os.Signal) {
 			select {
 			case <-told:
 				return
-			case <-time.After(50 * time.Millisecond): // a finger on Ctrl-C
+			case <-time.After(600 * time.Millisecond):
 			}
 		}
 	})

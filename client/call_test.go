@@ -95,7 +95,7 @@ func TestAListIsReadAsFarAsItIsRangedOver(t *testing.T) {
 	page := 0
 	c, rec := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		page++
-		_, _ = fmt.Fprintf(w, `{"data":{"customers":{"edges":[{"node":{"customerId":"a%d"}},{"node":{"customerId":"b%d"}}],"pageInfo":{"hasNextPage":%t,"endCursor":"c%d"}}}}`, page, page, page < 5000, page)
+		_, _ = fmt.Fprintf(w, `{"data":{"customers":{"edges":[{"node":{"customerId":"a%d"}},{"node":{"customerId":"b%d"}}],"pageInfo":{"hasNextPage":%t,"endCursor":"c%d"}}}}`, page, page, page < 500, page)
 	})
 	n := 0
 	for _, err := range c.AllCustomers(t.Context(), CustomerQuery{Paging: Paging{Size: 2}}) {
@@ -118,8 +118,8 @@ func TestAListIsReadAsFarAsItIsRangedOver(t *testing.T) {
 			t.Fatal("a customer has no id")
 		}
 	}
-	if n != 10_000 {
-		t.Errorf("%d of 10,000 customers", n)
+	if n != 1000 {
+		t.Errorf("%d of 1,000 customers", n)
 	}
 }
 

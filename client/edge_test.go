@@ -2,9 +2,13 @@ package client
 
 import (
 	"context"
+	"fmt"
+	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stiggate/gate"
@@ -177,19 +181,28 @@ func TestAnEdgeThatLimitsRestsWhateverItsStatus(t *testing.T) {
 }
 
 func TestAnEdgeThatHangsLeavesTimeForTheAPI(t *testing.T) {
-	c, rec := atEdge(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-	c.edge = strings.TrimSuffix(c.endpoint, "/graphql")
-	c.timeout = 200 * time.Millisecond // 100 for the edge; the API answers at once
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	for range 2 {
-		if set, err := c.Entitlements(ctx, acme); err != nil || set.Denied == "" {
-			t.Errorf("got %+v, %v", set, err)
+	synctest.Test(t, func(t *testing.T) {
+		var edge, api atomic.Int32
+		c := piped(t, func(conn net.Conn, r *http.Request) {
+			if r.Method == http.MethodGet {
+				edge.Add(1)
+				held(conn)
+				return
+			}
+			api.Add(1)
+			_, _ = fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(emptySet), emptySet)
+		}, WithTimeout(200*time.Millisecond)) // 100 for the edge
+		c.edge = strings.TrimSuffix(c.endpoint, "/graphql")
+		for want := 100 * time.Millisecond; want >= 0; want -= 100 * time.Millisecond { // an edge that hangs rests
+			start := time.Now()
+			if _, err := c.Entitlements(context.Background(), acme); err != nil || time.Since(start) != want {
+				t.Errorf("got %v after %v, want a set after %v", err, time.Since(start), want)
+			}
 		}
-	}
-	if n := rec.count(); n != 3 {
-		t.Errorf("%d requests, want 3: an edge that hangs rests", n)
-	}
+		if edge.Load() != 1 || api.Load() != 2 {
+			t.Errorf("%d requests to the edge, %d to the API, want 1 and 2", edge.Load(), api.Load())
+		}
+	})
 }
 
 func TestWrongEdges(t *testing.T) {

@@ -13,7 +13,9 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stiggate/gate"
@@ -44,7 +46,7 @@ func hijacked(send string) http.HandlerFunc {
 }
 
 func TestOddAnswersAreTypedErrors(t *testing.T) {
-	bomb := gzipped(bytes.Repeat([]byte(" "), 4*maxResponse))
+	bomb := gzipped(bytes.Repeat([]byte(" "), maxResponse+1))
 	tests := map[string]struct {
 		answer    http.HandlerFunc
 		code      Code
@@ -222,24 +224,28 @@ func TestAnEndedContextIsTheError(t *testing.T) {
 }
 
 func TestAnAttemptIsBoundedByTheTimeout(t *testing.T) {
-	for name, piece := range map[string]string{"a silent server": "", "a slow body": " "} {
+	for name, piece := range map[string]string{"a silent server": "", "a slow body": "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n "} {
 		t.Run(name, func(t *testing.T) {
-			c, rec := serve(t, func(w http.ResponseWriter, r *http.Request) {
-				_, _ = io.WriteString(w, piece)
-				w.(http.Flusher).Flush()
-				<-r.Context().Done()
-			}, WithTimeout(20*time.Millisecond), WithRetry(3, time.Second))
-			_, err := c.Entitlements(context.Background(), acme)
-			e := errorOf(t, err)
-			if !errors.Is(err, ErrTimeout) || !e.Retryable || e.Permanent() {
-				t.Errorf("the error is %v", err)
-			}
-			if errors.Is(err, context.DeadlineExceeded) {
-				t.Error("the error blames the caller's context")
-			}
-			if rec.count() != 1 {
-				t.Errorf("%d attempts were made, want 1", rec.count())
-			}
+			synctest.Test(t, func(t *testing.T) {
+				var attempts atomic.Int32
+				c := piped(t, func(conn net.Conn, _ *http.Request) {
+					attempts.Add(1)
+					_, _ = io.WriteString(conn, piece)
+					held(conn)
+				}, WithTimeout(20*time.Millisecond), WithRetry(3, time.Second))
+				start := time.Now()
+				_, err := c.Entitlements(context.Background(), acme)
+				e := errorOf(t, err)
+				if !errors.Is(err, ErrTimeout) || !e.Retryable || e.Permanent() {
+					t.Errorf("the error is %v", err)
+				}
+				if errors.Is(err, context.DeadlineExceeded) {
+					t.Error("the error blames the caller's context")
+				}
+				if took := time.Since(start); attempts.Load() != 1 || took != 20*time.Millisecond {
+					t.Errorf("%d attempts in %v, want 1 in 20ms", attempts.Load(), took)
+				}
+			})
 		})
 	}
 }

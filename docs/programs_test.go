@@ -171,9 +171,21 @@ func startREADME(t *testing.T, stigg *emulator.Server) *readmeProgram {
 	}
 }
 
-// post sends the README's request and returns the first line of the answer, as curl -i
-// shows it, and the body.
+// post sends the README's request and returns the first line of the answer, as curl -i shows it,
+// and the body. It comes again if it is asked to: on a busy machine the first read of a customer
+// takes its time, and so does an acknowledgement.
 func (p *readmeProgram) post(t *testing.T, customer string) (line, body string) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); ; {
+		line, body = p.postOnce(t, customer)
+		comeAgain := strings.HasPrefix(line, "HTTP/1.1 429") || strings.HasPrefix(line, "HTTP/1.1 503")
+		if !comeAgain || time.Now().After(end) {
+			return line, body
+		}
+	}
+}
+
+func (p *readmeProgram) postOnce(t *testing.T, customer string) (line, body string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.url+"/campaigns", http.NoBody)
 	if err != nil {
@@ -217,9 +229,6 @@ func TestTheREADMEsProgram(t *testing.T) {
 	created, denied := "HTTP/1.1 201 Created", "HTTP/1.1 402 Payment Required"
 	for i, want := range []string{created, created, created, created, denied} {
 		line, body := p.post(t, "customer-basic")
-		for end := time.Now().Add(time.Minute); strings.HasPrefix(line, "HTTP/1.1 429") && time.Now().Before(end); {
-			line, body = p.post(t, "customer-basic") // on a busy machine the acknowledgement takes its time
-		}
 		if line != want || !strings.Contains(readme, "`"+want+"`") {
 			t.Errorf("answer %d is %q, want %q, and the README must say so", i+1, line, want)
 		}

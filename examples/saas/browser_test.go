@@ -109,7 +109,21 @@ func (b *browser) send(ctx context.Context, method, to string, form url.Values) 
 	return answer
 }
 
+// do comes again after a 429 or a 503, which are no last word: on a busy machine an acknowledgement
+// takes its time, and so does the first read of a customer.
 func (b *browser) do(method, to string, fields []string) answer {
+	b.t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; {
+		a := b.once(method, to, fields)
+		comeAgain := a.status == http.StatusTooManyRequests || a.status == http.StatusServiceUnavailable
+		if !comeAgain || time.Now().After(deadline) {
+			return a
+		}
+		<-time.After(100 * time.Millisecond)
+	}
+}
+
+func (b *browser) once(method, to string, fields []string) answer {
 	b.t.Helper()
 	form := url.Values{}
 	for i := 0; i+1 < len(fields); i += 2 {
@@ -129,16 +143,10 @@ func (b *browser) get(path string) answer {
 	return b.do(http.MethodGet, b.url+path, nil)
 }
 
-// post sends a form of names and values. It asks again after a 429, while usage is under way.
+// post sends a form of names and values.
 func (b *browser) post(path string, fields ...string) answer {
 	b.t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; {
-		a := b.do(http.MethodPost, b.url+path, fields)
-		if a.status != http.StatusTooManyRequests || time.Now().After(deadline) {
-			return a
-		}
-		<-time.After(100 * time.Millisecond)
-	}
+	return b.do(http.MethodPost, b.url+path, fields)
 }
 
 // at sends a form to another site.

@@ -72,7 +72,7 @@ func Curl(t *testing.T, line string) (int, string) {
 	return request(t, method, url, body, header, user)
 }
 
-// request is the answer's status and body. A 429 is asked again, as clients do.
+// request is the answer's status and body. It comes again if it is asked to.
 func request(t *testing.T, method, url, body string, header http.Header, user string) (int, string) {
 	t.Helper()
 	for {
@@ -96,7 +96,7 @@ func request(t *testing.T, method, url, body string, header http.Header, user st
 		if err != nil {
 			t.Fatal(err)
 		}
-		if res.StatusCode != http.StatusTooManyRequests {
+		if !comeAgain(t, res.StatusCode) {
 			return res.StatusCode, string(answer)
 		}
 	}
