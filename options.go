@@ -163,7 +163,7 @@ func WithQueueBytes(n int) Option {
 
 // WithOutbox keeps usage beyond the life of the process: what is settled is in the
 // outbox before the response leaves, and what an earlier run left there is delivered now
-// and counts before the first request is admitted. The gate closes the outbox; New that
+// and counts before the first request is admitted. It is for one gate, which closes it; New that
 // fails does not.
 //
 // The response waits for the outbox as long as nothing of it was flushed: net/http keeps

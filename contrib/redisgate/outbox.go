@@ -140,7 +140,7 @@ func (b *box) Append(ctx context.Context, u ...gate.Usage) error {
 	if err = errors.Join(err, ctx.Err()); err != nil || len(u) == 0 {
 		return err
 	}
-	arguments := make([]string, 1, len(u)+1)
+	arguments := make([]string, 2, len(u)+2)
 	arguments[0] = b.me
 	for i := range u {
 		record, err := encode(&u[i])
@@ -152,7 +152,7 @@ func (b *box) Append(ctx context.Context, u ...gate.Usage) error {
 	const tries = 3
 	d := b.doubts(u)
 	for range tries {
-		b.tries(d, s)
+		arguments[1] = natural(b.tries(d, s))
 		first, err := b.add(ctx, s, arguments)
 		switch {
 		case first > 0: // though perhaps too few replicas have it

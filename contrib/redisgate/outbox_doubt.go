@@ -43,11 +43,12 @@ func (b *box) doubts(u []gate.Usage) *doubt {
 	return d
 }
 
-// tries notes to which stream.
-func (b *box) tries(d *doubt, s *stream) {
+// tries notes to which stream, and returns the greatest number in it that is known.
+func (b *box) tries(d *doubt, s *stream) uint64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	d.stream, d.after = s, s.last
+	return s.last
 }
 
 // failed notes that an Append has failed. It is surely nowhere if the error came before it was sent.

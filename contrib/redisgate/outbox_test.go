@@ -326,6 +326,38 @@ func pendingKeysOf(b gate.Outbox) (keys []string) {
 	return keys
 }
 
+// TestARedisThatHasLostItsLastWrites, by a failover or a power cut, keeps what comes then: what was lost is
+// done without taking it along, and who reads on finds it.
+func TestARedisThatHasLostItsLastWrites(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	b := outboxOf(t, s.client(), redisgate.Reclaim(time.Hour))
+	first := appendTo(t, b, "1", "2")
+	s.cli("SAVE")
+	lost := appendTo(t, b, "3", "4", "5")
+	var at gate.Position
+	for k, err := range b.Pending(0) {
+		if at = k.At; err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.kill()
+	s.start()
+	eventually(t, "the outbox finds Redis again", func() bool { return b.Append(t.Context(), usageOf("6")) == nil })
+	appendTo(t, b, "7")
+	if keys := pendingKeys(t, b, at); !slices.Equal(keys, []string{"6", "7"}) {
+		t.Errorf("behind what was read are %q", keys)
+	}
+	if err := b.Done(append(lost, first[0])...); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "what is done is forgotten", func() bool { return len(pendingKeysOf(b)) <= 3 })
+	time.Sleep(300 * time.Millisecond)
+	if keys := pendingKeys(t, b, 0); !slices.Equal(keys, []string{"2", "6", "7"}) {
+		t.Errorf("there are %q", keys)
+	}
+}
+
 // TestTooFewReplicasAreUnhealthy until there are enough, whatever else Redis answers meanwhile; and the
 // outbox lives on: nobody takes what it has.
 func TestTooFewReplicasAreUnhealthy(t *testing.T) {
