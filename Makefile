@@ -28,13 +28,13 @@ cc:
 
 # What one goroutine does, or another process: the race detector finds nothing there, and takes ten times as long.
 # And what tries thousands of schedules, or customers: other tests have the same goroutines, and soak has these with the detector, too.
-SEQUENTIAL = LedgerSimulation|LedgerInEverySchedule|LedgerKeepsEveryPromise|MutantsOfTheLedger|NoInputOfAMutation|AHugeFrame|AgreeOnCredits|AsksForTooMuchIsStopped|ASetStaysAsItIs|CurrentUsageIsTheSum|WhatCrossesIsDecidedWithin|MadeUpCustomersKeepNobodyOut|MemoryOfAnEntitlement
+SEQUENTIAL = LedgerSimulation|LedgerInEverySchedule|LedgerKeepsEveryPromise|MutantsOfTheLedger|NoInputOfAMutation|AHugeFrame|AgreeOnCredits|AsksForTooMuchIsStopped|ASetStaysAsItIs|CurrentUsageIsTheSum|WhatCrossesIsDecidedWithin|MadeUpCustomersKeepNobodyOut|MemoryOfAnEntitlement|AMillionChecks|AStartWithAGreatBacklog
 race: cc
 	$(GO) test -race -vet=off -shuffle=on -timeout 8m -skip '$(SEQUENTIAL)' $$($(GO) list ./... | grep -v -e /docs$$ -e /cmd/stigg$$)
 
 sequential:
 	$(GO) test -vet=off -shuffle=on ./docs ./cmd/stigg
-	$(GO) test -vet=off -shuffle=on -run '$(SEQUENTIAL)' . ./emulator ./internal/ledger
+	$(GO) test -vet=off -shuffle=on -run '$(SEQUENTIAL)' . ./drill ./emulator ./internal/ledger
 
 # Much of it waits for servers, browsers and downloads: two at a time, once everything is installed.
 beside: redis postgres chromium

@@ -137,8 +137,8 @@ func startREADME(t *testing.T, stigg *emulator.Server) *readmeProgram {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer l.Close() // nobody else takes the port while the program is built
 	addr := l.Addr().String()
-	_ = l.Close()
 	source := goBlocks(pages(t)["README.md"])[0]
 	if !strings.Contains(source, `"127.0.0.1:8080"`) {
 		t.Fatal("the README's program does not listen at 127.0.0.1:8080")
@@ -152,6 +152,7 @@ func startREADME(t *testing.T, stigg *emulator.Server) *readmeProgram {
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, main).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	_ = l.Close()
 	p := &readmeProgram{Cmd: exec.CommandContext(t.Context(), binary), url: "http://" + addr}
 	p.Env = append(os.Environ(), "STIGG_URL="+stigg.URL(), "STIGG_API_KEY="+emulator.DefaultKey)
 	p.Stderr = &p.log

@@ -23,6 +23,9 @@ func TestAMillionChecksAskSeldom(t *testing.T) {
 		client: []client.Option{client.WithHTTPClient(&http.Client{Transport: calls})},
 		gate:   []gate.Option{gate.WithDecisionTimeout(time.Minute), gate.WithTTL(time.Second)},
 	}.start(t)
+	for !g.Stats().Live { // until then each customer is read once a second
+		time.Sleep(time.Millisecond)
+	}
 	p := gate.Feature("feature-units")
 	var wait sync.WaitGroup
 	for worker := range 4 {
