@@ -10,6 +10,7 @@ import (
 	"github.com/stiggate/gate/internal/admission"
 	"github.com/stiggate/gate/internal/existence"
 	"github.com/stiggate/gate/internal/ledger"
+	"github.com/stiggate/gate/internal/outage"
 	"github.com/stiggate/gate/internal/rules"
 	"github.com/stiggate/gate/internal/swr"
 	"github.com/stiggate/gate/internal/upstream"
@@ -109,7 +110,7 @@ func (g *Gate) conclude(ctx context.Context, p *Policy, d *Decision) {
 
 // try judges the request, step by step, until a decision stands.
 func (g *Gate) try(ctx context.Context, c Customer, p *Policy, r *http.Request, q *attempt, hold bool, d *Decision) *Ticket {
-	if err := p.check(); err != nil {
+	if err := p.check(outage.Rule{}); err != nil {
 		d.deny(ReasonFeatureNotFound, err)
 		return nil
 	}

@@ -1,7 +1,6 @@
 package gate
 
 import (
-	"cmp"
 	"errors"
 	"math"
 	"net/http"
@@ -14,7 +13,7 @@ import (
 // denials is how a gate answers the requests that it refuses.
 type denials struct {
 	problem.Style
-	own     *denialFunc
+	own     denialFunc
 	upgrade func(*http.Request, Decision) string
 	quota   QuotaHeaders
 }
@@ -106,13 +105,16 @@ func (g *Gate) WriteDenial(w http.ResponseWriter, r *http.Request, d Decision) {
 			to.Upgrade = link
 		}
 	}
-	own := cmp.Or(d.answer, g.denials.own)
+	own := g.denials.own
+	if d.answer != nil {
+		own = *d.answer
+	}
 	if own == nil {
 		g.denials.Write(w, r, to, problem.Negotiated)
 		return
 	}
 	seen, rec := recorder.New(w)
-	(*own)(seen, r, Denial{
+	own(seen, r, Denial{
 		DenialPage: DenialPage(g.denials.Show(r, to)), Decision: d,
 		write: func(w http.ResponseWriter, r *http.Request, form problem.Form) { g.denials.Write(w, r, to, form) },
 	})

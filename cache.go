@@ -42,7 +42,7 @@ func newCache(source Source, l *ledger.Ledger, count *counters.Decisions, c conf
 		Begin:  func(c Customer) swr.Read[snapshot] { return &load{l.Open(ledger.Owner(c)), c, k} },
 		Parent: func(c Customer) Customer { return Customer{ID: c.ID} },
 		Hash:   hash,
-		Keys:   c.cacheSize, TTL: c.ttl, LiveTTL: c.liveTTL, MaxStale: c.maxStale, StaleWait: c.decisionTimeout, ColdWait: c.coldWait(), Timeout: ledger.ReadTimeout,
+		Keys:   c.cacheSize, TTL: c.ttl, LiveTTL: c.liveTTL, MaxStale: c.maxStale, StaleWait: c.decisionTimeout, ColdWait: c.coldTimeout, Timeout: ledger.ReadTimeout,
 		Now: c.now, Logger: c.logger, Costs: count.Costs,
 		Reading: func(ctx context.Context) context.Context { return k.observers.Reading(ctx, k.logger) },
 	}

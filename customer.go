@@ -85,16 +85,6 @@ type Validator interface {
 	Validate() error
 }
 
-func validateResolver(who Resolver) error {
-	if who == nil {
-		return ResolverFunc(nil).Validate()
-	}
-	if v, ok := who.(Validator); ok {
-		return v.Validate()
-	}
-	return nil
-}
-
 // ErrNoCustomer is what a Resolver returns when the request names no customer.
 var ErrNoCustomer = errors.New("gate: the request names no customer")
 

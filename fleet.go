@@ -17,7 +17,7 @@ import (
 // The store is asked about metered features and credits with a hard limit, and only where what this
 // replica has in hand is not enough; a request that needs it waits at most the decision timeout.
 func WithFleet(store fleet.Fleet) Option {
-	return option.Given("fleet", !option.Nil(store), func(c *config) { c.fleet.Store = store })
+	return option.Once("fleet", store, func(c *config) *fleet.Fleet { return &c.fleet.Store })
 }
 
 // WithFleetOutage says what is granted while the store can't be asked. Without it that is

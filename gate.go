@@ -75,15 +75,18 @@ func New(source Source, who Resolver, options ...Option) (*Gate, error) {
 	if option.Nil(source) {
 		problems = append(problems, errors.New("the source is nil"))
 	}
-	problems = append(problems, validateResolver(who))
-	if err := errors.Join(problems...); err != nil {
-		return nil, fmt.Errorf("gate: new: %w", err)
-	}
 	if r, ok := source.(Reporter); ok && c.reporter == nil {
 		c.reporter = r
 	}
 	if c.outbox != nil && c.reporter == nil {
-		return nil, fmt.Errorf("gate: new: an outbox needs a reporter: %w", ErrNoReporter)
+		problems = append(problems, fmt.Errorf("an outbox needs a reporter: %w", ErrNoReporter))
+	}
+	if option.Nil(who) {
+		who = ResolverFunc(nil)
+	}
+	problems = append(problems, option.Valid(who), c.complete())
+	if err := errors.Join(problems...); err != nil {
+		return nil, fmt.Errorf("gate: new: %w", err)
 	}
 	return start(source, who, c)
 }
@@ -229,8 +232,8 @@ func (nowhere) Report(_ context.Context, batch []Usage) ([]Ack, error) {
 // goOffline puts nowhere in place of Stigg.
 func (c *config) goOffline(source *Source) error {
 	switch {
-	case c.outbox != nil || c.reporter != nil:
-		return errors.New("a gate that is offline reports to nobody, so it takes no outbox and no reporter")
+	case c.outbox != nil || c.reporter != nil || c.fleet.Store != nil:
+		return errors.New("a gate that is offline reports to nobody and shares with nobody, so it takes no outbox, no reporter and no fleet")
 	case !c.outage.Admits():
 		return errors.New("a gate that is offline needs WithFallback or WithOutage(OutageAllow)")
 	}

@@ -45,12 +45,13 @@ func (g *Gate) guard(p Policy) (*Guard, error) {
 	if g == nil {
 		return nil, &PolicyError{Feature: p.named(), Err: errNoGate}
 	}
-	if err := p.Validate(); err != nil {
+	if err := p.check(g.outage); err != nil {
 		return nil, err
 	}
 	if p.asks.Reports() && g.queue == nil {
 		return nil, &PolicyError{Feature: p.named(), Err: ErrNoReporter}
 	}
+	p.bound = true
 	return &Guard{gate: g, policy: p}, nil
 }
 

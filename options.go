@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"errors"
 	"html/template"
 	"log/slog"
@@ -15,7 +16,8 @@ import (
 	"github.com/stiggate/gate/internal/problem"
 )
 
-// Option changes a Gate at New. An option that can't be taken makes New fail.
+// Option changes a Gate at New. An option that can't be taken makes New fail. Of a value that is given
+// twice the last counts; what there is one of (a Reporter, an outbox, a fleet, a fallback, a function) is given once.
 type Option func(*config) error
 
 // config is a Gate's settings.
@@ -30,7 +32,7 @@ type config struct {
 	maxStale        time.Duration
 	cacheSize       int
 	decisionTimeout time.Duration
-	coldTimeout     time.Duration // 0: not said
+	coldTimeout     time.Duration
 
 	queue          int
 	queueBytes     int
@@ -53,8 +55,6 @@ func defaults() config {
 		logger:          slog.Default(),
 		now:             clock.New().Now,
 		ttl:             time.Minute,
-		liveTTL:         10 * time.Minute,
-		maxStale:        time.Hour,
 		cacheSize:       100_000,
 		decisionTimeout: 250 * time.Millisecond,
 		queue:           100_000,
@@ -63,10 +63,22 @@ func defaults() config {
 	}
 }
 
+// complete gives what depends on other options, and says what does not go together.
+func (c *config) complete() error {
+	c.coldTimeout = cmp.Or(c.coldTimeout, max(2*time.Second, c.decisionTimeout))
+	return errors.Join(
+		option.AtLeast("TTL while news arrive", &c.liveTTL, 10*time.Minute, "TTL", c.ttl),
+		option.AtLeast("longest staleness", &c.maxStale, time.Hour, "TTL", c.ttl),
+		option.Needs(c.outboxFailOpen, "WithOutboxFailOpen", c.outbox != nil, "WithOutbox"),
+		option.Needs(c.fleet.Outage != 0, "WithFleetOutage", c.fleet.Store != nil, "WithFleet"),
+		option.Needs(c.onRefused != nil, "WithRefused", c.reporter != nil, "a Reporter"),
+		option.Needs(c.undelivered != nil, "WithUndelivered", c.reporter != nil, "a Reporter"))
+}
+
 // WithReporter reports usage through r. Without it the Source is used, if it is a
 // Reporter too, as package client is.
 func WithReporter(r Reporter) Option {
-	return option.Given("reporter", !option.Nil(r), func(c *config) { c.reporter = r })
+	return option.Once("reporter", r, func(c *config) *Reporter { return &c.reporter })
 }
 
 // WithObserver tells o of every decision and every settlement. It may be given several times;
@@ -137,14 +149,6 @@ func WithColdTimeout(d time.Duration) Option {
 	return option.Positive("timeout of a first read", d, func(c *config) { c.coldTimeout = d })
 }
 
-// coldWait is the timeout of a first read.
-func (c *config) coldWait() time.Duration {
-	if c.coldTimeout != 0 {
-		return c.coldTimeout
-	}
-	return max(2*time.Second, c.decisionTimeout)
-}
-
 // WithQueueSize bounds how many usages wait in memory: settled ones and those that
 // running requests may still report. When it is full, requests that would report
 // are denied with 503, so that none goes unrecorded. A usage takes some 200 bytes and its
@@ -173,7 +177,7 @@ func WithQueueBytes(n int) Option {
 // at most 10,000 of a kind, are in memory, and what came later is read from the outbox as those
 // are delivered.
 func WithOutbox(o Outbox) Option {
-	return option.Given("outbox", !option.Nil(o), func(c *config) { c.outbox = o })
+	return option.Once("outbox", o, func(c *config) *Outbox { return &c.outbox })
 }
 
 // WithOutboxFailOpen lets requests in whose usage the outbox can't keep: it is then in
@@ -188,14 +192,14 @@ func WithOutboxFailOpen() Option {
 // other, apart from the delivery, which does not wait for it. What it was not yet told takes its
 // place in the queue; Close waits until it was told all.
 func WithRefused(f func(Usage, error)) Option {
-	return option.Given("function for refused usage", f != nil, func(c *config) { c.onRefused = f })
+	return option.Once("function for refused usage", f, func(c *config) *func(Usage, error) { return &c.onRefused })
 }
 
 // WithUndelivered gives f, at the end of Close, the usage that is lost with the process: what Stigg
 // has not acknowledged and no outbox keeps. Report with the same Key counts none of it twice. f is called
 // once, if there is any, and has a second; a panic of it is logged.
 func WithUndelivered(f func([]Usage)) Option {
-	return option.Given("function for undelivered usage", f != nil, func(c *config) { c.undelivered = f })
+	return option.Once("function for undelivered usage", f, func(c *config) *func([]Usage) { return &c.undelivered })
 }
 
 // WithStatus changes the HTTP status of denials with this reason. A policy's own
@@ -210,23 +214,25 @@ func WithStatus(reason Reason, status int) Option {
 // answers must say that the request was refused. On every router, and for HEAD, it is
 // called where WriteDenial is; a policy's OnDenial comes before it.
 func WithDenial(f func(w http.ResponseWriter, r *http.Request, d Denial)) Option {
-	return option.Given("function of WithDenial", f != nil, func(c *config) { c.denials.own = (*denialFunc)(&f) })
+	return option.Once("function of WithDenial", denialFunc(f), func(c *config) *denialFunc { return &c.denials.own })
 }
 
 // WithTexts gives the title and the detail of denials in the reader's languages: those of
 // Accept-Language, the one preferred first. What is empty stays as it is, in English. The
 // answer then varies by Accept-Language.
 func WithTexts(f func(languages []string, d DenialPage) (title, detail string)) Option {
-	return option.Given("function of WithTexts", f != nil, func(c *config) {
-		c.denials.Say = func(languages []string, v problem.View) (string, string) { return f(languages, DenialPage(v)) }
-	})
+	say := func(languages []string, v problem.View) (string, string) { return f(languages, DenialPage(v)) }
+	if f == nil {
+		say = nil
+	}
+	return option.Once("function of WithTexts", say, func(c *config) *func([]string, problem.View) (string, string) { return &c.denials.Say })
 }
 
 // WithUpgrade makes the link of denials that another plan would mend: to a customer's own page, to
 // a checkout. It is an http or https URL, or a path on the same host that begins with /; any
 // other, "" too, is left out, and WithUpgradeLink's is taken.
 func WithUpgrade(f func(r *http.Request, d Decision) string) Option {
-	return option.Given("function of WithUpgrade", f != nil, func(c *config) { c.denials.upgrade = f })
+	return option.Once("function of WithUpgrade", f, func(c *config) *func(*http.Request, Decision) string { return &c.denials.upgrade })
 }
 
 // WithUpgradeLink puts a link into denials that another plan would mend: an http or https
@@ -272,17 +278,18 @@ func WithQuotaHeaders(q QuotaHeaders) Option {
 func WithOutage(o Outage) Option {
 	return func(c *config) error {
 		c.outage.Answer = outage.Answer(o)
-		return o.check()
+		return c.outage.Answer.Check()
 	}
 }
 
 // WithFallback says for all policies that don't themselves what everybody has when nothing
 // is known of a customer. Features that it does not name are decided by WithOutage.
 func WithFallback(f Fallback) Option {
-	return func(c *config) (err error) {
-		c.outage.Fallback, err = f.checked()
-		return err
+	checked, err := f.checked()
+	if err != nil {
+		return func(*config) error { return err }
 	}
+	return option.Once("fallback", checked, func(c *config) *outage.Fallback { return &c.outage.Fallback })
 }
 
 // WithOffline decides by the fallbacks alone and never uses the network: for tests and for

@@ -3,8 +3,6 @@ package gate
 import (
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/stiggate/gate/internal/outage"
 )
@@ -27,8 +25,8 @@ type Fallback map[string]FallbackEntitlement
 
 // FallbackEntitlement is what everybody has of a feature in an outage. What it names must
 // fit what the policy asks: an amount needs UsageLimit, IsUnlimited or Value, values need
-// EnumValues; a feature that is only asked for needs HasAccess alone. Usage is counted
-// from what this process knows.
+// EnumValues; a feature that is only asked for needs HasAccess alone. What does not fit is an
+// error where the policy is bound. Usage is counted from what this process knows.
 type FallbackEntitlement struct {
 	HasAccess   bool     `json:"hasAccess"`
 	UsageLimit  *float64 `json:"usageLimit,omitempty"`
@@ -57,18 +55,16 @@ func (f Fallback) checked() (outage.Fallback, error) {
 		return nil, errors.New("the fallback can't be used: it names no feature")
 	}
 	to := make(outage.Fallback, len(f))
-	for _, id := range slices.Sorted(maps.Keys(f)) {
-		e := outage.Entitlement(f[id]).Clone()
-		err := checkID("feature id", id, false)
-		if problem, amount := e.Check(); err == nil && amount != "" {
-			err = fmt.Errorf("%q: %w", id, &AmountError{amount})
-		} else if err == nil && problem != "" {
-			err = fmt.Errorf("%q %s", id, problem)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("the fallback can't be used: %w", err)
-		}
-		to[id] = e
+	for id, e := range f {
+		to[id] = outage.Entitlement(e).Clone()
+	}
+	switch feature, problem, id, amount := to.Wrong(); {
+	case id != "":
+		return nil, fmt.Errorf("the fallback can't be used: %w", &InvalidIDError{"feature id", id})
+	case amount != "":
+		return nil, fmt.Errorf("the fallback can't be used: %q: %w", feature, &AmountError{amount})
+	case problem != "":
+		return nil, fmt.Errorf("the fallback can't be used: %q %s", feature, problem)
 	}
 	return to, nil
 }
@@ -76,23 +72,15 @@ func (f Fallback) checked() (outage.Fallback, error) {
 // OnOutage says for this policy what becomes of requests when nothing is known of their
 // customer. It comes before what WithOutage and WithFallback say for the gate.
 func (p Policy) OnOutage(o Outage) Policy {
-	if err := o.check(); err != nil {
+	if err := outage.Answer(o).Check(); err != nil {
 		p.fail(err)
 	}
 	p.outage.Answer = outage.Answer(o)
 	return p
 }
 
-// check is nil, or says that there is no such Outage.
-func (o Outage) check() error {
-	if !outage.Answer(o).Known() {
-		return fmt.Errorf("there is no Outage of kind %d", o)
-	}
-	return nil
-}
-
-// Fallback says for this policy what everybody has when nothing is known of a customer.
-// It comes before OnOutage, and before what is said for the gate.
+// Fallback says for this policy what everybody has of its features when nothing is known of a
+// customer. It comes before OnOutage, and before what is said for the gate.
 func (p Policy) Fallback(f Fallback) Policy {
 	var err error
 	if p.outage.Fallback, err = f.checked(); err != nil {

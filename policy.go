@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -31,6 +32,7 @@ type Policy struct {
 	onDenial     *denialFunc
 	shadow       bool
 	freeHead     bool
+	bound        bool // to a gate, so that it was checked
 	err          error
 }
 
@@ -56,6 +58,8 @@ func (p Policy) Has() Policy { return p.asking(rules.Has, 0) }
 func (p Policy) Named(name string) Policy {
 	if p.asks.Name = name; !p.asks.Asks() {
 		p.fail(errors.New("a name belongs to a Feature or Credits policy"))
+	} else if name == "" {
+		p.fail(errors.New("the name is empty"))
 	}
 	return p
 }
@@ -103,8 +107,8 @@ func (p Policy) AsksFunc(n AmountFunc) Policy { return p.askingFunc(rules.Asks, 
 func (p Policy) Values(values ...string) Policy {
 	p = p.asking(rules.Values, 0)
 	p.asks.Values = slices.Clone(values)
-	if len(values) == 0 {
-		p.fail(errors.New("Values needs at least one value"))
+	if len(values) == 0 || slices.Contains(values, "") {
+		p.fail(errors.New("Values needs at least one value, and none that is empty"))
 	}
 	return p
 }
@@ -150,18 +154,11 @@ func (p Policy) askingFunc(m rules.Mode, n AmountFunc) Policy {
 	return p
 }
 
-// leastAmount is the least that a request may ask for beside 0: a sum of usage can lose what is
-// smaller, which would be free for ever at a used-up limit.
-const leastAmount = 1e-6
-
 // amount is what the request asks for, if that can be counted.
 func (f AmountFunc) amount(r *http.Request) (float64, error) {
 	n, err := f(r)
-	if err == nil {
-		err = checkAmount(n)
-	}
-	if err == nil && n > 0 && n < leastAmount {
-		err = &AmountError{"is too small to be counted"}
+	if problem := valid.Asked(n); err == nil && problem != "" {
+		err = &AmountError{problem}
 	}
 	return n, err
 }
@@ -211,15 +208,15 @@ func combined(kind admission.Kind, name string, parts []Policy) Policy {
 	}
 	for _, part := range parts {
 		p.asks.Parts = append(p.asks.Parts, part.asks)
-		switch {
-		case part.err != nil:
-			p.fail(part.err)
+		switch err := part.check(outage.Rule{}); {
 		case part.asks.Kind == admission.Public:
 			p.fail(errors.New(name + " can't hold a Public policy"))
 		case part.asks.Kind == admission.None:
 			p.fail(errors.New(name + " holds an empty policy"))
-		case part.reportIf != nil || part.statuses != nil || part.onClientGone != BillUsed || part.shadow || part.freeHead || !part.outage.Empty():
-			p.fail(errors.New("Status, ReportIf, ReportOn, OnClientGone, FreeHead, OnOutage, Fallback and Shadow belong to the outermost policy, not inside " + name))
+		case part.answers() || part.bills():
+			p.fail(errors.New("Status, ReportIf, ReportOn, OnClientGone, FreeHead, OnOutage, Fallback, OnDenial and Shadow belong to the outermost policy, not inside " + name))
+		case err != nil:
+			p.fail(err)
 		}
 	}
 	return p
@@ -257,20 +254,37 @@ func (p Policy) Shadow() Policy {
 	return p
 }
 
-// Validate says what is wrong with the policy: nil, or a *PolicyError.
-func (p Policy) Validate() error { return p.check() }
+// Validate says what is wrong with the policy: nil, or a *PolicyError. Where it is bound to a gate, it is
+// held against the gate's WithFallback, too.
+func (p Policy) Validate() error { return p.check(outage.Rule{}) }
 
-func (p *Policy) check() error {
-	switch {
-	case p.err != nil:
+// check is Validate, for a gate with a rule for outages.
+func (p *Policy) check(general outage.Rule) error {
+	if p.bound {
+		return nil
+	}
+	if p.err != nil {
+		if part := (*PolicyError)(nil); errors.As(p.err, &part) {
+			return part
+		}
 		return &PolicyError{Feature: p.named(), Err: p.err}
-	case (p.reportIf != nil || p.onClientGone != BillUsed || p.freeHead) && !p.asks.Reports():
-		return &PolicyError{Feature: p.named(), Err: errors.New("ReportIf, ReportOn, OnClientGone and FreeHead are of no use to a policy that reports nothing: it has neither Uses nor Frees")}
-	case p.asks.Kind == admission.None:
-		return &PolicyError{Err: errors.New("the policy is empty; begin it with Feature, Credits, All, Any or Public")}
+	}
+	feature, problem := "", p.asks.Problem(p.answers(), p.bills())
+	if problem == "" {
+		feature, problem = p.outage.Unfit(&p.asks, general)
+	}
+	if problem != "" {
+		return &PolicyError{Feature: cmp.Or(feature, p.named()), Err: errors.New(problem)}
 	}
 	return nil
 }
+
+// answers reports whether it says how refusals are answered, bills what is billed.
+func (p *Policy) answers() bool {
+	return p.statuses != nil || p.shadow || p.onDenial != nil || !p.outage.Empty()
+}
+
+func (p *Policy) bills() bool { return p.reportIf != nil || p.onClientGone != BillUsed || p.freeHead }
 
 // named is the feature id if it is one that may be quoted.
 func (p Policy) named() string {

@@ -63,10 +63,14 @@ func (t Table) live() *liveTable {
 func (l *LiveTable) Table() Table { return l.in.Policies() }
 
 // Replace puts t in force, in one step for all routers: a request is decided by the table before or
-// by this one. If anything in t is wrong, for any of the gates, the table before stays; the error
+// by this one. If t is empty, or anything in it is wrong, for any of the gates, the table before stays; the error
 // joins a *PolicyError for every entry that is wrong.
 func (l *LiveTable) Replace(t Table) error {
-	if _, err := NewLiveTable(t); err != nil {
+	_, err := NewLiveTable(t)
+	if len(t) == 0 {
+		err = errors.New("gate: the new table names no route")
+	}
+	if err != nil {
 		return err
 	}
 	return l.in.Replace(t)
@@ -90,7 +94,9 @@ func (g *Gate) RouteGuards(t Routing, rest Rest) (*RouteGuards, error) {
 	case DenyRest:
 		gs.rest = &Guard{gate: g, closed: true}
 	case PublicRest:
-		gs.rest = &Guard{gate: g, policy: Public()}
+		if gs.rest = (&Guard{gate: g, policy: Public()}); len(gs.in.Policies()) == 0 {
+			problem = errors.New("gate: the table names no route and the rest is public: nothing is guarded")
+		}
 	default:
 		problem = errors.New("gate: a table needs DenyRest or PublicRest")
 	}
@@ -203,9 +209,8 @@ func (t Table) each(f func(route.Key, Policy) error) error {
 			err = f(key, t[name])
 		}
 		if policy := (*PolicyError)(nil); errors.As(err, &policy) {
-			err = policy.Err
-		}
-		if err != nil {
+			problems = append(problems, &PolicyError{Route: name, Feature: policy.Feature, Err: policy.Err})
+		} else if err != nil {
 			problems = append(problems, &PolicyError{Route: name, Feature: t[name].named(), Err: err})
 		}
 	}

@@ -38,12 +38,9 @@ func Serve(ctx context.Context, server *http.Server, g *Gate, options ...ServeOp
 		return errors.New("gate: serve: the gate is nil")
 	}
 	s := serving{graceful.Server{HTTP: server, Requests: 15 * time.Second, Close: g.Close, Delivery: 10 * time.Second, Logger: g.logger}}
-	var problems []error
+	problems := option.Apply(&s, options)
 	if server == nil {
 		problems = append(problems, errors.New("the server is nil"))
-	}
-	for _, option := range options {
-		problems = append(problems, option(&s))
 	}
 	err := errors.Join(problems...)
 	if err == nil {
@@ -78,5 +75,5 @@ func DeliverWithin(d time.Duration) ServeOption {
 // ServeOn serves on l in place of the server's Addr: a socket that a supervisor has
 // opened, or one whose port the system chose. Serve closes it.
 func ServeOn(l net.Listener) ServeOption {
-	return option.Given("listener", l != nil, func(s *serving) { s.Listener = l })
+	return option.Given("listener", !option.Nil(l), func(s *serving) { s.Listener = l })
 }

@@ -6,7 +6,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"maps"
 	"slices"
 
 	"github.com/stiggate/gate/internal/admission"
@@ -23,8 +25,13 @@ const (
 	Allow
 )
 
-// Known reports whether it is one of those above.
-func (a Answer) Known() bool { return a == Deny || a == Allow }
+// Check is nil, or says that there is no such Answer.
+func (a Answer) Check() error {
+	if a != Deny && a != Allow {
+		return fmt.Errorf("there is no Outage of kind %d", a)
+	}
+	return nil
+}
 
 // Rule is what is said of outages in one place: in the gate, or in a policy.
 type Rule struct {
@@ -66,23 +73,38 @@ type Entitlement struct {
 	EnumValues  []string `json:"enumValues,omitempty"`
 }
 
-// Check returns what is wrong with e, or with an amount of its; or twice "".
-func (e *Entitlement) Check() (problem, amount string) {
+// Wrong returns which entry of f can't be used, and what is wrong with it, or with its id, or with an
+// amount of it; or four times "".
+func (f Fallback) Wrong() (feature, problem, id, amount string) {
+	for _, feature := range slices.Sorted(maps.Keys(f)) {
+		e := f[feature]
+		id, problem, amount := valid.ID(feature, false), e.problem(), ""
+		for _, n := range []*float64{e.UsageLimit, e.Value} {
+			if n != nil && amount == "" {
+				amount = valid.Amount(*n)
+			}
+		}
+		if id+problem+amount != "" {
+			return feature, problem, id, amount
+		}
+	}
+	return "", "", "", ""
+}
+
+func (e *Entitlement) problem() string {
 	kinds := 0
 	for _, named := range []bool{e.UsageLimit != nil || e.IsUnlimited && e.Value == nil, e.Value != nil, e.EnumValues != nil} {
 		if named {
 			kinds++
 		}
 	}
-	if kinds > 1 {
-		return "has more than one of a usage limit, a value and enum values", ""
+	switch {
+	case kinds > 1:
+		return "has more than one of a usage limit, a value and enum values"
+	case kinds == 1 && !e.HasAccess:
+		return "says how much of it there is, and has no access to it, without which there is none (hasAccess)"
 	}
-	for _, n := range []*float64{e.UsageLimit, e.Value} {
-		if n != nil && amount == "" {
-			amount = valid.Amount(*n)
-		}
-	}
-	return "", amount
+	return ""
 }
 
 // Clone shares nothing with e.

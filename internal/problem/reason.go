@@ -93,6 +93,9 @@ func (s Statuses) With(reason string, status int) (Statuses, error) {
 	if status < 400 || status > 599 {
 		return s, fmt.Errorf("status %d for %s is not between 400 and 599", status, reason)
 	}
+	if a := Of(reason); status == http.StatusPaymentRequired && a.Status != status && (a.Mistake || a.Status != http.StatusForbidden) {
+		return s, fmt.Errorf("status 402 for %s: paying is no remedy for it", reason)
+	}
 	more := make(Statuses, len(s)+1)
 	maps.Copy(more, s)
 	more[reason] = status

@@ -52,6 +52,18 @@ func Amount(n float64) string {
 	return ""
 }
 
+// leastAmount is the least that a request may ask for beside 0: a sum of usage can lose what is
+// smaller, which would be free for ever at a used-up limit.
+const leastAmount = 1e-6
+
+// Asked returns what is wrong with an amount that a request asks for, or "".
+func Asked(n float64) string {
+	if problem := Amount(n); problem != "" || n == 0 || n >= leastAmount {
+		return problem
+	}
+	return "is too small to be counted"
+}
+
 // MaxNamed bounds names, keys and dimensions of one usage together: the largest event that
 // Stigg takes is 1 MB, and some of it is ids, time and punctuation.
 const MaxNamed = 1_000_000 - 4096
