@@ -16,14 +16,17 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/stiggate/gate"
+	"github.com/stiggate/gate/internal/option"
 	"github.com/stiggate/gate/nethttp"
 )
 
 // Require returns a middleware for With or a group that lets a request through if the
-// policy does. It panics with a *gate.PolicyError if the policy is wrong: a program's mistake.
+// policy does. It panics with a *gate.PolicyError if the policy is wrong, a program's mistake, and
+// where the handler is nil.
 func Require(g *gate.Gate, p gate.Policy) func(http.Handler) http.Handler {
 	guard := g.MustGuard(p)
 	return func(next http.Handler) http.Handler {
+		option.Must("chistigg", "handler", next)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			nethttp.Serve(g, guard, gate.Call{Request: r, Writer: w, Route: named(r)}, next)
 		})

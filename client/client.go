@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/client/gql"
+	"github.com/stiggate/gate/internal/option"
 )
 
 // Version is sent to Stigg with every request.
@@ -31,22 +33,24 @@ var (
 // Client calls Stigg's GraphQL API with one API key. Make it with [New].
 type Client struct {
 	endpoint string
-	key      keySource
-	keys     map[string]*condition // by way: whether Stigg refuses the key
-	http     *http.Client
-	conns    *connections  // nil with a transport of the app's that is none of net/http's
-	large    chan struct{} // one for each large answer in memory
-	logger   *slog.Logger
-	timeout  time.Duration
-	retry    retryPolicy
-	now      func() time.Time
-	random   func() float64
-	paces    paces
-	api      *gql.Client
-	watching watching
-	sinks    *sinks
-	edge     string // empty: not used
-	changes  *changes
+	// plaintext are the hosts that may be sent the key by http (WithPlaintextTo).
+	plaintext []string
+	key       keySource
+	keys      map[string]*condition // by way: whether Stigg refuses the key
+	http      *http.Client
+	conns     *connections  // nil with a transport of the app's that is none of net/http's
+	large     chan struct{} // one for each large answer in memory
+	logger    *slog.Logger
+	timeout   time.Duration
+	retry     retryPolicy
+	now       func() time.Time
+	random    func() float64
+	paces     paces
+	api       *gql.Client
+	watching  watching
+	sinks     *sinks
+	edge      string // empty: not used
+	changes   *changes
 	// edgeRests is until when the edge is not asked, in nanoseconds since 1970.
 	edgeRests *atomic.Int64
 	news      *news
@@ -80,13 +84,11 @@ func New(apiKey string, opts ...Option) (*Client, error) {
 		news:      &news{},
 		realtime:  &condition{},
 	}
-	for _, opt := range opts {
-		if opt == nil {
-			return nil, errors.New("client: an option is nil")
-		}
-		if err := opt(c); err != nil {
-			return nil, fmt.Errorf("client: %w", err)
-		}
+	if err := errors.Join(option.Apply(c, opts)...); err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	if c.watching.off && c.watching.tuned != "" {
+		return nil, fmt.Errorf("client: %s is of no use with WithoutRealtime", c.watching.tuned)
 	}
 	if err := c.checkKeys(apiKey); err != nil {
 		return nil, err
@@ -102,8 +104,8 @@ func New(apiKey string, opts ...Option) (*Client, error) {
 // checkKeys sees to it that there is one source of the key, and that it travels over TLS only.
 func (c *Client) checkKeys(apiKey string) error {
 	for what, base := range map[string]string{"endpoint": c.endpoint, "edge's endpoint": c.edge} {
-		if u, err := url.Parse(base); err == nil && u.Scheme == "http" && !loopback(u.Hostname()) {
-			return errors.New("client: the " + what + " is neither https nor of this machine, and the API key would be read on the way")
+		if u, err := url.Parse(base); err == nil && u.Scheme == "http" && !loopback(u.Hostname()) && !slices.Contains(c.plaintext, plainHost(u.Hostname())) {
+			return errors.New("client: the " + what + " is neither https nor of this machine, and the API key would be read on the way: write https, or name its host in WithPlaintextTo if nobody else can listen on the way")
 		}
 	}
 	if c.key.ask != nil {
@@ -124,6 +126,14 @@ func loopback(host string) bool {
 	host = strings.ToLower(host)
 	ip, err := netip.ParseAddr(host)
 	return host == "localhost" || strings.HasSuffix(host, ".localhost") || err == nil && ip.Unmap().IsLoopback()
+}
+
+// plainHost is a host as those of WithPlaintextTo are compared.
+func plainHost(host string) string {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return ip.Unmap().String()
+	}
+	return strings.TrimSuffix(strings.ToLower(host), ".")
 }
 
 // connect takes over the making of connections, where that can be done.

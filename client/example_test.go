@@ -11,6 +11,18 @@ import (
 	"github.com/stiggate/gate/client"
 )
 
+// A compose file starts the app and an emulator; STIGG_URL is http://emulator:4100 there, and empty in
+// production, where the option changes nothing.
+func ExampleWithPlaintextTo() {
+	_, err := client.New("server-api-key", client.WithEndpoint("http://emulator:4100"), client.WithPlaintextTo("emulator"))
+	fmt.Println(err)
+	_, err = client.New("server-api-key", client.WithEndpoint("http://api.example.com"), client.WithPlaintextTo("emulator"))
+	fmt.Println(err != nil)
+	// Output:
+	// <nil>
+	// true
+}
+
 func ExampleClient_Entitlements() {
 	// In production: client.New(os.Getenv("STIGG_API_KEY")), and no server.
 	stigg := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -20,6 +20,9 @@ func WithKeyFunc(f func(context.Context) (string, error)) Option {
 		if f == nil {
 			return errors.New("the key function is nil")
 		}
+		if c.key.ask != nil {
+			return errors.New("the key function is given twice")
+		}
 		c.key = keySource{ask: f}
 		return nil
 	}

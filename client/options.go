@@ -4,9 +4,12 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/stiggate/gate/internal/option"
 )
 
 // DefaultEndpoint is Stigg's API.
@@ -30,8 +33,8 @@ type Option func(*Client) error
 
 // WithEndpoint sets the base under which /graphql hangs; with /graphql at its end it means the
 // same, and an empty one means [DefaultEndpoint]. It must be an absolute URL without user, query
-// and fragment, of https, or of http towards this machine (localhost, a loopback address), which
-// the client's own connections reach without a proxy: the API key is sent there.
+// and fragment, of https, or of http towards this machine (localhost, a loopback address) or a host
+// of [WithPlaintextTo]. The client's own connections reach http without a proxy: the API key is sent there.
 func WithEndpoint(base string) Option {
 	return func(c *Client) error {
 		if base == "" {
@@ -42,6 +45,32 @@ func WithEndpoint(base string) Option {
 			c.endpoint = u.JoinPath("graphql").String()
 		}
 		return err
+	}
+}
+
+// WithPlaintextTo lets the API key go by http to these hosts: names or addresses, as they stand in the
+// endpoint, without a port. Everybody between this machine and such a host can read the key and what
+// is asked, so it is for a network that is the app's own: a sidecar, or an emulator in another container of
+// a compose file. Where the endpoint is of https, or of another host, it changes nothing. Stigg's own
+// hosts are refused.
+func WithPlaintextTo(hosts ...string) Option {
+	return func(c *Client) error {
+		if len(hosts) == 0 {
+			return errors.New("WithPlaintextTo names no host")
+		}
+		for _, host := range hosts {
+			plain := plainHost(host)
+			u, err := url.Parse("http://" + host)
+			_, notIP := netip.ParseAddr(host)
+			switch {
+			case notIP != nil && (err != nil || u.Host != host || u.Port() != "" || u.Hostname() == "" || strings.ContainsAny(host, "*:[]")):
+				return errors.New("a host of WithPlaintextTo is not the name or the address of one: it takes \"emulator\", without a scheme, a port or a path")
+			case plain == "stigg.io" || strings.HasSuffix(plain, ".stigg.io"):
+				return errors.New("WithPlaintextTo names a host of Stigg's, which speaks https")
+			}
+			c.plaintext = append(c.plaintext, plain)
+		}
+		return nil
 	}
 }
 
@@ -78,6 +107,9 @@ func WithHTTPClient(h *http.Client) Option {
 		if h == nil {
 			return errors.New("the HTTP client is nil")
 		}
+		if h.Transport != nil && option.Nil(h.Transport) {
+			return errors.New("the HTTP client's transport is a nil pointer")
+		}
 		c.http = &http.Client{Transport: h.Transport, Jar: h.Jar, Timeout: h.Timeout}
 		return nil
 	}
@@ -103,7 +135,10 @@ func WithLogger(l *slog.Logger) Option {
 // attempts and the waits between them.
 func WithTimeout(d time.Duration) Option {
 	return func(c *Client) error {
-		if d <= 0 || d > longestTimeout {
+		if err := option.Duration("timeout", d); err != nil {
+			return err
+		}
+		if d > longestTimeout {
 			return errors.New("the timeout is not within 0 and 10 minutes")
 		}
 		c.timeout = d
@@ -127,6 +162,11 @@ func WithRetry(attempts int, maxWait time.Duration) Option {
 		if maxWait < 0 || maxWait > longestWait {
 			return errors.New("the longest wait is not within 0 and 1 minute")
 		}
+		if maxWait != 0 {
+			if err := option.Duration("longest wait", maxWait); err != nil {
+				return err
+			}
+		}
 		c.retry = retryPolicy{attempts: attempts, maxWait: maxWait}
 		return nil
 	}
@@ -149,7 +189,7 @@ func WithPing(every, wait time.Duration) Option {
 		if !within(every) || !within(wait) {
 			return errors.New("the pings are not within 100 ms and 10 minutes")
 		}
-		c.watching.pingEvery, c.watching.pongWait = every, wait
+		c.watching.pingEvery, c.watching.pongWait, c.watching.tuned = every, wait, "WithPing"
 		return nil
 	}
 }
@@ -161,7 +201,7 @@ func WithReconnect(longest time.Duration) Option {
 		if !within(longest) {
 			return errors.New("the longest wait to reconnect is not within 100 ms and 10 minutes")
 		}
-		c.watching.longestWait = longest
+		c.watching.longestWait, c.watching.tuned = longest, "WithReconnect"
 		return nil
 	}
 }

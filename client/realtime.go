@@ -13,6 +13,7 @@ const opWatch = "Watch"
 // watching is how Watch keeps its connection; see the options of the same names.
 type watching struct {
 	off           bool
+	tuned         string        // the last option that is of no use if it is off
 	pingEvery     time.Duration // WithPing
 	pongWait      time.Duration // WithPing
 	firstWait     time.Duration // before the first try anew

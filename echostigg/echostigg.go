@@ -17,6 +17,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/stiggate/gate"
+	"github.com/stiggate/gate/internal/option"
 	"github.com/stiggate/gate/recorder"
 )
 
@@ -41,11 +42,13 @@ func DenyAsError() Option { return func(o *options) { o.asError = true } }
 func WithStatus(status func(error) int) Option { return func(o *options) { o.status = status } }
 
 // Require returns a middleware for a route or a group that lets a request through if the
-// policy does. It panics with a *gate.PolicyError if the policy is wrong, a program's mistake.
+// policy does. It panics with a *gate.PolicyError if the policy is wrong, a program's mistake, and
+// at the first request of a route whose handler is nil.
 func Require(g *gate.Gate, p gate.Policy, with ...Option) echo.MiddlewareFunc {
 	guard, o := g.MustGuard(p), apply(g, with)
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error { return o.serve(guard, next, c) } // which echo makes for each request
+	return func(next echo.HandlerFunc) echo.HandlerFunc { // which echo calls for each request
+		option.Must("echostigg", "handler", next)
+		return func(c echo.Context) error { return o.serve(guard, next, c) }
 	}
 }
 
@@ -55,9 +58,11 @@ func apply(g *gate.Gate, with []Option) *options {
 		_ = errors.As(err, &he)
 		return he.Code
 	}}
-	for _, option := range with {
-		option(o)
+	for _, set := range with {
+		option.Must("echostigg", "option", set)
+		set(o)
 	}
+	option.Must("echostigg", "function of WithStatus", o.status)
 	return o
 }
 

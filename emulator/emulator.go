@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/vektah/gqlparser/v2/ast"
+
+	"github.com/stiggate/gate/internal/option"
 )
 
 // DefaultKey is the API key that an emulator asks for unless [WithKey] says
@@ -187,12 +189,10 @@ func New(opts ...Option) (*Emulator, error) {
 		initTimeout: 10 * time.Second, keepAlive: 30 * time.Second,
 	}
 	e.hooks.start(e.Now)
-	for _, opt := range opts {
-		if err := opt(e); err != nil {
-			return nil, fmt.Errorf("emulator: %w", err)
-		}
+	err := errors.Join(option.Apply(e, opts)...)
+	if err != nil {
+		return nil, fmt.Errorf("emulator: %w", err)
 	}
-	var err error
 	if e.schema, err = loadSchema(); err != nil {
 		return nil, fmt.Errorf("emulator: %w", err)
 	}

@@ -14,12 +14,13 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/stiggate/gate"
+	"github.com/stiggate/gate/internal/option"
 	"github.com/stiggate/gate/recorder"
 )
 
 // Require returns a middleware for a route or a group that lets a request through if the
-// policy does. It panics with a *gate.PolicyError if the policy is wrong, a program's mistake.
-// A handler finds its ticket with gate.TicketFrom(c.Request.Context()).
+// policy does. It panics with a *gate.PolicyError if the policy is wrong, a program's mistake, and
+// at the first request of a route whose handler is nil. A handler finds its ticket with gate.TicketFrom(c.Request.Context()).
 func Require(g *gate.Gate, p gate.Policy) gin.HandlerFunc {
 	guard := g.MustGuard(p)
 	return func(c *gin.Context) { serve(g, guard, c) }
@@ -57,6 +58,9 @@ func Verify(engine *gin.Engine, t gate.Table, open ...string) error {
 }
 
 func serve(g *gate.Gate, guard *gate.Guard, c *gin.Context) {
+	if c.FullPath() != "" { // gin tells nobody of a route's handler before
+		option.Must("ginstigg", "handler", c.Handler())
+	}
 	front, r, told, begun := c.Writer, c.Request, len(c.Errors), c.Writer.Written()
 	var watched *writer // nil if the answer is not watched
 	done := true

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/stiggate/gate/internal/option"
 )
 
 // DropH2C returns next for requests that ask for no upgrade to HTTP/2 in clear text: the
@@ -13,6 +15,7 @@ import (
 // number of requests then pass the gate by. Nobody needs it: RFC 9113 has done away with
 // the upgrade, and browsers never had it.
 func DropH2C(next http.Handler) http.Handler {
+	option.Must("nethttp", "handler", next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if upgrade := r.Header.Values("Upgrade"); len(upgrade) > 0 {
 			others := slices.DeleteFunc(strings.Split(strings.Join(upgrade, ","), ","), func(protocol string) bool {

@@ -16,17 +16,16 @@ import (
 	"strings"
 
 	"github.com/stiggate/gate"
+	"github.com/stiggate/gate/internal/option"
 )
 
 // Require returns a middleware that lets a request through if the policy does. It
 // panics with a *gate.PolicyError if the policy is wrong, since that is a mistake of
-// the program.
+// the program, and so it does where the handler is nil.
 func Require(g *gate.Gate, p gate.Policy) func(http.Handler) http.Handler {
 	guard := g.MustGuard(p)
 	return func(next http.Handler) http.Handler {
-		if next == nil {
-			panic("nethttp: the handler is nil")
-		}
+		option.Must("nethttp", "handler", next)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			Serve(g, guard, gate.Call{Request: r, Writer: w, Route: r.Pattern}, next)
 		})
@@ -38,6 +37,7 @@ func Require(g *gate.Gate, p gate.Policy) func(http.Handler) http.Handler {
 // no route. What mux itself answers (404, 405, a redirect to the clean path) is not
 // guarded.
 func Routes(g *gate.Gate, mux *http.ServeMux, t gate.Routing, rest gate.Rest) http.Handler {
+	option.Must("nethttp", "mux", mux)
 	guards := g.MustRouteGuards(t, rest)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		registered := matched(mux, r)

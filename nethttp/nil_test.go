@@ -1,6 +1,7 @@
 package nethttp_test
 
 import (
+	"net/http"
 	"testing"
 
 	"github.com/stiggate/gate"
@@ -9,12 +10,25 @@ import (
 	"github.com/stiggate/gate/nethttp"
 )
 
-func TestAHandlerThatIsNilIsToldWhenItIsRegistered(t *testing.T) {
+func TestWhatIsNilIsToldWhenItIsRegistered(t *testing.T) {
 	g := gatetest.New(t).Gate(identity.Nobody())
-	defer func() {
-		if p := recover(); p != "nethttp: the handler is nil" {
-			t.Errorf("it says %v", p)
-		}
-	}()
-	nethttp.Require(g, gate.Public())(nil)
+	for name, tt := range map[string]struct {
+		want     string
+		register func()
+	}{
+		"no handler":                       {"nethttp: the handler is nil", func() { nethttp.Require(g, gate.Public())(nil) }},
+		"a function that is nil":           {"nethttp: the handler is nil", func() { nethttp.Require(g, gate.Public())(http.HandlerFunc(nil)) }},
+		"a mux that is a nil pointer":      {"nethttp: the handler is nil", func() { nethttp.Require(g, gate.Public())((*http.ServeMux)(nil)) }},
+		"no mux behind a table":            {"nethttp: the mux is nil", func() { nethttp.Routes(g, nil, gate.Table{"GET /": gate.Public()}, gate.DenyRest) }},
+		"no handler behind what drops h2c": {"nethttp: the handler is nil", func() { nethttp.DropH2C(nil) }},
+	} {
+		func() {
+			defer func() {
+				if p := recover(); p != tt.want {
+					t.Errorf("%s: it says %v, want %s", name, p, tt.want)
+				}
+			}()
+			tt.register()
+		}()
+	}
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"log/slog"
 	"time"
+
+	"github.com/stiggate/gate/internal/option"
 )
 
 // Option changes what Open does by default.
@@ -43,7 +45,7 @@ func NoWait() Option {
 func MaxBytes(n int64) Option {
 	return func(c *config) error {
 		if n < 1<<20 {
-			return errors.New("outbox: MaxBytes must be at least 1 MiB")
+			return errors.New("MaxBytes must be at least 1 MiB")
 		}
 		c.maxBytes = n
 		return nil
@@ -56,11 +58,8 @@ func MaxBytes(n int64) Option {
 // While the process runs, usage is not taken from the gate that is delivering it.
 func MaxAge(d time.Duration) Option {
 	return func(c *config) error {
-		if d <= 0 {
-			return errors.New("outbox: MaxAge must be positive")
-		}
 		c.maxAge = d
-		return nil
+		return option.Duration("MaxAge", d)
 	}
 }
 
@@ -70,7 +69,7 @@ func MaxAge(d time.Duration) Option {
 func WithLogger(l *slog.Logger) Option {
 	return func(c *config) error {
 		if l == nil {
-			return errors.New("outbox: WithLogger needs a logger")
+			return errors.New("WithLogger needs a logger")
 		}
 		c.logger = l
 		return nil
@@ -81,7 +80,7 @@ func WithLogger(l *slog.Logger) Option {
 func WithClock(now func() time.Time) Option {
 	return func(c *config) error {
 		if now == nil {
-			return errors.New("outbox: WithClock needs a clock")
+			return errors.New("WithClock needs a clock")
 		}
 		c.now = now
 		return nil

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/stiggate/gate"
+	"github.com/stiggate/gate/internal/option"
 )
 
 const (
@@ -89,10 +90,8 @@ var (
 // delivered; Healthy says so.
 func Open(dir string, options ...Option) (*Outbox, error) {
 	c := defaults()
-	for _, option := range options {
-		if err := option(&c); err != nil {
-			return nil, err
-		}
+	if err := errors.Join(option.Apply(&c, options)...); err != nil {
+		return nil, fmt.Errorf("outbox: %w", err)
 	}
 	if dir == "" { // the present directory would do, and a variable that is not set means something else
 		return nil, &DirError{Err: errors.New("the directory has no name")}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stiggate/gate"
+	"github.com/stiggate/gate/internal/option"
 )
 
 // File is a policy file and the table of it that is in force, which every Routes takes. All
@@ -87,8 +88,12 @@ func (f *File) Reload() error {
 }
 
 // Watch reloads the file when it has changed, until ctx ends. It reads it every so often, and
-// takes what it has found the same twice: one that is being written is left alone.
+// takes what it has found the same twice: one that is being written is left alone. It panics if every
+// is not above 0, or was given without a unit.
 func (f *File) Watch(ctx context.Context, every time.Duration) {
+	if err := option.Duration("time between two reads of Watch", every); err != nil {
+		panic("policyfile: " + err.Error())
+	}
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	var last sight

@@ -33,6 +33,7 @@ import (
 
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/internal/declared"
+	"github.com/stiggate/gate/internal/option"
 	"github.com/stiggate/gate/internal/route"
 )
 
@@ -66,7 +67,7 @@ type options struct {
 func WithFunctions(f Functions) Option {
 	return func(o *options) error {
 		o.reader.Functions = declared.Functions(f)
-		return nil
+		return o.reader.Functions.Nil()
 	}
 }
 
@@ -83,7 +84,7 @@ func WithAnyFunction() Option {
 func WithLogger(l *slog.Logger) Option {
 	return func(o *options) error {
 		if l == nil {
-			return errors.New("policyfile: the logger is nil")
+			return errors.New("the logger is nil")
 		}
 		o.logger = l
 		return nil
@@ -105,10 +106,8 @@ const maxBytes = 4 << 20
 
 func apply(with []Option) (o options, err error) {
 	o.logger, o.syntax = slog.Default(), routes
-	for _, option := range with {
-		if e := option(&o); e != nil {
-			err = errors.Join(err, e)
-		}
+	if err = errors.Join(option.Apply(&o, with)...); err != nil {
+		err = fmt.Errorf("policyfile: %w", err)
 	}
 	return o, err
 }

@@ -95,6 +95,9 @@ func OnEvent(f func(ctx context.Context, e Event) error) Option {
 		if f == nil {
 			return errors.New("webhook: the function for events is nil")
 		}
+		if h.onEvent != nil {
+			return errors.New("webhook: the function for events is given twice")
+		}
 		h.onEvent = f
 		return nil
 	}
@@ -114,8 +117,8 @@ func MaxBody(bytes int64) Option {
 // ReadTimeout bounds how long a body may take to arrive, 10 s by default; at most a minute.
 func ReadTimeout(d time.Duration) Option {
 	return func(h *Handler) error {
-		if d <= 0 || d > time.Minute {
-			return errors.New("webhook: the time to read is not within 0 and 1 minute")
+		if d < time.Millisecond || d > time.Minute {
+			return errors.New("webhook: the time to read is not within 1 ms and 1 minute (a number alone counts nanoseconds)")
 		}
 		h.readTimeout = d
 		return nil

@@ -87,7 +87,8 @@ func TestCheckCalledWrongly(t *testing.T) {
 		{"no key", "-customer c -feature f", "STIGG_API_KEY is not set", env[:1]},
 		{"a key that can't be", "-customer c -feature f", "key", []string{env[0], "STIGG_API_KEY=a\x01secret"}},
 		{"a URL that is none", "-customer c -feature f", "endpoint", []string{"STIGG_URL=nowhere", env[1]}},
-		{"the key in the clear", "-customer c -feature f", "https", []string{"STIGG_URL=http://example.com", env[1]}},
+		{"the key in the clear", "-customer c -feature f", "or name its host in STIGG_PLAINTEXT_TO", []string{"STIGG_URL=http://example.com", env[1]}},
+		{"the key in the clear to Stigg", "-customer c -feature f", "STIGG_PLAINTEXT_TO names a host of Stigg's", []string{env[0], env[1], "STIGG_PLAINTEXT_TO=api.stigg.io"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := stigg(t, tt.env, append([]string{"check"}, strings.Fields(tt.args)...)...)

@@ -15,6 +15,8 @@ import (
 const (
 	keyVariable = "STIGG_API_KEY"
 	urlVariable = "STIGG_URL"
+	// plainVariable names the hosts that may be sent the key by http, separated by commas.
+	plainVariable = "STIGG_PLAINTEXT_TO"
 )
 
 // connect makes the client that commands ask Stigg by.
@@ -23,9 +25,13 @@ func (t terminal) connect(options ...client.Option) (*client.Client, error) {
 	if key == "" {
 		return nil, misuse("%s is not set: it must hold the server API key of an environment", keyVariable)
 	}
-	c, err := client.New(key, append([]client.Option{client.WithEndpoint(t.getenv(urlVariable)), client.WithLogger(silent())}, options...)...)
+	options = append([]client.Option{client.WithEndpoint(t.getenv(urlVariable)), client.WithLogger(silent())}, options...)
+	if hosts := t.getenv(plainVariable); hosts != "" {
+		options = append(options, client.WithPlaintextTo(strings.Split(hosts, ",")...))
+	}
+	c, err := client.New(key, options...)
 	if err != nil {
-		return nil, misuse("%s", strings.TrimPrefix(err.Error(), "client: "))
+		return nil, misuse("%s", strings.ReplaceAll(strings.TrimPrefix(err.Error(), "client: "), "WithPlaintextTo", plainVariable))
 	}
 	return c, nil
 }

@@ -154,7 +154,8 @@ func overview(w io.Writer) {
   help      stigg help COMMAND shows its flags and examples
 
 Commands that ask Stigg take the server API key from STIGG_API_KEY, and another endpoint than
-`+client.DefaultEndpoint+` from STIGG_URL.
+`+client.DefaultEndpoint+` from STIGG_URL. The key goes by https, or by http to this machine, or to
+the hosts that STIGG_PLAINTEXT_TO names: an emulator in another container.
 
 exit codes: 0 all is well, or yes; 1 no, or a problem; 2 wrong use; 3 Stigg can't be asked
 `)

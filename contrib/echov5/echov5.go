@@ -14,6 +14,7 @@ import (
 	"github.com/labstack/echo/v5"
 
 	"github.com/stiggate/gate"
+	"github.com/stiggate/gate/internal/option"
 	"github.com/stiggate/gate/recorder"
 )
 
@@ -38,10 +39,12 @@ func DenyAsError() Option { return func(o *options) { o.asError = true } }
 func WithStatus(status func(error) int) Option { return func(o *options) { o.status = status } }
 
 // Require returns a middleware for a route or a group that lets a request through if the
-// policy does. It panics with a *gate.PolicyError if the policy is wrong, a program's mistake.
+// policy does. It panics with a *gate.PolicyError if the policy is wrong, a program's mistake, and
+// where the handler is nil.
 func Require(g *gate.Gate, p gate.Policy, with ...Option) echo.MiddlewareFunc {
 	guard, o := g.MustGuard(p), apply(with)
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		option.Must("echov5", "handler", next)
 		return func(c *echo.Context) error { return serve(g, guard, &o, next, c) }
 	}
 }
@@ -53,9 +56,11 @@ func apply(with []Option) options {
 		}
 		return http.StatusInternalServerError
 	}}
-	for _, option := range with {
-		option(&o)
+	for _, set := range with {
+		option.Must("echov5", "option", set)
+		set(&o)
 	}
+	option.Must("echov5", "function of WithStatus", o.status)
 	return o
 }
 

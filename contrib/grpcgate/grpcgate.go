@@ -47,6 +47,7 @@ package grpcgate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -79,8 +80,14 @@ func WithCustomer(who func(ctx context.Context) (gate.Customer, error)) Option {
 // that is wrong.
 func New(g *gate.Gate, t gate.Table, rest gate.Rest, with ...Option) (*Gates, error) {
 	var o options
-	for _, option := range with {
-		option(&o)
+	for _, set := range with {
+		if set == nil {
+			return nil, errors.New("grpcgate: new: an option is nil")
+		}
+		set(&o)
+		if o.who == nil {
+			return nil, errors.New("grpcgate: new: the function of WithCustomer is nil")
+		}
 	}
 	gates, err := rpc.New(g, t, rest, o.who)
 	if err != nil {

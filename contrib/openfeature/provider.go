@@ -48,6 +48,7 @@ import (
 	"github.com/open-feature/go-sdk/openfeature"
 
 	"github.com/stiggate/gate"
+	"github.com/stiggate/gate/internal/option"
 )
 
 // StaleReason is OpenFeature's reason for a value that may be out of date.
@@ -73,8 +74,9 @@ func WithResourceAttribute(name string) Option { return func(p *Provider) { p.re
 // New returns a provider over g. Whoever made the gate closes it, after the provider's shutdown.
 func New(g *gate.Gate, with ...Option) *Provider {
 	p := &Provider{gate: g, resource: "resource"}
-	for _, option := range with {
-		option(p)
+	for _, set := range with {
+		option.Must("gateprovider", "option", set)
+		set(p)
 	}
 	return p
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stiggate/gate"
 	count "github.com/stiggate/gate/internal/counters"
+	"github.com/stiggate/gate/internal/option"
 )
 
 const scope = "github.com/stiggate/gate/contrib/otel"
@@ -35,13 +36,15 @@ type Telemetry struct {
 // Option changes a Telemetry at New.
 type Option func(*Telemetry)
 
-// WithMeterProvider makes the instruments of p instead of the global provider's. It must not be nil.
+// WithMeterProvider makes the instruments of p instead of the global provider's. It panics if p is nil.
 func WithMeterProvider(p metric.MeterProvider) Option {
+	option.Must("gateotel", "meter provider", p)
 	return func(t *Telemetry) { t.meter = p.Meter(scope) }
 }
 
-// WithTracerProvider makes the spans by p instead of the global provider. It must not be nil.
+// WithTracerProvider makes the spans by p instead of the global provider. It panics if p is nil.
 func WithTracerProvider(p trace.TracerProvider) Option {
+	option.Must("gateotel", "tracer provider", p)
 	return func(t *Telemetry) { t.tracer = p.Tracer(scope) }
 }
 
@@ -49,6 +52,7 @@ func WithTracerProvider(p trace.TracerProvider) Option {
 func New(opts ...Option) (*Telemetry, error) {
 	t := &Telemetry{meter: otel.Meter(scope), tracer: otel.Tracer(scope)}
 	for _, opt := range opts {
+		option.Must("gateotel", "option", opt)
 		opt(t)
 	}
 	var errs [5]error

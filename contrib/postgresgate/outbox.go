@@ -63,6 +63,9 @@ func Outbox(ctx context.Context, pool *pgxpool.Pool, options ...Option) (*Box, e
 		finishes: make(chan struct{}, 1), doubts: newDoubts(), open: make(map[string][]string), taken: make(map[int64]bool),
 	}
 	for _, o := range options {
+		if o == nil {
+			return nil, errors.New("postgresgate: an option is nil")
+		}
 		if err := o(b); err != nil {
 			return nil, err
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stiggate/gate"
 	"github.com/stiggate/gate/internal/counters"
+	"github.com/stiggate/gate/internal/option"
 )
 
 // Metrics are those of one gate. Make it with [New], give its [Metrics.Observer] to gate.New,
@@ -43,8 +44,9 @@ type Option func(*Metrics)
 //	}
 //
 // Exemplars are in the OpenMetrics format only (promhttp.HandlerOpts.EnableOpenMetrics). An id of
-// more than 64 bytes is left out.
+// more than 64 bytes is left out. It panics if f is nil.
 func WithTraceID(f func(context.Context) string) Option {
+	option.Must("gateprometheus", "function of WithTraceID", f)
 	return func(m *Metrics) { m.traceID = f }
 }
 
@@ -70,6 +72,7 @@ func New(opts ...Option) *Metrics {
 	}
 	m.all = []prometheus.Collector{m.decisions, m.waits, m.handlers, m.reads, m.deliveries}
 	for _, opt := range opts {
+		option.Must("gateprometheus", "option", opt)
 		opt(m)
 	}
 	return m

@@ -10,6 +10,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/stiggate/gate/fleet"
+	"github.com/stiggate/gate/internal/option"
 )
 
 // settings are what the options set.
@@ -42,6 +43,9 @@ func apply(client rueidis.Client, options []Option, of user) (settings, error) {
 		return s, errors.New("redisgate: the client is nil")
 	}
 	for _, o := range options {
+		if o == nil {
+			return s, errors.New("redisgate: an option is nil")
+		}
 		if err := o(&s); err != nil {
 			return s, err
 		}
@@ -103,7 +107,9 @@ func WaitFor(replicas int) Option {
 // Clock tells the time instead of Redis. For tests.
 func Clock(now func() time.Time) Option {
 	return func(s *settings) error {
-		s.now = now
+		if s.now = now; now == nil {
+			return errors.New("redisgate: the clock is nil")
+		}
 		return nil
 	}
 }
@@ -112,9 +118,14 @@ func Clock(now func() time.Time) Option {
 // and WithLiveTTL, whose defaults, a minute and ten, are its own.
 func TTL(fresh, live time.Duration) Option {
 	return func(s *settings) error {
-		s.ttl, s.liveTTL, s.of = fresh, max(fresh, live), s.of&ofCache
-		if fresh <= 0 {
-			return fmt.Errorf("redisgate: a TTL of %v", fresh)
+		s.ttl, s.liveTTL, s.of = fresh, live, s.of&ofCache
+		for _, d := range []time.Duration{fresh, live} {
+			if err := option.Duration("TTL", d); err != nil {
+				return fmt.Errorf("redisgate: %w", err)
+			}
+		}
+		if live < fresh {
+			return fmt.Errorf("redisgate: the TTL while news arrive, %v, is below the TTL, %v", live, fresh)
 		}
 		return nil
 	}

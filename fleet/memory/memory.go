@@ -55,6 +55,9 @@ func WithTiming(t fleet.Timing) Option {
 func New(options ...Option) (*Store, error) {
 	s := &Store{now: time.Now, timing: fleet.DefaultTiming(), accounts: make(map[fleet.Account]*account), watchers: make(map[*watcher]bool)} //nolint:forbidigo // the default of WithClock
 	for _, o := range options {
+		if o == nil {
+			return nil, errors.New("memory: an option is nil")
+		}
 		if err := o(s); err != nil {
 			return nil, err
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -19,6 +20,19 @@ type Functions struct {
 	ReportIf   map[string]func(gate.Outcome) bool
 	Dimensions map[string]func(*http.Request) (map[string]any, error)
 	Denials    map[string]func(http.ResponseWriter, *http.Request, gate.Denial)
+}
+
+// Nil says which of them are nil.
+func (f Functions) Nil() error {
+	var problems []error
+	for kind, functions := range map[string]any{"Amounts": f.Amounts, "Values": f.Values, "Measures": f.Measures, "ReportIf": f.ReportIf, "Dimensions": f.Dimensions, "Denials": f.Denials} {
+		for name, function := range reflect.ValueOf(functions).Seq2() {
+			if function.IsNil() {
+				problems = append(problems, fmt.Errorf("the function %q of %s is nil", name.String(), kind))
+			}
+		}
+	}
+	return errors.Join(problems...)
 }
 
 // Reader makes policies.

@@ -28,6 +28,13 @@ func Nil(v any) bool {
 	return v == nil || (r.Kind() == reflect.Pointer || r.Kind() == reflect.Func) && r.IsNil()
 }
 
+// Must panics where there is nothing in v, in the words of the package whose caller has forgotten it.
+func Must(pkg, what string, v any) {
+	if Nil(v) {
+		panic(pkg + ": the " + what + " is nil")
+	}
+}
+
 // Valid is what v says is wrong with it, if it can say that.
 func Valid(v any) error {
 	if v, ok := v.(interface{ Validate() error }); ok {
