@@ -80,7 +80,7 @@ func (p Policy) OnOutage(o Outage) Policy {
 }
 
 // Fallback says for this policy what everybody has of its features when nothing is known of a
-// customer. It comes before OnOutage, and before what is said for the gate.
+// customer; f may name others beside, so that policies can share it. It comes before OnOutage, and before what is said for the gate.
 func (p Policy) Fallback(f Fallback) Policy {
 	var err error
 	if p.outage.Fallback, err = f.checked(); err != nil {

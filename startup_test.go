@@ -47,13 +47,13 @@ func TestAFallbackFitsItsPolicy(t *testing.T) {
 		{"what is left of nothing", f.UsesUpTo(100), limit(0), "has 0 of it, and the policy asks for 1"},
 		{"an amount that the request says", f.UsesFunc(anAmount), limit(1), ""},
 		{"without a limit", f.Uses(1e6), FallbackEntitlement{HasAccess: true, IsUnlimited: true}, ""},
-		{"another feature's", g, on, `for "f": the policy's fallback names it, and the policy does not ask for it`},
+		{"another feature's", g, on, `for "g": the policy's fallback names nothing that the policy asks for`},
 		{"one of several", All(f.Uses(2), g), limit(2), ""},
 		{"one of several that does not fit", Any(g, f.Uses(2)), limit(1), `for "f": the policy's fallback has 1`},
 		{"a currency's", Credits("f").Uses(1), limit(2), "a fallback is of features"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := tt.policy.Fallback(Fallback{"f": tt.says})
+			p := tt.policy.Fallback(Fallback{"f": tt.says, "others": on})
 			gated := gateOf(t, &stub{})
 			_, bound := gated.RouteGuards(Table{"POST /x": p}, DenyRest)
 			decided := gated.Check(t.Context(), Customer{ID: "c"}, p).Err

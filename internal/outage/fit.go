@@ -21,8 +21,9 @@ func (r Rule) Unfit(p *admission.Policy, general Rule) (feature, problem string)
 }
 
 func (r Rule) unfit(p *admission.Policy, general Rule) (feature, problem string) {
+	asked := r.Fallback == nil
 	for _, id := range slices.Sorted(maps.Keys(r.Fallback)) {
-		e, asked := r.Fallback[id], false
+		e := r.Fallback[id]
 		p.Each(func(one *admission.Policy) {
 			switch {
 			case one.Item.ID != id || problem != "":
@@ -36,12 +37,12 @@ func (r Rule) unfit(p *admission.Policy, general Rule) (feature, problem string)
 			}
 			asked = true
 		})
-		if !asked {
-			problem = "the policy's fallback names it, and the policy does not ask for it"
-		}
 		if problem != "" {
 			return id, problem
 		}
+	}
+	if !asked { // one that several policies share may name others beside
+		return "", "the policy's fallback names nothing that the policy asks for"
 	}
 	if r.Answer != 0 {
 		return "", ""
