@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -49,8 +50,10 @@ func (q *question) define(flags *flag.FlagSet) {
 	flags.StringVar(&q.currency, "currency", "", "`ID` of a currency, to ask its wallet instead of a feature")
 	flags.Func("n", "how `many` units or credits must be left; without it, the feature must be granted, and of a metered one 1 be left", func(s string) error {
 		n, err := strconv.ParseFloat(s, 64)
-		q.amount = &n
-		return err
+		if q.amount = &n; err != nil {
+			return errors.New("it is no number")
+		}
+		return nil
 	})
 	flags.Func("values", "`VALUE,...` that an enum must allow", func(s string) error {
 		q.values = strings.Split(s, ",")

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"sync"
@@ -28,7 +29,7 @@ func doctor() command {
 		},
 		setup: func(flags *flag.FlagSet) work {
 			e := &examination{}
-			flags.StringVar(&e.policies, "policies", "", "`FILE` of YAML or JSON with policies by route, which are compared with the catalog")
+			named(flags, &e.policies, "policies", "`FILE` of YAML or JSON with policies by route, which are compared with the catalog")
 			flags.BoolVar(&e.realtime, "realtime", true, "see whether changes are told over a WebSocket")
 			flags.DurationVar(&e.timeout, "timeout", askFor, "how long Stigg is waited for, each time")
 			flags.BoolVar(&e.json, "json", false, "print JSON")
@@ -71,7 +72,7 @@ func (e *examination) work(ctx context.Context, t terminal, args []string) error
 			return fmt.Errorf("%s: %w", e.policies, err)
 		}
 	}
-	seen := &seen{}
+	seen := &seen{base: direct()}
 	stigg, err := t.connect(client.WithTimeout(e.timeout), client.WithHTTPClient(&http.Client{Transport: seen}))
 	if err != nil {
 		return err
@@ -92,16 +93,35 @@ func (e *examination) work(ctx context.Context, t terminal, args []string) error
 
 // seen notes what the latest answer's header has.
 type seen struct {
+	base   http.RoundTripper
 	mu     sync.Mutex
 	header http.Header
 	// sent and came are when the request was sent and its answer came.
 	sent, came time.Time
 }
 
+// direct makes connections as the client itself does: what goes by http, which is to this machine, asks
+// no proxy, since that would read the key on the way.
+func direct() http.RoundTripper {
+	t, ok := http.DefaultTransport.(*http.Transport)
+	if !ok {
+		return http.DefaultTransport
+	}
+	t = t.Clone()
+	proxy := t.Proxy
+	t.Proxy = func(r *http.Request) (*url.URL, error) {
+		if r.URL.Scheme == "http" || proxy == nil {
+			return nil, nil //nolint:nilnil // no proxy
+		}
+		return proxy(r)
+	}
+	return t
+}
+
 // RoundTrip is http.RoundTripper's.
 func (s *seen) RoundTrip(r *http.Request) (*http.Response, error) {
 	sent := time.Now()
-	resp, err := http.DefaultTransport.RoundTrip(r)
+	resp, err := s.base.RoundTrip(r)
 	if err == nil {
 		s.mu.Lock()
 		s.header, s.sent, s.came = resp.Header.Clone(), sent, time.Now()

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -136,6 +137,25 @@ func TestDoctorCalledWrongly(t *testing.T) {
 	} {
 		if got := stigg(t, tt.env, append([]string{"doctor"}, tt.args...)...); got.code != tt.code || got.out != "" || got.err == "" {
 			t.Errorf("%s: %+v", tt.name, got)
+		}
+	}
+}
+
+func TestDoctorGivesNoProxyTheKeyInTheClear(t *testing.T) {
+	var asked atomic.Int32
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		w.WriteHeader(http.StatusBadGateway)
+	}))
+	defer proxy.Close()
+	for endpoint, want := range map[string]int32{"http://stigg.localhost:1": 0, "https://stigg.invalid": 1} {
+		asked.Store(0)
+		env := []string{"HTTP_PROXY=" + proxy.URL, "HTTPS_PROXY=" + proxy.URL, "STIGG_URL=" + endpoint, "STIGG_API_KEY=server-key-1"}
+		if got := stigg(t, env, "doctor", "-timeout", "2s"); got.code != exitUnreachable {
+			t.Errorf("%s: %+v", endpoint, got)
+		}
+		if n := asked.Load(); min(n, 1) != want {
+			t.Errorf("%s: the proxy is asked %d times", endpoint, n)
 		}
 	}
 }

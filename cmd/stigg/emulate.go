@@ -43,11 +43,11 @@ type emulation struct {
 func (e *emulation) define(flags *flag.FlagSet) {
 	flags.StringVar(&e.addr, "addr", "127.0.0.1:4100", "address to listen at; port 0 takes a free one")
 	flags.StringVar(&e.key, "key", emulator.DefaultKey, "API key that callers must send; it is no secret of Stigg's")
-	flags.StringVar(&e.catalog, "catalog", "", "file with a catalog instead of the built-in Revvenu")
+	named(flags, &e.catalog, "catalog", "file with a catalog instead of the built-in Revvenu")
 	flags.BoolVar(&e.credits, "credits", false, "serve the built-in catalog that sells credits instead of Revvenu")
-	flags.StringVar(&e.state, "state", "", "file that keeps customers, subscriptions and usage across restarts")
+	named(flags, &e.state, "state", "file that keeps customers, subscriptions and usage across restarts")
 	flags.DurationVar(&e.delay, "counting-delay", 0, "how long raw events and asynchronous consumptions take to count; Stigg needs some 10s")
-	flags.StringVar(&e.hook, "webhook", "", "URL that webhooks are delivered to")
+	named(flags, &e.hook, "webhook", "URL that webhooks are delivered to")
 	flags.StringVar(&e.secret, "webhook-secret", "", "secret that webhooks are delivered with")
 	flags.BoolVar(&e.remote, "remote-webhooks", false, "let POST /_emulator/webhooks name other machines")
 	flags.StringVar(&e.hosts, "hosts", "", "host names beside localhost that the operator's window is served for, for example stigg,stigg.internal")
@@ -71,6 +71,7 @@ func (e *emulation) serve(ctx context.Context, t terminal, args []string) error 
 	if err != nil {
 		return failure{exitNo, strings.TrimPrefix(err.Error(), "emulator: ")}
 	}
+	t.out.greets = true // it serves on, whoever reads that
 	if err := e.greet(t.out, srv); err != nil {
 		return cmp.Or(srv.Close(), err)
 	}

@@ -29,7 +29,7 @@ func features() command {
 		setup: func(flags *flag.FlagSet) work {
 			f := &generation{}
 			flags.StringVar(&f.pkg, "package", "features", "`name` of the package")
-			flags.StringVar(&f.out, "out", "", "`FILE` to write; without it, the standard output. A file that stigg features did not write is never overwritten")
+			named(flags, &f.out, "out", "`FILE` to write; without it, the standard output. A file that stigg features did not write is never overwritten")
 			flags.DurationVar(&f.timeout, "timeout", askFor, "how long Stigg is waited for")
 			flags.BoolVar(&f.json, "json", false, "print what the constants are made of as JSON")
 			return f.work

@@ -31,8 +31,13 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, terminal{os.Stdout, os.Stderr, os.Getenv}, os.Args[1:])
+	out := &printer{w: os.Stdout}
+	code := run(ctx, terminal{out, &printer{w: os.Stderr}, os.Getenv}, os.Args[1:])
 	stop()
+	if out.err != nil && code == exitOK && !out.greets {
+		fmt.Fprintln(os.Stderr, "stigg: the output can't be written:", out.err)
+		code = exitNo
+	}
 	os.Exit(code)
 }
 
@@ -46,8 +51,19 @@ const (
 
 // terminal is where a command writes and what it is told by the environment.
 type terminal struct {
-	out, err io.Writer
+	out, err *printer
 	getenv   func(string) string
+}
+
+// named defines a flag that names something. An empty one, such as of a variable that a script has
+// not set, is wrong: the command would do something else.
+func named(flags *flag.FlagSet, to *string, name, usage string) {
+	flags.Func(name, usage, func(s string) error {
+		if *to = s; s == "" {
+			return errors.New("it is empty")
+		}
+		return nil
+	})
 }
 
 // command is one of stigg's.

@@ -11,6 +11,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"unicode"
+
+	"github.com/stiggate/gate/emulator"
 )
 
 // binary is the command, built once.
@@ -140,5 +143,54 @@ func TestTheVersionIsPrinted(t *testing.T) {
 		if got := stigg(t, nil, args...); got.code != exitOK || !strings.HasPrefix(got.out, "stigg ") || strings.Count(got.out, "\n") != 1 {
 			t.Errorf("%q: %+v", args, got)
 		}
+	}
+}
+
+// TestAFlagThatIsEmptyIsWrongUse: it is mostly a variable that a script has not set.
+func TestAFlagThatIsEmptyIsWrongUse(t *testing.T) {
+	_, env := emulated(t)
+	for _, args := range [][]string{
+		{"outbox", "-retry", "", filled(t)}, {"outbox", "-drop", "", filled(t)}, {"outbox", "-backup", "", filled(t)}, {"outbox", ""},
+		{"doctor", "-policies", ""}, {"features", "-out", ""}, {"emulate", "-addr", "none", "-catalog", ""}, {"emulate", "-addr", "none", "-state", ""}, {"emulate", "-addr", "none", "-webhook", ""},
+		{"check", "-customer", "", "-feature", "f"}, {"check", "-customer", "c", "-feature", ""}, {"check", "-customer", "c", "-feature", "f", "-n", ""},
+	} {
+		got := stigg(t, env, args...)
+		if got.code != exitUsage || got.out != "" || strings.Count(got.err, "\n") != 1 || strings.Contains(got.err, "strconv") {
+			t.Errorf("%q: %+v", args, got)
+		}
+	}
+}
+
+func TestOutputThatCantBeWrittenIsNoSuccess(t *testing.T) {
+	_, env := emulated(t)
+	for _, args := range [][]string{{"version"}, {"help"}, {"help", "check"}, {"doctor"}, {"features"}, {"outbox", filled(t)},
+		{"check", "-customer", "customer-demo-01", "-feature", "feature-04-analytics"}} {
+		read, write, err := os.Pipe()
+		if err != nil || write.Close() != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.CommandContext(t.Context(), binary, args...)
+		var errs bytes.Buffer
+		cmd.Env, cmd.Stdout, cmd.Stderr = append(env, "HOME="+t.TempDir()), read, &errs // which can't be written to
+		_ = cmd.Run()
+		if cmd.ProcessState.ExitCode() != exitNo || !strings.Contains(errs.String(), "bad file descriptor") {
+			t.Errorf("%q: %v, %s", args, cmd.ProcessState, &errs)
+		}
+		_ = read.Close()
+	}
+}
+
+func TestWhatStiggSaysMovesNoCursor(t *testing.T) {
+	e, err := emulator.Start("127.0.0.1:0", emulator.WithCatalog(strings.NewReader(`{"product":{"id":"product-a","displayName":"A"},
+		"features":[{"id":"feature-a","displayName":"\u001b[2Jgone\u009b\r","featureType":"BOOLEAN"}],
+		"plans":[{"id":"plan-a","displayName":"A","pricingType":"FREE","entitlements":[{"featureId":"feature-a"}]}],
+		"customers":[{"id":"customer-a","createdAt":"2024-01-01T00:00:00Z","subscriptions":[{"planId":"plan-a","startDate":"2024-01-01T00:00:00Z"}]}]}`)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = e.Close() }()
+	got := stigg(t, []string{"STIGG_URL=" + e.URL(), "STIGG_API_KEY=" + emulator.DefaultKey}, "check", "-customer", "customer-a", "-feature", "feature-a")
+	if got.code != exitOK || !strings.Contains(got.out, "?[2Jgone??") || strings.ContainsFunc(got.out, func(r rune) bool { return unicode.IsControl(r) && r != '\n' }) {
+		t.Errorf("%+v", got)
 	}
 }

@@ -47,16 +47,16 @@ type box struct {
 func (b *box) define(flags *flag.FlagSet) {
 	flags.BoolVar(&b.json, "json", false, "print JSON")
 	flags.BoolVar(&b.customers, "customers", false, "show the ids of customers, which are not shown without it")
-	flags.StringVar(&b.retry, "retry", "", "make the usage with this `ID` or key, or all, pending again that was set aside")
-	flags.StringVar(&b.drop, "drop", "", "delete the usage with this `ID` or key, or all (with -backup), that was set aside")
-	flags.StringVar(&b.backup, "backup", "", "write a copy to this new `FILE`, before anything is dropped; a process that has the outbox open does so by Outbox.Backup")
+	named(flags, &b.retry, "retry", "make the usage with this `ID` or key, or all, pending again that was set aside")
+	named(flags, &b.drop, "drop", "delete the usage with this `ID` or key, or all (with -backup), that was set aside")
+	named(flags, &b.backup, "backup", "write a copy to this new `FILE`, before anything is dropped; a process that has the outbox open does so by Outbox.Backup")
 }
 
 func (b *box) work(_ context.Context, t terminal, args []string) error {
 	switch {
 	case len(args) > 1 && strings.HasPrefix(args[1], "-"):
 		return misuse("flags stand before the directory")
-	case len(args) != 1:
+	case len(args) != 1, args[0] == "":
 		return misuse("name one directory")
 	case b.retry != "" && b.drop != "" || b.backup != "" && b.retry != "":
 		return misuse("-retry, -drop or -backup, not both")

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -263,6 +265,38 @@ func TestClientsMakeNoAttributesUp(t *testing.T) {
 		}
 		if n == 0 || n > 1001 {
 			t.Errorf("%s has %d series", m.Name, n)
+		}
+	}
+}
+
+// TestNoProxyIsGivenTheKeyInTheClear: the system's settings exempt "localhost" alone from a proxy, as it
+// is written, and not the other names of this machine.
+func TestNoProxyIsGivenTheKeyInTheClear(t *testing.T) {
+	var asked atomic.Int32
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		w.WriteHeader(http.StatusBadGateway)
+	}))
+	defer proxy.Close()
+	to, err := url.Parse(proxy.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := http.DefaultTransport
+	defer func() { http.DefaultTransport = before }()
+	system := http.DefaultTransport.(*http.Transport).Clone()
+	system.Proxy = http.ProxyURL(to)
+	http.DefaultTransport = system
+	for endpoint, want := range map[string]int32{"http://stigg.localhost:1": 0, "https://stigg.invalid": 1} {
+		asked.Store(0)
+		h := &http.Client{Transport: gateotel.Transport(nil)}
+		resp, err := h.Get(endpoint)
+		if err == nil {
+			_ = resp.Body.Close()
+			t.Errorf("%s: answered", endpoint)
+		}
+		if n := asked.Load(); min(n, 1) != want {
+			t.Errorf("%s: the proxy is asked %d times", endpoint, n)
 		}
 	}
 }

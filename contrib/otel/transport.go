@@ -2,6 +2,7 @@ package gateotel
 
 import (
 	"net/http"
+	"net/url"
 
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"go.opentelemetry.io/otel/attribute"
@@ -14,7 +15,7 @@ const operation = "X-Graphql-Operation-Name"
 
 // Transport is for client.WithHTTPClient: a span for each request to Stigg, named after its
 // operation. base sends them; nil is a transport like http.DefaultTransport whose HTTP/2
-// connections are pinged, as the client's own are. The realtime connection has no span, since it
+// connections are pinged and which asks no proxy for what goes by http, as the client's own are. The realtime connection has no span, since it
 // lasts for hours, and no trace context is sent to Stigg. More options are otelhttp's.
 func Transport(base http.RoundTripper, opts ...otelhttp.Option) http.RoundTripper {
 	if base == nil {
@@ -53,6 +54,14 @@ func pinged() http.RoundTripper {
 	}
 	if t.HTTP2.SendPingTimeout == 0 {
 		t.HTTP2.SendPingTimeout, t.HTTP2.PingTimeout = 5e9, 5e9
+	}
+	if proxy := t.Proxy; proxy != nil {
+		t.Proxy = func(r *http.Request) (*url.URL, error) {
+			if r.URL.Scheme == "http" { // to this machine, and the key would be read on the way
+				return nil, nil //nolint:nilnil // no proxy
+			}
+			return proxy(r)
+		}
 	}
 	return t
 }
