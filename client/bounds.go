@@ -11,6 +11,8 @@ import (
 const (
 	// maxResponse bounds an answer's bytes, after decompression.
 	maxResponse = 8 << 20
+	// maxHeader bounds an answer's header.
+	maxHeader = 256 << 10
 	// maxObjects bounds its objects and lists, maxValues its values.
 	maxObjects = 50_000
 	maxValues  = 500_000

@@ -42,6 +42,9 @@ func newConnections() *connections {
 	}
 	t := watchful(base)
 	t.MaxIdleConns, t.MaxIdleConnsPerHost, t.IdleConnTimeout = mostIdle, mostIdle, idleTimeout
+	if t.MaxResponseHeaderBytes == 0 {
+		t.MaxResponseHeaderBytes = maxHeader
+	}
 	if proxy := t.Proxy; proxy != nil {
 		t.Proxy = func(r *http.Request) (*url.URL, error) {
 			if r.URL.Scheme == "http" { // to this machine, and the key would be read on the way

@@ -2,6 +2,8 @@ package client
 
 import (
 	"bytes"
+	"compress/flate"
+	"compress/gzip"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -209,6 +211,13 @@ func broken(ctx, attempt context.Context, op string, status int, err error) *Err
 	return e
 }
 
+// What net/http says of an answer that it can't read quotes the answer.
+var (
+	errCompressed = errors.New("the answer is not compressed as it says")
+	errNoHTTP     = errors.New("the answer is no HTTP")
+	errHeader     = errors.New("the answer's header is too large")
+)
+
 // harmless finds in err what the standard library says of the network. All else
 // is dropped: a transport of the user's may put the request into its errors.
 func harmless(err error) error {
@@ -218,6 +227,8 @@ func harmless(err error) error {
 		crt *tls.CertificateVerificationError
 		rec tls.RecordHeaderError
 		prx proxyError
+
+		flat flate.CorruptInputError
 	)
 	switch {
 	case errors.As(err, &prx):
@@ -230,6 +241,12 @@ func harmless(err error) error {
 		return rec
 	case errors.As(err, &op):
 		return op
+	case errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum), errors.As(err, &flat):
+		return errCompressed
+	case strings.Contains(err.Error(), "malformed HTTP"):
+		return errNoHTTP
+	case strings.Contains(err.Error(), "response headers exceeded"):
+		return errHeader
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return io.ErrUnexpectedEOF
 	case errors.Is(err, io.EOF):

@@ -283,6 +283,32 @@ func TestNetworkErrorsSayWhatTheNetworkSaid(t *testing.T) {
 			t.Errorf("the error is %v", err)
 		}
 	})
+	for what, answer := range map[string]string{
+		"the answer is not compressed as it says": "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 13\r\n\r\nvictim-victim",
+		"the answer is no HTTP":                   "SSH-2.0-victim\r\n",
+		"the answer's header is too large":        "HTTP/1.1 200 OK\r\nVictim: " + strings.Repeat("victim", maxHeader/6) + "\r\nContent-Length: 2\r\n\r\n{}",
+	} {
+		t.Run(what, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				conn, _, err := http.NewResponseController(w).Hijack()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer conn.Close()
+				_, _ = io.WriteString(conn, answer)
+			}))
+			defer server.Close()
+			c, err := New(testKey, WithEndpoint(server.URL), WithRetry(1, 0))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = c.Entitlements(context.Background(), acme)
+			if !errors.Is(err, ErrNetwork) || !strings.Contains(err.Error(), what) || strings.Contains(err.Error(), "victim") {
+				t.Errorf("the error is %v", err)
+			}
+		})
+	}
 	t.Run("a transport that tells all", func(t *testing.T) {
 		c, err := New(testKey, WithRetry(1, 0), WithHTTPClient(&http.Client{Transport: gossip{}}))
 		if err != nil {

@@ -189,6 +189,9 @@ func number(value any) (float64, bool) {
 	return 0, false
 }
 
+// isoLayouts are the forms of ISO 8601 that are taken; seconds may have decimals.
+var isoLayouts = [...]string{time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04Z07:00", "2006-01-02T15:04:05", "2006-01-02T15:04", time.DateOnly}
+
 // coerceTime takes ISO 8601, which is UTC if it names no zone, a plain date, or
 // milliseconds since 1970, and gives the time in UTC, to the millisecond.
 func coerceTime(value any) (any, error) {
@@ -196,7 +199,7 @@ func coerceTime(value any) (any, error) {
 	case time.Time:
 		return v, nil
 	case string:
-		for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", time.DateOnly} {
+		for _, layout := range isoLayouts {
 			if t, err := time.Parse(layout, v); err == nil && t.Year() > 0 {
 				return t.UTC().Truncate(time.Millisecond), nil
 			}

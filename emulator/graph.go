@@ -284,7 +284,8 @@ type execution struct {
 }
 
 // run answers the root fields one after the other. Only root fields can fail;
-// one that may not be null takes the whole data with it.
+// one that may not be null takes the whole data with it, and of mutations those after it,
+// which are not begun then (GraphQL, "Handling Execution Errors"; graphql-js does so).
 func (x *execution) run(root *ast.Definition, fields []*collected, counted bool) reply {
 	out := reply{status: http.StatusOK}
 	w := newWriter()
@@ -304,7 +305,9 @@ func (x *execution) run(root *ast.Definition, fields []*collected, counted bool)
 			Locations: []gqlLocation{{f.Position.Line, f.Position.Column}},
 		})
 		w.raw("null")
-		whole = whole && !f.Definition.Type.NonNull
+		if whole = whole && !f.Definition.Type.NonNull; !whole && root == x.e.schema.Mutation {
+			break
+		}
 	}
 	w.close('}')
 	out.data = w.buf.Bytes()

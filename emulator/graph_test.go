@@ -71,6 +71,17 @@ func TestMutationsRunInTheOrderOfTheDocument(t *testing.T) {
 	}
 }
 
+func TestAMutationThatTakesTheWholeAnswerWithItIsTheLast(t *testing.T) {
+	e := newTest(t)
+	a := ask(t, e, `mutation {
+		one: reportUsage(input: {customerId: "customer-basic", featureId: "feature-02-campaigns", value: 1}) { currentUsage }
+		nobody: reportUsage(input: {customerId: "nobody", featureId: "feature-02-campaigns", value: 1}) { currentUsage }
+		two: reportUsage(input: {customerId: "customer-basic", featureId: "feature-02-campaigns", value: 1}) { currentUsage } }`, nil)
+	if len(a.Errors) != 1 || a.Data != nil || len(e.Usage()) != 1 || e.Requests()["reportUsage"] != 2 {
+		t.Errorf("%+v, %v, %v", a, e.Usage(), e.Requests())
+	}
+}
+
 func TestAnOperationThatAsksForTooMuchIsStopped(t *testing.T) {
 	var doc strings.Builder
 	doc.WriteString(`{ getCustomerByRefId(input: {customerId: "customer-demo-01"}) { ...F0 } }`)

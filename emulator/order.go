@@ -97,11 +97,11 @@ func (s *subscription) setUnits(c *catalog, quantity *float64, units map[string]
 			return refuse(CodeFeatureNotFound, "feature %q not found", id)
 		case sold && s.unitPrice(id) == nil:
 			return refuse(CodeInvalidQuantity, "plan %q sells no units of feature %q", s.plan.ID, id)
-		case units[id] < 0:
+		case units[id] < 0 || units[id] > maxValue:
 			return refuse(CodeInvalidQuantity, "%v units of feature %q can't be bought", units[id], id)
 		}
 	}
-	if quantity != nil && *quantity < 0 {
+	if quantity != nil && (*quantity < 0 || *quantity > maxValue) {
 		return refuse(CodeInvalidQuantity, "%v units can't be bought", *quantity)
 	}
 	for _, p := range s.pricesOf(s.plan) {

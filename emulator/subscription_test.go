@@ -227,6 +227,8 @@ func TestUpdatesAndOrdersThatAreRefusedChangeNothing(t *testing.T) {
 		{"an unknown add-on", "UpdateSubscription", m{"subscriptionId": sub, "unitQuantity": 50, "addons": []m{{"addonId": "x"}}}, CodeAddonNotFound},
 		{"units that are not sold", "UpdateSubscription", m{"subscriptionId": sub, "billableFeatures": []m{{"featureId": campaigns, "quantity": 1}}}, CodeInvalidQuantity},
 		{"a negative number of units", "UpdateSubscription", m{"subscriptionId": sub, "unitQuantity": -1}, CodeInvalidQuantity},
+		{"more units than can be counted", "UpdateSubscription", m{"subscriptionId": sub, "unitQuantity": 1e300}, CodeInvalidQuantity},
+		{"more units of a feature than can be counted", "UpdateSubscription", m{"subscriptionId": sub, "billableFeatures": []m{{"featureId": "feature-01-templates", "quantity": 1e300}}}, CodeInvalidQuantity},
 		{"a change for later that can't be", "UpdateSubscription", m{"subscriptionId": sub, "addons": []m{{"addonId": "x"}}, "scheduleStrategy": "END_OF_BILLING_PERIOD"}, CodeAddonNotFound},
 		{"an unknown plan", "ProvisionSubscription", m{"customerId": "customer-demo-01", "planId": "x"}, CodePlanNotFound},
 		{"an unknown customer", "ProvisionSubscription", m{"customerId": "nobody", "planId": "plan-revvenu-basic"}, CodeCustomerNotFound},

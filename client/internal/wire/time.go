@@ -64,7 +64,11 @@ func (t *Time) parse(quoted []byte) {
 	if bytes.IndexByte(quoted, '\\') >= 0 && json.Unmarshal(quoted, &text) != nil {
 		return
 	}
-	if at, err := time.Parse(time.RFC3339, text); err == nil && Representable(at.UTC()) {
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		at, err = time.Parse("2006-01-02T15:04:05Z0700", text) // ISO 8601 writes offsets without a colon, too
+	}
+	if err == nil && Representable(at.UTC()) {
 		t.Time = at.UTC()
 	}
 }
