@@ -55,7 +55,7 @@ func Outbox(ctx context.Context, client rueidis.Client, options ...Option) (Shar
 	}
 	b := &box{
 		settings: s, me: rand.Text(), index: make(map[name][]place), doubtful: make(map[name][]*doubt),
-		claimed: make(map[string]*stream), flush: make(chan struct{}, 1),
+		claimed: make(map[string]*stream), refused: make(map[place]string), flush: make(chan struct{}, 1),
 		append: rueidis.NewLuaScript(appendScript), claim: rueidis.NewLuaScript(claimScript),
 	}
 	if err := b.open(ctx); err != nil {
@@ -88,6 +88,7 @@ type box struct {
 	doubtful map[name][]*doubt  // what may be
 	count    int                // of it
 	aside    int                // set aside, by all
+	refused  map[place]string   // what was of this process' own streams, as JSON; not all of it
 	gone     []finished         // to be forgotten in Redis
 	sick     error              // why the last call failed
 	closed   bool
@@ -107,13 +108,14 @@ type stream struct {
 	taken bool   // another process has it by now
 	last  uint64 // of an own one: the greatest number that Append has heard of
 
+	left int // that are known, and are neither done nor set aside
+
 	// Of another one's:
 	closed   bool            // its maker has closed it, and surely ended
 	ended    int64           // when it was taken over first
 	done     map[uint64]bool // what an earlier owner has delivered
 	read     uint64          // up to which number it was read
 	complete bool            // it was read to its end
-	left     int             // that were read, and are neither done nor set aside
 	unread   int             // that can't be read
 }
 
@@ -203,9 +205,7 @@ func (b *box) replicated(ctx context.Context, c rueidis.DedicatedClient) error {
 func (b *box) put(n name, at place) {
 	b.index[n] = append(b.index[n], at)
 	b.count++
-	if !at.stream.own {
-		at.stream.left++
-	}
+	at.stream.left++
 }
 
 // renew has a new stream written to in place of one that is not ours any more.

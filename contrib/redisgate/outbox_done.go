@@ -62,10 +62,8 @@ func (b *box) finish(n name, aside string) {
 	places := b.index[n]
 	b.remove(n, func(place) bool { return true })
 	for _, p := range places {
-		if !p.stream.own {
-			p.stream.left--
-		}
-		b.gone = append(b.gone, finished{p, aside, n})
+		p.stream.left--
+		b.leave(finished{p, aside, n})
 	}
 	if len(places) == 0 {
 		return
@@ -74,6 +72,14 @@ func (b *box) finish(n name, aside string) {
 		b.aside++
 	}
 	b.wake()
+}
+
+// leave has one forgotten in Redis. Call it under the lock.
+func (b *box) leave(f finished) {
+	if f.stream.own && f.aside != "" && len(b.refused) < mostAside {
+		b.refused[f.place] = f.aside
+	}
+	b.gone = append(b.gone, f)
 }
 
 // remove takes places out of the index. Call it under the lock.
@@ -220,6 +226,9 @@ func (b *box) live(ctx context.Context) {
 	for ctx.Err() == nil {
 		within, cancel := context.WithTimeout(ctx, 5*b.patience)
 		err := b.beat(within)
+		if err == nil {
+			err = b.sweep(within)
+		}
 		cancel()
 		pause := b.beatPause()
 		if ctx.Err() == nil && b.note(context.Background(), err) != nil {

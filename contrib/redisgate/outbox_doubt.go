@@ -99,7 +99,7 @@ func (b *box) settle(d *doubt, n name, at place) {
 		b.put(n, at)
 		return
 	}
-	if b.gone = append(b.gone, finished{at, aside, n}); aside != "" {
+	if b.leave(finished{at, aside, n}); aside != "" {
 		b.aside++
 	}
 	b.wake()

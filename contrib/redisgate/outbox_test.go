@@ -358,6 +358,38 @@ func TestARedisThatHasLostItsLastWrites(t *testing.T) {
 	}
 }
 
+// TestWhatIsDoneAndComesBackIsForgotten: a Redis that has lost its last writes has it again, and nobody sends
+// it once more.
+func TestWhatIsDoneAndComesBackIsForgotten(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	b := outboxOf(t, s.client(), quick(2*time.Second))
+	all := appendTo(t, b, "1", "2", "3", "4", "5")
+	s.cli("SAVE")
+	if err := errors.Join(b.Done(all[:2]...), b.SetAside(all[2], "no meter")); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is forgotten", func() bool { return len(pendingKeysOf(b)) == 2 })
+	s.kill()
+	s.start()
+	eventually(t, "the outbox finds Redis again", func() bool { return b.Append(t.Context(), usageOf("6")) == nil })
+	if got := s.cli("HVALS", "gate:{aside}"); strings.Contains(got, "no meter") {
+		t.Errorf("Redis has not lost what it should have: %s", got)
+	}
+	eventually(t, "it is forgotten again", func() bool { return slices.Equal(slices.Compact(pendingKeysOf(b)), []string{"4", "5", "6"}) })
+	if got := s.cli("HVALS", "gate:{aside}"); !strings.Contains(got, "no meter") {
+		t.Errorf("what was set aside is lost: %q", got)
+	}
+	time.Sleep(time.Second) // what waits is not
+	if keys := slices.Compact(pendingKeys(t, b, 0)); !slices.Equal(keys, []string{"4", "5", "6"}) {
+		t.Errorf("there are %q", keys)
+	}
+	if err := b.Done(append(all[3:], usageOf("6"))...); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "nothing is left", func() bool { return len(pendingKeysOf(b)) == 0 && b.Stats().Pending == 0 })
+}
+
 // TestTooFewReplicasAreUnhealthy until there are enough, whatever else Redis answers meanwhile; and the
 // outbox lives on: nobody takes what it has.
 func TestTooFewReplicasAreUnhealthy(t *testing.T) {
