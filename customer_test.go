@@ -149,9 +149,11 @@ func TestIDsAreKeptInMemoryOfTheirOwn(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := &stub{set: features(metered("f", 0, 100)), err: tt.err}
 			g := gateOf(t, s)
-			memory := make([]byte, len("customer-1/resource-1"))
-			for range 3 {
-				for _, n := range "123" {
+			var pool [2][]byte // two connections, so that nothing is where it was the last time
+			for i := range 3 {
+				for j, n := range "123" {
+					memory := append(pool[(i+j)%2][:0], make([]byte, len("customer-1/resource-1"))...)
+					pool[(i+j)%2] = memory
 					copy(memory, "customer-"+string(n)+"/resource-"+string(n))
 					whole := unsafe.String(&memory[0], len(memory)) // which goes on to be of the next request
 					tt.use(g, Customer{ID: whole[:10], Resource: whole[11:]})

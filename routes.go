@@ -137,20 +137,18 @@ func (gs *RouteGuards) Find(method, pattern string) (guard *Guard, named bool) {
 // route, as Find does; where the router has several names for the route, that of the first
 // that the table has. But what a key guards is not to be had on an open route by spelling
 // its path in another way: routers compare what is escaped ("/premium%2Freport.txt"), and a
-// file server or a proxy behind an open route reads what is unescaped and cleaned. A
-// request whose path would then land on a guarded key gets that key's guard.
+// file server or a proxy behind an open route reads what is unescaped and cleaned, or without the
+// parameters of segments ("/premium;v=1/report.txt"), with backslashes as slashes, or unescaped once
+// more. A request whose path would then land on a guarded key gets that key's guard.
 func (gs *RouteGuards) Match(r *http.Request, method string, patterns ...string) *Guard {
 	return gs.in.Of(gs.gate).Match(r, method, patterns, gs.rest, (*Guard).open)
 }
 
 // Missed is Match for a request that the router matches to no route, and which is the
 // router's to answer, by a handler of the app's for that perhaps. It is nil unless the
-// request's path, unescaped and cleaned, would land on a guarded key.
+// request's path, read as Match does, would land on a guarded key.
 func (gs *RouteGuards) Missed(r *http.Request) *Guard {
-	guard, ok := gs.in.Of(gs.gate).Land(r)
-	if !ok || guard.open() {
-		return nil
-	}
+	guard, _ := gs.in.Of(gs.gate).Land(r, (*Guard).open)
 	return guard
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/stiggate/gate"
+	"github.com/stiggate/gate/internal/route"
 )
 
 // FromPath names the customer by the request's path, whichever the router: template is
@@ -20,8 +21,9 @@ import (
 // included; http.StripPrefix takes some away, chi's Mount doesn't. A path that begins
 // otherwise, or is too short, is gate.ErrNoCustomer. One that another router, proxy or handler
 // could read as another customer's, or as anybody's at all, is an *UntrustedIdentityError: by empty
-// segments, which some leave out, escaped slashes, which some split at, or words of the template in
-// another case, which some, such as fiber, take for the same. So is any path with a dot segment.
+// segments, which some leave out, escaped slashes, which some split at, words of the template in
+// another case, which some, such as fiber, take for the same, parameters of segments ("/orgs;v=1"), which
+// some leave out, backslashes, and what is escaped twice. So is any path with a dot segment, "..;" included.
 //
 // Anybody can ask for any path, so this names and does not authenticate: put it into
 // Agree behind a verified identity.
@@ -35,26 +37,32 @@ func FromPath(template string) gate.Resolver {
 			return gate.Customer{}, gate.ErrNoCustomer
 		}
 		path := r.URL.Path
-		for segment := range strings.SplitSeq(path, "/") {
+		plain := route.Plain(path)
+		for segment := range strings.SplitSeq(plain, "/") {
 			if segment == "." || segment == ".." {
 				return gate.Customer{}, &UntrustedIdentityError{"path", "has a dot segment"}
 			}
 		}
 		segments := beginning(path, len(want))
-		c, named := match(want, segments)
+		c, named := match(want, segments, exactly)
 		if strings.Contains(path, "//") && !agrees(want, filled(path, len(want)), c, named) {
 			return gate.Customer{}, &UntrustedIdentityError{"path", "has an empty segment"}
 		}
 		if !agrees(want, unescaped(r.URL, len(want)), c, named) {
 			return gate.Customer{}, &UntrustedIdentityError{"path", "has an escaped slash"}
 		}
-		if named {
-			return c, nil
-		}
-		if begins(want, segments, strings.EqualFold) {
+		if !named && begins(want, segments, strings.EqualFold) {
 			return gate.Customer{}, &UntrustedIdentityError{"path", "has a word of the template in another case"}
 		}
-		return gate.Customer{}, gate.ErrNoCustomer
+		if plain != path || strings.Contains(path, "//") {
+			if other, ok := match(want, filled(plain, len(want)), strings.EqualFold); ok != named || other != c {
+				return gate.Customer{}, &UntrustedIdentityError{"path", "can be read in another way"}
+			}
+		}
+		if !named {
+			return gate.Customer{}, gate.ErrNoCustomer
+		}
+		return c, nil
 	}}
 }
 
@@ -83,7 +91,7 @@ func parseTemplate(template string) (segments []string, problem string) {
 		case "", ".", "..":
 			return nil, "has an empty segment or a dot segment"
 		default:
-			if strings.ContainsAny(s, "{}*%?#") {
+			if strings.ContainsAny(s, "{}*%?#;\\") {
 				return nil, fmt.Sprintf("has a segment %q, which is neither {customer}, {resource}, * nor a plain word", s)
 			}
 		}
@@ -97,9 +105,12 @@ func parseTemplate(template string) (segments []string, problem string) {
 	return segments, ""
 }
 
-// match reports whether a path begins as the template says, and whom it names then.
-func match(want, segments []string) (c gate.Customer, ok bool) {
-	if !begins(want, segments, func(a, b string) bool { return a == b }) {
+func exactly(a, b string) bool { return a == b }
+
+// match reports whether a path begins as the template says, its words compared by same, and whom it
+// names then.
+func match(want, segments []string, same func(a, b string) bool) (c gate.Customer, ok bool) {
+	if !begins(want, segments, same) {
 		return gate.Customer{}, false
 	}
 	for i, w := range want {
@@ -130,7 +141,7 @@ func begins(want, segments []string, same func(a, b string) bool) bool {
 
 // agrees reports whether another reading of a path comes to the same; nil is no reading.
 func agrees(want, segments []string, c gate.Customer, named bool) bool {
-	other, ok := match(want, segments)
+	other, ok := match(want, segments, exactly)
 	return segments == nil || other == c && ok == named
 }
 
@@ -157,6 +168,9 @@ func filled(path string, n int) []string {
 // unescaped is the beginning of a path as those read it who split it before they unescape it, if that
 // can make a difference.
 func unescaped(u *url.URL, n int) []string {
+	if u.RawPath == "" { // which has what is escaped beyond need
+		return nil
+	}
 	escaped := u.EscapedPath()
 	if !strings.Contains(escaped, "%2F") && !strings.Contains(escaped, "%2f") {
 		return nil

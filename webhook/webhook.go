@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/stiggate/gate"
@@ -68,8 +69,11 @@ func New(sink gate.Sink, secrets []string, opts ...Option) (*Handler, error) {
 	}
 	h := &Handler{sink: sink, maxBody: defaultMaxBody, readTimeout: defaultReadTimeout, remember: defaultRemember, now: time.Now}
 	for _, s := range secrets {
-		if s == "" {
+		switch {
+		case s == "":
 			return nil, errors.New("webhook: a secret is empty")
+		case strings.ContainsFunc(s, unprintable) || s != strings.TrimSpace(s):
+			return nil, errors.New("webhook: a secret has a space at an end or a character that no header can have, such as the newline of a file")
 		}
 		h.secrets = append(h.secrets, sha256.Sum256([]byte(s)))
 	}
@@ -84,6 +88,9 @@ func New(sink gate.Sink, secrets []string, opts ...Option) (*Handler, error) {
 	h.messages, h.newest = newMessages(h.remember), newNewest(h.remember)
 	return h, nil
 }
+
+// unprintable reports whether a header field can't have the character (RFC 9110, section 5.5).
+func unprintable(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }
 
 // OnEvent makes f hear of every authentic event, also of those that the gate has no use
 // for, after the gate has. If it returns an error, the delivery is answered with 500 and

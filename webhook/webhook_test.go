@@ -358,15 +358,18 @@ func TestConcurrentDeliveriesOfOneMessageAreHandledOnce(t *testing.T) {
 func TestArgumentsAreChecked(t *testing.T) {
 	one := []string{testSecret}
 	for name, make := range map[string]func() (*Handler, error){
-		"no sink":          func() (*Handler, error) { return New(nil, one) },
-		"no secret":        func() (*Handler, error) { return New(&heard{}, nil) },
-		"an empty secret":  func() (*Handler, error) { return New(&heard{}, []string{testSecret, ""}) },
-		"a nil option":     func() (*Handler, error) { return New(&heard{}, one, nil) },
-		"no function":      func() (*Handler, error) { return New(&heard{}, one, OnEvent(nil)) },
-		"no body":          func() (*Handler, error) { return New(&heard{}, one, MaxBody(0)) },
-		"no time":          func() (*Handler, error) { return New(&heard{}, one, ReadTimeout(0)) },
-		"no environment":   func() (*Handler, error) { return New(&heard{}, one, Environment("")) },
-		"nothing to store": func() (*Handler, error) { return New(&heard{}, one, Remember(0)) },
+		"no sink":               func() (*Handler, error) { return New(nil, one) },
+		"no secret":             func() (*Handler, error) { return New(&heard{}, nil) },
+		"the newline of a file": func() (*Handler, error) { return New(&heard{}, []string{testSecret + "\n"}) },
+		"a space":               func() (*Handler, error) { return New(&heard{}, []string{" " + testSecret}) },
+		"a zero byte":           func() (*Handler, error) { return New(&heard{}, []string{"a\x00b"}) },
+		"an empty secret":       func() (*Handler, error) { return New(&heard{}, []string{testSecret, ""}) },
+		"a nil option":          func() (*Handler, error) { return New(&heard{}, one, nil) },
+		"no function":           func() (*Handler, error) { return New(&heard{}, one, OnEvent(nil)) },
+		"no body":               func() (*Handler, error) { return New(&heard{}, one, MaxBody(0)) },
+		"no time":               func() (*Handler, error) { return New(&heard{}, one, ReadTimeout(0)) },
+		"no environment":        func() (*Handler, error) { return New(&heard{}, one, Environment("")) },
+		"nothing to store":      func() (*Handler, error) { return New(&heard{}, one, Remember(0)) },
 	} {
 		if _, err := make(); err == nil || strings.Contains(err.Error(), testSecret) {
 			t.Errorf("%s: the error is %v", name, err)

@@ -78,7 +78,7 @@ func (t *Table[V]) Match(r *http.Request, method string, patterns []string, rest
 		}
 	}
 	if open(v) {
-		if landed, ok := t.Land(r); ok && !open(landed) {
+		if landed, ok := t.Land(r, open); ok {
 			return landed
 		}
 	}

@@ -7,18 +7,29 @@ import (
 	"strings"
 )
 
-// clean is a URL's path as a file server reads it: unescaped, without empty segments,
-// dots and ways up. other says that a router may have read another one.
-func clean(u *url.URL) (cleaned string, other bool) {
-	p := u.Path
+// readings are a URL's path as others read it than a router may have: as a file server, unescaped,
+// without empty segments, dots and ways up, and as those who take more liberties (Plain). There is
+// none if there is but one way to read it.
+func readings(u *url.URL) (others []string) {
+	cleaned, plain := clean(u.Path), clean(Plain(u.Path))
+	if u.RawPath != "" || cleaned != u.Path {
+		others = append(others, cleaned)
+	}
+	if plain != cleaned {
+		others = append(others, plain)
+	}
+	return others
+}
+
+func clean(p string) string {
 	if !strings.HasPrefix(p, "/") {
 		p = "/" + p
 	}
-	cleaned = slash.Clean(p)
+	cleaned := slash.Clean(p)
 	if strings.HasSuffix(p, "/") && cleaned != "/" {
 		cleaned += "/"
 	}
-	return cleaned, u.RawPath != "" || cleaned != u.Path
+	return cleaned
 }
 
 // path is a table's key, in whatever router's spelling, to be compared with a path. It

@@ -56,22 +56,25 @@ func (t *Table[V]) Find(method, pattern string) (V, bool) {
 	return v, ok
 }
 
-// Land returns the value of the key on which a request's path lands, once it is unescaped and
-// cleaned. There is none if the path is clean already: a router reads no other then.
-func (t *Table[V]) Land(r *http.Request) (v V, ok bool) {
-	cleaned, other := clean(r.URL)
-	if !other {
-		return v, false
-	}
-	var best *path[V]
-	segments := strings.Split(cleaned[1:], "/")
-	for i := range t.paths {
-		if p := &t.paths[i]; p.matches(r.Method, segments) && (best == nil || p.before(best)) {
-			best = p
+// Land returns the value of the key on which a request's path lands in another reading than a router's
+// (unescaped and cleaned, for one), if that is not open: as a file server or a proxy reads it. There is
+// none if there is no other.
+func (t *Table[V]) Land(r *http.Request, open func(V) bool) (v V, ok bool) {
+	var guarded *path[V]
+	for _, reading := range readings(r.URL) {
+		var best *path[V]
+		segments := strings.Split(reading[1:], "/")
+		for i := range t.paths {
+			if p := &t.paths[i]; p.matches(r.Method, segments) && (best == nil || p.before(best)) {
+				best = p
+			}
+		}
+		if best != nil && !open(best.value) && (guarded == nil || best.before(guarded)) {
+			guarded = best
 		}
 	}
-	if best == nil {
+	if guarded == nil {
 		return v, false
 	}
-	return best.value, true
+	return guarded.value, true
 }
