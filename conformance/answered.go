@@ -53,6 +53,7 @@ func answeredRows(a Adapter) []row {
 			timeoutInFront(t, a, p, write[0], write[1])
 		})...)
 	}
+	rows = append(rows, over("answered", "a panic behind an http.TimeoutHandler, which has kept all back", func(t testing.TB, p protocol) { panicKeptBack(t, a, p) })...)
 	rows = append(rows, over("answered", "the app ends the request, and nothing is written", func(t testing.TB, p protocol) { endedByApp(t, a, p, false) })...)
 	rows = append(rows, over("answered", "the app ends the request after the answer", func(t testing.TB, p protocol) { endedByApp(t, a, p, true) })...)
 	return append(rows,
@@ -203,6 +204,19 @@ func timeoutInFront(t testing.TB, a Adapter, p protocol, before, after http.Hand
 	b.get(t, "GET", "/").wants(t, http.StatusServiceUnavailable)
 	close(answered)
 	await(t, "the end of the handler that was left behind", ended)
+	b.bills(t, nil)
+}
+
+// panicKeptBack: what is written to http.TimeoutHandler is lost when the handler panics, however much it is.
+func panicKeptBack(t testing.TB, a Adapter, p protocol) {
+	b := start(t, p, func(g *gate.Gate) http.Handler {
+		router := a.Guarded(g, a.routes(route("GET", "/", manyTwo(), func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, strings.Repeat("much ", 10_000))
+			panic(http.ErrAbortHandler)
+		})))
+		return http.TimeoutHandler(router, time.Minute, "sorry")
+	})
+	b.get(t, "GET", "/").wants(t, 0)
 	b.bills(t, nil)
 }
 

@@ -11,7 +11,6 @@ package echostigg
 
 import (
 	"cmp"
-	"errors"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
@@ -38,7 +37,9 @@ func (d *Denied) Error() string { return "gate: denied: " + d.Code }
 func DenyAsError() Option { return func(o *options) { o.asError = true } }
 
 // WithStatus tells which status the HTTPErrorHandler gives a returned error: it counts, unless
-// the handler has answered already. By default it is the code of an *echo.HTTPError, or 500.
+// the handler has answered already. By default it is what echo's own HTTPErrorHandler gives it: the code
+// of an *echo.HTTPError, or of the one that is its Internal, and 500 to any other error, one that wraps an
+// *echo.HTTPError too. A handler of your own that unwraps needs this option.
 func WithStatus(status func(error) int) Option { return func(o *options) { o.status = status } }
 
 // Require returns a middleware for a route or a group that lets a request through if the
@@ -53,17 +54,26 @@ func Require(g *gate.Gate, p gate.Policy, with ...Option) echo.MiddlewareFunc {
 }
 
 func apply(g *gate.Gate, with []Option) *options {
-	o := &options{gate: g, status: func(err error) int {
-		he := echo.ErrInternalServerError
-		_ = errors.As(err, &he)
-		return he.Code
-	}}
+	o := &options{gate: g, status: status}
 	for _, set := range with {
 		option.Must("echostigg", "option", set)
 		set(o)
 	}
 	option.Must("echostigg", "function of WithStatus", o.status)
 	return o
+}
+
+// status is the one that echo's own HTTPErrorHandler answers an error with. It unwraps nothing but the
+// HTTPError in an HTTPError.
+func status(err error) int {
+	he, ok := err.(*echo.HTTPError) //nolint:errorlint // as echo has it
+	if !ok {
+		return http.StatusInternalServerError
+	}
+	if internal, ok := he.Internal.(*echo.HTTPError); ok { //nolint:errorlint // as echo has it
+		return internal.Code
+	}
+	return he.Code
 }
 
 func (o *options) serve(guard *gate.Guard, handler echo.HandlerFunc, c echo.Context) error {

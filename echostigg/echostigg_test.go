@@ -189,6 +189,8 @@ func TestWhatCountsAsSuccess(t *testing.T) {
 		{name: "an HTTPError", handler: returns(echo.NewHTTPError(418)), status: 418},
 		{name: "an HTTPError in an HTTPError", handler: returns(echo.NewHTTPError(418).SetInternal(echo.ErrNotFound)), status: 404},
 		{name: "a wrapped HTTPError", handler: returns(fmt.Errorf("in vain: %w", echo.ErrNotFound)), status: 500},
+		{name: "a wrapped redirect as an error", handler: returns(fmt.Errorf("in vain: %w", echo.NewHTTPError(304))), status: 500},
+		{name: "a failure in a success as an error", handler: returns(echo.NewHTTPError(200).SetInternal(echo.ErrServiceUnavailable)), status: 503},
 		{name: "ErrNotFound", handler: returns(echo.ErrNotFound), status: 404},
 		{name: "a redirect as an error", handler: returns(echo.NewHTTPError(304)), status: 304, billed: 1},
 		{name: "c.Error of the handler's", handler: func(c echo.Context) error { c.Error(boom); return nil }, status: 500},

@@ -75,8 +75,26 @@ func (r *Recorder) Failed() error { return r.failed }
 
 // Sent says that something of the answer has left for the client: a flush, a connection
 // that was taken over, or more of a body than net/http keeps back. What is kept back
-// gets lost if the handler panics.
-func (r *Recorder) Sent() bool { return r.hijacked || r.flushed || r.bytes > buffered }
+// gets lost if the handler panics: all of it, if http.TimeoutHandler is in front.
+func (r *Recorder) Sent() bool {
+	return r.hijacked || r.flushed || r.bytes > buffered && !keepsAll(r.inner)
+}
+
+// keepsAll reports whether a writer is http.TimeoutHandler's, or leads to one. No other writer of
+// net/http's pushes and can't flush.
+func keepsAll(w http.ResponseWriter) bool {
+	for {
+		_, pushes := w.(http.Pusher)
+		if _, flushes := w.(http.Flusher); pushes && !flushes {
+			return true
+		}
+		inner, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return false
+		}
+		w = inner.Unwrap()
+	}
+}
 
 // Late says that the answer went on after the context of Follow had ended, and that
 // nothing has failed.
