@@ -32,11 +32,11 @@ func (e *Emulator) serveCheckout(w http.ResponseWriter, r *http.Request) {
 }
 
 func (e *Emulator) endCheckout(w http.ResponseWriter, r *http.Request, id string) {
-	r.Body = http.MaxBytesReader(w, r.Body, 4<<10)
+	do := pressed(w, r)
 	c, err := func() (checkout, error) {
 		e.mu.Lock()
 		defer e.unlock()
-		return e.complete(id, r.FormValue("do"))
+		return e.complete(id, do)
 	}()
 	refusal := (*Error)(nil)
 	switch {
@@ -55,34 +55,54 @@ func (e *Emulator) endCheckout(w http.ResponseWriter, r *http.Request, id string
 	}
 }
 
+// pressed is the button of a form. It is read before the world is locked: a form may take its time.
+func pressed(w http.ResponseWriter, r *http.Request) string {
+	r.Body = http.MaxBytesReader(w, r.Body, 4<<10)
+	return r.FormValue("do")
+}
+
 // serveInvoice is the page that the open invoice of a subscription is paid on.
 func (e *Emulator) serveInvoice(w http.ResponseWriter, r *http.Request) {
+	do := ""
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
+	case http.MethodPost:
+		do = pressed(w, r)
+	default:
+		notFor(w, "GET, HEAD, POST")
+		return
+	}
+	if p, found := e.settleInvoice(r.PathValue("id"), do); found {
+		e.showCheckout(w, http.StatusOK, p)
+	} else {
+		e.showCheckout(w, http.StatusNotFound, pageOfCheckout{Missing: true})
+	}
+}
+
+// settleInvoice does what a button of an invoice's page is for, and gives the page after it.
+func (e *Emulator) settleInvoice(id, do string) (p pageOfCheckout, found bool) {
 	e.mu.Lock()
 	defer e.unlock()
 	now := e.present()
-	s := e.world.subscriptions[r.PathValue("id")]
+	s := e.world.subscriptions[id]
 	if s == nil || s.invoice == nil {
-		e.showCheckout(w, http.StatusNotFound, pageOfCheckout{Missing: true})
-		return
+		return p, false
 	}
-	if r.Method == http.MethodPost {
-		r.Body = http.MaxBytesReader(w, r.Body, 4<<10)
-		switch do := r.FormValue("do"); {
-		case s.invoice.Paid:
-		case do == payPaid:
-			e.world.paid(s, now)
-		case do == payFailed:
-			failed := *s.invoice
-			failed.Err, failed.Attempts = "the card was declined", failed.Attempts+1
-			s.invoice, s.collection = &failed, "FAILED"
-			e.world.subscriptionChanged(s, "subscription.updated")
-		}
+	switch {
+	case s.invoice.Paid:
+	case do == payPaid:
+		e.world.paid(s, now)
+	case do == payFailed:
+		failed := *s.invoice
+		failed.Err, failed.Attempts = "the card was declined", failed.Attempts+1
+		s.invoice, s.collection = &failed, "FAILED"
+		e.world.subscriptionChanged(s, "subscription.updated")
 	}
 	i := s.invoice
-	e.showCheckout(w, http.StatusOK, pageOfCheckout{
+	return pageOfCheckout{
 		Invoice: true, Open: !i.Paid, Paid: i.Paid, Failed: i.Err != "", Customer: s.customer.id, Plan: s.plan.DisplayName,
 		Amount: i.Total.FloatString(places(i.Currency)), Currency: i.Currency,
-	})
+	}, true
 }
 
 // pageOfCheckout is what the template shows.

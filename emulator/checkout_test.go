@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 )
 
 func orderWithCheckout(t *testing.T, e *Emulator, customerID string) (url string) {
@@ -130,5 +131,43 @@ func TestACheckoutSendsNobodyToWhatIsNoPage(t *testing.T) {
 	in := essentialsOrder("customer-basic", 5, 0, "checkoutOptions", vars{"successUrl": "javascript:alert(1)", "cancelUrl": "http://a.test/"})
 	if got := refusal(t, e, "ProvisionSubscription", in); got != CodeBadUserInput {
 		t.Error(got)
+	}
+}
+
+// slowForm is a form whose sender takes its time: meanwhile, others are to be answered.
+type slowForm struct {
+	*strings.Reader
+	t *testing.T
+	e *Emulator
+}
+
+func (f slowForm) Read(p []byte) (int, error) {
+	answered := make(chan struct{})
+	go func() { f.e.Now(); close(answered) }()
+	select {
+	case <-answered:
+	case <-time.After(patience):
+		f.t.Error("nobody is answered while a form is read")
+	}
+	return f.Reader.Read(p)
+}
+
+func TestAFormThatTakesItsTimeHoldsNobodyUp(t *testing.T) {
+	e := newTest(t)
+	checkout := orderWithCheckout(t, e, "customer-basic")
+	run(t, e, "ProvisionCustomer", vars{"customerId": "c", "billingInformation": vars{"paymentMethodId": "pm_card_chargeDeclined"}})
+	s := dig(t, run(t, e, "ProvisionSubscription", essentialsOrder("c", 5, 0, "subscriptionId", "a/b?c")), "subscription")
+	invoice, _ := dig(t, s, "latestInvoice", "paymentUrl").(string)
+	for _, url := range []string{checkout, invoice} {
+		r := httptest.NewRequest("POST", strings.Replace(url, "example.com", "127.0.0.1", 1), slowForm{strings.NewReader("do=fail"), t, e})
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		w := httptest.NewRecorder()
+		e.ServeHTTP(w, r)
+		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "declined") {
+			t.Errorf("%s: %d %s", url, w.Code, w.Body)
+		}
+		if w := visit(e, "DELETE", url, ""); w.Code != http.StatusMethodNotAllowed {
+			t.Errorf("DELETE %s: %d", url, w.Code)
+		}
 	}
 }

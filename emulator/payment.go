@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"math/big"
+	"net/url"
 	"time"
 )
 
@@ -153,7 +154,7 @@ func (v view) invoice(s *subscription) any {
 		"subTotal": shownDecimal(i.SubTotal), "subTotalExcludingTax": shownDecimal(i.SubTotal), "tax": shownDecimal(i.Tax),
 		"total": shownDecimal(i.Total), "totalExcludingTax": shownDecimal(minus(i.Total, i.Tax)), "amountDue": shownDecimal(i.Total),
 		"attemptCount": i.Attempts, "errorMessage": text(i.Err),
-		"pdfUrl": v.base + "/checkout/invoice/" + s.id, "paymentUrl": v.base + "/checkout/invoice/" + s.id,
+		"pdfUrl": v.invoiceURL(s), "paymentUrl": v.invoiceURL(s),
 	}
 	if !i.Paid {
 		shown["status"] = "OPEN"
@@ -172,4 +173,9 @@ func rat(in input, name string) (*big.Rat, error) {
 		return nil, refuse(CodeBadUserInput, "%s %v is no amount", name, *n)
 	}
 	return exactly(*n), nil
+}
+
+// invoiceURL is the page of a subscription's invoice.
+func (v view) invoiceURL(s *subscription) string {
+	return v.base + "/checkout/invoice/" + url.PathEscape(s.id)
 }

@@ -74,6 +74,9 @@ func Inspect(dir string) (Report, error) {
 	if err := s.exists(); err != nil {
 		return Report{Dir: dir}, err
 	}
+	if info, err := os.Stat(s.path()); err == nil && info.Size() == 0 {
+		return Report{Dir: dir}, nil // the process ended before anything was written
+	}
 	damage := s.explain(guard(s.verify))
 	var report Report
 	if s.db != nil {

@@ -41,6 +41,10 @@ func TestOutbox(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(damaged, "outbox.db"), []byte("something else"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	begun := t.TempDir() // its process was killed before anything was written
+	if err := os.WriteFile(filepath.Join(begun, "outbox.db"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	empty := t.TempDir()
 	if o, err := outbox.Open(empty); err != nil || o.Close() != nil {
 		t.Fatal(err)
@@ -71,6 +75,7 @@ func TestOutbox(t *testing.T) {
 		{"drop nothing where no copy can be", []string{"-drop", "refused", "-backup", filepath.Join(damaged, "outbox.db"), filled(t)}, 1, []string{"exists"}, []string{"deleted"}},
 		{"flags behind the directory", []string{filled(t), "-json"}, 2, []string{"flags stand before the directory"}, nil},
 		{"JSON of what has nothing", []string{"-json", empty}, 0, []string{`"setAside": []`}, []string{"null"}},
+		{"a file that has nothing yet", []string{begun}, 0, []string{"0 pending"}, nil},
 		{"no directory", nil, 2, []string{"name one directory"}, nil},
 		{"both", []string{"-retry", "a", "-drop", "a", "dir"}, 2, []string{"not both"}, nil},
 		{"an unknown flag", []string{"-x", "dir"}, 2, []string{"-x"}, nil},
