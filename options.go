@@ -16,8 +16,8 @@ import (
 	"github.com/stiggate/gate/internal/problem"
 )
 
-// Option changes a Gate at New. An option that can't be taken makes New fail. Of a value that is given
-// twice the last counts; what there is one of (a Reporter, an outbox, a fleet, a fallback, a function) is given once.
+// Option changes a Gate at New. An option that can't be taken makes New fail. Of one that is given
+// twice the last counts; an outbox, a fleet and a fallback are given once.
 type Option func(*config) error
 
 // config is a Gate's settings.
@@ -54,7 +54,6 @@ func defaults() config {
 	return config{
 		logger:          slog.Default(),
 		now:             clock.New().Now,
-		ttl:             time.Minute,
 		cacheSize:       100_000,
 		decisionTimeout: 250 * time.Millisecond,
 		queue:           100_000,
@@ -66,6 +65,7 @@ func defaults() config {
 // complete gives what depends on other options, and says what does not go together.
 func (c *config) complete() error {
 	c.coldTimeout = cmp.Or(c.coldTimeout, max(2*time.Second, c.decisionTimeout))
+	c.ttl = cmp.Or(c.ttl, min(time.Minute, cmp.Or(c.liveTTL, time.Minute), cmp.Or(c.maxStale, time.Minute)))
 	return errors.Join(
 		option.AtLeast("TTL while news arrive", &c.liveTTL, 10*time.Minute, "TTL", c.ttl),
 		option.AtLeast("longest staleness", &c.maxStale, time.Hour, "TTL", c.ttl),
@@ -78,7 +78,7 @@ func (c *config) complete() error {
 // WithReporter reports usage through r. Without it the Source is used, if it is a
 // Reporter too, as package client is.
 func WithReporter(r Reporter) Option {
-	return option.Once("reporter", r, func(c *config) *Reporter { return &c.reporter })
+	return option.Given("reporter", !option.Nil(r), func(c *config) { c.reporter = r })
 }
 
 // WithObserver tells o of every decision and every settlement. It may be given several times;
@@ -107,7 +107,7 @@ func WithClock(now func() time.Time) Option {
 }
 
 // WithTTL is how long a customer's entitlements are fresh, give or take 10 %, if
-// Stigg does not name an earlier end. Default: 1 minute.
+// Stigg does not name an earlier end. Default: 1 minute, or WithLiveTTL or WithMaxStale if that is shorter.
 func WithTTL(d time.Duration) Option {
 	return option.Positive("TTL", d, func(c *config) { c.ttl = d })
 }
@@ -192,14 +192,14 @@ func WithOutboxFailOpen() Option {
 // other, apart from the delivery, which does not wait for it. What it was not yet told takes its
 // place in the queue; Close waits until it was told all.
 func WithRefused(f func(Usage, error)) Option {
-	return option.Once("function for refused usage", f, func(c *config) *func(Usage, error) { return &c.onRefused })
+	return option.Given("function for refused usage", f != nil, func(c *config) { c.onRefused = f })
 }
 
 // WithUndelivered gives f, at the end of Close, the usage that is lost with the process: what Stigg
 // has not acknowledged and no outbox keeps. Report with the same Key counts none of it twice. f is called
 // once, if there is any, and has a second; a panic of it is logged.
 func WithUndelivered(f func([]Usage)) Option {
-	return option.Once("function for undelivered usage", f, func(c *config) *func([]Usage) { return &c.undelivered })
+	return option.Given("function for undelivered usage", f != nil, func(c *config) { c.undelivered = f })
 }
 
 // WithStatus changes the HTTP status of denials with this reason. A policy's own
@@ -214,25 +214,23 @@ func WithStatus(reason Reason, status int) Option {
 // answers must say that the request was refused. On every router, and for HEAD, it is
 // called where WriteDenial is; a policy's OnDenial comes before it.
 func WithDenial(f func(w http.ResponseWriter, r *http.Request, d Denial)) Option {
-	return option.Once("function of WithDenial", denialFunc(f), func(c *config) *denialFunc { return &c.denials.own })
+	return option.Given("function of WithDenial", f != nil, func(c *config) { c.denials.own = f })
 }
 
 // WithTexts gives the title and the detail of denials in the reader's languages: those of
 // Accept-Language, the one preferred first. What is empty stays as it is, in English. The
 // answer then varies by Accept-Language.
 func WithTexts(f func(languages []string, d DenialPage) (title, detail string)) Option {
-	say := func(languages []string, v problem.View) (string, string) { return f(languages, DenialPage(v)) }
-	if f == nil {
-		say = nil
-	}
-	return option.Once("function of WithTexts", say, func(c *config) *func([]string, problem.View) (string, string) { return &c.denials.Say })
+	return option.Given("function of WithTexts", f != nil, func(c *config) {
+		c.denials.Say = func(languages []string, v problem.View) (string, string) { return f(languages, DenialPage(v)) }
+	})
 }
 
 // WithUpgrade makes the link of denials that another plan would mend: to a customer's own page, to
 // a checkout. It is an http or https URL, or a path on the same host that begins with /; any
 // other, "" too, is left out, and WithUpgradeLink's is taken.
 func WithUpgrade(f func(r *http.Request, d Decision) string) Option {
-	return option.Once("function of WithUpgrade", f, func(c *config) *func(*http.Request, Decision) string { return &c.denials.upgrade })
+	return option.Given("function of WithUpgrade", f != nil, func(c *config) { c.denials.upgrade = f })
 }
 
 // WithUpgradeLink puts a link into denials that another plan would mend: an http or https

@@ -269,7 +269,7 @@ func (p *Policy) check(general outage.Rule) error {
 		}
 		return &PolicyError{Feature: p.named(), Err: p.err}
 	}
-	feature, problem := "", p.asks.Problem(p.answers(), p.bills())
+	feature, problem := "", p.asks.Problem(p.bills())
 	if problem == "" {
 		feature, problem = p.outage.Unfit(&p.asks, general)
 	}
@@ -279,7 +279,7 @@ func (p *Policy) check(general outage.Rule) error {
 	return nil
 }
 
-// answers reports whether it says how refusals are answered, bills what is billed.
+// answers reports whether it says how refusals are answered; bills, what is billed.
 func (p *Policy) answers() bool {
 	return p.statuses != nil || p.shadow || p.onDenial != nil || !p.outage.Empty()
 }

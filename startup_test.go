@@ -107,10 +107,7 @@ func TestPoliciesThatMakeNoSense(t *testing.T) {
 		policy Policy
 		want   string
 	}{
-		{"an open route with a status", Public().Status(ReasonRevoked, 410), "of no use to Public"},
-		{"an open route with an answer", Public().OnDenial(answer), "of no use to Public"},
-		{"an open route in an outage", Public().OnOutage(OutageAllow), "of no use to Public"},
-		{"an open route that looks on", Public().Shadow(), "of no use to Public"},
+		{"an open route with what a whole table is given", Public().Status(ReasonRevoked, 410).OnDenial(answer).OnOutage(OutageAllow).Fallback(Fallback{"f": limit(1)}).Shadow(), ""},
 		{"an open route with a name", Public().Named("x"), "a name belongs to"},
 		{"an open route for each replica", Public().PerReplica(), "PerReplica belongs to"},
 		{"a name that is empty", f.Named(""), `for "f": the name is empty`},
@@ -139,9 +136,6 @@ func TestOptionsThatMakeNoSenseTogether(t *testing.T) {
 		}
 		return s
 	}
-	answer := func(http.ResponseWriter, *http.Request, Denial) {}
-	link := func(*http.Request, Decision) string { return "" }
-	say := func([]string, DenialPage) (string, string) { return "", "" }
 	refused, lost := WithRefused(func(Usage, error) {}), WithUndelivered(func([]Usage) {})
 	everybody := Fallback{"f": limit(1)}
 	for _, tt := range []struct {
@@ -157,19 +151,16 @@ func TestOptionsThatMakeNoSenseTogether(t *testing.T) {
 		{"an outbox, and nobody to report to", justSource{&stub{}}, []Option{WithOutbox(&memOutbox{})}, "an outbox needs a reporter"},
 		{"a store, offline", &stub{}, []Option{WithOffline(), WithFallback(everybody), WithFleet(store())}, "no fleet"},
 		{"news that make a set old sooner", &stub{}, []Option{WithTTL(time.Minute), WithLiveTTL(time.Second)}, "the TTL while news arrive, 1s, is below the TTL, 1m0s"},
-		{"a set that is too old and fresh", &stub{}, []Option{WithMaxStale(10 * time.Second)}, "the longest staleness, 10s, is below the TTL, 1m0s"},
+		{"a set that is too old and fresh", &stub{}, []Option{WithTTL(time.Minute), WithMaxStale(10 * time.Second)}, "the longest staleness, 10s, is below the TTL, 1m0s"},
+		{"a short staleness, which the TTL follows", &stub{}, []Option{WithMaxStale(10 * time.Second)}, ""},
+		{"a short TTL while news arrive, which the other follows", &stub{}, []Option{WithLiveTTL(10 * time.Second)}, ""},
 		{"a long TTL, which the others follow", &stub{}, []Option{WithTTL(2 * time.Hour)}, ""},
 		{"a short TTL", &stub{}, []Option{WithTTL(time.Second)}, ""},
 		{"milliseconds as nanoseconds", &stub{}, []Option{WithTTL(60_000)}, "a number alone counts nanoseconds"},
 		{"two outboxes", &stub{}, []Option{WithOutbox(&memOutbox{}), WithOutbox(&memOutbox{})}, "the outbox is given twice"},
 		{"two stores", &stub{}, []Option{WithFleet(store()), WithFleet(store())}, "the fleet is given twice"},
-		{"two reporters", &stub{}, []Option{WithReporter(&stub{}), WithReporter(&stub{})}, "the reporter is given twice"},
+		{"two reporters, of which the last counts", &stub{}, []Option{WithReporter(&stub{}), WithReporter(&stub{})}, ""},
 		{"two fallbacks", &stub{}, []Option{WithFallback(everybody), WithFallback(everybody)}, "the fallback is given twice"},
-		{"two functions for what is refused", &stub{}, []Option{refused, refused}, "given twice"},
-		{"two functions for what is lost", &stub{}, []Option{lost, lost}, "given twice"},
-		{"two answers", &stub{}, []Option{WithDenial(answer), WithDenial(answer)}, "given twice"},
-		{"two languages", &stub{}, []Option{WithTexts(say), WithTexts(say)}, "given twice"},
-		{"two ways to upgrade", &stub{}, []Option{WithUpgrade(link), WithUpgrade(link)}, "given twice"},
 		{"a value that is given again", &stub{}, []Option{WithTTL(time.Minute), WithTTL(time.Hour)}, ""},
 		{"an outage that is to be paid for", &stub{}, []Option{WithStatus(ReasonUnavailable, 402)}, "paying is no remedy"},
 	} {

@@ -64,16 +64,13 @@ type Item struct {
 // Asks reports whether p asks of one item by itself, and combines nothing.
 func (p *Policy) Asks() bool { return p.Kind == Feature || p.Kind == Credits }
 
-// Problem is what is wrong with p, or "". answers tells whether it also says how refusals are answered,
-// bills what is billed.
-func (p *Policy) Problem(answers, bills bool) string {
+// Problem is what is wrong with p, or "". bills tells whether it also says what is billed.
+func (p *Policy) Problem(bills bool) string {
 	switch {
 	case bills && !p.Reports():
 		return "ReportIf, ReportOn, OnClientGone and FreeHead are of no use to a policy that reports nothing: it has neither Uses nor Frees"
 	case p.Kind == None:
 		return "the policy is empty; begin it with Feature, Credits, All, Any or Public"
-	case p.Kind == Public && answers:
-		return "Status, OnOutage, Fallback, OnDenial and Shadow are of no use to Public, which lets everybody in"
 	case p.PerReplica && (p.Mode == rules.Has || p.Mode == rules.Values):
 		return "PerReplica is of no use to " + p.Mode.String() + ", which counts nothing"
 	}

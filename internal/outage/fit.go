@@ -13,7 +13,7 @@ import (
 // Unfit returns what is wrong with r as a policy's own rule, or with the fallback of the gate where that
 // decides in its place, and of which feature; or twice "".
 func (r Rule) Unfit(p *admission.Policy, general Rule) (feature, problem string) {
-	if r.Fallback == nil && general.Fallback == nil {
+	if p.Kind == admission.Public || r.Fallback == nil && general.Fallback == nil {
 		return "", ""
 	}
 	own := *p // so that p itself stays where it is
