@@ -155,7 +155,7 @@ func TestIDsAreKeptInMemoryOfTheirOwn(t *testing.T) {
 					memory := append(pool[(i+j)%2][:0], make([]byte, len("customer-1/resource-1"))...)
 					pool[(i+j)%2] = memory
 					copy(memory, "customer-"+string(n)+"/resource-"+string(n))
-					whole := unsafe.String(&memory[0], len(memory)) //nolint:gosec // as fasthttp makes them: the memory is the next request's, too
+					whole := unsafe.String(&memory[0], len(memory)) // as fasthttp makes them: the memory is the next request's, too
 					tt.use(g, Customer{ID: whole[:10], Resource: whole[11:]})
 				}
 			}

@@ -19,7 +19,8 @@
 //
 // The usage of a call whose handler returns no error, once. One that returns an error, panics
 // or runs past the client's deadline is released. Of one whose client has left, and whose handler
-// returns no error all the same, a policy's OnClientGone says what is billed. ReportIf sees the code as the HTTP
+// returns no error all the same, a policy's OnClientGone says what is billed. No bytes are seen: where
+// gate.ResponseBytes would bill nothing, say by the Ticket what was used. ReportIf sees the code as the HTTP
 // status that google.rpc.Code documents for it. A stream is one call: it is asked for when it
 // begins, and gate.TicketFrom(stream.Context()).Use says how much it used in the end. An amount
 // that the message tells comes from Message:

@@ -45,4 +45,4 @@ func unescape(b []byte) []byte {
 }
 
 // unhex is 255 for what is no digit.
-func unhex(c byte) byte { return byte(strings.IndexByte("0123456789abcdef", c|0x20)) }
+func unhex(c byte) byte { return byte(strings.IndexByte("0123456789abcdef", c|0x20)) } //nolint:gosec // -1 is to be 255
