@@ -209,13 +209,17 @@ func startStigg(t *testing.T) stigg {
 	return stigg{t, "http://" + addr}
 }
 
-// freeAddr is an address that nobody listens at.
+// freeAddr is an address that nobody listens at. Its port is below those that the system gives to who wants
+// any: nobody takes it while the server is down.
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		addr := fmt.Sprint("127.0.0.1:", 10_000+rand.IntN(22_000))
+		if l, err := net.Listen("tcp", addr); err == nil {
+			_ = l.Close()
+			return addr
+		}
 	}
-	defer func() { _ = l.Close() }()
-	return fmt.Sprint(l.Addr())
+	t.Fatal("no port is free")
+	return ""
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -43,15 +44,26 @@ func binary(t testing.TB, name string) string {
 	return path
 }
 
+// freePort is one that nobody listens on now, below those that the system gives to who wants any: nobody
+// takes it while the server is down.
+func freePort(t testing.TB) int {
+	t.Helper()
+	for range 100 {
+		port := 22_000 + rand.IntN(10_000)
+		if l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port)); err == nil {
+			_ = l.Close()
+			return port
+		}
+	}
+	t.Fatal("no port is free")
+	return 0
+}
+
 // newServer makes a cluster and starts it. It ends with the test.
 func newServer(t testing.TB) *server {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &server{t: t, port: l.Addr().(*net.TCPAddr).Port}
-	_ = l.Close()
+	s := &server{t: t, port: freePort(t)}
+	var err error
 	if s.dir, err = os.MkdirTemp("", "postgresgate"); err != nil {
 		t.Fatal(err)
 	}
