@@ -3,6 +3,8 @@ package emulator
 import (
 	"bytes"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -99,5 +101,25 @@ func TestWithoutDemoThereAreNoCustomers(t *testing.T) {
 	var err *Error
 	if !errors.As(e.AddCustomer("customer-demo-01"), &err) || err.Code != CodeDuplicatedEntity {
 		t.Errorf("added twice: %v", err)
+	}
+}
+
+// slowReader is whoever reads an answer slowly: meanwhile, others are to be answered.
+type slowReader struct {
+	*httptest.ResponseRecorder
+	form slowForm
+}
+
+func (r slowReader) Write(p []byte) (int, error) {
+	_, _ = r.form.Read(nil)
+	return r.ResponseRecorder.Write(p)
+}
+
+func TestWhoReadsTheCatalogSlowlyHoldsNobodyUp(t *testing.T) {
+	e := newTest(t)
+	w := slowReader{httptest.NewRecorder(), slowForm{strings.NewReader(""), t, e}}
+	e.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://127.0.0.1/_emulator/catalog", nil))
+	if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "product-revvenu") {
+		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }

@@ -260,6 +260,9 @@ func (w *world) recur(c *customer, s *subscription, cur *currency, t time.Time) 
 		return
 	}
 	now := p.reset().periodAt(s.start, t)
+	if now.end.Year() > lastEnd {
+		return
+	}
 	id := uuidOf("credit-grant", s.id+"\x00"+cur.ID+"\x00"+isoTime(now.start))
 	for _, g := range c.purse.grants {
 		if g.id == id {

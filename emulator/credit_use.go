@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"cmp"
 	"encoding/json"
 	"math"
 	"time"
@@ -59,7 +60,7 @@ func (w *world) checkUse(u CreditUse) error {
 	if _, err := w.liveCustomer(u.CustomerID); err != nil {
 		return err
 	}
-	if err := checkResourceID(u.ResourceID); err != nil {
+	if err := cmp.Or(checkResourceID(u.ResourceID), checkYear(u.CreatedAt, lastEnd)); err != nil {
 		return err
 	}
 	if _, err := w.currency(u.CurrencyID); err != nil {
@@ -129,7 +130,7 @@ func (w *world) grantCredits(c *customer, g *creditGrant, now time.Time) error {
 	case g.amount > maxValue:
 		return refuse(CodeAmountTooLarge, "amount %v is too large", g.amount)
 	}
-	if err := checkResourceID(g.resource); err != nil {
+	if err := cmp.Or(checkResourceID(g.resource), checkYear(g.effective, lastEnd), checkYear(g.expire, lastEnd)); err != nil {
 		return err
 	}
 	if g.effective.IsZero() {

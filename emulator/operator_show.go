@@ -1,6 +1,8 @@
 package emulator
 
 import (
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -161,10 +163,15 @@ func whenever(t time.Time) *time.Time {
 // serveCatalog shows the catalog as it is now, in its own format, without its customers.
 func (e *Emulator) serveCatalog(w http.ResponseWriter, _ *http.Request) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	now := *e.catalog
 	now.Coupons, now.Seeds = e.world.coupons, nil
-	show(w, http.StatusOK, now)
+	raw, err := json.Marshal(now)
+	e.mu.Unlock() // before it is written: whoever reads it may take their time
+	if err != nil {
+		refuseOrder(w, err)
+		return
+	}
+	show(w, http.StatusOK, json.RawMessage(raw))
 }
 
 // serveActivity gives what went on since the serial in the parameter after.
@@ -203,6 +210,9 @@ func (e *Emulator) serveGrants(w http.ResponseWriter, r *http.Request) {
 		Days       int      `json:"days"`
 	}
 	err := readOrder(w, r, &in)
+	if err == nil && in.Days < 0 {
+		err = fmt.Errorf("days: %d is below 0", in.Days)
+	}
 	if err == nil {
 		var until time.Time
 		if in.Days > 0 {

@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -58,6 +59,9 @@ func (w *world) prepare(c *customer, o order, now time.Time) (*subscription, err
 	if s.start.IsZero() {
 		s.start = now
 	}
+	if err := cmp.Or(checkYear(s.start, lastStart), checkYear(s.end, lastEnd), checkYear(o.trialEnd, lastEnd)); err != nil {
+		return nil, err
+	}
 	if err := w.fitToReplaced(s, o, now); err != nil {
 		return nil, err
 	}
@@ -83,6 +87,20 @@ func (w *world) prepare(c *customer, o order, now time.Time) (*subscription, err
 		return nil, err
 	}
 	return s, s.setTrial(o)
+}
+
+// Neither an answer nor a state file has a year of five digits. What begins so late that its periods
+// would have one is refused.
+const (
+	lastStart = 9000
+	lastEnd   = 9999
+)
+
+func checkYear(t time.Time, last int) error {
+	if !t.IsZero() && (t.Year() < 1 || t.Year() > last) {
+		return refuse(CodeBadUserInput, "the year %d is not between 1 and %d", t.Year(), last)
+	}
+	return nil
 }
 
 // setUnits sets how many units of each PER_UNIT charge were bought: at least

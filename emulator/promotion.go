@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -57,6 +58,9 @@ func (w *world) promote(c *customer, p *promotion, customEnd, now time.Time) err
 	case "LIFETIME":
 	default:
 		return refuse(CodeBadUserInput, "%q is no promotional period", p.period)
+	}
+	if err := cmp.Or(checkYear(p.start, lastStart), checkYear(p.end, lastEnd)); err != nil {
+		return err
 	}
 	p.id, p.updatedAt = w.nextID("promotion"), now
 	kind := "promotional_entitlement.granted"

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io/fs"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -246,5 +248,51 @@ func TestTheStateIsWrittenInTheOrderOfItsChanges(t *testing.T) {
 	e.saveState(false) // a timer that has fired before
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("it was written after the end: %v", err)
+	}
+}
+
+// TestNoTimeKeepsTheStateFromBeingWritten: JSON has no year of five digits.
+func TestNoTimeKeepsTheStateFromBeingWritten(t *testing.T) {
+	late := time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+	later := late.AddDate(20000, 0, 0)
+	for name, catalog := range map[string]Option{"Revvenu": sameAsEver, "credits": WithCreditsDemo()} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "state.json")
+			e := newTest(t, catalog, WithState(path))
+			must(t, e.AddCustomer("c"))
+			plan, feature := e.catalog.Plans[0].ID, e.catalog.Features[0].ID
+			for what, err := range map[string]error{
+				"a trial from the end of the calendar": func() error { _, err := e.Subscribe("c", plan, Subscription{Start: late, TrialEnd: later}); return err }(),
+				"a start after it":                     func() error { _, err := e.Subscribe("c", plan, Subscription{Start: later}); return err }(),
+				"an end after it":                      func() error { _, err := e.Subscribe("c", plan, Subscription{End: later}); return err }(),
+				"a promotion until after it":           e.Grant("c", Grant{FeatureID: feature}, later),
+				"usage after it":                       e.Report(Measurement{CustomerID: "c", FeatureID: feature, Value: 1, CreatedAt: later}),
+			} {
+				if codeIn(err) != CodeBadUserInput {
+					t.Errorf("%s: %v", what, err)
+				}
+			}
+			for _, order := range []string{`{"customerId": "c", "featureId": "` + feature + `", "days": 10000000}`, `{"customerId": "c", "featureId": "` + feature + `", "days": -1}`} {
+				r := httptest.NewRequest(http.MethodPost, "http://127.0.0.1/_emulator/grants", strings.NewReader(order))
+				w := httptest.NewRecorder()
+				if e.ServeHTTP(w, r); w.Code != http.StatusBadRequest {
+					t.Errorf("%s: %d %s", order, w.Code, w.Body)
+				}
+			}
+			must(t, e.Grant("c", Grant{FeatureID: feature}, late)) // which is how some say for ever
+			if _, err := e.Subscribe("c", plan, Subscription{End: late}); err != nil {
+				t.Error(err)
+			}
+			if name == "credits" {
+				doc, err := os.ReadFile("testdata/credits/ConsumeCredits.graphql")
+				must(t, err)
+				ask(t, e, string(doc), vars{"input": use("k", 1, func(in map[string]any) { in["createdAt"] = isoTime(late) })})
+				must(t, e.Report(Measurement{CustomerID: spender, FeatureID: feature, Value: 1, CreatedAt: late}))
+			}
+			e.Close()
+			must(t, e.StateError())
+			again := newTest(t, catalog, WithState(path))
+			again.Close()
+		})
 	}
 }

@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"cmp"
 	"encoding/json"
 	"math"
 	"time"
@@ -173,7 +174,7 @@ func (w *world) checkMeasurement(m Measurement) error {
 	if _, err := w.liveCustomer(m.CustomerID); err != nil {
 		return err
 	}
-	if err := checkResourceID(m.ResourceID); err != nil {
+	if err := cmp.Or(checkResourceID(m.ResourceID), checkYear(m.CreatedAt, lastEnd)); err != nil {
 		return err
 	}
 	f, err := w.feature(m.FeatureID)
