@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
@@ -118,6 +119,7 @@ type counter struct {
 	mu       sync.Mutex
 	counted  map[string]int
 	down     atomic.Bool
+	heard    bool // all of its answers are
 	requests atomic.Int32
 }
 
@@ -132,7 +134,7 @@ func (c *counter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.counted[key]++
 	}
 	c.mu.Unlock()
-	if c.requests.Add(1)%5 == 0 {
+	if c.requests.Add(1)%5 == 0 && !c.heard {
 		w.WriteHeader(http.StatusBadGateway) // it is counted, and nobody hears of it
 	}
 }
@@ -291,5 +293,68 @@ func TestAKilledRedisLosesNothing(t *testing.T) {
 	p.allDelivered(s, stigg)
 	if len(p.kept) < 40**outboxKills {
 		t.Errorf("only %d usages were kept", len(p.kept))
+	}
+}
+
+// failing is an outbox whose Redis is killed while it is read for the first time.
+type failing struct {
+	redisgate.SharedOutbox
+	kill func()
+	once sync.Once
+}
+
+func (f *failing) Pending(after gate.Position) iter.Seq2[gate.Kept, error] {
+	return func(yield func(gate.Kept, error) bool) {
+		n := 0
+		for k, err := range f.SharedOutbox.Pending(after) {
+			if n++; n == 150 { // of the second page
+				f.once.Do(f.kill)
+			}
+			if !yield(k, err) {
+				return
+			}
+		}
+	}
+}
+
+// TestRedisIsKilledWhileAnEarlierRunIsRead: what that has left is delivered all the same, once Redis is there
+// again, each usage once, and so is what is reported meanwhile.
+func TestRedisIsKilledWhileAnEarlierRunIsRead(t *testing.T) {
+	t.Parallel()
+	s, stigg := newServer(t, "--appendonly", "yes", "--appendfsync", "always"), &counter{counted: make(map[string]int), heard: true}
+	server := httptest.NewServer(stigg)
+	t.Cleanup(server.Close)
+	left, want := outboxOf(t, s.client(), quick(time.Minute)), make(map[string]bool)
+	for i := range 300 {
+		want[appendTo(t, left, fmt.Sprint("left-", i))[0].Key] = true
+	}
+	if err := left.Close(); err != nil {
+		t.Fatal(err)
+	}
+	box := &failing{SharedOutbox: outboxOf(t, s.client(), quick(time.Minute)), kill: s.kill}
+	g, err := gate.New(newStigg(), identity.FromTrustedHeader("X-Customer-ID", ""), gate.WithReporter(poster{server.URL}), gate.WithOutbox(box),
+		gate.WithOutboxFailOpen(), gate.WithLogger(slog.New(slog.DiscardHandler)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 10 {
+		u := usageOf(fmt.Sprint("new-", i))
+		var unkept *gate.OutboxError
+		if err := g.Report(t.Context(), u); err != nil && (!errors.As(err, &unkept) || !unkept.Taken) {
+			t.Fatal(err)
+		}
+		want[u.Key] = true
+	}
+	s.start()
+	eventually(t, "all is delivered", func() bool { return stigg.missing(want) == 0 })
+	if err := g.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	stigg.mu.Lock()
+	defer stigg.mu.Unlock()
+	for key, n := range stigg.counted {
+		if n != 1 {
+			t.Errorf("%s was sent %d times", key, n)
+		}
 	}
 }
