@@ -31,6 +31,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends what doesn't heed the first
 	out := &printer{w: os.Stdout}
 	code := run(ctx, terminal{out, &printer{w: os.Stderr}, os.Getenv}, os.Args[1:])
 	stop()

@@ -52,7 +52,7 @@ func (b *box) define(flags *flag.FlagSet) {
 	named(flags, &b.backup, "backup", "write a copy to this new `FILE`, before anything is dropped; a process that has the outbox open does so by Outbox.Backup")
 }
 
-func (b *box) work(_ context.Context, t terminal, args []string) error {
+func (b *box) work(ctx context.Context, t terminal, args []string) error {
 	switch {
 	case len(args) > 1 && strings.HasPrefix(args[1], "-"):
 		return misuse("flags stand before the directory")
@@ -65,7 +65,7 @@ func (b *box) work(_ context.Context, t terminal, args []string) error {
 	}
 	b.dir = args[0]
 	if b.backup != "" {
-		if err := b.copy(t.out); err != nil || b.drop == "" {
+		if err := b.copy(ctx, t.out); err != nil || b.drop == "" {
 			return err
 		}
 	}
@@ -139,12 +139,12 @@ func (b *box) mend(w io.Writer) error {
 }
 
 // copy writes a backup, to a file that there was not, and makes it durable.
-func (b *box) copy(w io.Writer) error {
+func (b *box) copy(ctx context.Context, w io.Writer) error {
 	f, err := os.OpenFile(b.backup, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
-	if err = outbox.Backup(context.Background(), b.dir, f); err == nil {
+	if err = outbox.Backup(ctx, b.dir, f); err == nil {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err != nil {

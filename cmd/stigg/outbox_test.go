@@ -1,7 +1,11 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -106,6 +110,20 @@ func TestTheJSONOfOutboxDecodes(t *testing.T) {
 	}
 	var r outbox.Report
 	if err := json.Unmarshal([]byte(got.out), &r); err != nil || r.Pending != 1 || len(r.SetAside) != 1 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+func TestABackupEndsWithASignal(t *testing.T) {
+	dir, copied := filled(t), filepath.Join(t.TempDir(), "copy")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // as a signal does
+	var out, errs bytes.Buffer
+	code := run(ctx, terminal{&printer{w: &out}, &printer{w: &errs}, os.Getenv}, []string{"outbox", "-drop", "all", "-backup", copied, dir})
+	if _, err := os.Stat(copied); code != exitNo || !errors.Is(err, fs.ErrNotExist) || out.Len() > 0 || !strings.Contains(errs.String(), "canceled") {
+		t.Errorf("%d: %q, %q; the copy: %v", code, &out, &errs, err)
+	}
+	if r, err := outbox.Inspect(dir); err != nil || len(r.SetAside) != 1 {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
