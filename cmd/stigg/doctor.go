@@ -100,8 +100,8 @@ type seen struct {
 	sent, came time.Time
 }
 
-// direct makes connections as the client itself does: what goes by http, which is to this machine, asks
-// no proxy, since that would read the key on the way.
+// direct makes connections as the client itself does: what goes by http asks no proxy, since that would
+// read the key on the way.
 func direct() http.RoundTripper {
 	t, ok := http.DefaultTransport.(*http.Transport)
 	if !ok {

@@ -57,7 +57,7 @@ func pinged() http.RoundTripper {
 	}
 	if proxy := t.Proxy; proxy != nil {
 		t.Proxy = func(r *http.Request) (*url.URL, error) {
-			if r.URL.Scheme == "http" { // to this machine, and the key would be read on the way
+			if r.URL.Scheme == "http" { // the key would be read on the way
 				return nil, nil //nolint:nilnil // no proxy
 			}
 			return proxy(r)
