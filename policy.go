@@ -10,6 +10,7 @@ import (
 	"github.com/stiggate/gate/internal/admission"
 	"github.com/stiggate/gate/internal/outage"
 	"github.com/stiggate/gate/internal/problem"
+	"github.com/stiggate/gate/internal/route"
 	"github.com/stiggate/gate/internal/rules"
 	"github.com/stiggate/gate/internal/valid"
 )
@@ -302,14 +303,7 @@ type PolicyError struct {
 }
 
 func (e *PolicyError) Error() string {
-	where := ""
-	if e.Route != "" {
-		where += fmt.Sprintf(" of route %q", e.Route)
-	}
-	if e.Feature != "" {
-		where += fmt.Sprintf(" for %q", e.Feature)
-	}
-	return "gate: policy" + where + ": " + e.Err.Error()
+	return "gate: policy" + route.Where(e.Route, e.Feature) + ": " + e.Err.Error()
 }
 
 // Unwrap returns what is wrong.

@@ -4,6 +4,7 @@ package route
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 )
@@ -29,6 +30,17 @@ func Parse(route string) (Key, error) {
 		return Key{}, errors.New("the method is not in upper case")
 	}
 	return Key{method, pattern}, nil
+}
+
+// Where names the policy of a route and a feature, of which either may be empty.
+func Where(route, feature string) (where string) {
+	if route != "" {
+		where = fmt.Sprintf(" of route %q", route)
+	}
+	if feature != "" {
+		where += fmt.Sprintf(" for %q", feature)
+	}
+	return where
 }
 
 // Table has a value for each of its keys.
