@@ -150,6 +150,16 @@ func TestTheSchemaHasTheParsersWords(t *testing.T) {
 	}
 }
 
+// TestEveryMethodOfAPolicyIsAWord, so that a file can say what code can.
+func TestEveryMethodOfAPolicyIsAWord(t *testing.T) {
+	for i := range reflect.TypeFor[gate.Policy]().NumMethod() {
+		name := strings.TrimSuffix(reflect.TypeFor[gate.Policy]().Method(i).Name, "Func")
+		if word := strings.ToLower(name[:1]) + name[1:]; name != "Validate" && !slices.Contains(declared.Words(), word) {
+			t.Errorf("there is no word %s", word)
+		}
+	}
+}
+
 // TestTheExamplesAreWrong where their first line says, and for that.
 func TestTheExamplesAreWrong(t *testing.T) {
 	for file, text := range examples(t, "invalid") {

@@ -104,6 +104,17 @@ func TestTheSchemaHasAPartForGates(t *testing.T) {
 	}
 }
 
+// betweenWords reports whether all that is wrong is that a fallback does not fit what the policy asks for:
+// no schema compares the names of what one word has with the text of another.
+func betweenWords(wrong error) bool {
+	for line := range strings.Lines(wrong.Error()) {
+		if !strings.Contains(line, "the policy's fallback") && !strings.Contains(line, "a fallback is of features") {
+			return false
+		}
+	}
+	return true
+}
+
 // TestTheSchemaAndTheParserAgree on every policy of one to four words, and on values of each.
 func TestTheSchemaAndTheParserAgree(t *testing.T) {
 	s := schema(t, "#/$defs/policy")
@@ -117,11 +128,11 @@ func TestTheSchemaAndTheParserAgree(t *testing.T) {
 		"values":     {`["a"]`, `[]`, `[""]`, `[1]`, `{"query":"v"}`, `{"query":"v","least":1}`, `{"func":"g"}`},
 		"measuredBy": {`{"responseBytes":1}`, `{"responseBytes":0}`, `{"responseBytes":1.5}`, `{"func":"g"}`, `{}`},
 		"reportAs":   {`{"name":"e"}`, `{"name":""}`, `{"name":"e","amountIn":"n"}`, `{"name":"e","dimensions":{"func":"g"}}`, `{"name":"e","more":1}`},
-		"status":     {`{"Revoked":404}`, `{"Revoked":200}`, `{"Revoked":404.5}`, `{"No":404}`, `{}`},
+		"status":     {`{"Revoked":404}`, `{"Revoked":200}`, `{"Revoked":404.5}`, `{"No":404}`, `{}`, `{"Revoked":402}`, `{"FeatureNotFound":402}`, `{"gate:EntitlementsUnavailable":402}`},
 		"reportOn":   {`[200]`, `[101]`, `[100]`, `[600]`, `[]`}, "reportIf": {`{"func":"g"}`, `"g"`},
 		"onClientGone": {`"used"`, `"asked"`, `"nothing"`, `"never"`}, "freeHead": {`true`, `false`, `1`},
-		"onOutage": {`"deny"`, `"allow"`, `"maybe"`}, "onDenial": {`{"func":"g"}`}, "shadow": {`true`, `false`, `"yes"`},
-		"fallback": {`{"f":{"hasAccess":true}}`, `{"f":{}}`, `{}`, `{"a b":{}}`, `{"f":{"usageLimit":-1}}`, `{"f":{"usageLimit":1,"isUnlimited":true}}`, `{"f":{"value":2,"enumValues":["x"]}}`, `{"f":{"usageLimit":1,"enumValues":["x"]}}`, `{"f":{"usageLimit":1,"value":1}}`, `{"f":{"limit":1}}`},
+		"onOutage": {`"deny"`, `"allow"`, `"maybe"`}, "onDenial": {`{"func":"g"}`}, "shadow": {`true`, `false`, `"yes"`}, "perReplica": {`true`, `false`, `1`},
+		"fallback": {`{"f":{"hasAccess":true}}`, `{"f":{}}`, `{}`, `{"a b":{}}`, `{"f":{"usageLimit":-1}}`, `{"f":{"usageLimit":1,"isUnlimited":true}}`, `{"f":{"hasAccess":true,"usageLimit":1,"isUnlimited":true}}`, `{"f":{"isUnlimited":false}}`, `{"f":{"hasAccess":false,"enumValues":[]}}`, `{"f":{"value":2,"enumValues":["x"]}}`, `{"f":{"usageLimit":1,"enumValues":["x"]}}`, `{"f":{"usageLimit":1,"value":1}}`, `{"f":{"limit":1}}`},
 	}
 	words := slices.Sorted(maps.Keys(values))
 	if !slices.Equal(words, declared.Words()) {
@@ -135,7 +146,7 @@ func TestTheSchemaAndTheParserAgree(t *testing.T) {
 			t.Fatal(policy, err)
 		}
 		invalid := s.Validate(value)
-		if (wrong == nil) != (invalid == nil) {
+		if (wrong == nil || betweenWords(wrong)) != (invalid == nil) {
 			t.Errorf("%s: the parser says %v, the schema %v", policy, wrong, invalid)
 		}
 		if judged++; wrong == nil {

@@ -83,6 +83,7 @@ var order = []struct {
 	{"frees", amountWord(gate.Policy.Frees, gate.Policy.FreesFunc)},
 	{"asks", amountWord(gate.Policy.Asks, gate.Policy.AsksFunc)},
 	{"values", Reader.values},
+	{"perReplica", flag(gate.Policy.PerReplica)},
 	{"measuredBy", Reader.measuredBy},
 	{"reportAs", Reader.reportAs},
 	{"status", func(_ Reader, p gate.Policy, n *Node) (gate.Policy, error) { return statuses(p, n) }},
