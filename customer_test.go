@@ -152,8 +152,11 @@ func TestIDsAreKeptInMemoryOfTheirOwn(t *testing.T) {
 			var pool [2][]byte // two connections, so that nothing is where it was the last time
 			for i := range 3 {
 				for j, n := range "123" {
-					memory := append(pool[(i+j)%2][:0], make([]byte, len("customer-1/resource-1"))...)
-					pool[(i+j)%2] = memory
+					connection := (i + j) % 2
+					if pool[connection] == nil {
+						pool[connection] = make([]byte, len("customer-1/resource-1"))
+					}
+					memory := pool[connection]
 					copy(memory, "customer-"+string(n)+"/resource-"+string(n))
 					whole := unsafe.String(&memory[0], len(memory)) // as fasthttp makes them: the memory is the next request's, too
 					tt.use(g, Customer{ID: whole[:10], Resource: whole[11:]})

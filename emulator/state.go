@@ -114,11 +114,11 @@ func (r *ratText) UnmarshalJSON(raw []byte) error {
 
 // openState has the state file for this emulator alone and brings its world in, if there is one.
 func (e *Emulator) openState() error {
-	lock, locked, err := lockFile(e.statePath + ".lock")
+	lock, locked, _ := lockFile(e.statePath + ".lock") // what can't be locked can't be written, which StateError tells
 	if locked {
 		return fmt.Errorf("state: %s: %w", e.statePath, ErrStateInUse)
 	}
-	if err = e.loadState(); err != nil {
+	if err := e.loadState(); err != nil {
 		_ = lock.Close()
 		return err
 	}
@@ -126,7 +126,7 @@ func (e *Emulator) openState() error {
 		e.stateLock = lock
 		e.removeUnfinished()
 	}
-	return nil // what can't be locked can't be written, which StateError tells
+	return nil
 }
 
 // removeUnfinished removes what was being written when a process was killed.

@@ -67,7 +67,7 @@ type options struct {
 func WithFunctions(f Functions) Option {
 	return func(o *options) error {
 		o.reader.Functions = declared.Functions(f)
-		return o.reader.Functions.Nil()
+		return o.reader.Nil()
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -171,7 +172,7 @@ func TestOutputThatCantBeWrittenIsNoSuccess(t *testing.T) {
 		}
 		cmd := exec.CommandContext(t.Context(), binary, args...)
 		var errs bytes.Buffer
-		cmd.Env, cmd.Stdout, cmd.Stderr = append(env, "HOME="+t.TempDir()), read, &errs // which can't be written to
+		cmd.Env, cmd.Stdout, cmd.Stderr = slices.Concat(env, []string{"HOME=" + t.TempDir()}), read, &errs // which can't be written to
 		_ = cmd.Run()
 		if cmd.ProcessState.ExitCode() != exitNo || !strings.Contains(errs.String(), "bad file descriptor") {
 			t.Errorf("%q: %v, %s", args, cmd.ProcessState, &errs)
