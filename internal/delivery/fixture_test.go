@@ -175,11 +175,24 @@ func (s *memoryStore) Append(_ context.Context, u []unit) error {
 func (s *memoryStore) forget(u unit) {
 	for i, k := range s.kept {
 		if k.customer == u.customer && k.key == u.key && k.number == u.number {
-			if s.gone == nil {
-				s.gone = make(map[int]bool)
-			}
-			s.gone[i] = true
+			s.remove(i)
 		}
+	}
+}
+
+func (s *memoryStore) remove(i int) {
+	if s.gone == nil {
+		s.gone = make(map[int]bool)
+	}
+	s.gone[i] = true
+}
+
+// vanish has what is at some places gone, as if another process had it.
+func (s *memoryStore) vanish(places ...int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, i := range places {
+		s.remove(i)
 	}
 }
 

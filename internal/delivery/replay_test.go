@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -192,7 +193,10 @@ func TestReplayOfWhatVanishes(t *testing.T) {
 		s, store := downUntil(&up), leftBehind(40)
 		up.Store(true)
 		fails, last, looks := failingFor(2*time.Minute, 30), uint64(0), 0
+		var reading sync.Mutex
 		store.read = func(at uint64) (err error) {
+			reading.Lock()
+			defer reading.Unlock()
 			if at == 30 && (looks == 0 || last != 29) { // of Replay, which goes on from there
 				looks++
 				err = fails(at)
@@ -201,7 +205,7 @@ func TestReplayOfWhatVanishes(t *testing.T) {
 			return err
 		}
 		f := newFixture(t, s, func(c *Config[unit]) { c.Store, c.Places = store, 8 })
-		store.gone = map[int]bool{15: true, 16: true}
+		store.vanish(15, 16)
 		time.Sleep(100 * time.Second)
 		up.Store(false)
 		for range 5 { // what is read then finds no place in memory
