@@ -27,7 +27,8 @@ cc:
 	@command -v $${CC:-cc} >/dev/null || { apt-get update && apt-get install -y gcc libc6-dev; }
 
 # What one goroutine does, or another process: the race detector finds nothing there, and takes ten times as long.
-# And what tries thousands of schedules, or customers: other tests have the same goroutines, and soak has these with the detector, too.
+# And what tries thousands of schedules, or customers: other tests have the same goroutines, and soak has these with the detector, and
+# the command, too.
 SEQUENTIAL = LedgerSimulation|LedgerInEverySchedule|LedgerKeepsEveryPromise|MutantsOfTheLedger|NoInputOfAMutation|AHugeFrame|AgreeOnCredits|AsksForTooMuchIsStopped|ASetStaysAsItIs|CurrentUsageIsTheSum|WhatCrossesIsDecidedWithin|MadeUpCustomersKeepNobodyOut|MemoryOfAnEntitlement|AMillionChecks|AStartWithAGreatBacklog
 race: cc
 	$(GO) test -race -vet=off -shuffle=on -timeout 8m -skip '$(SEQUENTIAL)' $$($(GO) list ./... | grep -v -e /docs$$ -e /cmd/stigg$$)
@@ -132,6 +133,7 @@ soak: cc contrib contrib-race official
 	$(GO) run -C examples/fleet . -once
 	$(GO) test -v -run 'Simulation|EverySchedule' -timeout 2h ./internal/ledger -args -seeds $(SEEDS) -every
 	$(GO) test -race -run '$(SEQUENTIAL)' -timeout 2h . ./emulator
+	$(GO) test -race ./cmd/stigg
 	$(GO) test -race -v -timeout 2h ./drill -args -kills $(KILLS) -phase $(PHASE) -backlog $(BACKLOG)
 	$(GO) test -race -timeout 2h ./outbox -args -long -kills $(OUTBOX_KILLS)
 	cd contrib/postgresgate && $(GO) test -race -v -run 'Kills|TwoProcesses' -timeout 2h . -args -kills $(OUTBOX_KILLS)
