@@ -120,22 +120,31 @@ func (b *box) end(n name, aside string) {
 func (b *box) lookFor(ctx context.Context) error {
 	for s, after := range b.inDoubt() {
 		began := time.Now()
-		for more := true; more; {
-			var entries []entry
-			var err error
-			if entries, more, err = b.read(ctx, s, after); err != nil {
-				return err
-			}
-			b.mu.Lock()
-			for i := range entries {
-				after = entries[i].n
-				b.met(s, &entries[i])
-			}
-			b.mu.Unlock()
+		after, err := b.each(ctx, s, after, most, func(e *entry) { b.met(s, e) })
+		if err != nil {
+			return err
 		}
 		b.looked(s, after, began)
 	}
 	return nil
+}
+
+// each calls f, under the lock, with what is in a stream behind after, page by page until one ends at last
+// or behind it, and returns up to where it has read.
+func (b *box) each(ctx context.Context, s *stream, after, last uint64, f func(*entry)) (upTo uint64, err error) {
+	for more := true; more && after < last; {
+		var entries []entry
+		if entries, more, err = b.read(ctx, s, after); err != nil {
+			return after, err
+		}
+		b.mu.Lock()
+		for i := range entries {
+			after = entries[i].n
+			f(&entries[i])
+		}
+		b.mu.Unlock()
+	}
+	return after, nil
 }
 
 // inDoubt is the streams to look into, and behind which number.

@@ -41,26 +41,14 @@ func (b *box) sweepStream(ctx context.Context, s *stream) error {
 	b.mu.Lock()
 	last := s.last
 	b.mu.Unlock()
-	for after, more := uint64(0), true; more && after < last; {
-		var entries []entry
-		var err error
-		if entries, more, err = b.read(ctx, s, after); err != nil {
-			return err
+	_, err := b.each(ctx, s, 0, last, func(e *entry) {
+		if e.n <= last && e.err == nil && b.stray(s, e) {
+			at := place{s, e.n}
+			b.gone = append(b.gone, finished{at, b.refused[at], nameOf(&e.usage)})
+			b.wake()
 		}
-		b.mu.Lock()
-		for i := range entries {
-			if e := &entries[i]; e.n <= last && e.err == nil && b.stray(s, e) {
-				at := place{s, e.n}
-				b.gone = append(b.gone, finished{at, b.refused[at], nameOf(&e.usage)})
-			}
-		}
-		b.wake()
-		b.mu.Unlock()
-		if len(entries) > 0 {
-			after = entries[len(entries)-1].n
-		}
-	}
-	return nil
+	})
+	return err
 }
 
 // stray reports whether nothing is known of a usage that was read. Call it under the lock.
